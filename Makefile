@@ -1,0 +1,53 @@
+# Two commands are all a fresh Debian machine needs: `make matrix` and `make test`.
+# EXPERIMENT=name picks an experiment of matrix.yaml, ARGS="…" reaches the command behind.
+
+PYTHON ?= python3
+EXPERIMENT ?=
+ARGS ?=
+MATRIX = .venv/bin/python -m runner
+
+.PHONY: help matrix smoke plan table test lint bench doctor clean setup setup-dev lock
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+matrix: setup ## measure the default experiment (or EXPERIMENT=…) and print its table
+	@$(MATRIX) run --install $(EXPERIMENT) $(ARGS)
+
+smoke: setup ## the same cells with 200 requests of 0.2 s each
+	@$(MATRIX) run --install smoke $(ARGS)
+
+plan: setup ## what would run, how long it takes, what cannot be built and why
+	@$(MATRIX) plan $(EXPERIMENT) $(ARGS)
+
+table: setup ## the newest run's table again
+	@$(MATRIX) table $(ARGS)
+
+doctor: setup ## what this machine offers, what is missing, and how to mend it
+	@$(MATRIX) doctor $(ARGS)
+
+clean: setup ## remove this project's containers, networks and images, nobody else's
+	@$(MATRIX) clean $(ARGS)
+
+lint: setup-dev ## ruff, mypy and import-linter
+	@.venv/bin/ruff check .
+	@.venv/bin/ruff format --check .
+	@.venv/bin/mypy
+	@.venv/bin/lint-imports
+
+test: lint ## lint, then unit and integration tests on a real engine
+	@$(MATRIX) doctor --install >/dev/null
+	@.venv/bin/python -m pytest --cov --cov-report=term-missing:skip-covered $(ARGS)
+
+bench: setup-dev ## figures of the runner itself, measured side by side
+	@.venv/bin/python -m bench $(ARGS)
+
+lock: setup ## lock the requirements anew
+	@for group in "" -dev; do .venv/bin/uv pip compile pyproject.toml --group build $${group:+--group dev} --universal \
+		--python-version 3.11 --generate-hashes --no-header --no-annotate --upgrade -q -o requirements$$group.lock; done
+
+setup:
+	@$(PYTHON) bootstrap.py
+
+setup-dev:
+	@$(PYTHON) bootstrap.py --dev

@@ -1,0 +1,345 @@
+"""What runs inside a pod, next to `ab`: probe, verify, calibrate, load and read the counters.
+
+One command a call, its settings as one JSON argument, its answer as one JSON line on standard
+output. Only the standard library. The pod's containers share their network and process
+namespaces, so everything is read from `/proc` here, whatever the cgroup version and wherever the
+engine is. The server's processes are told by their user id.
+"""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import itertools
+import json
+import os
+import resource
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from http.client import HTTPConnection, HTTPException
+from pathlib import Path
+from typing import Any
+
+HOST = "127.0.0.1"
+PROBE_INTERVAL_S = 0.01
+SAMPLE_INTERVAL_S = 0.2
+TICKS_PER_S = os.sysconf("SC_CLK_TCK")
+NETWORK_COUNTERS = ("ListenOverflows", "ListenDrops", "TCPSynRetrans")
+
+
+# -- the server's processes ------------------------------------------------------------------------
+
+
+def server_pids(uid: int) -> list[int]:
+    """Process ids of the server: every process that runs under its user id."""
+    pids = []
+    for entry in os.scandir("/proc"):
+        try:
+            if entry.name.isdigit() and entry.stat().st_uid == uid:
+                pids.append(int(entry.name))
+        except OSError:
+            continue
+    return pids
+
+
+def read_status(pid: int) -> dict[str, str]:
+    """`/proc/PID/status` as a mapping, empty when the process is gone."""
+    try:
+        lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    except OSError:
+        return {}
+    return dict(line.split(":", 1) for line in lines if ":" in line)
+
+
+def cpu_seconds(pid: int) -> tuple[float, float]:
+    """User and system CPU time of a process, its ended threads included, in seconds."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return 0.0, 0.0
+    return int(fields[11]) / TICKS_PER_S, int(fields[12]) / TICKS_PER_S
+
+
+def network_counters() -> dict[str, int]:
+    """The namespace's own TCP counters, from `/proc/net/netstat`."""
+    lines = Path("/proc/net/netstat").read_text().splitlines()
+    names, values = next(
+        (a.split(), b.split()) for a, b in itertools.pairwise(lines) if a.startswith("TcpExt:")
+    )
+    counters = dict(zip(names, values, strict=True))
+    return {name: int(counters.get(name, 0)) for name in NETWORK_COUNTERS}
+
+
+def snapshot(uid: int) -> dict[str, Any]:
+    """CPU times, memory and counters at this moment. Times in seconds, memory in KiB."""
+    pids = server_pids(uid)
+    cpu = [cpu_seconds(pid) for pid in pids]
+    return {
+        "cpu_user_s": sum(user for user, _ in cpu),
+        "cpu_system_s": sum(system for _, system in cpu),
+        "network": network_counters(),
+        **sample(pids),
+    }
+
+
+def sample(pids: list[int]) -> dict[str, int]:
+    """Resident memory (KiB, now and at its highest) and threads, summed over processes."""
+    statuses = [read_status(pid) for pid in pids]
+
+    def total(key: str) -> int:
+        return sum(int(s[key].split()[0]) for s in statuses if key in s)
+
+    return {"rss_kib": total("VmRSS"), "hwm_kib": total("VmHWM"), "threads": total("Threads")}
+
+
+class Sampler(threading.Thread):
+    """Watches the server's threads and memory while `ab` runs."""
+
+    def __init__(self, uid: int) -> None:
+        super().__init__(daemon=True)
+        self.uid = uid
+        self.stopped = threading.Event()
+        self.peak_threads = 0
+        self.peak_rss_kib = 0
+
+    def run(self) -> None:
+        """Sample until stopped."""
+        while not self.stopped.wait(SAMPLE_INTERVAL_S):
+            self.take()
+
+    def take(self) -> None:
+        """Take one sample."""
+        now = sample(server_pids(self.uid))
+        self.peak_threads = max(self.peak_threads, now["threads"])
+        self.peak_rss_kib = max(self.peak_rss_kib, now["rss_kib"])
+
+
+# -- check: ready, verified, calibrated ------------------------------------------------------------
+
+
+class CheckFailedError(Exception):
+    """A step of the check failed: `kind` says which, the text says how."""
+
+    def __init__(self, kind: str, text: str) -> None:
+        super().__init__(text)
+        self.kind = kind
+
+
+def wait_for_connection(config: dict[str, Any], deadline: float) -> None:
+    """Return as soon as the server accepts a connection; fail at once when it is dead."""
+    while True:
+        try:
+            socket.create_connection((HOST, config["port"]), timeout=1).close()
+        except OSError:
+            pass
+        else:
+            return
+        if not server_pids(config["uid"]):
+            raise CheckFailedError("server-gone", "the server's process ended")
+        if time.monotonic() > deadline:
+            text = f"no connection accepted within {config['startup_s']:g} s"
+            raise CheckFailedError("not-ready", text)
+        time.sleep(PROBE_INTERVAL_S)
+
+
+def get(config: dict[str, Any], timeout: float) -> float:
+    """GET the page once, check status and body, and return the latency in seconds."""
+    begun = time.monotonic()
+    connection = HTTPConnection(HOST, config["port"], timeout=timeout)
+    try:
+        connection.request("GET", "/")
+        response = connection.getresponse()
+        body = response.read().decode("utf-8", "replace")
+    finally:
+        connection.close()
+    elapsed = time.monotonic() - begun
+    if response.status != 200:
+        raise CheckFailedError(
+            "wrong-answer", f"status {response.status}, expected 200: {body[:200]!r}"
+        )
+    if body != config["body"]:
+        raise CheckFailedError("wrong-answer", f"body {body[:200]!r}, expected {config['body']!r}")
+    return elapsed
+
+
+def verified_get(config: dict[str, Any], timeout: float) -> float:
+    """`get`, with every failure of the transport as a `CheckFailedError`."""
+    try:
+        return get(config, timeout)
+    except TimeoutError:
+        text = f"connection accepted, GET / not answered within {timeout:.0f} s"
+        raise CheckFailedError("not-answered", text) from None
+    except (OSError, HTTPException) as error:
+        kind = "server-gone" if not server_pids(config["uid"]) else "broken-answer"
+        raise CheckFailedError(kind, f"GET / failed: {type(error).__name__}: {error}") from None
+
+
+def burst(config: dict[str, Any], size: int, timeout: float) -> tuple[float, int]:
+    """Send `size` requests at once; return the wall time in seconds and how many were answered."""
+    failures: list[CheckFailedError] = []
+
+    def one() -> None:
+        try:
+            verified_get(config, timeout)
+        except CheckFailedError as error:
+            failures.append(error)
+
+    begun = time.monotonic()
+    threads = [threading.Thread(target=one, daemon=True) for _ in range(size)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    if failures and failures[0].kind in {"wrong-answer", "server-gone"}:
+        raise failures[0]
+    return time.monotonic() - begun, size - len(failures)
+
+
+def check(config: dict[str, Any]) -> dict[str, Any]:
+    """Wait for the server, verify its answer, measure how many requests it takes at once."""
+    begun = time.monotonic()
+    service_s: float = config["service_s"]
+    wait_for_connection(config, begun + config["startup_s"])
+    ready_s = time.monotonic() - begun
+    first_s = verified_get(config, config["startup_s"] + service_s)
+    lone_s = first_s
+    for _ in range(config["lone_repeats"]):
+        lone_s = min(lone_s, verified_get(config, config["startup_s"] + service_s))
+    reply = {"ready_s": ready_s, "first_s": first_s, "lone_s": lone_s, "factor": None}
+    size = config["burst"]
+    if size > 1:
+        wall_s, answered = burst(config, size, 3 * size * lone_s + 5)
+        reply |= {"burst_s": wall_s, "burst_answered": answered, "factor": size * lone_s / wall_s}
+    return reply
+
+
+# -- load ------------------------------------------------------------------------------------------
+
+
+def run_ab(config: dict[str, Any], directory: Path) -> dict[str, Any]:
+    """Run `ab`; past the deadline interrupt it, so that it still prints what it has."""
+    command = [
+        "ab", "-q", "-s", str(config["socket_timeout_s"]),
+        "-c", str(config["concurrency"]), "-n", str(config["requests"]),
+        "-e", str(directory / "percentiles.csv"), "-g", str(directory / "requests.tsv"),
+        f"http://{HOST}:{config['port']}/",
+    ]  # fmt: skip
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    begun = time.monotonic()
+    ab = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    timed_out = False
+    try:
+        stdout, stderr = ab.communicate(timeout=config["deadline_s"])
+    except subprocess.TimeoutExpired:
+        timed_out = True
+        ab.send_signal(signal.SIGINT)
+        try:
+            stdout, stderr = ab.communicate(timeout=5)
+        except subprocess.TimeoutExpired:
+            ab.kill()
+            stdout, stderr = ab.communicate()
+    wall_s = time.monotonic() - begun
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    cpu_s = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    return {
+        "command": command,
+        "exit_code": ab.returncode,
+        "timed_out": timed_out,
+        "stdout": stdout,
+        "stderr": stderr,
+        "wall_s": wall_s,
+        "cpu_s": cpu_s,
+    }
+
+
+def load(config: dict[str, Any]) -> dict[str, Any]:
+    """Load the server with `ab` and read the counters around it."""
+    directory = Path("/tmp")  # noqa: S108 - the pod's own tmpfs
+    sampler = Sampler(config["uid"])
+    before = snapshot(config["uid"])
+    sampler.start()
+    ab = run_ab(config, directory)
+    sampler.stopped.set()
+    after = snapshot(config["uid"])
+    sampler.join()
+    return {
+        "ab": ab,
+        "before": before,
+        "after": after,
+        "peak_threads": max(sampler.peak_threads, after["threads"]),
+        "peak_rss_kib": max(sampler.peak_rss_kib, after["rss_kib"]),
+        "server_alive": bool(server_pids(config["uid"])),
+        "percentiles_csv": read_if_there(directory / "percentiles.csv"),
+        "requests_tsv_gz": packed(directory / "requests.tsv"),
+    }
+
+
+def read_if_there(path: Path) -> str | None:
+    """A file's text, None where `ab` did not write it."""
+    return path.read_text() if path.exists() else None
+
+
+def packed(path: Path) -> str | None:
+    """A file, gzipped and in base64, None where `ab` did not write it."""
+    if not path.exists():
+        return None
+    return base64.b64encode(gzip.compress(path.read_bytes(), mtime=0)).decode()
+
+
+# -- ab's own start-up -----------------------------------------------------------------------------
+
+
+def ab_opening(_config: dict[str, Any]) -> dict[str, Any]:
+    """Find out whether this `ab` sends one request alone before it opens its other connections.
+
+    A listener of our own leaves the first connection unanswered for a while and counts those that
+    have come by then.
+    """
+    concurrency, patience_s = 4, 0.5
+    listener = socket.create_server((HOST, 0), backlog=16)
+    listener.settimeout(patience_s)
+    port = listener.getsockname()[1]
+    command = ["ab", "-q", "-c", str(concurrency), "-n", "8", f"http://{HOST}:{port}/"]
+    ab = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    connections = []
+    try:
+        while len(connections) < concurrency:
+            connections.append(listener.accept()[0])
+    except TimeoutError:
+        pass
+    finally:
+        ab.kill()
+        ab.wait()
+    if not connections:
+        raise CheckFailedError("ab", "ab opened no connection at all")
+    return {"opened_before_first_answer": len(connections), "concurrency": concurrency}
+
+
+# -- evidence --------------------------------------------------------------------------------------
+
+
+def sockets(_config: dict[str, Any]) -> dict[str, Any]:
+    """The namespace's TCP sockets, as the kernel lists them."""
+    return {"tcp": Path("/proc/net/tcp").read_text(), "network": network_counters()}
+
+
+COMMANDS = {"check": check, "load": load, "ab-opening": ab_opening, "sockets": sockets}
+
+
+def main() -> int:
+    """Run one command; a failed check is an answer too."""
+    name, config = sys.argv[1], json.loads(sys.argv[2])
+    try:
+        reply = COMMANDS[name](config)
+    except CheckFailedError as error:
+        reply = {"failed": error.kind, "reason": str(error)}
+    print(json.dumps(reply))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""The container engine: the only place that imports docker."""

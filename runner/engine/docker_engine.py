@@ -1,0 +1,243 @@
+"""The `Engine` on a real Docker engine, through docker-py."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from typing import IO, TYPE_CHECKING, Any
+
+import docker.errors
+import requests
+from docker.types import LogConfig
+
+from runner.engine.exec_stream import read_exec
+from runner.engine.ownership import PROJECT_LABEL
+from runner.engine.protocol import (
+    ContainerSpec,
+    ContainerState,
+    EngineInfo,
+    ExecResult,
+    OwnedContainer,
+)
+from runner.errors import EngineError, NotFoundError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+    from pathlib import Path
+
+#: What a container that prints without end may take of the engine's disk.
+LOG_LIMITS = {"max-size": "8m", "max-file": "2"}
+
+
+@contextlib.contextmanager
+def _engine_errors(doing: str) -> Iterator[None]:
+    """Turn whatever docker-py and requests raise into `EngineError`, saying what was being done."""
+    try:
+        yield
+    except docker.errors.NotFound as error:
+        raise NotFoundError(f"{doing}: {error.explanation or error}") from error
+    except docker.errors.APIError as error:
+        raise EngineError(f"{doing}: {error.explanation or error}") from error
+    except (docker.errors.DockerException, requests.RequestException, OSError) as error:
+        raise EngineError(f"{doing}: {error}") from error
+
+
+class DockerEngine:
+    """See `runner.engine.protocol.Engine`."""
+
+    def __init__(self, client: docker.DockerClient) -> None:
+        self._client = client
+        self._api = client.api
+
+    def close(self) -> None:
+        """Give the connections back."""
+        self._client.close()
+
+    # -- the engine --------------------------------------------------------------------------------
+
+    def info(self) -> EngineInfo:
+        """Describe the engine."""
+        with _engine_errors("asking the engine about itself"):
+            info, version = self._api.info(), self._api.version()
+        return EngineInfo(
+            endpoint=self._api.base_url.replace("http+docker://localhost", "unix socket"),
+            version=version["Version"],
+            api_version=version["ApiVersion"],
+            operating_system=info["OperatingSystem"],
+            kernel=info["KernelVersion"],
+            architecture=info["Architecture"],
+            cpus=info["NCPU"],
+            memory_bytes=info["MemTotal"],
+            cgroup_version=info.get("CgroupVersion", "1"),
+            storage_driver=info["Driver"],
+            security=tuple(info.get("SecurityOptions") or ()),
+        )
+
+    # -- images ------------------------------------------------------------------------------------
+
+    def _inspect_image(self, reference: str) -> dict[str, Any]:
+        return dict(self._api.inspect_image(reference))  # type: ignore[no-untyped-call]
+
+    def image_id(self, reference: str) -> str | None:
+        """The image's content id, None where the engine has no such image."""
+        try:
+            with _engine_errors(f"looking up image {reference}"):
+                return str(self._inspect_image(reference)["Id"])
+        except NotFoundError:
+            return None
+
+    def image_labels(self, reference: str) -> Mapping[str, str]:
+        """The image's labels; `NotFoundError` where there is no such image."""
+        with _engine_errors(f"looking up image {reference}"):
+            return dict(self._inspect_image(reference)["Config"].get("Labels") or {})
+
+    def pull(self, reference: str) -> str:
+        """Pull an image and return its id."""
+        with _engine_errors(f"pulling {reference}"):
+            return str(self._client.images.pull(reference).id)
+
+    def import_image(self, archive: IO[bytes], reference: str, labels: Mapping[str, str]) -> str:
+        """Make an image of a root file system in a tar archive; return its id."""
+        repository, _, tag = reference.rpartition(":")
+        changes = [f"LABEL {name}={json.dumps(value)}" for name, value in labels.items()]
+        with _engine_errors(f"importing {reference}"):
+            answer = self._api.import_image_from_stream(
+                archive, repository=repository, tag=tag, changes=changes
+            )
+        last = json.loads(str(answer).strip().splitlines()[-1])
+        if "error" in last:
+            raise EngineError(f"importing {reference}: {last['error']}")
+        return str(last["status"])
+
+    def build(self, context: Path, reference: str, labels: Mapping[str, str]) -> str:
+        """Build a directory with a Dockerfile in it; the error carries the build's log."""
+        with _engine_errors(f"building {reference}"):
+            log = [
+                str(step.get("stream") or step.get("error") or "")
+                for step in self._api.build(
+                    path=str(context), tag=reference, labels=dict(labels), rm=True, forcerm=True,
+                    decode=True,
+                )
+            ]  # fmt: skip
+        built = self.image_id(reference)
+        if built is None or not any("Successfully built" in line for line in log):
+            raise EngineError("".join(log).strip() or f"building {reference} failed without a word")
+        return built
+
+    def tag(self, image: str, reference: str) -> None:
+        """Give an image one more name."""
+        repository, _, tag = reference.rpartition(":")
+        with _engine_errors(f"tagging {image} as {reference}"):
+            self._api.tag(image, repository, tag, force=True)
+
+    def images(self) -> list[tuple[str, tuple[str, ...]]]:
+        """(id, names) of each image that carries this project's label."""
+        with _engine_errors("listing images"):
+            found = self._api.images(filters={"label": PROJECT_LABEL})
+        return [(image["Id"], tuple(image.get("RepoTags") or ())) for image in found]
+
+    def remove_image(self, reference: str) -> None:
+        """Remove an image or one of its names; one that is not there is removed."""
+        with contextlib.suppress(NotFoundError), _engine_errors(f"removing image {reference}"):
+            self._api.remove_image(reference, force=False)
+
+    # -- containers --------------------------------------------------------------------------------
+
+    def create(self, spec: ContainerSpec) -> str:
+        """Create a hardened container and return its id."""
+        with _engine_errors(f"creating container {spec.name}"):
+            created = self._api.create_container(
+                spec.image,
+                command=list(spec.command) or None,
+                name=spec.name,
+                user=spec.user,
+                environment=dict(spec.environment),
+                labels={**spec.labels, PROJECT_LABEL: "1"},
+                host_config=self._host_config(spec),
+            )
+        return str(created["Id"])
+
+    def _host_config(self, spec: ContainerSpec) -> dict[str, Any]:
+        """No network of its own, no capability, nothing writable but tmpfs, bounded.
+
+        The container that owns the pod's namespaces has an init process, which reaps for all.
+        """
+        shared = f"container:{spec.joins}" if spec.joins else None
+        config: dict[str, Any] = self._api.create_host_config(
+            network_mode=shared or "none",
+            pid_mode=shared,
+            init=spec.joins is None,
+            read_only=True,
+            cap_drop=["ALL"],
+            security_opt=["no-new-privileges:true"],
+            tmpfs=dict(spec.tmpfs),
+            mem_limit=spec.memory_bytes or None,
+            memswap_limit=spec.memory_bytes or None,
+            pids_limit=spec.pids or None,
+            log_config=LogConfig(type="json-file", config=LOG_LIMITS),
+        )
+        return config
+
+    def start(self, container: str) -> None:
+        """Start a created container."""
+        with _engine_errors(f"starting container {container[:12]}"):
+            self._api.start(container)
+
+    def state(self, container: str) -> ContainerState:
+        """How the container stands."""
+        with _engine_errors(f"inspecting container {container[:12]}"):
+            inspected = self._api.inspect_container(container)
+        state = inspected["State"]
+        return ContainerState(
+            running=bool(state["Running"]),
+            exit_code=int(state["ExitCode"]),
+            oom_killed=bool(state["OOMKilled"]),
+            restarts=int(inspected.get("RestartCount", 0)),
+            error=str(state.get("Error") or ""),
+        )
+
+    def exec(
+        self, container: str, command: Iterable[str], *, timeout: float, user: str = ""
+    ) -> ExecResult:
+        """Run a command in a running container and wait for it, `timeout` seconds at the most."""
+        with _engine_errors(f"running a command in container {container[:12]}"):
+            created = self._api.exec_create(container, list(command), user=user)["Id"]
+            stream = self._api.exec_start(created, socket=True)
+            finished, stdout, stderr = read_exec(stream, timeout)
+            # The stream of a socket has no exit status: it must be asked for.
+            code = self._api.exec_inspect(created)["ExitCode"] if finished else None
+        return ExecResult(exit_code=code, stdout=stdout, stderr=stderr)
+
+    def logs(self, container: str) -> str:
+        """All that the container printed so far, both streams; never follows."""
+        with _engine_errors(f"reading the log of container {container[:12]}"):
+            return bytes(self._api.logs(container, follow=False)).decode("utf-8", "replace")
+
+    def kill(self, container: str, signal: str = "SIGKILL") -> None:
+        """Send a signal to the container's first process; one that is not running is no error."""
+        try:
+            with _engine_errors(f"signalling container {container[:12]}"):
+                self._api.kill(container, signal)
+        except EngineError as error:
+            if "is not running" not in str(error):
+                raise
+
+    def remove(self, container: str) -> None:
+        """Remove a container, running or not; one that is gone or going is removed."""
+        try:
+            with _engine_errors(f"removing container {container[:12]}"):
+                self._api.remove_container(container, force=True, v=True)
+        except NotFoundError:
+            return
+        except EngineError as error:
+            if "already in progress" not in str(error):
+                raise
+
+    def owned(self) -> list[OwnedContainer]:
+        """Every container that carries this project's label, running or not."""
+        with _engine_errors("listing containers"):
+            found = self._api.containers(all=True, filters={"label": PROJECT_LABEL})
+        return [
+            OwnedContainer(id=c["Id"], name=c["Names"][0].lstrip("/"), labels=c.get("Labels") or {})
+            for c in found
+        ]

@@ -1,0 +1,81 @@
+"""Whose a container is, so that a start can sweep what dead runs left, and nothing else.
+
+Every container carries the host and the process that made it. A process is told by its pid, its
+start time and the boot it lives in, for pids come round again.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from typing import Final
+
+from runner.engine.protocol import Engine, OwnedContainer
+
+PROJECT_LABEL: Final = "org.monkey-matrix"
+HOST_LABEL: Final = "org.monkey-matrix.host"
+OWNER_LABEL: Final = "org.monkey-matrix.owner"
+RUN_LABEL: Final = "org.monkey-matrix.run"
+CELL_LABEL: Final = "org.monkey-matrix.cell"
+POD_LABEL: Final = "org.monkey-matrix.pod"
+
+
+def process_start(pid: int) -> str | None:
+    """When a process started, in clock ticks since boot, or None where there is no such process."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
+    except OSError:
+        return None
+
+
+@cache
+def boot_id() -> str:
+    """The kernel's name for this boot."""
+    return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+
+
+@cache
+def host_id() -> str:
+    """This host's name, and its machine id where it has one."""
+    machine = Path("/etc/machine-id")
+    return f"{socket.gethostname()}/{machine.read_text().strip() if machine.exists() else ''}"
+
+
+def identity(pid: int | None = None) -> str:
+    """`pid:start:boot` of a process, by default this one."""
+    pid = pid or os.getpid()
+    return f"{pid}:{process_start(pid)}:{boot_id()}"
+
+
+def owner_labels(run: str, cell: str, pod: str) -> dict[str, str]:
+    """The labels every container of this process carries."""
+    return {
+        PROJECT_LABEL: "1",
+        HOST_LABEL: host_id(),
+        OWNER_LABEL: identity(),
+        RUN_LABEL: run,
+        CELL_LABEL: cell,
+        POD_LABEL: pod,
+    }
+
+
+def is_alive(owner: str) -> bool:
+    """Whether the process that `identity` described still runs on this host."""
+    pid, _, rest = owner.partition(":")
+    return pid.isdigit() and owner == identity(int(pid)) and not rest.startswith("None")
+
+
+def is_orphan(labels: Mapping[str, str]) -> bool:
+    """Whether a container of this project was made on this host by a process that is gone."""
+    return labels.get(HOST_LABEL) == host_id() and not is_alive(labels.get(OWNER_LABEL, ""))
+
+
+def sweep(engine: Engine) -> list[OwnedContainer]:
+    """Remove what dead runs of this host left; return what was removed."""
+    orphans = [container for container in engine.owned() if is_orphan(container.labels)]
+    for container in orphans:
+        engine.remove(container.id)
+    return orphans

@@ -1,0 +1,131 @@
+"""The containers of one running cell, as one context manager."""
+
+from __future__ import annotations
+
+import contextlib
+import uuid
+from dataclasses import dataclass, replace
+from types import TracebackType
+from typing import Self
+
+from runner.engine.ownership import POD_LABEL, owner_labels
+from runner.engine.protocol import ContainerSpec, ContainerState, Engine, ExecResult
+from runner.errors import EngineError
+from runner.spec.cell import Limits
+
+LOADGEN_USER = "7000:7000"
+SERVER_USER = "7001:7001"
+SERVER_UID = 7001
+LOADGEN_MEMORY_BYTES = 256 * 1024 * 1024
+LOADGEN_PIDS = 512
+#: Longer than any launch: the sidecar ends by removal, or, should all else fail, by itself.
+LOADGEN_COMMAND = ("sleep", "86400")
+
+
+@dataclass(frozen=True, kw_only=True)
+class PodPlan:
+    """What to start for one launch of a cell."""
+
+    run: str
+    cell: str
+    server_image: str
+    loadgen_image: str
+    limits: Limits
+    server_command: tuple[str, ...] = ()
+
+
+def loadgen_spec(plan: PodPlan, name: str) -> ContainerSpec:
+    """The sidecar: it owns the network and process namespaces and carries `ab`."""
+    return ContainerSpec(
+        name=f"{name}-loadgen",
+        image=plan.loadgen_image,
+        user=LOADGEN_USER,
+        command=LOADGEN_COMMAND,
+        memory_bytes=LOADGEN_MEMORY_BYTES,
+        pids=LOADGEN_PIDS,
+        tmpfs={"/tmp": "rw,noexec,nosuid,size=128m,mode=1777"},  # noqa: S108 - inside the pod
+    )
+
+
+def server_spec(plan: PodPlan, name: str, joins: str) -> ContainerSpec:
+    """The server, in the sidecar's namespaces."""
+    return ContainerSpec(
+        name=f"{name}-server",
+        image=plan.server_image,
+        user=SERVER_USER,
+        command=plan.server_command,
+        joins=joins,
+        memory_bytes=plan.limits.memory_bytes,
+        pids=plan.limits.pids,
+        tmpfs={"/tmp": "rw,noexec,nosuid,size=64m,mode=1777"},  # noqa: S108 - inside the pod
+    )
+
+
+class Pod:
+    """Starts on entry, is gone on exit, also after a start that went only half-way."""
+
+    def __init__(self, engine: Engine, plan: PodPlan) -> None:
+        self.engine = engine
+        self.plan = plan
+        self.token = uuid.uuid4().hex[:12]
+        self.loadgen = ""
+        self.server = ""
+
+    def __enter__(self) -> Self:
+        try:
+            self._start()
+        except BaseException:
+            self._remove()
+            raise
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        value: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._remove()
+
+    def _start(self) -> None:
+        name = f"monkey-matrix-{self.token}"
+        labels = owner_labels(self.plan.run, self.plan.cell, self.token)
+        self.loadgen = self.engine.create(replace(loadgen_spec(self.plan, name), labels=labels))
+        self.engine.start(self.loadgen)
+        spec = server_spec(self.plan, name, self.loadgen)
+        self.server = self.engine.create(replace(spec, labels=labels))
+        self.engine.start(self.server)
+
+    def _remove(self) -> None:
+        """Remove both containers; where a call failed, also what it may have made unseen."""
+        known = [container for container in (self.server, self.loadgen) if container]
+        try:
+            for container in known:
+                self.engine.remove(container)
+        finally:
+            if len(known) < 2:
+                self._remove_by_label()
+
+    def _remove_by_label(self) -> None:
+        # A create call that timed out may still have created.
+        with contextlib.suppress(EngineError):
+            for container in self.engine.owned():
+                if container.labels.get(POD_LABEL) == self.token:
+                    self.engine.remove(container.id)
+
+    def agent(self, command: str, config: str, timeout: float) -> ExecResult:
+        """Run a command of the agent in the sidecar; `config` is its JSON, `timeout` in seconds."""
+        argv = ("python3", "/agent/agent.py", command, config)
+        return self.engine.exec(self.loadgen, argv, timeout=timeout)
+
+    def server_state(self) -> ContainerState:
+        """How the server's container stands."""
+        return self.engine.state(self.server)
+
+    def server_log(self) -> str:
+        """What the server printed so far."""
+        return self.engine.logs(self.server)
+
+    def signal_server(self, signal: str) -> None:
+        """Send a signal to the server's process."""
+        self.engine.kill(self.server, signal)

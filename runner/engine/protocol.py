@@ -1,0 +1,144 @@
+"""What the rest of the program may ask of a container engine."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO, Protocol
+
+
+@dataclass(frozen=True, kw_only=True)
+class EngineInfo:
+    """What an engine says of itself. `endpoint` is the one address used for the whole run."""
+
+    endpoint: str
+    version: str
+    api_version: str
+    operating_system: str
+    kernel: str
+    architecture: str
+    cpus: int
+    memory_bytes: int
+    cgroup_version: str
+    storage_driver: str
+    security: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class ContainerSpec:
+    """One container of a pod. `joins` is the container whose network and pids it shares."""
+
+    name: str
+    image: str
+    user: str
+    command: tuple[str, ...] = ()
+    environment: Mapping[str, str] = field(default_factory=dict)
+    labels: Mapping[str, str] = field(default_factory=dict)
+    joins: str | None = None
+    memory_bytes: int = 0
+    pids: int = 0
+    tmpfs: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ContainerState:
+    """How a container stands. `exit_code` means something only when not running."""
+
+    running: bool
+    exit_code: int
+    oom_killed: bool
+    restarts: int = 0
+    error: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExecResult:
+    """What a command in a container printed. `exit_code` is None when the deadline cut it off."""
+
+    exit_code: int | None
+    stdout: bytes
+    stderr: bytes
+
+
+@dataclass(frozen=True, kw_only=True)
+class OwnedContainer:
+    """A container with this project's labels."""
+
+    id: str
+    name: str
+    labels: Mapping[str, str]
+
+
+class Engine(Protocol):
+    """A container engine. Every call may raise `EngineError`; times are in seconds."""
+
+    def info(self) -> EngineInfo:
+        """Describe the engine."""
+        ...
+
+    def image_id(self, reference: str) -> str | None:
+        """The image's content id (`sha256:…`), None where the engine has no such image."""
+        ...
+
+    def image_labels(self, reference: str) -> Mapping[str, str]:
+        """The image's labels; `NotFoundError` where there is no such image."""
+        ...
+
+    def pull(self, reference: str) -> str:
+        """Pull an image and return its id; raise `EngineError` with the registry's reason."""
+        ...
+
+    def import_image(self, archive: IO[bytes], reference: str, labels: Mapping[str, str]) -> str:
+        """Make an image of a root file system in a tar archive; return its id."""
+        ...
+
+    def build(self, context: Path, reference: str, labels: Mapping[str, str]) -> str:
+        """Build a directory with a Dockerfile in it; raise `EngineError` with the build's log."""
+        ...
+
+    def tag(self, image: str, reference: str) -> None:
+        """Give an image one more name."""
+        ...
+
+    def images(self) -> list[tuple[str, tuple[str, ...]]]:
+        """(id, names) of each image that carries this project's label."""
+        ...
+
+    def remove_image(self, reference: str) -> None:
+        """Remove an image or one of its names; one that is not there is removed."""
+        ...
+
+    def create(self, spec: ContainerSpec) -> str:
+        """Create a hardened container and return its id."""
+        ...
+
+    def start(self, container: str) -> None:
+        """Start a created container."""
+        ...
+
+    def state(self, container: str) -> ContainerState:
+        """How the container stands; `NotFoundError` where it is gone."""
+        ...
+
+    def exec(
+        self, container: str, command: Iterable[str], *, timeout: float, user: str = ""
+    ) -> ExecResult:
+        """Run a command in a running container and wait for it, `timeout` at the most."""
+        ...
+
+    def logs(self, container: str) -> str:
+        """All that the container printed so far, both streams."""
+        ...
+
+    def kill(self, container: str, signal: str = "SIGKILL") -> None:
+        """Send a signal to the container's first process; one that is not running is no error."""
+        ...
+
+    def remove(self, container: str) -> None:
+        """Remove a container, running or not; one that is gone or going is removed."""
+        ...
+
+    def owned(self) -> list[OwnedContainer]:
+        """Every container that carries this project's label, running or not."""
+        ...

@@ -1,0 +1,29 @@
+"""Every error this program reports, each with its exit code. Only `cli.main` exits."""
+
+
+class MatrixError(Exception):
+    """An error the user can mend. The message says where it is and how to mend it."""
+
+    exit_code = 2
+
+
+class SpecError(MatrixError):
+    """Something in the matrix file is wrong; the message starts with `file:line:column`."""
+
+
+class UsageError(MatrixError):
+    """A command line, a path or a run directory cannot be used as given."""
+
+
+class EngineUnavailableError(MatrixError):
+    """No container engine, base image or host tool that this run needs can be had."""
+
+    exit_code = 3
+
+
+class EngineError(Exception):
+    """One engine call failed. A launch turns it into the outcome `engine-error`."""
+
+
+class NotFoundError(EngineError):
+    """The container or image is not (or no longer) there."""

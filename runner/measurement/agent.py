@@ -1,0 +1,117 @@
+"""Ask the agent in the sidecar, and read its answers as values."""
+
+from __future__ import annotations
+
+import base64
+import json
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from runner.engine.pod import SERVER_UID, Pod
+from runner.errors import EngineError
+
+T = TypeVar("T", bound="Reply")
+
+PORT = 7779
+BODY = "Hello World"
+
+
+class Reply(BaseModel):
+    """An answer of the agent; keys it does not know are another version's and refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class CheckReply(Reply):
+    """Readiness, verification and calibration; times in seconds.
+
+    `factor` is the concurrency factor, None where a burst of one says nothing.
+    """
+
+    ready_s: float
+    first_s: float
+    lone_s: float
+    factor: float | None
+    burst_s: float | None = None
+    burst_answered: int | None = None
+
+
+class AbRun(Reply):
+    """How `ab` ran; `exit_code` is negative for a signal."""
+
+    command: list[str]
+    exit_code: int
+    timed_out: bool
+    stdout: str
+    stderr: str
+    wall_s: float
+    cpu_s: float
+
+
+class Snapshot(Reply):
+    """The server's counters at one moment."""
+
+    cpu_user_s: float
+    cpu_system_s: float
+    network: dict[str, int]
+    rss_kib: int
+    hwm_kib: int
+    threads: int
+
+
+class LoadReply(Reply):
+    """One load with the counters around it."""
+
+    ab: AbRun
+    before: Snapshot
+    after: Snapshot
+    peak_threads: int
+    peak_rss_kib: int
+    server_alive: bool
+    percentiles_csv: str | None
+    requests_tsv_gz: str | None
+
+    @property
+    def requests_archive(self) -> bytes | None:
+        """Every request's times as `ab -g` wrote them, gzipped."""
+        return base64.b64decode(self.requests_tsv_gz) if self.requests_tsv_gz else None
+
+
+class Refusal(Reply):
+    """A step that failed: `failed` is its kind, `reason` says how."""
+
+    failed: str
+    reason: str
+
+
+def ask(pod: Pod, command: str, config: dict[str, Any], timeout: float) -> dict[str, Any]:
+    """Run one command of the agent; `timeout` in seconds. Raise `EngineError` without an answer."""
+    base = {"port": PORT, "uid": SERVER_UID, "body": BODY}
+    result = pod.agent(command, json.dumps({**base, **config}), timeout)
+    if result.exit_code is None:
+        raise EngineError(f"the agent's {command!r} did not answer within {timeout:.0f} s")
+    try:
+        answer = json.loads(result.stdout)
+    except ValueError:
+        last = (result.stderr or result.stdout).decode("utf-8", "replace").strip().splitlines()
+        why = last[-1] if last else "it printed nothing"
+        raise EngineError(f"the agent's {command!r} ended with {result.exit_code}: {why}") from None
+    return dict(answer)
+
+
+def check(pod: Pod, config: dict[str, Any], timeout: float) -> CheckReply | Refusal:
+    """Wait for the server, verify and calibrate it."""
+    return _read(CheckReply, ask(pod, "check", config, timeout))
+
+
+def load(pod: Pod, config: dict[str, Any], timeout: float) -> LoadReply | Refusal:
+    """Load the server with `ab`."""
+    return _read(LoadReply, ask(pod, "load", config, timeout))
+
+
+def _read(kind: type[T], answer: dict[str, Any]) -> T | Refusal:
+    try:
+        return Refusal(**answer) if "failed" in answer else kind(**answer)
+    except ValidationError as error:
+        raise EngineError(f"the sidecar's agent is of another version: {error}") from error

@@ -1,0 +1,293 @@
+"""One launch: a cell's pod started, checked, loaded once, and removed whatever happened."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+
+from runner.engine.pod import Pod, PodPlan
+from runner.engine.protocol import Engine
+from runner.errors import EngineError
+from runner.measurement import ab, agent, evidence, verdict
+from runner.measurement.agent import CheckReply, LoadReply, Refusal
+from runner.measurement.ceiling import AbOpening, ceiling_rps
+from runner.measurement.clock import Clock
+from runner.measurement.load import (
+    LONE_REPEATS,
+    SERIALISED_BELOW,
+    SHORT_REQUEST_S,
+    Load,
+    burst_size,
+    full_load,
+    serialised_load,
+)
+from runner.measurement.outcome import Outcome
+from runner.measurement.records import AbFigures, LaunchRecord, Resources
+from runner.spec.cell import Cell, Limits
+
+#: What the runner adds to the agent's own deadlines before it gives up on the engine, in seconds.
+ENGINE_GRACE_S = 30.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """One launch to make."""
+
+    run: str
+    cell: Cell
+    number: int
+    server_image: str
+    loadgen_image: str
+    limits: Limits
+    opening: AbOpening
+    server_command: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class LaunchResult:
+    """The record of a launch and the files that go with it, by name."""
+
+    record: LaunchRecord
+    files: Mapping[str, bytes] = field(default_factory=dict)
+
+
+class LaunchEndedError(Exception):
+    """The launch is over before its load was accepted."""
+
+    def __init__(self, outcome: Outcome, reason: str | None) -> None:
+        super().__init__(reason)
+        self.outcome = outcome
+        self.reason = reason
+
+
+class Launch:
+    """Made in three steps, so that many can be started before the first is loaded.
+
+    `start` brings the pod up and checks it, `load` loads it, `finish` takes the evidence, removes
+    the pod and returns the result. A launch that ended early skips what is left; `finish` is called
+    always.
+    """
+
+    def __init__(self, engine: Engine, job: Job, clock: Clock) -> None:
+        self.job = job
+        self.clock = clock
+        self.engine = engine
+        self.verdict: verdict.Verdict | None = None
+        self.checked: CheckReply | None = None
+        self.sent: Load | None = None
+        self.reply: LoadReply | None = None
+        self.figures: AbFigures | None = None
+        self.files: dict[str, bytes] = {}
+        self._pod: Pod | None = None
+        self._resources = ExitStack()
+        self._began = clock.monotonic()
+        self._started_at = clock.now()
+
+    # -- the steps ---------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Start the pod; wait until it is ready, verify its answer, calibrate."""
+        self._guarded(self._start)
+
+    def load(self) -> None:
+        """Load the server, unless the launch has ended already."""
+        if self.verdict is None:
+            self._guarded(self._load)
+
+    def finish(self) -> LaunchResult:
+        """Take the evidence, remove the pod, return what came of it."""
+        try:
+            self._take_evidence()
+        finally:
+            self.abandon()
+        return LaunchResult(record=self._record(), files=self.files)
+
+    def abandon(self) -> None:
+        """Remove the pod, keeping nothing."""
+        try:
+            self._resources.close()
+        except EngineError as error:
+            # What is left carries this run's labels: the next start sweeps it.
+            self.files["removal-error.txt"] = f"{error}\n".encode()
+
+    @property
+    def is_serial(self) -> bool:
+        """Whether calibration saw requests answered one by one."""
+        factor = self.checked.factor if self.checked else None
+        return factor is not None and factor < SERIALISED_BELOW
+
+    @property
+    def shortest_load_s(self) -> float:
+        """The shortest time in seconds that the load about to be sent can take."""
+        load = self.next_load()
+        lone_s = self.checked.lone_s if self.checked else self.job.cell.workload.seconds
+        at_once = 1 if self.is_serial else load.concurrency
+        return lone_s * load.requests / at_once
+
+    def next_load(self) -> Load:
+        """What will be sent: the load as asked for, cut for a server that serialises."""
+        if self.is_serial and self.checked:
+            return serialised_load(self.job.cell, self.job.limits, self.checked.lone_s)
+        return full_load(self.job.cell, self.job.limits, self.job.opening)
+
+    def _guarded(self, step: object) -> None:
+        try:
+            step()  # type: ignore[operator]
+        except LaunchEndedError as end:
+            self.verdict = (end.outcome, end.reason)
+        except EngineError as error:
+            self.verdict = self._after_engine_error(error)
+
+    def _after_engine_error(self, error: EngineError) -> verdict.Verdict:
+        """An engine call that failed because the server is gone is the server's own ending."""
+        if self._pod and self._pod.server:
+            try:
+                state = self._pod.server_state()
+            except EngineError:
+                return Outcome.ENGINE_ERROR, str(error)
+            if not state.running and (state.oom_killed or state.exit_code):
+                return verdict.of_exit(state, evidence.server_log(self._pod))
+        return Outcome.ENGINE_ERROR, str(error)
+
+    def _start(self) -> None:
+        job = self.job
+        plan = PodPlan(
+            run=job.run,
+            cell=job.cell.id,
+            server_image=job.server_image,
+            server_command=job.server_command,
+            loadgen_image=job.loadgen_image,
+            limits=job.limits,
+        )
+        self._pod = Pod(self.engine, plan)
+        self._resources.enter_context(self._pod)
+        self.checked = self._check(self._pod)
+
+    def _check(self, pod: Pod) -> CheckReply:
+        cell, limits = self.job.cell, self.job.limits
+        service_s = cell.workload.seconds
+        config = {
+            "startup_s": limits.startup_s,
+            "service_s": service_s,
+            "lone_repeats": LONE_REPEATS if service_s < SHORT_REQUEST_S else 0,
+            "burst": burst_size(cell),
+        }
+        longest = (2 + LONE_REPEATS) * (limits.startup_s + service_s)
+        burst = 3 * burst_size(cell) * (limits.startup_s + service_s) + 5
+        reply = agent.check(pod, config, longest + burst + ENGINE_GRACE_S)
+        if isinstance(reply, Refusal):
+            self._end_by_refusal(pod, reply)
+        elif reply.burst_answered == 0:
+            reason = f"none of {burst_size(cell)} requests sent at once was answered"
+            raise LaunchEndedError(Outcome.HANG_UNDER_LOAD, reason)
+        else:
+            return reply
+        raise AssertionError  # unreachable: a refusal ends the launch
+
+    def _end_by_refusal(self, pod: Pod, refusal: Refusal) -> None:
+        self._end_if_gone(pod)
+        raise LaunchEndedError(*verdict.of_refusal(refusal))
+
+    def _end_if_gone(self, pod: Pod) -> None:
+        state = pod.server_state()
+        if not state.running or state.oom_killed:
+            raise LaunchEndedError(*verdict.of_exit(state, evidence.server_log(pod)))
+
+    def _load(self) -> None:
+        if self._pod is None:
+            raise AssertionError
+        load = self.sent = self.next_load()
+        config = {
+            "requests": load.requests,
+            "concurrency": load.concurrency,
+            "deadline_s": load.deadline_s,
+            "socket_timeout_s": load.socket_timeout_s,
+        }
+        reply = agent.load(self._pod, config, load.deadline_s + ENGINE_GRACE_S)
+        if isinstance(reply, Refusal):
+            raise EngineError(reply.reason)
+        self.reply = reply
+        self._keep_ab_files(reply)
+        self._end_if_gone(self._pod)
+        self.verdict = verdict.of_load(reply, load, self.figures, serial=self.is_serial)
+
+    def _keep_ab_files(self, reply: LoadReply) -> None:
+        self.files["ab.txt"] = (reply.ab.stdout + reply.ab.stderr).encode()
+        if reply.requests_archive:
+            self.files["requests.tsv.gz"] = reply.requests_archive
+        if reply.percentiles_csv:
+            self.files["percentiles.csv"] = reply.percentiles_csv.encode()
+        try:
+            self.figures = ab.parse(reply.ab.stdout, reply.percentiles_csv)
+        except ab.AbReportError:
+            self.figures = None
+
+    # -- the end -----------------------------------------------------------------------------------
+
+    def _take_evidence(self) -> None:
+        if self._pod is None or not self._pod.server or self.verdict is None:
+            return
+        outcome, reason = self.verdict
+        if outcome in {Outcome.HANG_AT_STARTUP, Outcome.HANG_UNDER_LOAD}:
+            self.verdict = outcome, self._evidence_of_hang(self._pod, reason)
+        self.files["server.log"] = evidence.server_log(self._pod).encode()
+
+    def _evidence_of_hang(self, pod: Pod, reason: str | None) -> str | None:
+        try:
+            dump = evidence.stacks(pod, self.clock)
+        except EngineError as error:
+            dump = f"(no stacks: {error})"
+        if tcp := evidence.sockets(pod):
+            self.files["sockets.txt"] = tcp.encode()
+        if dump is None:
+            return f"{reason}; the server did not react to a signal"
+        self.files["stacks.txt"] = dump.encode()
+        frame = evidence.innermost_frame(dump)
+        return f"{reason}; main thread in {frame}" if frame else reason
+
+    def _record(self) -> LaunchRecord:
+        outcome, reason = self.verdict or (Outcome.ENGINE_ERROR, "the launch was not loaded")
+        cell, load, checked = self.job.cell, self.sent, self.checked
+        wall_s = self.clock.monotonic() - self._began
+        return LaunchRecord(
+            cell=cell.id,
+            launch=self.job.number,
+            outcome=outcome,
+            reason=reason,
+            started_at=self._started_at.isoformat(timespec="seconds"),
+            requests=load.requests if load else cell.requests,
+            concurrency=load.concurrency if load else cell.concurrency,
+            ceiling_rps=ceiling_rps(
+                requests=cell.requests,
+                concurrency=cell.concurrency,
+                service_s=cell.workload.seconds,
+                opening=self.job.opening,
+            ),
+            startup_s=checked.ready_s if checked else None,
+            lone_request_ms=checked.lone_s * 1000 if checked else None,
+            concurrency_factor=checked.factor if checked else None,
+            ab=self.figures,
+            resources=self._resources_used(),
+            wall_s=wall_s,
+            overhead_s=wall_s - self.reply.ab.wall_s if self.reply else None,
+        )
+
+    def _resources_used(self) -> Resources | None:
+        reply, figures = self.reply, self.figures
+        if reply is None or figures is None or not figures.complete or not reply.server_alive:
+            return None
+        user_ms = 1000 * (reply.after.cpu_user_s - reply.before.cpu_user_s)
+        system_ms = 1000 * (reply.after.cpu_system_s - reply.before.cpu_system_s)
+        network = {k: v - reply.before.network[k] for k, v in reply.after.network.items()}
+        return Resources(
+            cpu_user_ms=user_ms,
+            cpu_system_ms=system_ms,
+            cpu_ms_per_request=(user_ms + system_ms) / figures.complete,
+            peak_rss_mib=max(reply.peak_rss_kib, reply.after.hwm_kib) / 1024,
+            peak_threads=reply.peak_threads,
+            listen_overflows=network["ListenOverflows"],
+            listen_drops=network["ListenDrops"],
+            syn_retransmits=network["TCPSynRetrans"],
+            loadgen_cpu_share=reply.ab.cpu_s / reply.ab.wall_s if reply.ab.wall_s else None,
+        )

@@ -1,0 +1,75 @@
+"""What one launch leaves behind, as stored in `result.json`. Units are in the names."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, ConfigDict
+
+from runner.measurement.outcome import Outcome
+
+
+class Record(BaseModel):
+    """A frozen record that refuses keys it does not know."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class AbFigures(Record):
+    """What `ab` reported of one load."""
+
+    time_taken_s: float
+    complete: int
+    failed: int
+    non_2xx: int
+    requests_per_second: float
+    mean_ms: float
+    p50_ms: float
+    p90_ms: float
+    p99_ms: float
+    max_ms: float
+    server_software: str | None = None
+
+
+class Resources(Record):
+    """What the server's processes used from the load's first to its last moment."""
+
+    cpu_user_ms: float
+    cpu_system_ms: float
+    cpu_ms_per_request: float
+    peak_rss_mib: float
+    peak_threads: int
+    voluntary_switches: int | None = None
+    involuntary_switches: int | None = None
+    run_queue_delay_ms: float | None = None
+    throttled_ms: float | None = None
+    listen_overflows: int | None = None
+    listen_drops: int | None = None
+    syn_retransmits: int | None = None
+    loadgen_cpu_share: float | None = None
+
+
+class LaunchRecord(Record):
+    """One start of one cell's pod, loaded once: the unit of statistics.
+
+    `requests` and `concurrency` are those really sent: a serialised cell's load is cut.
+    `concurrency_factor` is k times the latency of a lone request over the wall time of k requests
+    sent at once: 1 for a server that takes them one by one, k for one that takes all together.
+    `ceiling_rps` is the highest rate that the load as sent can show.
+    """
+
+    schema_version: int = 1
+    cell: str
+    launch: int
+    outcome: Outcome
+    reason: str | None = None
+    started_at: str
+    requests: int
+    concurrency: int
+    ceiling_rps: float | None = None
+    startup_s: float | None = None
+    lone_request_ms: float | None = None
+    concurrency_factor: float | None = None
+    ab: AbFigures | None = None
+    resources: Resources | None = None
+    disturbed: str | None = None
+    wall_s: float | None = None
+    overhead_s: float | None = None

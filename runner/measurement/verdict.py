@@ -1,0 +1,87 @@
+"""What a launch's facts mean: pure functions from facts to (outcome, reason)."""
+
+from __future__ import annotations
+
+import signal
+
+from runner.engine.protocol import ContainerState
+from runner.measurement import ab
+from runner.measurement.agent import LoadReply, Refusal
+from runner.measurement.load import Load
+from runner.measurement.outcome import Outcome
+from runner.measurement.records import AbFigures
+
+#: The server program's exit status when patching or importing failed.
+IMPORT_FAILED = 81
+KILLED_BY_SIGNAL = 128
+
+Verdict = tuple[Outcome, str | None]
+
+
+def of_exit(state: ContainerState, log: str) -> Verdict:
+    """Why a server that is no longer there ended. Its log's last line is the reason.
+
+    A killed child can leave exit status 0 with the OOM flag up, so the flag is asked first.
+    """
+    if state.oom_killed:
+        return Outcome.OOM_KILLED, "killed by the kernel: memory limit reached"
+    last = last_line(log)
+    if state.exit_code == IMPORT_FAILED:
+        return Outcome.IMPORT_ERROR, last or "patching or importing failed"
+    if state.error:
+        return Outcome.CRASHED, state.error
+    return Outcome.CRASHED, f"{_how_it_ended(state.exit_code)}: {last or 'it printed nothing'}"
+
+
+def _how_it_ended(code: int) -> str:
+    if code > KILLED_BY_SIGNAL:
+        try:
+            return f"killed by {signal.Signals(code - KILLED_BY_SIGNAL).name}"
+        except ValueError:
+            pass
+    return f"exit status {code}"
+
+
+def last_line(log: str) -> str:
+    """The last line with something in it."""
+    return next((line.strip() for line in reversed(log.splitlines()) if line.strip()), "")
+
+
+def of_refusal(refusal: Refusal) -> Verdict:
+    """What a check that failed on a living server means."""
+    if refusal.failed == "wrong-answer":
+        return Outcome.WRONG_ANSWER, refusal.reason
+    if refusal.failed == "broken-answer":
+        return Outcome.FAILED_REQUESTS, refusal.reason
+    return Outcome.HANG_AT_STARTUP, refusal.reason
+
+
+def of_load(reply: LoadReply, load: Load, figures: AbFigures | None, *, serial: bool) -> Verdict:
+    """Judge a load on a living server: accepted only with every request answered as it should be.
+
+    `ab` counts a status of 500 as a success, so its `Non-2xx` line is asked as well.
+    """
+    if reply.ab.timed_out:
+        answered = figures.complete if figures else 0
+        return (
+            Outcome.HANG_UNDER_LOAD,
+            f"{answered:,} of {load.requests:,} requests answered in {load.deadline_s:.0f} s",
+        )
+    if reply.ab.exit_code == ab.POLL_TIMEOUT:
+        return Outcome.HANG_UNDER_LOAD, f"no answer for {load.socket_timeout_s} s under load"
+    if reply.ab.exit_code != 0 or figures is None:
+        return Outcome.FAILED_REQUESTS, ab.exit_reason(reply.ab.exit_code, reply.ab.stderr)
+    if flaw := _flaw(figures, load):
+        return Outcome.FAILED_REQUESTS, flaw
+    return (Outcome.SERIALISED, None) if serial else (Outcome.OK, None)
+
+
+def _flaw(figures: AbFigures, load: Load) -> str | None:
+    """Why a report that `ab` ended well is not accepted, None where it is."""
+    if figures.non_2xx:
+        return f"{figures.non_2xx:,} answers with a status other than 2xx"
+    if figures.failed:
+        return f"ab counted {figures.failed:,} failed requests"
+    if figures.complete != load.requests:
+        return f"{figures.complete:,} of {load.requests:,} requests complete"
+    return None

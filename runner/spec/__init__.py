@@ -1,0 +1,1 @@
+"""`matrix.yaml` → experiment → cells. Pure: no engine, no network, no clock."""
