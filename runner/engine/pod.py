@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import uuid
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
@@ -34,26 +35,28 @@ class PodPlan:
     server_command: tuple[str, ...] = ()
 
 
-def loadgen_spec(plan: PodPlan, name: str) -> ContainerSpec:
+def loadgen_spec(image: str, name: str, labels: Mapping[str, str]) -> ContainerSpec:
     """The sidecar: it owns the network and process namespaces and carries `ab`."""
     return ContainerSpec(
         name=f"{name}-loadgen",
-        image=plan.loadgen_image,
+        image=image,
         user=LOADGEN_USER,
         command=LOADGEN_COMMAND,
+        labels=labels,
         memory_bytes=LOADGEN_MEMORY_BYTES,
         pids=LOADGEN_PIDS,
         tmpfs={"/tmp": "rw,noexec,nosuid,size=128m,mode=1777"},  # noqa: S108 - inside the pod
     )
 
 
-def server_spec(plan: PodPlan, name: str, joins: str) -> ContainerSpec:
+def server_spec(plan: PodPlan, name: str, labels: Mapping[str, str], joins: str) -> ContainerSpec:
     """The server, in the sidecar's namespaces."""
     return ContainerSpec(
         name=f"{name}-server",
         image=plan.server_image,
         user=SERVER_USER,
         command=plan.server_command,
+        labels=labels,
         joins=joins,
         memory_bytes=plan.limits.memory_bytes,
         pids=plan.limits.pids,
@@ -90,10 +93,9 @@ class Pod:
     def _start(self) -> None:
         name = f"monkey-matrix-{self.token}"
         labels = owner_labels(self.plan.run, self.plan.cell, self.token)
-        self.loadgen = self.engine.create(replace(loadgen_spec(self.plan, name), labels=labels))
+        self.loadgen = self.engine.create(loadgen_spec(self.plan.loadgen_image, name, labels))
         self.engine.start(self.loadgen)
-        spec = server_spec(self.plan, name, self.loadgen)
-        self.server = self.engine.create(replace(spec, labels=labels))
+        self.server = self.engine.create(server_spec(self.plan, name, labels, self.loadgen))
         self.engine.start(self.server)
 
     def _remove(self) -> None:

@@ -35,6 +35,7 @@ class CheckReply(Reply):
     factor: float | None
     burst_s: float | None = None
     burst_answered: int | None = None
+    burst_cpu_s: float | None = None
 
 
 class AbRun(Reply):
@@ -47,13 +48,23 @@ class AbRun(Reply):
     stderr: str
     wall_s: float
     cpu_s: float
+    run_delay_s: float
+
+
+class TaskGrowth(Reply):
+    """Switches and waits for a CPU of the server's threads that lived until the load's end."""
+
+    voluntary_switches: int
+    involuntary_switches: int
+    run_delay_s: float
 
 
 class Snapshot(Reply):
     """The server's counters at one moment."""
 
-    cpu_user_s: float
-    cpu_system_s: float
+    cpu_s: float
+    user_ticks: int
+    system_ticks: int
     network: dict[str, int]
     rss_kib: int
     hwm_kib: int
@@ -66,6 +77,7 @@ class LoadReply(Reply):
     ab: AbRun
     before: Snapshot
     after: Snapshot
+    tasks: TaskGrowth
     peak_threads: int
     peak_rss_kib: int
     server_alive: bool

@@ -40,6 +40,7 @@ class Resources(Record):
     voluntary_switches: int | None = None
     involuntary_switches: int | None = None
     run_queue_delay_ms: float | None = None
+    loadgen_run_queue_delay_ms: float | None = None
     throttled_ms: float | None = None
     listen_overflows: int | None = None
     listen_drops: int | None = None

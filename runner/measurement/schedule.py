@@ -6,16 +6,20 @@ drawn from a stored seed: what drifts on the machine over a run then hits no cel
 
 from __future__ import annotations
 
+import functools
 import random
+import threading
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor, wait
+from concurrent.futures import ThreadPoolExecutor
 
 from runner.measurement.clock import Clock
-from runner.measurement.launch import Job, Launch, LaunchResult
+from runner.measurement.launch import Launch, LaunchResult
 from runner.spec.cell import Cell
 
-#: How many pods are started at a time: starting is CPU work of the engine.
-STARTERS = 2
+#: How many pods are brought up or removed at a time: that is CPU work of the engine.
+ENGINE_WORKERS = 2
+#: Launches loaded side by side, each with the seconds after which its load begins.
+Group = Sequence[tuple[Launch, float]]
 
 
 def rounds(cells: Sequence[Cell], launches: int, seed: int) -> Iterator[tuple[int, list[Cell]]]:
@@ -27,60 +31,68 @@ def rounds(cells: Sequence[Cell], launches: int, seed: int) -> Iterator[tuple[in
 
 
 def run_wave(
-    jobs: Sequence[Job],
-    make: Callable[[Job], Launch],
+    launches: Sequence[Launch],
     *,
-    offsets: Callable[[Sequence[Launch]], list[float]],
+    grouped: Callable[[Sequence[Launch]], Sequence[Group]],
     clock: Clock,
     on_end: Callable[[LaunchResult], None],
 ) -> None:
-    """Make the launches of one wave: start all, load all, finish all.
+    """Make the launches of one wave: start all, load them group by group, remove all.
 
-    No pod starts or goes while another of the wave is being loaded. `offsets` says, for the
-    launches that are ready, how many seconds after the first each load begins. `on_end` is called
-    from this thread, once per launch. Whatever ends the wave early, every pod of it is removed.
+    No pod starts or goes while another of the wave is being loaded. `grouped` sorts the launches
+    that are ready into groups, loaded one group after the other; within a group each load begins
+    its number of seconds after the first. `on_end` is called once per launch as soon as it has
+    ended, never twice at a time. Whatever ends the wave early, every pod of it is removed.
     """
-    launches = [make(job) for job in jobs]
+    storing = threading.Lock()
+
+    def end(launch: Launch) -> None:
+        result = launch.collect()
+        with storing:
+            on_end(result)
+
     try:
-        with ThreadPoolExecutor(STARTERS) as starters:
-            _all(starters, [launch.start for launch in launches])
-        _load_together([launch for launch in launches if launch.verdict is None], offsets, clock)
-        with ThreadPoolExecutor(STARTERS) as finishers:
-            for result in finishers.map(Launch.finish, launches):
-                on_end(result)
-    except BaseException:
+        _together([launch.start for launch in launches])
         for launch in launches:
-            launch.abandon()
-        raise
+            if launch.verdict is not None:
+                end(launch)
+        for group in grouped([launch for launch in launches if launch.verdict is None]):
+            _load_group(group, clock, end)
+    finally:
+        _close_all(launches)
 
 
-def _load_together(
-    launches: Sequence[Launch], offsets: Callable[[Sequence[Launch]], list[float]], clock: Clock
-) -> None:
-    if not launches:
-        return
+def _load_group(group: Group, clock: Clock, end: Callable[[Launch], None]) -> None:
     begin = clock.monotonic()
 
     def load(launch: Launch, offset: float) -> None:
         clock.sleep(max(0.0, begin + offset - clock.monotonic()))
         launch.load()
+        end(launch)
 
-    pool = ThreadPoolExecutor(len(launches))
+    _together([functools.partial(load, launch, offset) for launch, offset in group])
+
+
+def _together(steps: Sequence[Callable[[], None]]) -> None:
+    """Run the steps in threads of their own and wait for all; re-raise the first error.
+
+    Interrupted, it returns without waiting: removing the pods then ends the threads' calls.
+    """
+    if not steps:
+        return
+    pool = ThreadPoolExecutor(len(steps))
     try:
-        futures = [
-            pool.submit(load, *pair) for pair in zip(launches, offsets(launches), strict=True)
-        ]
-        for future in futures:
+        for future in [pool.submit(step) for step in steps]:
             future.result()
     except BaseException:
-        # The loads still under way end when their pods go.
         pool.shutdown(wait=False, cancel_futures=True)
         raise
     pool.shutdown()
 
 
-def _all(pool: ThreadPoolExecutor, steps: Sequence[Callable[[], None]]) -> None:
-    futures = [pool.submit(step) for step in steps]
-    wait(futures)
+def _close_all(launches: Sequence[Launch]) -> None:
+    """Remove every pod, all of them even where the removal of one fails."""
+    with ThreadPoolExecutor(ENGINE_WORKERS) as pool:
+        futures = [pool.submit(launch.close) for launch in launches]
     for future in futures:
         future.result()

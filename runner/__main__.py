@@ -1,0 +1,5 @@
+"""`python -m runner` is `matrix`."""
+
+from runner.cli import main
+
+main()

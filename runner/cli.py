@@ -1,0 +1,181 @@
+"""The commands. Results go to standard output, progress and messages to standard error."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from runner import workflow
+from runner.errors import EngineError, MatrixError
+from runner.progress import reporter
+from runner.report.formats import Format
+
+INTERRUPTED = 130
+FAILED = 3
+
+application = typer.Typer(
+    name="matrix",
+    help="Does monkey-patching make your blocking Flask application concurrent, and at what price?",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+FileOption = Annotated[Path, typer.Option("--file", help="The matrix file.")]
+ResultsOption = Annotated[Path, typer.Option("--results", help="Where runs are stored.")]
+ExperimentArgument = Annotated[
+    str | None, typer.Argument(help="A section of the matrix file; its `default` without one.")
+]
+RunArgument = Annotated[str, typer.Argument(help="A run directory, or `latest`.")]
+SelectOption = Annotated[
+    list[str] | None,
+    typer.Option("--select", metavar="AXIS=GLOB", help="Only these cells; repeatable."),
+]
+RequestsOption = Annotated[int | None, typer.Option(help="Requests per launch.")]
+ConcurrencyOption = Annotated[int | None, typer.Option(help="Clients at once.")]
+LaunchesOption = Annotated[int | None, typer.Option(help="Launches per cell.")]
+MATRIX_FILE = Path("matrix.yaml")
+RESULTS = Path("results")
+
+
+def _choice(
+    file: Path,
+    experiment: str | None,
+    select: list[str] | None,
+    overrides: tuple[int | None, int | None, int | None],
+) -> workflow.Choice:
+    requests, concurrency, launches = overrides
+    return workflow.Choice(
+        file=file,
+        experiment=experiment,
+        select=tuple(select or ()),
+        requests=requests,
+        concurrency=concurrency,
+        launches=launches,
+    )
+
+
+@application.command()
+def plan(
+    experiment: ExperimentArgument = None,
+    *,
+    file: FileOption = MATRIX_FILE,
+    results: ResultsOption = RESULTS,  # noqa: ARG001 - every command takes it
+    select: SelectOption = None,
+    requests: RequestsOption = None,
+    concurrency: ConcurrencyOption = None,
+    launches: LaunchesOption = None,
+    as_json: Annotated[bool, typer.Option("--json", help="A list of objects, one a cell.")] = False,
+) -> None:
+    """Print every cell: its ceiling and predicted duration, and what is unavailable and why."""
+    choice = _choice(file, experiment, select, (requests, concurrency, launches))
+    typer.echo(workflow.plan(choice, as_json=as_json))
+
+
+@application.command()
+def run(
+    experiment: ExperimentArgument = None,
+    *,
+    file: FileOption = MATRIX_FILE,
+    results: ResultsOption = RESULTS,
+    select: SelectOption = None,
+    requests: RequestsOption = None,
+    concurrency: ConcurrencyOption = None,
+    launches: LaunchesOption = None,
+    install: Annotated[
+        bool, typer.Option(help="Install a missing engine or tool (Debian, Ubuntu, as root).")
+    ] = False,
+    fresh: Annotated[bool, typer.Option(help="Resolve versions and measure anew.")] = False,
+) -> None:
+    """Lock, build, measure, store, and print the table."""
+    choice = _choice(file, experiment, select, (requests, concurrency, launches))
+    console = Console(stderr=True)
+    with reporter(console) as progress:
+        table = workflow.run(choice, results, progress, install=install, fresh=fresh)
+    typer.echo(table)
+
+
+@application.command()
+def table(
+    run: RunArgument = "latest",
+    *,
+    file: FileOption = MATRIX_FILE,  # noqa: ARG001 - every command takes it
+    results: ResultsOption = RESULTS,
+    format: Annotated[Format, typer.Option(help="The table's format.")] = Format.PLAIN,  # noqa: A002
+    pivot: Annotated[str | None, typer.Option(metavar="AXIS", help="One column per value.")] = None,
+    sort: Annotated[str | None, typer.Option(metavar="COLUMN", help="`-COLUMN`: down.")] = None,
+) -> None:
+    """Print the comparison table of a run."""
+    typer.echo(workflow.table(results, run, format_=format, pivot=pivot, sort=sort))
+
+
+@application.command()
+def show(
+    run: RunArgument,
+    cell: Annotated[str, typer.Argument(help="A cell's id, as in the table.")],
+    *,
+    file: FileOption = MATRIX_FILE,  # noqa: ARG001 - every command takes it
+    results: ResultsOption = RESULTS,
+) -> None:
+    """Print everything about one cell, with the commands that reproduce it by hand."""
+    typer.echo(workflow.show(results, run, cell))
+
+
+@application.command()
+def doctor(
+    *,
+    file: FileOption = MATRIX_FILE,
+    results: ResultsOption = RESULTS,
+    install: Annotated[
+        bool, typer.Option(help="Mend what can be mended (Debian, Ubuntu, as root).")
+    ] = False,
+) -> None:
+    """Print what this machine and engine offer, what is missing, and the command that mends it."""
+    text, healthy = workflow.doctor(file, results, install=install, say=_say)
+    typer.echo(text)
+    if not healthy:
+        raise typer.Exit(FAILED)
+
+
+@application.command()
+def clean(
+    *,
+    file: FileOption = MATRIX_FILE,  # noqa: ARG001 - every command takes it
+    results: ResultsOption = RESULTS,  # noqa: ARG001
+) -> None:
+    """Remove this project's containers and images, nobody else's."""
+    typer.echo(workflow.clean())
+
+
+def _say(text: str) -> None:
+    typer.echo(text, err=True)
+
+
+def main() -> None:
+    """Run the command line and exit: the only place that does."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        code = application(standalone_mode=False) or 0
+    except typer.Abort:
+        code = INTERRUPTED
+    except KeyboardInterrupt:
+        code = INTERRUPTED
+        _say("interrupted: what was measured is stored; the same command goes on from there")
+    except MatrixError as error:
+        code = error.exit_code
+        _say(f"error: {error}")
+    except EngineError as error:
+        code = FAILED
+        _say(f"error: the engine failed: {error}; `matrix doctor` tells more")
+    except BrokenPipeError:
+        # The reader of the results left early (`matrix table | head`).
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 0
+    sys.exit(code)

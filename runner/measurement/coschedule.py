@@ -1,0 +1,69 @@
+"""Which launches share the machine, and when each of them begins.
+
+A cell that sleeps leaves the CPU idle: what disturbs its neighbour is a burst at the same moment.
+A closed loop over a service time of `s` seconds sends its requests in bursts `s` apart, so `k`
+launches whose loads begin `s / k` apart interleave their bursts and stay as far from each other as
+they can. How many fit is a matter of CPU alone: what their calibrations say they will need.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from runner.measurement.launch import Launch
+from runner.measurement.schedule import Group
+
+#: A launch that keeps more than this share of one CPU busy is measured alone.
+ALONE_ABOVE = 0.25
+#: Share of the machine's CPUs that the launches of one group may keep busy together.
+BUSY_SHARE = 0.6
+#: Pods of one wave, whether loaded together or in groups: what memory and patience allow.
+LARGEST_WAVE = 40
+
+
+@dataclass(frozen=True, kw_only=True)
+class Jobs:
+    """How many launches may be measured side by side: `limit`, or as many as fit (None)."""
+
+    limit: int | None = 1
+    cpus: int = 1
+
+    @property
+    def wave(self) -> int:
+        """How many pods are started together."""
+        return LARGEST_WAVE if self.limit is None else self.limit
+
+    def grouped(self, launches: Sequence[Launch]) -> list[Group]:
+        """Sort started launches into groups to be loaded one after the other."""
+        if self.limit is not None:
+            return [stagger(launches)] if launches else []
+        return [stagger(group) for group in packed(launches, BUSY_SHARE * self.cpus)]
+
+
+def packed(launches: Sequence[Launch], budget: float) -> list[list[Launch]]:
+    """First fit: groups whose launches together keep at most `budget` CPUs busy.
+
+    What is not calibrated, or needs more than `ALONE_ABOVE` of a CPU, has a group of its own.
+    """
+    alone: list[list[Launch]] = []
+    shared: list[tuple[list[Launch], float]] = []
+    for launch in launches:
+        share = launch.cpu_share
+        if share is None or share > ALONE_ABOVE:
+            alone.append([launch])
+            continue
+        for index, (group, busy) in enumerate(shared):
+            if busy + share <= budget:
+                group.append(launch)
+                shared[index] = (group, busy + share)
+                break
+        else:
+            shared.append(([launch], share))
+    return [group for group, _ in shared] + alone
+
+
+def stagger(launches: Sequence[Launch]) -> Group:
+    """Begin the loads evenly spread over the longest service time among them."""
+    longest = max((launch.service_s for launch in launches), default=0.0)
+    return [(launch, longest * i / len(launches)) for i, launch in enumerate(launches)]

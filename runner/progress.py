@@ -1,0 +1,145 @@
+"""Tell a person how far a run is: a live display on a terminal, plain lines elsewhere."""
+
+from __future__ import annotations
+
+from types import TracebackType
+from typing import Protocol, Self
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+from runner.measurement.records import LaunchRecord
+
+
+def duration(seconds: float) -> str:
+    """A duration for people: `48 s`, `2 min 05 s`, `1 h 20 min`."""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60:02} s"
+    return f"{whole // 3600} h {whole % 3600 // 60:02} min"
+
+
+def launch_line(record: LaunchRecord) -> str:
+    """One line on a launch that ended."""
+    text = f"{record.cell} #{record.launch}: {record.outcome}"
+    if record.outcome.has_figures and record.ab:
+        text += f", {record.ab.requests_per_second:.2f} requests/s"
+    return f"{text} ({record.reason})" if record.reason else text
+
+
+class Reporter(Protocol):
+    """What the run tells while it goes on."""
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        value: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None: ...
+
+    def say(self, text: str) -> None:
+        """Something happened that a reader of the log wants to know."""
+        ...
+
+    def begin(self, launches: int, seconds: float) -> None:
+        """The measuring begins: so many launches, predicted to take so many seconds."""
+        ...
+
+    def loading(self, cells: list[str], left_s: float) -> None:
+        """These cells are being measured; `left_s` is what the rest will take."""
+        ...
+
+    def ended(self, record: LaunchRecord) -> None:
+        """A launch ended."""
+        ...
+
+
+class PlainReporter:
+    """One line an event, on standard error."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._total = 0
+        self._done = 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        value: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        pass
+
+    def say(self, text: str) -> None:
+        """See `Reporter`."""
+        self._console.print(text, markup=False, highlight=False, soft_wrap=True)
+
+    def begin(self, launches: int, seconds: float) -> None:
+        """See `Reporter`."""
+        self._total = launches
+        self.say(f"measuring {launches} launches, about {duration(seconds)}")
+
+    def loading(self, cells: list[str], left_s: float) -> None:
+        """See `Reporter`."""
+        what = cells[0] if len(cells) == 1 else f"{len(cells)} cells side by side"
+        self.say(f"[{self._done + 1}/{self._total}] {what}, {duration(left_s)} left")
+
+    def ended(self, record: LaunchRecord) -> None:
+        """See `Reporter`."""
+        self._done += 1
+        self.say(f"  {launch_line(record)}")
+
+
+class LiveReporter(PlainReporter):
+    """The same lines above a bar that stays at the bottom of a terminal."""
+
+    def __init__(self, console: Console) -> None:
+        super().__init__(console)
+        self._bar = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            TextColumn("{task.completed}/{task.total} launches"),
+            TimeElapsedColumn(),
+            console=console,
+            transient=True,
+        )
+        self._task = self._bar.add_task("preparing", total=None)
+
+    def __enter__(self) -> Self:
+        self._bar.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        value: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._bar.stop()
+
+    def begin(self, launches: int, seconds: float) -> None:
+        """See `Reporter`."""
+        super().begin(launches, seconds)
+        self._bar.update(self._task, total=launches, completed=0)
+
+    def loading(self, cells: list[str], left_s: float) -> None:
+        """See `Reporter`."""
+        what = cells[0] if len(cells) == 1 else f"{len(cells)} cells"
+        self._bar.update(self._task, description=f"{what}, {duration(left_s)} left")
+
+    def ended(self, record: LaunchRecord) -> None:
+        """See `Reporter`."""
+        super().ended(record)
+        self._bar.advance(self._task)
+
+
+def reporter(console: Console) -> Reporter:
+    """The display that fits where the messages go."""
+    return LiveReporter(console) if console.is_terminal else PlainReporter(console)

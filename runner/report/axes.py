@@ -1,0 +1,35 @@
+"""The axes of a table: their names, and their values in the order a reader expects."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from packaging.version import InvalidVersion, Version
+
+from runner.spec.cell import PatchMode
+
+Value = str | int | float | None
+
+#: The axes that every row names.
+BASE_AXES: Final = ("python", "gevent", "grpcio", "patch", "server", "workload", "concurrency")
+#: Those that a table for people shows even where they do not vary.
+ALWAYS_SHOWN: Final = ("python", "gevent", "grpcio", "patch")
+
+_PATCH_ORDER: Final = {str(mode): place for place, mode in enumerate(PatchMode)}
+_FIRST = Version("0")
+
+SortKey = tuple[int, float, Version, str]
+
+
+def natural_key(axis: str, value: Value) -> SortKey:
+    """A key that sorts an axis's values: dropped, numbers, versions, then other text."""
+    if value is None:
+        return (0, 0, _FIRST, "")
+    if not isinstance(value, str):
+        return (1, value, _FIRST, "")
+    if axis == "patch":
+        return (1, _PATCH_ORDER.get(value, len(_PATCH_ORDER)), _FIRST, value)
+    try:
+        return (2, 0, Version(value), value)
+    except InvalidVersion:
+        return (3, 0, _FIRST, value)

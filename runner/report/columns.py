@@ -1,0 +1,87 @@
+"""The columns of a table for people: heading, and how a value is rounded."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from runner.report.axes import ALWAYS_SHOWN
+from runner.report.rows import Row, axes_of
+from runner.store.records import RunRecord
+
+#: What stands where there is nothing: an axis that the cell does not have, a figure not known.
+NOTHING: Final = "–"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Column:
+    """One column. `key` is the row's key, `show` rounds a figure that is known."""
+
+    key: str
+    heading: str
+    show: Callable[[float], str] | None = None
+
+    def text(self, row: Row) -> str:
+        """The row's value as a reader wants it."""
+        value = row.value(self.key)
+        return NOTHING if value is None else self._show(value)
+
+    def _show(self, value: str | float) -> str:
+        return str(value) if self.show is None or isinstance(value, str) else self.show(value)
+
+
+def two_decimals(value: float) -> str:
+    """For rates, ratios and CPU times."""
+    return f"{value:.2f}"
+
+
+def percent(value: float) -> str:
+    """A share of 1 as a percentage, without its sign."""
+    return f"{100 * value:.1f}"
+
+
+def milliseconds(value: float) -> str:
+    """Whole milliseconds, with one decimal below 10."""
+    return f"{value:.1f}" if value < 10 else f"{value:.0f}"
+
+
+def whole(value: float) -> str:
+    """The nearest whole number."""
+    return f"{value:.0f}"
+
+
+FIGURES: Final = (
+    Column(key="requests_per_second", heading="requests/s", show=two_decimals),
+    Column(key="ceiling_rps", heading="ceiling", show=two_decimals),
+    Column(key="efficiency", heading="efficiency %", show=percent),
+    Column(key="speedup", heading="× baseline", show=two_decimals),
+    Column(key="p50_ms", heading="p50 ms", show=milliseconds),
+    Column(key="p90_ms", heading="p90 ms", show=milliseconds),
+    Column(key="p99_ms", heading="p99 ms", show=milliseconds),
+    Column(key="max_ms", heading="max ms", show=milliseconds),
+    Column(key="cpu_ms_per_request", heading="CPU ms/request", show=two_decimals),
+    Column(key="peak_rss_mib", heading="peak RSS MiB", show=whole),
+    Column(key="peak_threads", heading="threads", show=whole),
+)
+LAUNCHES: Final = Column(key="launches", heading="launches", show=whole)
+OUTCOME: Final = Column(key="outcome", heading="outcome")
+
+
+def shown_axes(rows: Sequence[Row], run: RunRecord) -> list[str]:
+    """The axes worth a column: python, gevent, grpcio and patch, and others where they vary."""
+    return [
+        *ALWAYS_SHOWN,
+        *(axis for axis in axes_of(run) if axis not in ALWAYS_SHOWN and _varies(rows, axis)),
+    ]
+
+
+def columns_for(rows: Sequence[Row], run: RunRecord) -> list[Column]:
+    """The columns of the rows' table, in their order."""
+    axes = [Column(key=axis, heading=axis) for axis in shown_axes(rows, run)]
+    launches = [LAUNCHES] if any(row.launches > 1 for row in rows) else []
+    return [*axes, OUTCOME, *FIGURES, *launches]
+
+
+def _varies(rows: Iterable[Row], axis: str) -> bool:
+    return len({row.value(axis) for row in rows}) > 1

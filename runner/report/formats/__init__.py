@@ -1,0 +1,26 @@
+"""One module per format that a table can be written in."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from runner.report.document import Exporter
+from runner.report.formats.csv_rows import export_csv
+from runner.report.formats.github import export_github
+from runner.report.formats.html import export_html
+from runner.report.formats.json_rows import export_json
+from runner.report.formats.latex import export_latex
+from runner.report.formats.plain import export_plain
+
+EXPORTERS: Final[Mapping[str, Exporter]] = {
+    "github": export_github,
+    "plain": export_plain,
+    "csv": export_csv,
+    "json": export_json,
+    "latex": export_latex,
+    "html": export_html,
+}
+
+#: Formats for programs: every key of a row, nothing rounded, and no pivot.
+MACHINE_FORMATS: Final = frozenset({"csv", "json"})

@@ -1,0 +1,89 @@
+"""What stands below a table: how it was measured, and why some cells have no figures."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from runner.measurement.outcome import Outcome
+from runner.report.rows import Row
+from runner.report.text import one_line
+from runner.store.records import RunRecord
+
+CLOSED_LOOP: Final = (
+    "Percentiles are those of a closed loop of clients: while the server stalls they send nothing, "
+    "so a stall counts once (coordinated omission)."
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Note:
+    """A heading and items of one line each."""
+
+    heading: str
+    items: tuple[str, ...]
+
+
+def notes(rows: Sequence[Row], run: RunRecord) -> tuple[Note, ...]:
+    """All that a reader of these rows should know, without empty notes."""
+    found = (
+        Note(heading="Measured", items=_measured(run)),
+        Note(heading="Reasons", items=_reasons(rows, _has_reason, with_outcome=True)),
+        Note(heading="Disturbed", items=_grouped(rows, lambda row: row.disturbed)),
+        Note(heading="Unavailable", items=_reasons(rows, _is(Outcome.UNAVAILABLE))),
+        Note(heading="Build failed", items=_reasons(rows, _is(Outcome.BUILD_FAILED))),
+        Note(heading="Not measured", items=_not_measured(rows)),
+    )
+    return tuple(note for note in found if note.items)
+
+
+def _measured(run: RunRecord) -> tuple[str, ...]:
+    host, engine, launches = run.host, run.engine, run.launches
+    cells = (*run.cells, *run.unavailable)
+    workloads = _alternatives(f"{c.workload} {c.workload_seconds:g} s" for c in cells)
+    loads = _alternatives(f"ab -c {c.concurrency} -n {c.requests}" for c in cells)
+    machine = f"{host.cpus} × {host.cpu_model or 'CPU'}, {host.memory_bytes / 2**30:.1f} GiB"
+    times = "once" if launches == 1 else f"{launches} times, medians shown"
+    items = (
+        f"{run.experiment}, run {run.run_id}: {workloads}; {loads}; each cell launched {times}.",
+        f"{machine}, {host.os}, kernel {host.kernel}; engine {engine.version}.",
+        *run.method.notes,
+        CLOSED_LOOP,
+    )
+    return tuple(one_line(item) for item in items)
+
+
+def _alternatives(texts: Iterable[str]) -> str:
+    return " or ".join(dict.fromkeys(texts)) or "no cells"
+
+
+def _has_reason(row: Row) -> bool:
+    return row.outcome not in {Outcome.UNAVAILABLE, Outcome.BUILD_FAILED, None} and bool(row.reason)
+
+
+def _is(outcome: Outcome) -> Callable[[Row], bool]:
+    return lambda row: row.outcome is outcome
+
+
+def _reasons(
+    rows: Sequence[Row], wanted: Callable[[Row], bool], *, with_outcome: bool = False
+) -> tuple[str, ...]:
+    def reason(row: Row) -> str:
+        return f"{row.outcome}: {row.reason}" if with_outcome else str(row.reason)
+
+    return _grouped([row for row in rows if wanted(row)], reason)
+
+
+def _grouped(rows: Sequence[Row], text: Callable[[Row], str | None]) -> tuple[str, ...]:
+    """One item per different text, with the cells that share it."""
+    cells: dict[str, list[str]] = {}
+    for row in rows:
+        if words := text(row):
+            cells.setdefault(one_line(words), []).append(row.cell)
+    return tuple(f"{', '.join(ids)}: {words}" for words, ids in cells.items())
+
+
+def _not_measured(rows: Sequence[Row]) -> tuple[str, ...]:
+    missing = [row.cell for row in rows if row.outcome is None]
+    return (", ".join(missing),) if missing else ()

@@ -1,0 +1,100 @@
+"""Everything about one cell, for somebody who wants to know why."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Final
+
+from runner.errors import UsageError
+from runner.measurement.records import LaunchRecord
+from runner.report.notes import CLOSED_LOOP
+from runner.report.rows import Row, collate
+from runner.report.text import suggestion
+from runner.store.records import CellRecord, RunRecord
+from runner.store.run_directory import RunDirectory
+
+#: A launch's files that are for reading, in the order to read them. Others are named only.
+READABLE: Final = ("ab.txt", "server.log", "stacks.txt", "sockets.txt", "removal-error.txt")
+
+
+def show(directory: RunDirectory, cell_id: str, commands: Sequence[str]) -> str:
+    """Versions, outcomes, `ab`'s report, logs, stacks, and the commands that make the cell by hand.
+
+    Raises `UsageError` for a cell that the run does not have.
+    """
+    run = directory.read_run()
+    cell = _find(run, cell_id)
+    launches = directory.launches().get(cell_id, [])
+    row = next(row for row in collate(run, {cell_id: launches}) if row.cell == cell_id)
+    sections = [
+        _section(cell_id, _summary(run, cell, row)),
+        *(_launch(directory, launch) for launch in launches),
+        _section("By hand", commands),
+    ]
+    return "\n".join(section for section in sections if section)
+
+
+def _find(run: RunRecord, cell_id: str) -> CellRecord:
+    cells = {cell.id: cell for cell in (*run.cells, *run.unavailable)}
+    if cell_id not in cells:
+        raise UsageError(
+            f"run {run.run_id} has no cell {cell_id!r}{suggestion(cell_id, list(cells))}"
+        )
+    return cells[cell_id]
+
+
+def _summary(run: RunRecord, cell: CellRecord, row: Row) -> Iterator[str]:
+    yield f"outcome: {row.outcome or 'not measured'}"
+    if row.reason and row.outcome:
+        yield f"reason: {row.reason}"
+    yield f"Python {cell.python}, patch {cell.patch}, server {cell.server}"
+    yield from (f"{name} {version}" for name, version in cell.packages.items())
+    yield f"workload: {cell.workload} {cell.workload_seconds:g} s"
+    yield f"load: ab -c {cell.concurrency} -n {cell.requests}"
+    if cell.image:
+        yield f"image: {cell.image}"
+    environment = run.environments.get(cell.environment or "")
+    if environment:
+        yield f"base: {environment.base.reference} ({environment.base.origin})"
+        yield "lock:"
+        yield environment.lock.rstrip()
+
+
+def _launch(directory: RunDirectory, launch: LaunchRecord) -> str:
+    path = directory.launch_directory(launch.cell, launch.launch)
+    files = {file.name for file in path.iterdir()}
+    return "\n".join(
+        (
+            _section(f"Launch {launch.launch}: {launch.outcome}", _facts(launch)),
+            *(_section(name, [_text(path / name)]) for name in READABLE if name in files),
+            _section(f"Also in {path}", sorted(files.difference(READABLE))),
+        )
+    )
+
+
+def _facts(launch: LaunchRecord) -> Iterator[str]:
+    yield f"started at {launch.started_at}"
+    yield f"sent: ab -c {launch.concurrency} -n {launch.requests}"
+    if launch.reason:
+        yield f"reason: {launch.reason}"
+    if launch.disturbed:
+        yield f"disturbed: {launch.disturbed}"
+    if launch.concurrency_factor is not None:
+        yield f"concurrency factor {launch.concurrency_factor:.2f}"
+    if launch.ceiling_rps is not None:
+        yield f"ceiling {launch.ceiling_rps:.2f} requests/s"
+    if launch.ab is not None:
+        yield f"{launch.ab.requests_per_second:.2f} requests/s"
+        yield CLOSED_LOOP
+
+
+def _text(path: Path) -> str:
+    """A container's output, without what would steer a terminal."""
+    text = path.read_text(encoding="utf-8", errors="replace").expandtabs()
+    return "".join(c for c in text if c.isprintable() or c == "\n").rstrip()
+
+
+def _section(heading: str, lines: Iterator[str] | Sequence[str]) -> str:
+    body = "\n".join(lines)
+    return f"== {heading} ==\n{body}\n" if body else ""

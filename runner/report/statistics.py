@@ -1,0 +1,171 @@
+"""What launches allow to be said. The launch, not the request, is the unit throughout.
+
+Requests of one launch share a process, a memory layout and a moment of the machine, so five
+thousand of them are one observation, not five thousand.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+import numpy as np
+from scipy import stats
+
+#: From this many launches on an interval is given; below it the values are shown, nothing claimed.
+ENOUGH_FOR_INTERVAL: Final = 5
+CONFIDENCE: Final = 0.95
+ALPHA: Final = 1 - CONFIDENCE
+#: Two medians closer than this share are of no consequence, however sure the difference.
+THRESHOLD: Final = 0.02
+RESAMPLES: Final = 9_999
+#: Up to nine launches against nine.
+EXACT_PERMUTATIONS: Final = 50_000
+
+
+class Difference(StrEnum):
+    """What the launches say of a cell against what it is compared with."""
+
+    FASTER = "faster"
+    SLOWER = "slower"
+    NONE_SHOWN = "no difference shown"
+    TOO_FEW = "too few launches"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Estimate:
+    """A median over launches and its interval (None below `ENOUGH_FOR_INTERVAL` launches)."""
+
+    median: float
+    low: float | None = None
+    high: float | None = None
+
+
+def median_estimate(values: Sequence[float]) -> Estimate:
+    """Median with its 95 % percentile-bootstrap interval.
+
+    Source: B. Efron, R. Tibshirani, "An Introduction to the Bootstrap" (1993), chapter 13, by
+    `scipy.stats.bootstrap`. The resampling is seeded: the same launches give the same interval.
+    Raises ValueError for no values.
+    """
+    if not values:
+        raise ValueError("no launch, no median")
+    median = float(np.median(values))
+    if len(values) < ENOUGH_FOR_INTERVAL:
+        return Estimate(median=median)
+    if min(values) == max(values):
+        return Estimate(median=median, low=median, high=median)
+    interval = stats.bootstrap(
+        (np.asarray(values),),
+        np.median,
+        confidence_level=CONFIDENCE,
+        n_resamples=RESAMPLES,
+        method="percentile",
+        rng=np.random.default_rng(0),
+    ).confidence_interval
+    return Estimate(median=median, low=float(interval.low), high=float(interval.high))
+
+
+def paired_ratio(values: Sequence[float], baseline: Sequence[float]) -> Estimate:
+    """Median and interval of the ratios value / baseline, taken round by round.
+
+    Both sequences hold one figure a round, in the same order; pairing removes what drifted between
+    rounds. Raises ValueError where they differ in length or are empty.
+    """
+    return median_estimate([a / b for a, b in zip(values, baseline, strict=True)])
+
+
+def smallest_p(first: int, second: int) -> float:
+    """The smallest two-sided p that Mann-Whitney can reach with so many launches on either side.
+
+    2 / C(n + m, n): of all orderings, only the two that separate the sides wholly are as extreme.
+    Source: H. B. Mann, D. R. Whitney, Ann. Math. Statist. 18 (1947) 50-60.
+    """
+    return min(1.0, 2 / math.comb(first + second, first))
+
+
+def can_differ(first: int, second: int, comparisons: int) -> bool:
+    """Whether so many launches could show a difference that outlives Holm's correction."""
+    return smallest_p(first, second) * max(1, comparisons) <= ALPHA
+
+
+def launches_needed(comparisons: int) -> int:
+    """Launches per cell from which a verdict is possible in a table of so many comparisons."""
+    return next(n for n in itertools.count(2) if can_differ(n, n, comparisons))
+
+
+def mann_whitney(first: Sequence[float], second: Sequence[float]) -> float:
+    """Two-sided p that the launches of two cells come from one distribution.
+
+    Exact (`scipy.stats.mannwhitneyu`). The exact tables know no ties; with ties the permutation
+    distribution of the statistic is taken whole, as far as `EXACT_PERMUTATIONS` goes, and the
+    tie-corrected normal approximation beyond it.
+    """
+    if len({*first, *second}) == len(first) + len(second):
+        result = stats.mannwhitneyu(first, second, method="exact")
+    elif math.comb(len(first) + len(second), len(first)) <= EXACT_PERMUTATIONS:
+        every = stats.PermutationMethod(n_resamples=EXACT_PERMUTATIONS)
+        result = stats.mannwhitneyu(first, second, method=every)
+    else:
+        result = stats.mannwhitneyu(first, second, method="asymptotic")
+    return float(result.pvalue)
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """Adjusted p-values, in the order given.
+
+    Source: S. Holm, "A Simple Sequentially Rejective Multiple Test Procedure", Scand. J. Statist. 6
+    (1979) 65-70: the k-th smallest of m is multiplied by m - k + 1, and none falls below the one
+    before it.
+    """
+    order = sorted(range(len(p_values)), key=p_values.__getitem__)
+    adjusted = [1.0] * len(p_values)
+    highest = 0.0
+    for rank, index in enumerate(order):
+        highest = max(highest, min(1.0, (len(p_values) - rank) * p_values[index]))
+        adjusted[index] = highest
+    return adjusted
+
+
+@dataclass(frozen=True, kw_only=True)
+class Comparison:
+    """One comparison of a table: rates of a cell's launches against those it is held against."""
+
+    values: tuple[float, ...]
+    reference: tuple[float, ...]
+
+    @property
+    def ratio(self) -> float:
+        """Median over median."""
+        return float(np.median(self.values) / np.median(self.reference))
+
+
+def differences(
+    comparisons: Sequence[Comparison], *, threshold: float = THRESHOLD
+) -> list[Difference]:
+    """The verdict on each comparison, corrected over all of them together.
+
+    "Differs" needs both: an adjusted p of at most 0.05, and medians further apart than `threshold`
+    (a share, e.g. 0.02). Where the launches could not reach such a p whatever they showed, the
+    verdict is `TOO_FEW`.
+    """
+    adjusted = holm([mann_whitney(c.values, c.reference) for c in comparisons])
+    return [
+        _difference(comparison, p, len(comparisons), threshold)
+        for comparison, p in zip(comparisons, adjusted, strict=True)
+    ]
+
+
+def _difference(
+    comparison: Comparison, adjusted_p: float, comparisons: int, threshold: float
+) -> Difference:
+    if not can_differ(len(comparison.values), len(comparison.reference), comparisons):
+        return Difference.TOO_FEW
+    ratio = comparison.ratio
+    if adjusted_p > ALPHA or 1 / (1 + threshold) <= ratio <= 1 + threshold:
+        return Difference.NONE_SHOWN
+    return Difference.FASTER if ratio > 1 else Difference.SLOWER

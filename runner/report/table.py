@@ -1,0 +1,46 @@
+"""A table for people: rounded figures, and below it what figures cannot say."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from runner.measurement.outcome import Outcome
+from runner.report.columns import Column, columns_for
+from runner.report.notes import Note, notes
+from runner.report.rows import Row
+from runner.report.text import one_line
+from runner.store.records import RunRecord
+
+#: Cells that could not be measured: their reason says it all.
+LISTED_BELOW = {Outcome.UNAVAILABLE, Outcome.BUILD_FAILED, None}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Table:
+    """Headings, lines of as many texts each, and notes. `numeric` columns align to the right.
+
+    Every text is one line without control characters.
+    """
+
+    headings: tuple[str, ...]
+    numeric: tuple[bool, ...]
+    lines: tuple[tuple[str, ...], ...]
+    notes: tuple[Note, ...]
+
+
+def comparison(rows: Sequence[Row], run: RunRecord) -> Table:
+    """One line per measured cell; the others are in the notes with their reasons."""
+    measured = [row for row in rows if row.outcome not in LISTED_BELOW]
+    columns = columns_for(measured, run)
+    return Table(
+        headings=tuple(column.heading for column in columns),
+        numeric=tuple(column.show is not None for column in columns),
+        lines=tuple(tuple(_text(column, row) for column in columns) for row in measured),
+        notes=notes(rows, run),
+    )
+
+
+def _text(column: Column, row: Row) -> str:
+    text = one_line(column.text(row))
+    return f"{text} (disturbed)" if column.key == "outcome" and row.disturbed else text

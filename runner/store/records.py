@@ -1,0 +1,116 @@
+"""What `run.json` holds: all it takes to read, judge and repeat a run. Units are in the names."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from runner.engine.protocol import EngineInfo
+from runner.measurement.outcome import Outcome
+from runner.measurement.records import Record
+from runner.spec.cell import Limits, PatchMode
+
+#: The newest layouts of run.json and result.json that this program knows.
+RUN_SCHEMA: Final = 1
+LAUNCH_SCHEMA: Final = 1
+
+
+class Host(Record):
+    """The machine that ran the experiment. Its engine may be elsewhere: see `EngineInfo`."""
+
+    hostname: str
+    os: str
+    kernel: str
+    cpus: int
+    cpu_model: str | None = None
+    memory_bytes: int
+
+
+class Method(Record):
+    """How the figures were made. Runs of different `version` are not compared.
+
+    `ab_first_request_alone`: this `ab` sends one request and opens the other connections when it
+    is answered, which lowers the ceiling; None where it was not measured.
+    """
+
+    version: int
+    ab_version: str | None = None
+    ab_first_request_alone: bool | None = None
+    notes: tuple[str, ...] = ()
+
+
+class BaseImage(Record):
+    """The image that an environment was built on. `origin` is `registry` or `debian`."""
+
+    origin: str
+    reference: str
+    digest: str | None = None
+
+
+class EnvironmentRecord(Record):
+    """A Python and the exact distributions that cells share, with the image they became."""
+
+    python: str
+    lock: str
+    lock_digest: str
+    base: BaseImage
+    image_id: str | None = None
+
+
+class CellRecord(Record):
+    """One cell of the run.
+
+    `packages` maps the packages named in the matrix file to exact versions, as far as the cell
+    carries them. `axes` maps each of the run's axes to the cell's value, None where the axis was
+    dropped from the cell. `environment` is a key of the run's `environments`.
+    """
+
+    id: str
+    python: str
+    patch: PatchMode
+    server: str
+    workload: str
+    workload_seconds: float
+    concurrency: int
+    requests: int
+    packages: dict[str, str]
+    axes: dict[str, str | None]
+    environment: str | None = None
+    image: str | None = None
+
+
+class UnavailableCell(CellRecord):
+    """A cell that cannot be measured: `unavailable` or `build-failed`.
+
+    Its `packages` hold versions as requested where there is nothing more exact.
+    """
+
+    outcome: Outcome
+    reason: str
+
+
+class RunRecord(Record):
+    """One run of an experiment. `cells` are those to measure, in the order of the matrix file.
+
+    `axes` are the names in the order of the file; `baseline` is the partial match, axis to value,
+    that speed-ups are taken against. `finished_at` is None while the run lasts and after it was
+    interrupted. Times are ISO 8601 with an offset.
+    """
+
+    schema_version: int = RUN_SCHEMA
+    run_id: str
+    experiment: str
+    started_at: str
+    finished_at: str | None = None
+    command: tuple[str, ...]
+    host: Host
+    engine: EngineInfo
+    method: Method
+    axes: tuple[str, ...]
+    baseline: dict[str, str]
+    limits: Limits
+    launches: int
+    jobs: int
+    seed: int
+    cells: tuple[CellRecord, ...]
+    environments: dict[str, EnvironmentRecord]
+    unavailable: tuple[UnavailableCell, ...] = ()

@@ -1,0 +1,148 @@
+"""One run on disk: `run.json`, a directory per launch, and the tables."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from itertools import count
+from pathlib import Path
+
+from runner.errors import UsageError
+from runner.measurement.records import LaunchRecord
+from runner.store.atomic import link_atomic, make_directory, unwritable, write_atomic
+from runner.store.documents import read_record
+from runner.store.records import LAUNCH_SCHEMA, RUN_SCHEMA, RunRecord
+from runner.store.results import LATEST, find_run
+
+RESULT = "result.json"
+
+
+def _to_standard_error(message: str) -> None:
+    sys.stderr.write(f"{message}\n")
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunDirectory:
+    """`results/<experiment>/<run id>/`. A launch counts once its `result.json` is there."""
+
+    results: Path
+    path: Path
+
+    @classmethod
+    def create(cls, results: Path, experiment: str, now: datetime) -> RunDirectory:
+        """Make a new, empty run directory, named after the moment (any time zone) in UTC."""
+        stamp = now.astimezone(UTC).strftime("%Y%m%dT%H%M%SZ")
+        path = results / experiment / stamp
+        for number in count(2):
+            if _made(path):
+                break
+            path = path.with_name(f"{stamp}-{number}")
+        return cls(results=results, path=path)
+
+    @property
+    def run_id(self) -> str:
+        """The directory's name."""
+        return self.path.name
+
+    def write_run(self, record: RunRecord) -> None:
+        """Store what is known of the run, in place of what was, and make it the latest."""
+        write_atomic(self.path / "run.json", _json(record))
+        link_atomic(self.results / LATEST, self.path)
+
+    def read_run(self) -> RunRecord:
+        """What is stored of the run; `UsageError` where run.json cannot be used."""
+        try:
+            return read_record(self.path / "run.json", RunRecord, RUN_SCHEMA)
+        except FileNotFoundError as error:
+            raise UsageError(f"{self.path}: not a run directory (it has no run.json)") from error
+
+    def launch_directory(self, cell: str, launch: int) -> Path:
+        """Where a launch's files go, whether they are there or not."""
+        return self.path / "cells" / cell / f"launch-{launch:02d}"
+
+    def next_launch(self, cell: str) -> int:
+        """The number of the cell's first launch without a result; numbers start at 1."""
+        return next(n for n in count(1) if not (self.launch_directory(cell, n) / RESULT).exists())
+
+    def next_launch_directory(self, cell: str) -> Path:
+        """Where the cell's next launch goes: a new directory or a leftover to be overwritten."""
+        return self.launch_directory(cell, self.next_launch(cell))
+
+    def write_launch(self, record: LaunchRecord, files: Mapping[str, bytes]) -> None:
+        """Store a launch: its files first, `result.json` last, each of them whole and synced.
+
+        What an interrupted launch left there goes. Raises `FileExistsError` for a launch that is
+        complete already, and `UsageError` where the disk refuses.
+        """
+        directory = self.launch_directory(record.cell, record.launch)
+        if (directory / RESULT).exists():
+            raise FileExistsError(directory / RESULT)
+        try:
+            shutil.rmtree(directory, ignore_errors=True)
+            make_directory(directory)
+        except OSError as error:
+            raise unwritable(directory, error) from error
+        for name, content in files.items():
+            write_atomic(directory / name, content)
+        write_atomic(directory / RESULT, _json(record))
+
+    def launches(
+        self, warn: Callable[[str], None] = _to_standard_error
+    ) -> dict[str, list[LaunchRecord]]:
+        """Each cell's complete launches in the order of their numbers.
+
+        A damaged result is left out, and `warn` is told which and why.
+        """
+        cells = self.path / "cells"
+        found = {cell: self._launches_of(cells / cell, warn) for cell in _subdirectories(cells)}
+        return {cell: records for cell, records in found.items() if records}
+
+    def _launches_of(self, cell: Path, warn: Callable[[str], None]) -> list[LaunchRecord]:
+        records = []
+        for name in _subdirectories(cell):
+            try:
+                records.append(read_record(cell / name / RESULT, LaunchRecord, LAUNCH_SCHEMA))
+            except FileNotFoundError:
+                continue
+            except UsageError as error:
+                warn(f"{error}; this launch is left out")
+        return sorted(records, key=lambda record: record.launch)
+
+    def write_tables(self, tables: Mapping[str, str]) -> None:
+        """Store the run's tables, file name to text."""
+        for name, text in tables.items():
+            write_atomic(self.path / name, text)
+
+
+def open_run(results: Path, run: str) -> RunDirectory:
+    """The run meant by `latest` or a path; `UsageError` where there is none that can be read."""
+    directory = RunDirectory(results=results, path=find_run(results, run))
+    directory.read_run()
+    return directory
+
+
+def _made(path: Path) -> bool:
+    """Whether the directory was made; False where another run has the name."""
+    try:
+        make_directory(path, exclusive=True)
+    except OSError as error:
+        if isinstance(error, FileExistsError) and path.is_dir():
+            return False
+        raise unwritable(path, error) from error
+    return True
+
+
+def _json(record: RunRecord | LaunchRecord) -> str:
+    return record.model_dump_json(indent=2) + "\n"
+
+
+def _subdirectories(path: Path) -> list[str]:
+    try:
+        with os.scandir(path) as entries:
+            return sorted(entry.name for entry in entries if entry.is_dir())
+    except FileNotFoundError:
+        return []
