@@ -28,7 +28,8 @@ def render(
     no place for.
     """
     if format not in EXPORTERS:
-        raise UsageError(f"--format: unknown format {format!r}{suggestion(format, [*EXPORTERS])}")
+        known = suggestion(format, [str(name) for name in EXPORTERS])
+        raise UsageError(f"--format: unknown format {format!r}{known}")
     if pivot is not None and format in MACHINE_FORMATS:
         raise UsageError(f"--pivot has no meaning with --format {format}; leave one of them out")
     ordered = rows if sort is None else sort_rows(rows, sort, run)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import secrets
+from contextlib import suppress
 from pathlib import Path
 
 from runner.errors import UsageError
@@ -82,7 +83,5 @@ def _write_synced(path: Path, data: bytes) -> None:
 
 
 def _discard(temporary: Path) -> None:
-    try:
+    with suppress(OSError):  # the error that brought us here matters more than what it left
         temporary.unlink(missing_ok=True)
-    except OSError:  # the error that brought us here matters more than what it left behind
-        return

@@ -37,10 +37,9 @@ class RunDirectory:
         """Make a new, empty run directory, named after the moment (any time zone) in UTC."""
         stamp = now.astimezone(UTC).strftime("%Y%m%dT%H%M%SZ")
         path = results / experiment / stamp
-        for number in count(2):
-            if _made(path):
-                break
-            path = path.with_name(f"{stamp}-{number}")
+        numbers = count(2)
+        while not _made(path):
+            path = path.with_name(f"{stamp}-{next(numbers)}")
         return cls(results=results, path=path)
 
     @property

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from enum import StrEnum
 from typing import Final
 
 from runner.report.document import Exporter
@@ -13,14 +14,26 @@ from runner.report.formats.json_rows import export_json
 from runner.report.formats.latex import export_latex
 from runner.report.formats.plain import export_plain
 
+
+class Format(StrEnum):
+    """What a table can be written as."""
+
+    GITHUB = "github"
+    PLAIN = "plain"
+    CSV = "csv"
+    JSON = "json"
+    LATEX = "latex"
+    HTML = "html"
+
+
 EXPORTERS: Final[Mapping[str, Exporter]] = {
-    "github": export_github,
-    "plain": export_plain,
-    "csv": export_csv,
-    "json": export_json,
-    "latex": export_latex,
-    "html": export_html,
+    Format.GITHUB: export_github,
+    Format.PLAIN: export_plain,
+    Format.CSV: export_csv,
+    Format.JSON: export_json,
+    Format.LATEX: export_latex,
+    Format.HTML: export_html,
 }
 
 #: Formats for programs: every key of a row, nothing rounded, and no pivot.
-MACHINE_FORMATS: Final = frozenset({"csv", "json"})
+MACHINE_FORMATS: Final[frozenset[str]] = frozenset({Format.CSV, Format.JSON})

@@ -1,0 +1,1 @@
+"""The commands as sequences of stages: expand → select → lock → build → measure → collate."""

@@ -1,0 +1,127 @@
+from __future__ import annotations
+
+import csv
+import io
+import json
+import xml.etree.ElementTree as ET
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from runner.errors import UsageError
+from runner.measurement.outcome import Outcome
+from runner.report.formats.github import escape as markdown
+from runner.report.formats.latex import escape as latex
+from runner.report.render import render, write_tables
+from runner.report.rows import Row, collate
+from runner.report.text import one_line
+from runner.store.records import RunRecord
+from runner.store.run_directory import RunDirectory
+from tests.unit.store.run_samples import cell, launch, run_record
+
+HOSTILE = (
+    "a|b\n<script>alert('x')</script> & `c` *d* _e_ \\f \x1b[31mred\x1b[0m 50% #1 $x^2$ {g} ~h"
+)
+
+
+def hostile_run() -> tuple[list[Row], RunRecord]:
+    none = cell("3.11", "none")
+    run = run_record(none)
+    hang = launch(none, outcome=Outcome.CRASHED, reason=HOSTILE)
+    return collate(run, {none.id: [hang]}), run
+
+
+def test_json_is_the_document_of_the_design(rows: list[Row], run: RunRecord) -> None:
+    document = json.loads(render(rows, run, format="json"))
+    assert list(document) == ["schema", "experiment", "rows"]
+    assert (document["schema"], document["experiment"]) == (1, "sleep")
+    assert document["rows"] == [row.values() for row in rows]
+    assert document["rows"][0]["gevent"] is None
+    assert document["rows"][-1]["requests_per_second"] is None
+
+
+def test_csv_has_every_key_and_rounds_nothing(rows: list[Row], run: RunRecord) -> None:
+    lines = list(csv.DictReader(io.StringIO(render(rows, run, format="csv"))))
+    assert [list(line) for line in lines] == [list(row.values()) for row in rows]
+    for line, row in zip(lines, rows, strict=True):
+        shown = {key: "" if value is None else str(value) for key, value in row.values().items()}
+        assert line == shown
+    assert "49.014" in {line["requests_per_second"] for line in lines}
+
+
+def test_csv_names_further_axes_without_rows() -> None:
+    run = run_record(axes=("python", "flask"))
+    assert render([], run, format="csv").splitlines()[0].endswith(",disturbed,flask")
+
+
+def test_markdown_shows_hostile_text_as_it_is() -> None:
+    rows, run = hostile_run()
+    line = next(x for x in render(rows, run, format="github").splitlines() if "crashed:" in x)
+    assert line == (
+        r"- py3.11-none: crashed: a\|b \<script\>alert('x')\</script\> \& \`c\` \*d\* \_e\_ \\f "
+        r"\[31mred \[0m 50% #1 $x^2$ {g} \~h"
+    )
+
+
+def test_markdown_keeps_a_cell_on_its_line() -> None:
+    assert markdown("a|b\r\nc") == r"a\|b c"
+
+
+def test_html_escapes_everything_and_is_well_formed() -> None:
+    rows, run = hostile_run()
+    text = render(rows, run, format="html")
+    assert "<script" not in text
+    assert "&lt;script&gt;" in text
+    root = ET.fromstring(f"<body>{text}</body>")
+    headings = [(item.text or "").strip() for item in root.iter("th")]
+    assert headings[:4] == ["python", "gevent", "grpcio", "patch"]
+    assert any(one_line(HOSTILE) in (item.text or "") for item in root.iter("li"))
+
+
+def test_html_escapes_the_cells_of_the_table() -> None:
+    odd = cell("3.11", "gevent", gevent=">=24,<26")
+    run = run_record(odd)
+    text = render(collate(run, {odd.id: [launch(odd)]}), run, format="html")
+    assert "<td>&gt;=24,&lt;26" in text
+
+
+def test_latex_escapes_every_special_character() -> None:
+    assert latex(r"\ ~ ^ & % $ # _ { } <") == (
+        r"\textbackslash{} \textasciitilde{} \textasciicircum{} \& \% \$ \# \_ \{ \} \textless{}"
+    )
+    rows, run = hostile_run()
+    text = render(rows, run, format="latex")
+    assert r"efficiency \%" in text
+    assert r"50\% \#1 \$x\textasciicircum{}2\$ \{g\}" in text
+    assert text.count(r"\begin{itemize}") == text.count(r"\end{itemize}") == 2
+
+
+def test_plain_text_cannot_steer_a_terminal() -> None:
+    rows, run = hostile_run()
+    text = render(rows, run, format="plain")
+    assert "\x1b" not in text
+    assert "  py3.11-none: crashed: a|b <script>" in text
+
+
+def test_an_unknown_format_is_refused(rows: list[Row], run: RunRecord) -> None:
+    with pytest.raises(UsageError, match="unknown format 'gitub'; did you mean 'github'"):
+        render(rows, run, format="gitub")
+
+
+@pytest.mark.parametrize("name", ["csv", "json"])
+def test_formats_for_programs_have_no_pivot(name: str, rows: list[Row], run: RunRecord) -> None:
+    with pytest.raises(UsageError, match=f"--pivot has no meaning with --format {name}"):
+        render(rows, run, format=name, pivot="patch")
+
+
+def test_the_tables_of_a_run_are_written_beside_it(tmp_path: Path, run: RunRecord) -> None:
+    directory = RunDirectory.create(tmp_path, "sleep", datetime.now(UTC))
+    directory.write_run(run)
+    none = run.cells[3]
+    directory.write_launch(launch(none, rate=48.0), {})
+    rows = write_tables(directory)
+    assert rows == collate(run, {none.id: [launch(none, rate=48.0)]})
+    names = {"table.json": "json", "table.csv": "csv", "table.md": "github"}
+    for name, format_name in names.items():
+        assert (directory.path / name).read_text() == render(rows, run, format=format_name)

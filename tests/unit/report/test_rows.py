@@ -1,0 +1,228 @@
+from __future__ import annotations
+
+import pytest
+
+from runner.measurement.outcome import Outcome
+from runner.measurement.records import LaunchRecord
+from runner.report.rows import SEVERITY, Row, collate
+from runner.spec.cell import PatchMode
+from runner.store.records import CellRecord, RunRecord
+from tests.unit.store.run_samples import AXES, ab_figures, cell, launch, run_record, unavailable
+
+DESIGN_KEYS = """
+    cell python gevent grpcio patch server workload concurrency requests outcome reason launches
+    requests_per_second ceiling_rps efficiency speedup time_taken_s mean_ms p50_ms p90_ms p99_ms
+    max_ms failed_requests non_2xx cpu_ms_per_request peak_rss_mib peak_threads disturbed
+""".split()  # noqa: SIM905 - as a list it would take 28 lines
+
+NONE = cell("3.11", "none")
+FIGURES = DESIGN_KEYS[DESIGN_KEYS.index("requests_per_second") : -1]
+
+
+def row_of(*launches: LaunchRecord, of: CellRecord = NONE) -> Row:
+    return collate(run_record(of), {of.id: launches})[0]
+
+
+def speedups(run: RunRecord, rates: dict[str, float]) -> dict[str, float | None]:
+    launches = {c.id: [launch(c, rate=rates[c.id])] for c in run.cells if c.id in rates}
+    return {row.cell: row.speedup for row in collate(run, launches)}
+
+
+def test_the_keys_and_their_order_are_those_of_the_design() -> None:
+    assert list(row_of(launch(NONE)).values()) == DESIGN_KEYS
+
+
+def test_a_further_axis_is_one_more_key_with_its_exact_version() -> None:
+    first = cell("3.11", "none", further={"flask": "3.*", "seconds": "2"}, suffix="-x")
+    run = run_record(first, axes=(*AXES, "flask", "seconds"))
+    values = collate(run, {})[0].values()
+    assert list(values) == [*DESIGN_KEYS, "flask", "seconds"]
+    assert (values["flask"], values["seconds"]) == ("3.1.2", "2")
+
+
+def test_one_launch_gives_its_own_figures() -> None:
+    values = row_of(launch(NONE, rate=40.0)).values()
+    assert values["requests_per_second"] == 40.0
+    assert values["ceiling_rps"] == 50.0
+    assert values["efficiency"] == pytest.approx(0.8)
+    assert values["speedup"] == 1.0
+    assert values["time_taken_s"] == 125.0
+    expected = {"mean_ms": 2031.4, "p50_ms": 2003.2, "p90_ms": 2010.0, "p99_ms": 2052.6}
+    expected |= {"max_ms": 2100.0, "failed_requests": 0, "non_2xx": 0, "cpu_ms_per_request": 1.0}
+    expected |= {"peak_rss_mib": 61.4, "peak_threads": 101, "launches": 1, "requests": 5000}
+    assert {key: values[key] for key in expected} == expected
+    assert (values["outcome"], values["reason"], values["disturbed"]) == (Outcome.OK, None, None)
+
+
+def test_several_launches_give_their_median() -> None:
+    row = row_of(*(launch(NONE, n, rate=rate) for n, rate in enumerate((10.0, 90.0, 30.0), 1)))
+    assert (row.requests_per_second, row.launches) == (30.0, 3)
+
+
+def test_axes_that_a_cell_does_not_have_are_null() -> None:
+    row = row_of(launch(NONE))
+    assert (row.gevent, row.grpcio) == (None, None)
+
+
+@pytest.mark.parametrize("outcome", [o for o in Outcome if not o.has_figures])
+def test_other_outcomes_carry_no_figures(outcome: Outcome) -> None:
+    values = row_of(launch(NONE, outcome=outcome, reason="why")).values()
+    assert (values["outcome"], values["reason"]) == (outcome, "why")
+    assert {key: values[key] for key in FIGURES} == dict.fromkeys(FIGURES)
+
+
+def test_failed_requests_are_counted_but_not_timed() -> None:
+    failed = launch(NONE, outcome=Outcome.FAILED_REQUESTS)
+    figures = ab_figures(48.0).model_copy(update={"failed": 7, "non_2xx": 3})
+    row = row_of(failed.model_copy(update={"ab": figures}))
+    assert (row.failed_requests, row.non_2xx) == (7, 3)
+    assert (row.requests_per_second, row.p50_ms) == (None, None)
+
+
+def test_a_serialised_cell_shows_the_requests_really_sent() -> None:
+    row = row_of(launch(NONE, outcome=Outcome.SERIALISED, rate=0.5, requests=120))
+    assert (row.requests, row.concurrency, row.requests_per_second) == (120, 100, 0.5)
+
+
+def test_where_launches_disagree_the_worst_counts_and_the_reason_says_so() -> None:
+    row = row_of(
+        launch(NONE, 1),
+        launch(NONE, 2, outcome=Outcome.HANG_UNDER_LOAD, reason="no answer"),
+        launch(NONE, 3),
+    )
+    assert row.outcome is Outcome.HANG_UNDER_LOAD
+    assert row.reason == "2 of 3 launches: ok; 1: hang-under-load (no answer)"
+    assert row.requests_per_second is None
+    assert row.launches == 3
+
+
+def test_only_launches_of_the_outcome_shown_give_figures() -> None:
+    row = row_of(
+        launch(NONE, 1, rate=48.0),
+        launch(NONE, 2, rate=48.0),
+        launch(NONE, 3, rate=0.5, outcome=Outcome.SERIALISED),
+    )
+    assert (row.outcome, row.requests_per_second) == (Outcome.SERIALISED, 0.5)
+
+
+def test_an_engine_error_does_not_hide_what_the_other_launches_found() -> None:
+    row = row_of(
+        launch(NONE, 1, outcome=Outcome.ENGINE_ERROR, reason="timeout"), launch(NONE, 2, rate=48.0)
+    )
+    assert (row.outcome, row.requests_per_second) == (Outcome.OK, 48.0)
+    assert row.reason == "1 of 2 launches: engine-error (timeout); 1: ok"
+
+
+def test_every_outcome_has_its_place_in_the_order_of_severity() -> None:
+    assert sorted(SEVERITY) == sorted(Outcome)
+
+
+def test_equal_reasons_are_said_once() -> None:
+    hangs = [launch(NONE, n, outcome=Outcome.CRASHED, reason="exit 139") for n in (1, 2)]
+    assert row_of(*hangs).reason == "exit 139"
+
+
+def test_disturbed_launches_are_counted() -> None:
+    one = launch(NONE, disturbed="waited for a CPU")
+    assert row_of(one).disturbed == "waited for a CPU"
+    assert row_of(one, launch(NONE, 2)).disturbed == "1 of 2 launches: waited for a CPU"
+
+
+def test_cells_without_launches_are_rows_too() -> None:
+    run = run_record(
+        NONE,
+        missing=(
+            unavailable(cell("3.9", "none"), "no wheel"),
+            unavailable(cell("3.8", "none"), "no room", Outcome.BUILD_FAILED),
+        ),
+    )
+    found = [(row.python, row.outcome, row.reason, row.launches) for row in collate(run, {})]
+    assert found == [
+        ("3.8", Outcome.BUILD_FAILED, "no room", 0),
+        ("3.9", Outcome.UNAVAILABLE, "no wheel", 0),
+        ("3.11", None, "not measured", 0),
+    ]
+
+
+def test_rows_are_sorted_by_version_patch_mode_and_number() -> None:
+    cells = [
+        cell("3.13", "none"),
+        cell("3.9", "gevent", gevent="25.9.1", concurrency=100, suffix="-c100"),
+        cell("3.9", "gevent", gevent="25.9.1", concurrency=20, suffix="-c20"),
+        *(cell("3.9", mode, gevent="25.9.1", grpcio="1.146.0") for mode in ("gevent+grpc", "grpc")),
+        cell("3.9", "grpc", gevent="25.9.1", grpcio="1.53.0"),
+        cell("3.9", "gevent-time", gevent="25.9.1"),
+        cell("3.9", "none"),
+        cell("3.9", "grpc", gevent=">=24", grpcio="1.53.0"),
+    ]
+    run = run_record(*cells, axes=(*AXES, "concurrency"))
+    assert [row.cell for row in collate(run, {})] == [
+        "py3.9-none",
+        "py3.9-gevent25.9.1-gevent-c20",
+        "py3.9-gevent25.9.1-gevent-c100",
+        "py3.9-gevent25.9.1-gevent-time",
+        "py3.9-gevent25.9.1-grpcio1.53.0-grpc",
+        "py3.9-gevent25.9.1-grpcio1.146.0-grpc",
+        "py3.9-gevent25.9.1-grpcio1.146.0-gevent+grpc",
+        "py3.9-gevent>=24-grpcio1.53.0-grpc",
+        "py3.13-none",
+    ]
+
+
+def test_patch_modes_sort_in_their_own_order() -> None:
+    cells = [cell("3.9", mode) for mode in reversed(PatchMode)]
+    assert [row.patch for row in collate(run_record(*cells), {})] == list(PatchMode)
+
+
+def test_the_axis_named_first_in_the_file_sorts_first() -> None:
+    run = run_record(
+        cell("3.9", "gevent", gevent="25.9.1"),
+        cell("3.13", "none"),
+        axes=("patch", "python", "gevent"),
+    )
+    assert [row.patch for row in collate(run, {})] == ["none", "gevent"]
+
+
+def test_speedup_is_taken_against_the_canonical_baseline_of_the_same_python() -> None:
+    both = cell("3.11", "gevent+grpc", gevent="25.9.1", grpcio="1.76.0")
+    old = cell("3.9", "gevent", gevent="22.10.2")
+    alone = cell("3.13", "gevent", gevent="25.9.1")
+    run = run_record(NONE, both, cell("3.9", "none"), old, alone)
+    rates = {NONE.id: 40.0, both.id: 48.0, "py3.9-none": 10.0, old.id: 30.0, alone.id: 48.0}
+    assert speedups(run, rates) == {
+        "py3.9-none": 1.0,
+        old.id: 3.0,
+        NONE.id: 1.0,
+        both.id: pytest.approx(1.2),
+        alone.id: None,
+    }
+
+
+def test_speedup_compares_equal_values_of_the_other_axes() -> None:
+    def at(server: str, patch: str, gevent: str | None = None) -> CellRecord:
+        further = {"server": server}
+        return cell("3.11", patch, gevent=gevent, further=further, suffix=f"-{server}")
+
+    single, threaded = at("werkzeug-single", "none"), at("werkzeug", "none")
+    patched = at("werkzeug-single", "gevent", gevent="25.9.1")
+    run = run_record(single, threaded, patched, axes=(*AXES, "server"))
+    rates = {single.id: 0.5, threaded.id: 48.0, patched.id: 1.0}
+    assert speedups(run, rates)[patched.id] == 2.0
+
+
+@pytest.mark.parametrize("written", ["22.10.2", "22.*"])
+def test_a_baseline_may_be_written_as_in_the_file_or_as_shown(written: str) -> None:
+    old, new = (cell("3.11", "gevent", gevent=version) for version in ("22.10.2", "25.9.1"))
+    old = old.model_copy(update={"axes": {**old.axes, "gevent": "22.*"}})
+    run = run_record(NONE, old, new, baseline={"gevent": written})
+    rates = {NONE.id: 40.0, old.id: 20.0, new.id: 30.0}
+    assert speedups(run, rates) == {NONE.id: None, old.id: 1.0, new.id: 1.5}
+
+
+def test_no_baseline_no_speedup() -> None:
+    assert speedups(run_record(NONE, baseline={}), {NONE.id: 40.0}) == {NONE.id: None}
+
+
+def test_a_baseline_without_figures_gives_no_speedup() -> None:
+    patched = cell("3.11", "gevent", gevent="25.9.1")
+    assert speedups(run_record(NONE, patched), {patched.id: 40.0})[patched.id] is None

@@ -1,0 +1,154 @@
+from __future__ import annotations
+
+import pytest
+
+from runner.errors import UsageError
+from runner.measurement.outcome import Outcome
+from runner.report.columns import columns_for, milliseconds
+from runner.report.formats import Format
+from runner.report.ordering import sort_rows
+from runner.report.render import render
+from runner.report.rows import Row, collate
+from runner.report.table import comparison
+from runner.store.records import RunRecord
+from tests.unit.store.run_samples import AXES, cell, launch, run_record
+
+GOLDEN = """\
+| python   | gevent   | grpcio   | patch       | outcome         |   requests/s |   ceiling |\
+   efficiency % |   × baseline |   p50 ms |   p90 ms |   p99 ms |   max ms |   CPU ms/request |\
+   peak RSS MiB |   threads |
+|:---------|:---------|:---------|:------------|:----------------|-------------:|----------:|\
+---------------:|-------------:|---------:|---------:|---------:|---------:|-----------------:|\
+---------------:|----------:|
+| 3.9      | –        | –        | none        | ok              |        40.00 |     50.00 |\
+           80.0 |         1.00 |     2003 |     2010 |     2053 |     2100 |             1.00 |\
+             61 |       101 |
+| 3.9      | 22.10.2  | –        | gevent      | serialised      |         0.50 |     50.00 |\
+            1.0 |         0.01 |     2003 |     2010 |     2053 |     2100 |             1.00 |\
+             61 |       101 |
+| 3.11     | –        | –        | none        | ok              |        48.00 |     50.00 |\
+           96.0 |         1.00 |     2003 |     2010 |     2053 |     2100 |             1.00 |\
+             61 |       101 |
+| 3.11     | 22.10.2  | –        | gevent      | ok (disturbed)  |        24.00 |     50.00 |\
+           48.0 |         0.50 |     2003 |     2010 |     2053 |     2100 |             1.00 |\
+             61 |       101 |
+| 3.11     | 25.9.1   | –        | gevent      | ok              |        49.01 |     50.00 |\
+           98.0 |         1.02 |     2003 |     2010 |     2053 |     2100 |             1.00 |\
+             61 |       101 |
+| 3.11     | 25.9.1   | 1.76.0   | gevent+grpc | hang-at-startup |            – |         – |\
+              – |            – |        – |        – |        – |        – |                – |\
+              – |         – |
+
+**Measured**
+
+- sleep, run 20261101T120000Z: sleep 2 s; ab -c 100 -n 5000; each cell launched once.
+- 2 × Example CPU, 8.0 GiB, Debian GNU/Linux 13, kernel 6.12.0; engine 20.10.24.
+- Percentiles are those of a closed loop of clients: while the server stalls they send nothing, \
+so a stall counts once (coordinated omission).
+
+**Reasons**
+
+- py3.11-gevent25.9.1-grpcio1.76.0-gevent+grpc: hang-at-startup: no answer in 30 s
+
+**Disturbed**
+
+- py3.11-gevent22.10.2-gevent: load generator busy 95 %
+
+**Unavailable**
+
+- py3.9-gevent25.9.1-gevent, py3.9-gevent25.9.1-grpcio1.76.0-gevent+grpc: \
+no wheel \\| of gevent 25.9.1 for \\<3.9\\>
+
+**Build failed**
+
+- py3.11-gevent22.10.2-grpcio1.76.0-gevent+grpc: no room
+"""
+
+
+def test_the_markdown_table_of_a_whole_run(rows: list[Row], run: RunRecord) -> None:
+    assert render(rows, run, format="github") == GOLDEN
+
+
+def test_launches_are_a_column_where_there_are_several() -> None:
+    none = cell("3.11", "none")
+    run = run_record(none, launches=2)
+    rows = collate(run, {none.id: [launch(none, 1), launch(none, 2)]})
+    assert comparison(rows, run).headings[-1] == "launches"
+    assert comparison(rows, run).lines[0][-1] == "2"
+    assert "each cell launched 2 times, medians shown" in render(rows, run, format="plain")
+
+
+@pytest.mark.parametrize("axis", ["server", "concurrency", "flask"])
+def test_other_axes_are_columns_only_where_they_vary(axis: str) -> None:
+    cells = {
+        "server": (
+            cell("3.11", "none"),
+            cell("3.11", "none", further={"server": "werkzeug-single"}, suffix="-2"),
+        ),
+        "concurrency": (
+            cell("3.11", "none", concurrency=9),
+            cell("3.11", "none", concurrency=10, suffix="-2"),
+        ),
+        "flask": (cell("3.11", "none"), cell("3.11", "none", flask="2.2.5", suffix="-2")),
+    }[axis]
+    run = run_record(*cells, axes=(*AXES, axis))
+    rows = collate(run, {c.id: [launch(c)] for c in cells})
+    assert [column.key for column in columns_for(rows, run)][:6] == [*AXES, axis, "outcome"]
+    assert columns_for(rows[:1], run)[4].key == "outcome"
+
+
+def test_cells_that_were_not_measured_are_listed(run: RunRecord) -> None:
+    text = render(collate(run, {}), run, format="plain")
+    assert "Not measured:\n  py3.9-none, py3.9-gevent22.10.2-gevent, py3.11-none" in text
+
+
+def test_a_run_without_cells_is_still_a_table() -> None:
+    run = run_record()
+    for format_name in Format:
+        assert render([], run, format=format_name)
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"), [(0.04, "0.0"), (9.94, "9.9"), (10.4, "10"), (2052.6, "2053")]
+)
+def test_milliseconds(value: float, shown: str) -> None:
+    assert milliseconds(value) == shown
+
+
+@pytest.mark.parametrize(
+    ("column", "first"),
+    [("requests_per_second", 0.5), ("-requests_per_second", 49.014), ("-requests/s", 49.014)],
+)
+def test_sorting_puts_the_unknown_last(
+    rows: list[Row], run: RunRecord, column: str, first: float
+) -> None:
+    ordered = sort_rows(rows, column, run)
+    assert ordered[0].requests_per_second == first
+    assert ordered[-1].requests_per_second is None
+    assert len(ordered) == len(rows)
+
+
+def test_sorting_knows_versions(rows: list[Row], run: RunRecord) -> None:
+    pythons = [row.python for row in sort_rows(rows, "python", run)]
+    assert pythons == sorted(pythons, key=len)
+    assert sort_rows(rows, "-python", run)[0].python == "3.11"
+
+
+def test_sorting_is_stable_and_shows_in_the_table(rows: list[Row], run: RunRecord) -> None:
+    text = render(rows, run, format="csv", sort="-patch")
+    first = text.splitlines()[1]
+    assert first.startswith("py3.9-gevent25.9.1-grpcio1.76.0-gevent+grpc,")
+
+
+def test_sorting_by_outcome(rows: list[Row], run: RunRecord) -> None:
+    assert sort_rows(rows, "outcome", run)[0].outcome is Outcome.BUILD_FAILED
+
+
+@pytest.mark.parametrize(
+    ("column", "hint"), [("requests_per_secnd", "did you mean 'requests_per_second'"), ("", "cell")]
+)
+def test_an_unknown_column_is_refused(
+    rows: list[Row], run: RunRecord, column: str, hint: str
+) -> None:
+    with pytest.raises(UsageError, match=f"--sort: unknown column .*{hint}"):
+        render(rows, run, format="plain", sort=column)

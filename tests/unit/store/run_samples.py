@@ -1,0 +1,165 @@
+"""Records of a small run, for the tests of what reads and writes them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from runner.engine.protocol import EngineInfo
+from runner.measurement.outcome import Outcome
+from runner.measurement.records import AbFigures, LaunchRecord, Resources
+from runner.spec.cell import Limits, PatchMode
+from runner.store.records import (
+    BaseImage,
+    CellRecord,
+    EnvironmentRecord,
+    Host,
+    Method,
+    RunRecord,
+    UnavailableCell,
+)
+
+AXES = ("python", "gevent", "grpcio", "patch")
+LOCK = "flask==3.1.2 \\\n    --hash=sha256:00ff\n"
+
+
+def cell(
+    python: str,
+    patch: str,
+    *,
+    gevent: str | None = None,
+    grpcio: str | None = None,
+    flask: str = "3.1.2",
+    concurrency: int = 100,
+    further: Mapping[str, str] | None = None,
+    suffix: str = "",
+) -> CellRecord:
+    """A cell that carries the packages given; `further` are axes beyond the usual four."""
+    packages = {"gevent": gevent, "grpcio": grpcio}
+    carried = {name: version for name, version in packages.items() if version}
+    names = (f"py{python}", *(f"{name}{version}" for name, version in carried.items()), patch)
+    axes: dict[str, str | None] = {"python": python, "patch": patch, **packages}
+    return CellRecord(
+        id="-".join(names) + suffix,
+        python=python,
+        patch=PatchMode(patch),
+        server=(further or {}).get("server", "werkzeug"),
+        workload="sleep",
+        workload_seconds=2.0,
+        concurrency=concurrency,
+        requests=5000,
+        packages={"flask": flask, **carried},
+        axes={**axes, **(further or {})},
+        environment=f"py{python}",
+        image="sha256:cc",
+    )
+
+
+def unavailable(
+    base: CellRecord, reason: str, outcome: Outcome = Outcome.UNAVAILABLE
+) -> UnavailableCell:
+    return UnavailableCell(**base.model_dump(), reason=reason, outcome=outcome)
+
+
+def run_record(
+    *cells: CellRecord,
+    axes: tuple[str, ...] = AXES,
+    baseline: dict[str, str] | None = None,
+    missing: tuple[UnavailableCell, ...] = (),
+    launches: int = 1,
+) -> RunRecord:
+    return RunRecord(
+        run_id="20261101T120000Z",
+        experiment="sleep",
+        started_at="2026-11-01T12:00:00+00:00",
+        command=("matrix", "run"),
+        host=Host(
+            hostname="bench",
+            os="Debian GNU/Linux 13",
+            kernel="6.12.0",
+            cpus=2,
+            cpu_model="Example CPU",
+            memory_bytes=8 * 2**30,
+        ),
+        engine=EngineInfo(
+            endpoint="unix:///var/run/docker.sock",
+            version="20.10.24",
+            api_version="1.41",
+            operating_system="Debian GNU/Linux 13",
+            kernel="6.12.0",
+            architecture="x86_64",
+            cpus=2,
+            memory_bytes=8 * 2**30,
+            cgroup_version="2",
+            storage_driver="overlay2",
+            security=("seccomp",),
+        ),
+        method=Method(version=1, ab_version="2.3", ab_first_request_alone=True),
+        axes=axes,
+        baseline={"patch": "none"} if baseline is None else baseline,
+        limits=Limits(),
+        launches=launches,
+        jobs=20,
+        seed=7,
+        cells=cells,
+        environments={
+            "py3.11": EnvironmentRecord(
+                python="3.11",
+                lock=LOCK,
+                lock_digest="sha256:aa",
+                base=BaseImage(origin="debian", reference="matrix-base:3.11"),
+                image_id="sha256:bb",
+            )
+        },
+        unavailable=missing,
+    )
+
+
+def launch(
+    cell: CellRecord,
+    number: int = 1,
+    *,
+    rate: float = 48.0,
+    outcome: Outcome = Outcome.OK,
+    reason: str | None = None,
+    disturbed: str | None = None,
+    requests: int = 5000,
+) -> LaunchRecord:
+    """A launch at a rate in requests/s, without figures where the outcome has none."""
+    record = LaunchRecord(
+        cell=cell.id,
+        launch=number,
+        outcome=outcome,
+        reason=reason,
+        started_at="2026-11-01T12:01:00+00:00",
+        requests=requests,
+        concurrency=cell.concurrency,
+        ceiling_rps=50.0,
+        disturbed=disturbed,
+    )
+    if not outcome.has_figures:
+        return record
+    return record.model_copy(update={"ab": ab_figures(rate, requests), "resources": RESOURCES})
+
+
+def ab_figures(rate: float, requests: int = 5000) -> AbFigures:
+    return AbFigures(
+        time_taken_s=requests / rate,
+        complete=requests,
+        failed=0,
+        non_2xx=0,
+        requests_per_second=rate,
+        mean_ms=2031.4,
+        p50_ms=2003.2,
+        p90_ms=2010.0,
+        p99_ms=2052.6,
+        max_ms=2100.0,
+    )
+
+
+RESOURCES = Resources(
+    cpu_user_ms=4000.0,
+    cpu_system_ms=1000.0,
+    cpu_ms_per_request=1.0,
+    peak_rss_mib=61.4,
+    peak_threads=101,
+)

@@ -1,0 +1,194 @@
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime, timedelta, timezone
+from pathlib import Path
+
+import pytest
+
+from runner.errors import UsageError
+from runner.measurement.outcome import Outcome
+from runner.store.run_directory import RunDirectory, open_run
+from tests.unit.store.run_samples import cell, launch, run_record, unavailable
+
+NOON = datetime(2026, 11, 1, 12, 0, 0, tzinfo=UTC)
+NONE = cell("3.11", "none")
+GEVENT = cell("3.11", "gevent", gevent="25.9.1")
+
+
+@pytest.fixture
+def directory(tmp_path: Path) -> RunDirectory:
+    made = RunDirectory.create(tmp_path / "results", "sleep", NOON)
+    made.write_run(run_record(NONE, GEVENT))
+    return made
+
+
+def ignore(message: str) -> None:
+    raise AssertionError(message)
+
+
+def test_a_run_is_named_after_its_moment_in_utc(tmp_path: Path) -> None:
+    east = NOON.astimezone(timezone(timedelta(hours=5, minutes=30)))
+    made = [RunDirectory.create(tmp_path, "sleep", east).path for _ in range(3)]
+    names = ["20261101T120000Z", "20261101T120000Z-2", "20261101T120000Z-3"]
+    assert made == [tmp_path / "sleep" / name for name in names]
+    assert all(path.is_dir() for path in made)
+
+
+@pytest.mark.parametrize("name", ["sleep", "sleep/20261101T120000Z"])
+def test_a_file_where_a_run_must_go(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).parent.mkdir(exist_ok=True)
+    (tmp_path / name).write_text("")
+    with pytest.raises(UsageError, match=r"20261101T120000Z: cannot be written"):
+        RunDirectory.create(tmp_path, "sleep", NOON)
+
+
+def test_a_run_comes_back_as_it_was_stored(directory: RunDirectory) -> None:
+    record = run_record(
+        NONE,
+        GEVENT,
+        missing=(
+            unavailable(cell("3.9", "gevent", gevent="25.9.1"), "no wheel"),
+            unavailable(cell("3.9", "none"), "disk", Outcome.BUILD_FAILED),
+        ),
+    )
+    directory.write_run(record)
+    for run in ("latest", str(directory.path)):
+        opened = open_run(directory.results, run)
+        assert opened.read_run() == record
+        assert opened.run_id == "20261101T120000Z"
+
+
+def test_latest_follows_the_run_written_last(directory: RunDirectory) -> None:
+    newer = RunDirectory.create(directory.results, "article", NOON)
+    assert open_run(directory.results, "latest").path == directory.path.resolve()
+    newer.write_run(run_record(NONE))
+    assert (directory.results / "latest").readlink() == Path("article/20261101T120000Z")
+
+
+def test_launches_come_back_as_they_were_stored(directory: RunDirectory) -> None:
+    records = [launch(GEVENT, n, rate=40.0 + n) for n in range(1, 12)]
+    hang = launch(NONE, outcome=Outcome.HANG_UNDER_LOAD, reason="no answer")
+    for record in (*reversed(records), hang):
+        directory.write_launch(record, {"ab.txt": b"Server\n", "requests.tsv.gz": b"\x1f\x8b"})
+    assert directory.launches(ignore) == {GEVENT.id: records, NONE.id: [hang]}
+    path = directory.launch_directory(GEVENT.id, 3)
+    assert path == directory.path / "cells" / GEVENT.id / "launch-03"
+    assert (path / "requests.tsv.gz").read_bytes() == b"\x1f\x8b"
+
+
+def test_a_run_without_launches(directory: RunDirectory) -> None:
+    assert directory.launches(ignore) == {}
+
+
+def test_the_result_is_written_last_and_a_leftover_is_made_anew(
+    directory: RunDirectory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = directory.launch_directory(NONE.id, 1)
+    replace = Path.replace
+
+    def stop_at_result(self: Path, target: Path) -> Path:
+        if target.name == "result.json":
+            raise KeyboardInterrupt
+        return replace(self, target)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "replace", stop_at_result)
+        with pytest.raises(KeyboardInterrupt):
+            directory.write_launch(launch(NONE), {"ab.txt": b"1", "stacks.txt": b"2"})
+    assert sorted(p.name for p in path.iterdir()) == ["ab.txt", "stacks.txt"]
+    assert directory.launches(ignore) == {}
+    assert directory.next_launch_directory(NONE.id) == path
+
+    directory.write_launch(launch(NONE), {"ab.txt": b"3"})
+    assert sorted(p.name for p in path.iterdir()) == ["ab.txt", "result.json"]
+    assert directory.next_launch(NONE.id) == 2
+
+
+def test_a_complete_launch_is_not_overwritten(directory: RunDirectory) -> None:
+    directory.write_launch(launch(NONE, rate=1.0), {})
+    with pytest.raises(FileExistsError):
+        directory.write_launch(launch(NONE, rate=2.0), {})
+    assert directory.launches(ignore) == {NONE.id: [launch(NONE, rate=1.0)]}
+
+
+def test_a_cell_directory_that_cannot_be_made(directory: RunDirectory) -> None:
+    (directory.path / "cells").write_text("")
+    with pytest.raises(UsageError, match="launch-01: cannot be written"):
+        directory.write_launch(launch(NONE), {})
+
+
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        ("", "EOF while parsing"),
+        ('{"cell": "x"', "EOF while parsing"),
+        ('{"schema_version": 1}', "cell: Field required"),
+        ("[]", "should be an object"),
+        ('{"schema_version": 2, "cell": "x", "new": 1}', "newer version .*schema 2, known up to 1"),
+    ],
+)
+def test_a_damaged_result_is_reported_and_left_out(
+    directory: RunDirectory, content: str, problem: str
+) -> None:
+    for number in (1, 2):
+        directory.write_launch(launch(NONE, number), {})
+    damaged = directory.launch_directory(NONE.id, 1) / "result.json"
+    damaged.write_text(content)
+    messages: list[str] = []
+    assert directory.launches(messages.append) == {NONE.id: [launch(NONE, 2)]}
+    assert len(messages) == 1
+    assert messages[0].startswith(f"{damaged}: ")
+    assert re.search(problem, messages[0])
+
+
+def test_damage_goes_to_standard_error_by_default(
+    directory: RunDirectory, capsys: pytest.CaptureFixture[str]
+) -> None:
+    directory.write_launch(launch(NONE), {})
+    (directory.launch_directory(NONE.id, 1) / "result.json").write_bytes(b"\xff")
+    assert directory.launches() == {}
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert "launch-01/result.json: damaged" in printed.err
+
+
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        ("{", r"run\.json: damaged: Invalid JSON"),
+        ('{"schema_version": 1, "run_id": 3}', r"run\.json: damaged: run_id"),
+        ('{"schema_version": 9}', r"run\.json: written by a newer version .* update"),
+    ],
+)
+def test_a_damaged_run_cannot_be_opened(
+    directory: RunDirectory, content: str, problem: str
+) -> None:
+    (directory.path / "run.json").write_text(content)
+    with pytest.raises(UsageError, match=problem):
+        open_run(directory.results, "latest")
+
+
+def test_a_newer_run_that_happens_to_parse_is_refused(directory: RunDirectory) -> None:
+    record = run_record(NONE).model_copy(update={"schema_version": 2})
+    directory.write_run(record)
+    with pytest.raises(UsageError, match="schema 2, known up to 1"):
+        open_run(directory.results, "latest")
+
+
+def test_a_run_file_that_cannot_be_read(directory: RunDirectory) -> None:
+    (directory.path / "run.json").unlink()
+    (directory.path / "run.json").mkdir()
+    with pytest.raises(UsageError, match=r"run\.json: cannot be read"):
+        open_run(directory.results, "latest")
+
+
+def test_a_run_directory_without_its_record(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="not a run directory"):
+        RunDirectory.create(tmp_path, "sleep", NOON).read_run()
+
+
+def test_tables_are_stored_beside_the_record(directory: RunDirectory) -> None:
+    directory.write_tables({"table.md": "| a |\n"})
+    assert (directory.path / "table.md").read_text() == "| a |\n"
+    assert sorted(p.name for p in directory.path.iterdir()) == ["run.json", "table.md"]
