@@ -21,6 +21,16 @@ class EngineUnavailableError(MatrixError):
     exit_code = 3
 
 
+class IndexUnavailableError(EngineUnavailableError):
+    """The package index cannot be reached."""
+
+
+class InterruptedRunError(MatrixError):
+    """The run was interrupted; the message is the table of what was measured."""
+
+    exit_code = 130
+
+
 class EngineError(Exception):
     """One engine call failed. A launch turns it into the outcome `engine-error`."""
 

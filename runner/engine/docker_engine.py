@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 #: What a container that prints without end may take of the engine's disk.
+IMPORT_CHUNK_BYTES = 1 << 20
 LOG_LIMITS = {"max-size": "8m", "max-file": "2"}
 
 
@@ -101,8 +102,10 @@ class DockerEngine:
         repository, _, tag = reference.rpartition(":")
         changes = [f"LABEL {name}={json.dumps(value)}" for name, value in labels.items()]
         with _engine_errors(f"importing {reference}"):
+            # docker-py announces a chunked body, which requests sends only for an iterator.
+            chunks = iter(lambda: archive.read(IMPORT_CHUNK_BYTES), b"")
             answer = self._api.import_image_from_stream(
-                archive, repository=repository, tag=tag, changes=changes
+                chunks, repository=repository, tag=tag, changes=changes
             )
         last = json.loads(str(answer).strip().splitlines()[-1])
         if "error" in last:

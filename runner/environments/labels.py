@@ -1,0 +1,34 @@
+"""Names and labels of the images this project makes."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterable
+from typing import Final
+
+from runner.engine.ownership import PROJECT_LABEL
+from runner.spec.cell import Cell
+
+KIND_LABEL: Final = "org.monkey-matrix.kind"
+KEY_LABEL: Final = "org.monkey-matrix.key"
+
+
+def labels(kind: str, key: str) -> dict[str, str]:
+    """Labels of an image: what kind it is, and the digest of all that it was made of."""
+    return {PROJECT_LABEL: "1", KIND_LABEL: kind, KEY_LABEL: key}
+
+
+def digest(parts: Iterable[str | bytes]) -> str:
+    """SHA-256 over parts, each with its length, so that no two lists give the same."""
+    sha = hashlib.sha256()
+    for part in parts:
+        data = part.encode() if isinstance(part, str) else part
+        sha.update(f"{len(data)}:".encode())
+        sha.update(data)
+    return sha.hexdigest()
+
+
+def cell_reference(cell: Cell) -> str:
+    """The tag by which a cell can be run by hand; a tag has no `+`."""
+    return f"monkey-matrix/cell:{re.sub(r'[^A-Za-z0-9_.-]', '_', cell.id)}"

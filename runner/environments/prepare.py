@@ -1,0 +1,112 @@
+"""Everything a run needs of images, made before anything is measured."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from runner.engine.protocol import Engine
+from runner.environments.base import BaseImage, NoBaseError, ensure_base, resolve_kind
+from runner.environments.build import Image, ensure_cell, ensure_environment, ensure_loadgen
+from runner.environments.lock import Lock
+from runner.environments.site_packages import install
+from runner.errors import EngineError
+from runner.spec.cell import Base, Cell, EnvironmentRequest
+
+#: Bootstrapping and building are CPU and disk work; more at a time gains nothing on two cores.
+WORKERS = 2
+
+
+@dataclass(frozen=True, kw_only=True)
+class Prepared:
+    """What is ready to run, and what is not and why.
+
+    `cells` maps a cell to its own image; `unavailable` and `failed` map a cell to the reason. Every
+    cell asked for is in exactly one of the three.
+    """
+
+    kind: str
+    loadgen: Image
+    bases: Mapping[str, BaseImage]
+    environments: Mapping[EnvironmentRequest, Image]
+    cells: Mapping[Cell, Image]
+    unavailable: Mapping[Cell, str]
+    failed: Mapping[Cell, str]
+
+
+def prepare(
+    engine: Engine,
+    cells: Sequence[Cell],
+    locks: Mapping[EnvironmentRequest, Lock],
+    *,
+    base: Base,
+    cache: Path,
+    say: Callable[[str], None],
+) -> Prepared:
+    """Make or find every image that the cells need. What fails for one does not stop the others."""
+    pythons = sorted({cell.python for cell in cells})
+    kind = resolve_kind(engine, pythons, base) if pythons else base.kind
+    say(f"base images: {_origin(kind)}")
+    with ThreadPoolExecutor(WORKERS) as pool:
+        loadgen = pool.submit(ensure_loadgen, engine, kind, base)
+        bases = dict(
+            zip(pythons, pool.map(lambda p: _base(engine, p, kind, base), pythons), strict=True)
+        )
+        built = {
+            request: pool.submit(_environment, engine, lock, bases[request.python], cache, say)
+            for request, lock in locks.items()
+            if request in {cell.environment for cell in cells}
+        }
+        environments = {request: future.result() for request, future in built.items()}
+        tagged = list(pool.map(lambda c: _tagged(engine, c, environments[c.environment]), cells))
+    outcome = dict(zip(cells, tagged, strict=True))
+    return Prepared(
+        kind=kind,
+        loadgen=loadgen.result(),
+        bases={p: b for p, b in bases.items() if isinstance(b, BaseImage)},
+        environments={r: i for r, i in environments.items() if isinstance(i, Image)},
+        cells={c: i for c, i in outcome.items() if isinstance(i, Image)},
+        unavailable={c: str(e) for c, e in outcome.items() if isinstance(e, NoBaseError)},
+        failed={c: str(e) for c, e in outcome.items() if isinstance(e, EngineError)},
+    )
+
+
+def _origin(kind: str) -> str:
+    return "from the registry" if kind == "registry" else "from Debian's suites, by mmdebstrap"
+
+
+def _base(engine: Engine, python: str, kind: str, base: Base) -> BaseImage | NoBaseError:
+    try:
+        return ensure_base(engine, python, kind, base)
+    except NoBaseError as error:
+        return error
+
+
+def _environment(
+    engine: Engine,
+    lock: Lock,
+    base: BaseImage | NoBaseError,
+    cache: Path,
+    say: Callable[[str], None],
+) -> Image | NoBaseError | EngineError:
+    if isinstance(base, NoBaseError):
+        return base
+    try:
+        image = ensure_environment(engine, lock, install(lock, cache), base)
+    except EngineError as error:
+        say(f"environment {lock.key} could not be built: {error}")
+        return error
+    return image
+
+
+def _tagged(
+    engine: Engine, cell: Cell, image: Image | NoBaseError | EngineError
+) -> Image | NoBaseError | EngineError:
+    if not isinstance(image, Image):
+        return image
+    try:
+        return ensure_cell(engine, cell, image)
+    except EngineError as error:
+        return error
