@@ -11,10 +11,15 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from runner import workflow
-from runner.errors import EngineError, MatrixError
+from runner.errors import EngineError, InterruptedRunError, MatrixError
 from runner.progress import reporter
 from runner.report.formats import Format
+from runner.workflow import clean as clean_up
+from runner.workflow import doctor as examine
+from runner.workflow import plan as planning
+from runner.workflow import read
+from runner.workflow import run as running
+from runner.workflow.choice import Choice
 
 INTERRUPTED = 130
 FAILED = 3
@@ -50,9 +55,9 @@ def _choice(
     experiment: str | None,
     select: list[str] | None,
     overrides: tuple[int | None, int | None, int | None],
-) -> workflow.Choice:
+) -> Choice:
     requests, concurrency, launches = overrides
-    return workflow.Choice(
+    return Choice(
         file=file,
         experiment=experiment,
         select=tuple(select or ()),
@@ -76,7 +81,7 @@ def plan(
 ) -> None:
     """Print every cell: its ceiling and predicted duration, and what is unavailable and why."""
     choice = _choice(file, experiment, select, (requests, concurrency, launches))
-    typer.echo(workflow.plan(choice, as_json=as_json))
+    typer.echo(planning.plan(choice, as_json=as_json))
 
 
 @application.command()
@@ -96,10 +101,11 @@ def run(
 ) -> None:
     """Lock, build, measure, store, and print the table."""
     choice = _choice(file, experiment, select, (requests, concurrency, launches))
+    options = running.RunOptions(results=results, install=install, fresh=fresh)
     console = Console(stderr=True)
     with reporter(console) as progress:
-        table = workflow.run(choice, results, progress, install=install, fresh=fresh)
-    typer.echo(table)
+        result = running.run(choice, options, progress)
+    typer.echo(result)
 
 
 @application.command()
@@ -113,7 +119,7 @@ def table(
     sort: Annotated[str | None, typer.Option(metavar="COLUMN", help="`-COLUMN`: down.")] = None,
 ) -> None:
     """Print the comparison table of a run."""
-    typer.echo(workflow.table(results, run, format_=format, pivot=pivot, sort=sort))
+    typer.echo(read.table(results, run, format_=format, pivot=pivot, sort=sort))
 
 
 @application.command()
@@ -125,7 +131,7 @@ def show(
     results: ResultsOption = RESULTS,
 ) -> None:
     """Print everything about one cell, with the commands that reproduce it by hand."""
-    typer.echo(workflow.show(results, run, cell))
+    typer.echo(read.show(results, run, cell))
 
 
 @application.command()
@@ -138,7 +144,7 @@ def doctor(
     ] = False,
 ) -> None:
     """Print what this machine and engine offer, what is missing, and the command that mends it."""
-    text, healthy = workflow.doctor(file, results, install=install, say=_say)
+    text, healthy = examine.doctor(file, results, install=install, say=_say)
     typer.echo(text)
     if not healthy:
         raise typer.Exit(FAILED)
@@ -151,7 +157,7 @@ def clean(
     results: ResultsOption = RESULTS,  # noqa: ARG001
 ) -> None:
     """Remove this project's containers and images, nobody else's."""
-    typer.echo(workflow.clean())
+    typer.echo(clean_up.clean())
 
 
 def _say(text: str) -> None:
@@ -168,6 +174,10 @@ def main() -> None:
     except KeyboardInterrupt:
         code = INTERRUPTED
         _say("interrupted: what was measured is stored; the same command goes on from there")
+    except InterruptedRunError as interrupted:
+        code = INTERRUPTED
+        typer.echo(str(interrupted))
+        _say("interrupted: this is what was measured until then")
     except MatrixError as error:
         code = error.exit_code
         _say(f"error: {error}")

@@ -6,7 +6,7 @@ from types import TracebackType
 from typing import Protocol, Self
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from runner.measurement.records import LaunchRecord
 
@@ -49,8 +49,8 @@ class Reporter(Protocol):
         """The measuring begins: so many launches, predicted to take so many seconds."""
         ...
 
-    def loading(self, cells: list[str], left_s: float) -> None:
-        """These cells are being measured; `left_s` is what the rest will take."""
+    def loading(self, cells: list[str]) -> None:
+        """These cells are being measured, side by side where there are several."""
         ...
 
     def ended(self, record: LaunchRecord) -> None:
@@ -86,10 +86,10 @@ class PlainReporter:
         self._total = launches
         self.say(f"measuring {launches} launches, about {duration(seconds)}")
 
-    def loading(self, cells: list[str], left_s: float) -> None:
+    def loading(self, cells: list[str]) -> None:
         """See `Reporter`."""
         what = cells[0] if len(cells) == 1 else f"{len(cells)} cells side by side"
-        self.say(f"[{self._done + 1}/{self._total}] {what}, {duration(left_s)} left")
+        self.say(f"[{self._done + 1}/{self._total}] {what}")
 
     def ended(self, record: LaunchRecord) -> None:
         """See `Reporter`."""
@@ -107,6 +107,7 @@ class LiveReporter(PlainReporter):
             BarColumn(),
             TextColumn("{task.completed}/{task.total} launches"),
             TimeElapsedColumn(),
+            TimeRemainingColumn(),
             console=console,
             transient=True,
         )
@@ -129,10 +130,10 @@ class LiveReporter(PlainReporter):
         super().begin(launches, seconds)
         self._bar.update(self._task, total=launches, completed=0)
 
-    def loading(self, cells: list[str], left_s: float) -> None:
+    def loading(self, cells: list[str]) -> None:
         """See `Reporter`."""
         what = cells[0] if len(cells) == 1 else f"{len(cells)} cells"
-        self._bar.update(self._task, description=f"{what}, {duration(left_s)} left")
+        self._bar.update(self._task, description=what)
 
     def ended(self, record: LaunchRecord) -> None:
         """See `Reporter`."""

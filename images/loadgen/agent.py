@@ -393,7 +393,14 @@ def ab_opening(_config: dict[str, Any]) -> dict[str, Any]:
         ab.wait()
     if not connections:
         raise CheckFailedError("ab", "ab opened no connection at all")
-    return {"opened_before_first_answer": len(connections), "concurrency": concurrency}
+    return {"opened_before_first_answer": len(connections), "version": ab_version()}
+
+
+def ab_version() -> str | None:
+    """The version of the package that `ab` is from: of itself it says only `2.3`."""
+    query = ["dpkg-query", "--show", "--showformat=${Version}", "apache2-utils"]
+    result = subprocess.run(query, capture_output=True, text=True, check=False)
+    return result.stdout or None
 
 
 # -- evidence --------------------------------------------------------------------------------------

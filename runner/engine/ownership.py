@@ -73,6 +73,13 @@ def is_orphan(labels: Mapping[str, str]) -> bool:
     return labels.get(HOST_LABEL) == host_id() and not is_alive(labels.get(OWNER_LABEL, ""))
 
 
+def remove_run(engine: Engine, run: str) -> None:
+    """Remove whatever containers of a run there are."""
+    for container in engine.owned():
+        if container.labels.get(RUN_LABEL) == run:
+            engine.remove(container.id)
+
+
 def sweep(engine: Engine) -> list[OwnedContainer]:
     """Remove what dead runs of this host left; return what was removed."""
     orphans = [container for container in engine.owned() if is_orphan(container.labels)]

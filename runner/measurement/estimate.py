@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from runner.measurement.ceiling import AbOpening, shortest_time_s
 from runner.measurement.load import LONE_REPEATS, SHORT_REQUEST_S, burst_size
+from runner.spec.ceiling import AbOpening, shortest_time_s
 from runner.spec.cell import Cell
 
 #: Pod up, server ready, counters read, pod gone: seconds, measured on two cores.

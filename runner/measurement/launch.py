@@ -11,7 +11,6 @@ from runner.engine.protocol import Engine
 from runner.errors import EngineError
 from runner.measurement import ab, agent, evidence, verdict
 from runner.measurement.agent import CheckReply, LoadReply, Refusal
-from runner.measurement.ceiling import AbOpening, ceiling_rps
 from runner.measurement.clock import Clock
 from runner.measurement.load import (
     LONE_REPEATS,
@@ -24,6 +23,7 @@ from runner.measurement.load import (
 )
 from runner.measurement.outcome import Outcome
 from runner.measurement.records import AbFigures, LaunchRecord, Resources
+from runner.spec.ceiling import AbOpening, ceiling_rps
 from runner.spec.cell import Cell, Limits
 
 #: CPU time `ab` needs for one request, in seconds: 79 ms for 1,000 requests at `-c 100`.

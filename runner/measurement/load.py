@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from runner.measurement.ceiling import AbOpening, shortest_time_s
+from runner.spec.ceiling import AbOpening, shortest_time_s
 from runner.spec.cell import Cell, Limits
 
 #: Below this a burst was answered one by one: between 1 (serial) and 2 (two at a time).

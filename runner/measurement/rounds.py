@@ -6,11 +6,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from runner.engine.protocol import Engine
-from runner.measurement.ceiling import AbOpening
 from runner.measurement.clock import Clock
 from runner.measurement.coschedule import Jobs
 from runner.measurement.launch import Job, Launch, LaunchResult
 from runner.measurement.schedule import rounds, run_wave
+from runner.spec.ceiling import AbOpening
 from runner.spec.cell import Cell, Limits
 
 

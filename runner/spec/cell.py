@@ -58,7 +58,7 @@ class Limits:
     pids: int = 2048
 
 
-@dataclass(frozen=True, kw_only=True, order=True)
+@dataclass(frozen=True, kw_only=True, order=True, slots=True)
 class Requirement:
     """One distribution and the versions allowed for it, e.g. `gevent` `==25.*`."""
 
@@ -80,7 +80,7 @@ class Requirement:
         return self.exact or self.specifier.removeprefix("==") or "any"
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class EnvironmentRequest:
     """A Python and what must be installed for it: the key under which cells share an image."""
 
@@ -89,7 +89,7 @@ class EnvironmentRequest:
     exclude_newer: str | None = None
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Cell:
     """One canonical combination of axis values: what cannot matter has been dropped.
 

@@ -35,6 +35,7 @@ class Method(Record):
     version: int
     ab_version: str | None = None
     ab_first_request_alone: bool | None = None
+    loadgen_image: str | None = None
     notes: tuple[str, ...] = ()
 
 

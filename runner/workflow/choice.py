@@ -7,7 +7,7 @@ from pathlib import Path
 
 from runner.spec import override
 from runner.spec.cell import Experiment
-from runner.spec.load import load
+from runner.spec.matrix_file import load
 from runner.spec.select import select
 
 
@@ -31,4 +31,4 @@ def expand(choice: Choice) -> Experiment:
         concurrency=choice.concurrency,
         launches=choice.launches,
     )
-    return replace(experiment, cells=select(experiment.cells, choice.select))
+    return replace(experiment, cells=select(experiment.cells, choice.select, experiment.axes))

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from runner.environments.lock import Lock, Unavailable, lock_all
+from runner.environments.lock import Lock, Unavailable, lock_all, platform_of
 from runner.spec.cell import Cell, EnvironmentRequest, Experiment
 from runner.spec.exact import with_exact
 from runner.spec.select import select
@@ -27,10 +27,13 @@ class LockedCells:
     unavailable: Mapping[Cell, str]
 
 
-def lock(experiment: Experiment, patterns: tuple[str, ...], *, fresh: bool) -> LockedCells:
+def lock(
+    experiment: Experiment, patterns: tuple[str, ...], *, architecture: str, fresh: bool = False
+) -> LockedCells:
     """Resolve every environment, give cells their exact versions, and select among those."""
-    requests = {cell.environment for cell in experiment.cells}
-    found = lock_all(requests, cache=CACHE, fresh=fresh)
+    requests = dict.fromkeys(cell.environment for cell in experiment.cells)
+    platform = platform_of(architecture)
+    found = lock_all(requests, platform=platform, cache_directory=CACHE, fresh=fresh)
     locks: dict[EnvironmentRequest, Lock] = {}
     unavailable: dict[Cell, str] = {}
     cells: list[Cell] = []
@@ -39,10 +42,10 @@ def lock(experiment: Experiment, patterns: tuple[str, ...], *, fresh: bool) -> L
         if isinstance(result, Unavailable):
             unavailable[cell] = result.reason
             continue
-        exact = with_exact([cell], {cell.environment: result.versions})[0]
+        exact = with_exact(cell, result.versions)
         locks.setdefault(exact.environment, result)
         cells.append(exact)
-    chosen = set(select((*cells, *unavailable), patterns))
+    chosen = set(select((*cells, *unavailable), patterns, experiment.axes))
     return LockedCells(
         cells=tuple(cell for cell in dict.fromkeys(cells) if cell in chosen),
         locks=locks,

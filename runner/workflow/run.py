@@ -2,27 +2,163 @@
 
 from __future__ import annotations
 
+import contextlib
 import secrets
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
-from runner.engine import ownership
-from runner.engine.docker_engine import DockerEngine
+from runner.engine.ownership import remove_run
+from runner.engine.protocol import Engine
 from runner.environments.prepare import Prepared, prepare
-from runner.errors import EngineError, InterruptedRunError
+from runner.errors import InterruptedRunError
 from runner.measurement import estimate
-from runner.measurement.ceiling import AbOpening
 from runner.measurement.clock import SystemClock
 from runner.measurement.coschedule import Jobs
-from runner.measurement.launch import LaunchResult
-from runner.measurement.probe import ab_opening
+from runner.measurement.launch import Job, LaunchResult
+from runner.measurement.probe import AbFacts, ab_facts
 from runner.measurement.rounds import Method, measure
 from runner.progress import Reporter
+from runner.provision import ensure_tool
 from runner.report.render import render, write_tables
-from runner.spec.cell import Cell, Experiment
+from runner.spec.cell import Experiment
 from runner.store.results import check_results
 from runner.store.run_directory import RunDirectory
 from runner.workflow.choice import Choice, expand
 from runner.workflow.engine import usable_engine
 from runner.workflow.locking import CACHE, LockedCells, lock
-from runner.workflow.record import finished, run_record
+from runner.workflow.record import now, run_record
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunOptions:
+    """What `run` takes besides its choice of cells. `jobs` None is `auto`."""
+
+    results: Path
+    jobs: int | None = 1
+    install: bool = False
+    fresh: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ready:
+    """Everything that the measuring needs, made before it begins."""
+
+    engine: Engine
+    experiment: Experiment
+    locked: LockedCells
+    prepared: Prepared
+    ab: AbFacts
+    jobs: Jobs
+    seed: int
+
+
+def run(choice: Choice, options: RunOptions, reporter: Reporter) -> str:
+    """Measure an experiment, return its table; interrupted, `InterruptedRunError` carries it."""
+    experiment = expand(choice)
+    check_results(options.results)
+    engine = usable_engine(reporter.say, install=options.install)
+    with contextlib.closing(engine):
+        ready = make_ready(engine, experiment, choice, options, reporter)
+        directory = open_directory(ready, options.results)
+        with _table_of_what_exists(directory):
+            measure_all(ready, directory, reporter)
+    finish(directory)
+    return table_of(directory)
+
+
+def make_ready(
+    engine: Engine,
+    experiment: Experiment,
+    choice: Choice,
+    options: RunOptions,
+    reporter: Reporter,
+) -> Ready:
+    """Lock, bootstrap, install, build, and look at how `ab` begins."""
+    info = engine.info()
+    locked = lock(experiment, choice.select, architecture=info.architecture, fresh=options.fresh)
+    if options.install and experiment.base.kind != "registry":
+        ensure_tool("mmdebstrap", "mmdebstrap", reporter.say)
+    prepared = prepare(
+        engine, locked.cells, locked.locks, base=experiment.base, cache=CACHE, say=reporter.say
+    )
+    return Ready(
+        engine=engine,
+        experiment=experiment,
+        locked=locked,
+        prepared=prepared,
+        ab=ab_facts(engine, prepared.loadgen.reference),
+        jobs=Jobs(limit=options.jobs, cpus=info.cpus),
+        seed=secrets.randbits(32),
+    )
+
+
+def open_directory(ready: Ready, results: Path) -> RunDirectory:
+    """Make the run's directory and store what is known before the first launch."""
+    directory = RunDirectory.create(results, ready.experiment.name, datetime.now(UTC))
+    record = run_record(
+        directory.run_id,
+        ready.experiment,
+        ready.locked,
+        ready.prepared,
+        engine=ready.engine.info(),
+        ab=ready.ab,
+        jobs=ready.jobs.limit,
+        seed=ready.seed,
+    )
+    directory.write_run(record)
+    return directory
+
+
+def measure_all(ready: Ready, directory: RunDirectory, reporter: Reporter) -> None:
+    """Make every launch; each result is on disk before the next launch starts."""
+    cells = list(ready.prepared.cells)
+    if not cells:
+        return
+    left = {cell: estimate.launch_s(cell, ready.ab.opening) for cell in cells}
+    launches = ready.experiment.launches
+    reporter.begin(launches * len(cells), launches * sum(left.values()))
+    method = Method(
+        run=directory.run_id,
+        limits=ready.experiment.limits,
+        opening=ready.ab.opening,
+        loadgen_image=ready.prepared.loadgen.reference,
+        server_images={c.id: image.reference for c, image in ready.prepared.cells.items()},
+        launches=launches,
+        seed=ready.seed,
+        jobs=ready.jobs,
+    )
+
+    def begin(jobs: Sequence[Job]) -> None:
+        reporter.loading([job.cell.id for job in jobs])
+
+    def end(result: LaunchResult) -> None:
+        directory.write_launch(result.record, result.files)
+        reporter.ended(result.record)
+
+    try:
+        measure(ready.engine, cells, method, clock=SystemClock(), on_begin=begin, on_end=end)
+    finally:
+        remove_run(ready.engine, directory.run_id)
+
+
+@contextlib.contextmanager
+def _table_of_what_exists(directory: RunDirectory) -> Iterator[None]:
+    """On Ctrl-C: what was measured until then, as a table."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise InterruptedRunError(table_of(directory)) from None
+
+
+def finish(directory: RunDirectory) -> None:
+    """Note in `run.json` that all launches were made."""
+    record = directory.read_run()
+    directory.write_run(record.model_copy(update={"finished_at": now()}))
+
+
+def table_of(directory: RunDirectory) -> str:
+    """Collate, store the tables, and return the one for people."""
+    rows = write_tables(directory)
+    return render(rows, directory.read_run(), format="plain")

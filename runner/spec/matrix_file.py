@@ -1,0 +1,184 @@
+"""The matrix file as a whole: its sections, what they take over, and its errors with a place."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from runner.spec import document
+from runner.spec.cell import Experiment, PatchMode, Server
+from runner.spec.document import Document, Place, Plain, suggestion
+from runner.spec.expand import expand
+from runner.spec.model import (
+    Axes,
+    BaseSection,
+    ExperimentSection,
+    FileSection,
+    LimitsSection,
+    LoadSection,
+    WorkloadSection,
+)
+
+#: Sections that `extends` merges key by key; all others are taken over or replaced whole.
+MERGED = ("axes", "packages", "workload", "load", "limits")
+SECTIONS: dict[Place, type[BaseModel]] = {
+    (): ExperimentSection,
+    ("axes",): Axes,
+    ("workload",): WorkloadSection,
+    ("load",): LoadSection,
+    ("limits",): LimitsSection,
+    ("base",): BaseSection,
+}
+CHOICES: dict[str, type[StrEnum]] = {"patch": PatchMode, "server": Server}
+EXPECTED = {
+    "list_type": "a list is expected here",
+    "dict_type": "a mapping (`key: value`) is expected here",
+    "model_type": "a mapping (`key: value`) is expected here",
+    "model_attributes_type": "a mapping (`key: value`) is expected here",
+    "string_type": "plain text is expected here",
+    "too_short": "empty: give at least one value, or remove the line",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class MatrixFile:
+    """A file that has been read and whose outline is right; experiments are checked when asked."""
+
+    document: Document
+    default: str
+    sections: dict[str, Plain]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The experiments in the order of the file."""
+        return tuple(self.sections)
+
+    def experiment(self, name: str | None = None) -> Experiment:
+        """Check and expand an experiment, the default one without a name.
+
+        Raises `SpecError` with file, line, column and remedy.
+        """
+        wanted = name or self.default
+        if wanted not in self.sections:
+            place: Place = () if name else ("default",)
+            self.document.fail(
+                place, f"no experiment {wanted!r}{suggestion(wanted, self.sections)}"
+            )
+        merged = self._merged(wanted, ())
+        return expand(wanted, merged, _checked(merged))
+
+    def _merged(self, name: str, chain: tuple[str, ...]) -> Document:
+        """The experiment with what it takes over from the one it extends; places stay true."""
+        root: Place = ("experiments", name)
+        content = self.sections[name]
+        if not isinstance(content, dict):
+            self.document.fail(
+                root, "an experiment is a mapping (`axes:`, `workload:` …)", key=True
+            )
+        own = _below(self.document, root, content)
+        parent = content.get("extends")
+        if parent is None:
+            return own
+        if not isinstance(parent, str) or parent not in self.sections:
+            self.document.fail(
+                (*root, "extends"),
+                f"no experiment {parent!r}{suggestion(str(parent), self.sections)}",
+            )
+        if parent in (*chain, name):
+            self.document.fail((*root, "extends"), f"{parent!r} extends itself; break the circle")
+        return _inherit(own, self._merged(parent, (*chain, name)))
+
+
+def load(path: Path) -> MatrixFile:
+    """Read a matrix file and check its outline; raise `SpecError` with position and remedy."""
+    found = document.read(path)
+    if not isinstance(found.content, dict):
+        found.fail((), "the file must be a mapping with `version: 1` and `experiments:`")
+    for key in found.content:
+        if key not in FileSection.model_fields:
+            known = suggestion(key, FileSection.model_fields)
+            found.fail((key,), f"unknown key {key!r}{known}", key=True)
+    if found.content.get("version") != "1":
+        found.fail(("version",), "this program reads `version: 1` of the file; write that")
+    sections = found.content.get("experiments")
+    if not isinstance(sections, dict) or not sections:
+        found.fail(("experiments",), "`experiments:` needs at least one named experiment below it")
+    default = found.content.get("default", next(iter(sections)))
+    if not isinstance(default, str):
+        found.fail(("default",), "`default:` names an experiment")
+    return MatrixFile(document=found, default=default, sections=dict(sections))
+
+
+def _below(whole: Document, root: Place, content: Plain) -> Document:
+    """The part of a document below a place, its places counted from there."""
+    size = len(root)
+    places = {p[size:]: at for p, at in whole.places.items() if p[:size] == root}
+    return Document(path=whole.path, content=content, places=places)
+
+
+def _inherit(own: Document, parent: Document) -> Document:
+    """The parent's keys under the own ones; where the own say nothing, the parent's places."""
+    if not isinstance(own.content, dict) or not isinstance(parent.content, dict):
+        raise TypeError
+    content: dict[str, Plain] = dict(parent.content)
+    places = dict(parent.places)
+    for key, value in own.content.items():
+        inherited = content.get(key)
+        if key in MERGED and isinstance(value, dict) and isinstance(inherited, dict):
+            replaced: Iterable[Place] = ((key, inner) for inner in value)
+            content[key] = {**inherited, **value}
+        else:
+            replaced = [(key,)]
+            content[key] = value
+        for place in replaced:
+            places = {p: at for p, at in places.items() if p[: len(place)] != place}
+    return Document(path=own.path, content=content, places={**places, **own.places})
+
+
+def _checked(found: Document) -> ExperimentSection:
+    content = {k: v for k, v in found.content.items() if v is not None}  # type: ignore[union-attr]
+    try:
+        return ExperimentSection.model_validate(content)
+    except ValidationError as error:
+        problem = error.errors(include_url=False)[0]
+        return _report(found, problem)
+
+
+def _report(found: Document, problem: ErrorDetails) -> ExperimentSection:
+    place: Place = tuple(part for part in problem["loc"] if part != "[key]")
+    kind = problem["type"]
+    if kind == "extra_forbidden":
+        known = _known(place[:-1])
+        found.fail(place, f"unknown key {place[-1]!r}{suggestion(str(place[-1]), known)}", key=True)
+    if kind == "missing":
+        found.fail(place[:-1], f"`{place[-1]}:` is missing here; add it")
+    if kind in {"enum", "literal_error"}:
+        found.fail(place, _unknown_word(place, problem["input"]))
+    message = EXPECTED.get(kind) or problem["msg"].removeprefix("Value error, ")
+    found.fail(place, f"{_name(place)}: {message}")
+
+
+def _known(place: Place) -> list[str]:
+    section = SECTIONS.get(place)
+    return list(section.model_fields) if section else []
+
+
+def _unknown_word(place: Place, word: Any) -> str:  # noqa: ANN401 - whatever the file held
+    name = next((part for part in reversed(place) if isinstance(part, str)), "")
+    choices = [str(choice) for choice in CHOICES.get(name, ())]
+    if place == ("workload", "name"):
+        choices, name = ["sleep"], "workload"
+    if place[-2:] == ("base", "kind"):
+        choices, name = ["auto", "registry", "debian"], "base"
+    return f"unknown {name} {word!r}{suggestion(str(word), choices)}"
+
+
+def _name(place: Place) -> str:
+    """A place as its author would say it: `axes.gevent`."""
+    return ".".join(str(part) for part in place if isinstance(part, str)) or "experiment"

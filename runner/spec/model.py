@@ -1,0 +1,226 @@
+"""The shape of the matrix file. Its JSON Schema is generated from here."""
+
+from __future__ import annotations
+
+import re
+from datetime import date
+from typing import Annotated, Any, Literal
+
+from packaging.specifiers import InvalidSpecifier, SpecifierSet
+from packaging.utils import canonicalize_name
+from packaging.version import Version
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
+
+from runner.spec.cell import PatchMode, Server
+
+SIZES = {"": 1, "k": 1024, "m": 1024**2, "g": 1024**3}
+OLDEST_CELL_PYTHON = (3, 8)
+MINUTE_LIMIT = 24 * 3600
+
+
+def python_version(text: str) -> str:
+    """`X.Y`, 3.8 or newer."""
+    if not re.fullmatch(r"\d+\.\d+", text):
+        raise ValueError(f"a Python is written X.Y, e.g. 3.11, not {text!r}")
+    if tuple(int(part) for part in text.split(".")) < OLDEST_CELL_PYTHON:
+        raise ValueError(f"Python {text} is too old: the server program needs 3.8 or newer")
+    return text
+
+
+def specifier(text: str) -> str:
+    """A version, a wildcard or a specifier, as a specifier: `25.9.1` → `==25.9.1`."""
+    text = text.replace(" ", "")
+    if text in {"*", "any"}:
+        return ""
+    written = text if re.match(r"[<>=!~]", text) else f"=={text}"
+    try:
+        allowed = SpecifierSet(written)
+    except InvalidSpecifier:
+        raise ValueError(
+            f"{text!r} is no version: write one (25.9.1), a wildcard (25.*) or a specifier "
+            "(>=24,<26)"
+        ) from None
+    _refuse_contradiction(text, allowed)
+    return written
+
+
+def _refuse_contradiction(text: str, allowed: SpecifierSet) -> None:
+    """Bounds that leave nothing are a slip of the pen, which a resolver would report far away."""
+    lows = [Version(s.version) for s in allowed if s.operator in {">", ">="}]
+    highs = [Version(s.version) for s in allowed if s.operator in {"<", "<="}]
+    pins = {s.version for s in allowed if s.operator == "==" and not s.version.endswith(".*")}
+    if (lows and highs and max(lows) > min(highs)) or len(pins) > 1:
+        raise ValueError(f"{text!r} allows no version at all: its bounds contradict each other")
+    if len(pins) == 1 and not allowed.contains(next(iter(pins)), prereleases=True):
+        raise ValueError(f"{text!r} allows no version at all: its bounds contradict each other")
+
+
+def package_name(text: str) -> str:
+    """A distribution's normalised name (PEP 503)."""
+    if not re.fullmatch(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?", text):
+        raise ValueError(f"{text!r} is no package name")
+    return str(canonicalize_name(text))
+
+
+def memory_bytes(text: str) -> int:
+    """`512m`, `2g` or bytes."""
+    match = re.fullmatch(r"(\d+)([kmg]?)b?", text.lower())
+    if match is None:
+        raise ValueError(f"memory is written 512m or 2g, not {text!r}")
+    size = int(match[1]) * SIZES[match[2]]
+    if size < 6 * SIZES["m"]:
+        raise ValueError(f"{text} is less than the 6m that an engine accepts")
+    return size
+
+
+def whole_number(text: str) -> int:
+    """A whole number above 0."""
+    if not re.fullmatch(r"[0-9]{1,9}", text) or int(text) < 1:
+        raise ValueError(f"{text!r} is not a whole number above 0")
+    return int(text)
+
+
+def seconds(text: str) -> float:
+    """A number of seconds above 0, a day at the most."""
+    if not re.fullmatch(r"\d+(\.\d+)?|\.\d+", text) or not 0 < float(text) <= MINUTE_LIMIT:
+        raise ValueError(f"{text!r} is not a number of seconds above 0 (a day at the most)")
+    return float(text)
+
+
+def iso_date(text: str) -> str:
+    """`YYYY-MM-DD`."""
+    try:
+        return date.fromisoformat(text).isoformat()
+    except ValueError:
+        raise ValueError(f"{text!r} is not a date: write YYYY-MM-DD") from None
+
+
+def truth(text: str) -> bool:
+    """`true` or `false`."""
+    if text not in {"true", "false"}:
+        raise ValueError(f"{text!r} is neither true nor false")
+    return text == "true"
+
+
+def as_list(value: object) -> object:
+    """A single value stands for a list of one."""
+    return [value] if isinstance(value, str) else value
+
+
+NUMBER_OR_TEXT = {"anyOf": [{"type": "string"}, {"type": "number"}]}
+PythonVersion = Annotated[
+    str, AfterValidator(python_version), WithJsonSchema({**NUMBER_OR_TEXT, "examples": ["3.11"]})
+]
+Specifier = Annotated[
+    str,
+    AfterValidator(specifier),
+    WithJsonSchema({**NUMBER_OR_TEXT, "examples": ["25.9.1", "25.*", ">=24,<26"]}),
+]
+PackageName = Annotated[str, AfterValidator(package_name)]
+Count = Annotated[
+    int, BeforeValidator(whole_number), WithJsonSchema({"type": "integer", "minimum": 1})
+]
+Seconds = Annotated[
+    float, BeforeValidator(seconds), WithJsonSchema({"type": "number", "exclusiveMinimum": 0})
+]
+Memory = Annotated[
+    int,
+    BeforeValidator(memory_bytes),
+    WithJsonSchema({"type": "string", "pattern": "^[0-9]+[kKmMgG]?[bB]?$", "examples": ["512m"]}),
+]
+Date = Annotated[
+    str, AfterValidator(iso_date), WithJsonSchema({"type": "string", "format": "date"})
+]
+Truth = Annotated[bool, BeforeValidator(truth), WithJsonSchema({"type": "boolean"})]
+AxisText = Annotated[str, WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "number"}]})]
+Pythons = Annotated[list[PythonVersion], BeforeValidator(as_list), Field(min_length=1)]
+Specifiers = Annotated[list[Specifier], BeforeValidator(as_list), Field(min_length=1)]
+Patches = Annotated[list[PatchMode], BeforeValidator(as_list), Field(min_length=1)]
+Servers = Annotated[list[Server], BeforeValidator(as_list), Field(min_length=1)]
+Counts = Annotated[list[Count], BeforeValidator(as_list), Field(min_length=1)]
+PartialCell = dict[str, AxisText]
+
+
+class Section(BaseModel):
+    """A mapping that refuses keys it does not know."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Axes(BaseModel):
+    """What is varied. Further names are packages that also stand under `packages`."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+    __pydantic_extra__: dict[str, Specifiers]
+
+    python: Pythons = Field(description="Pythons of the cells, X.Y.")
+    gevent: Specifiers | None = Field(None, description="Versions of gevent.")
+    grpcio: Specifiers | None = Field(None, description="Versions of grpcio.")
+    patch: Patches | None = Field(None, description="What is patched before all else.")
+    server: Servers | None = Field(None, description="What serves the application.")
+    concurrency: Counts | None = Field(None, description="Clients of ab at once.")
+
+
+class WorkloadSection(Section):
+    """What one request does."""
+
+    name: Literal["sleep"] = "sleep"
+    seconds: Seconds = 2.0
+
+
+class LoadSection(Section):
+    """What `ab` sends: `-c concurrency -n requests`."""
+
+    concurrency: Count = 100
+    requests: Count = 5000
+
+
+class LimitsSection(Section):
+    """Bounds on one launch; `startup` and `load` in seconds."""
+
+    startup: Seconds = 30.0
+    load: Seconds = 300.0
+    memory: Memory = 512 * SIZES["m"]
+    pids: Count = 2048
+
+
+class BaseSection(Section):
+    """Where interpreters come from, in full."""
+
+    kind: Literal["auto", "registry", "debian"] = "auto"
+    registry: str = Field("", description="Prefix of image names, e.g. localhost:5000/")
+    allow_expired: Truth = Field(
+        False, description="Accept a Debian suite whose Release file has expired."
+    )
+
+
+def base_section(value: object) -> object:
+    """A single word stands for its `kind`."""
+    return {"kind": value} if isinstance(value, str) else value
+
+
+class ExperimentSection(Section):
+    """One experiment."""
+
+    description: str | None = None
+    extends: str | None = Field(None, description="The experiment whose keys it takes over.")
+    axes: Axes
+    packages: dict[PackageName, Specifiers] = Field(default_factory=dict)
+    exclude_newer: Date | None = Field(None, description="Dates everything not named.")
+    server: Server = Server.WERKZEUG
+    workload: WorkloadSection = WorkloadSection()
+    load: LoadSection = LoadSection()
+    limits: LimitsSection = LimitsSection()
+    baseline: PartialCell = Field(default_factory=lambda: {"patch": "none"})
+    exclude: list[PartialCell] = Field(default_factory=list)
+    include: list[PartialCell] = Field(default_factory=list)
+    base: Annotated[BaseSection, BeforeValidator(base_section)] = BaseSection()
+    launches: Count = 1
+
+
+class FileSection(Section):
+    """The matrix file."""
+
+    version: Annotated[str, WithJsonSchema({"const": 1})]
+    default: str
+    experiments: dict[str, dict[str, Any]]

@@ -1,0 +1,57 @@
+"""What the command line changes of an experiment."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from runner.errors import UsageError
+from runner.spec.cell import Experiment
+from runner.spec.loads import too_long
+
+
+def apply(
+    experiment: Experiment,
+    *,
+    requests: int | None = None,
+    concurrency: int | None = None,
+    launches: int | None = None,
+) -> Experiment:
+    """The experiment with another load or number of launches; `UsageError` for nonsense.
+
+    A concurrency given here replaces the axis of that name: cells that differed only in it are one.
+    """
+    for flag, value in (
+        ("--requests", requests),
+        ("--concurrency", concurrency),
+        ("--launches", launches),
+    ):
+        if value is not None and value < 1:
+            raise UsageError(f"{flag} {value}: give a whole number above 0")
+    cells = experiment.cells
+    if concurrency is not None:
+        cells = tuple(
+            replace(
+                c, concurrency=concurrency, varied=tuple(v for v in c.varied if v != "concurrency")
+            )
+            for c in cells
+        )
+    if requests is not None:
+        cells = tuple(replace(cell, requests=requests) for cell in cells)
+    changed = replace(
+        experiment,
+        cells=tuple(dict.fromkeys(cells)),
+        launches=launches or experiment.launches,
+    )
+    _refuse_impossible(changed)
+    return changed
+
+
+def _refuse_impossible(experiment: Experiment) -> None:
+    for cell in experiment.cells:
+        if cell.concurrency > cell.requests:
+            raise UsageError(
+                f"concurrency {cell.concurrency} exceeds {cell.requests} requests: "
+                "raise --requests, or lower --concurrency"
+            )
+    if problem := too_long(experiment.cells, experiment.limits):
+        raise UsageError(problem)

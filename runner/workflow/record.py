@@ -1,0 +1,116 @@
+"""What `run.json` holds of a run."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from runner.engine.protocol import EngineInfo
+from runner.environments.build import Image
+from runner.environments.prepare import Prepared
+from runner.measurement.outcome import Outcome
+from runner.measurement.probe import AbFacts
+from runner.spec.ceiling import AbOpening
+from runner.spec.cell import Cell, Experiment
+from runner.store.records import (
+    BaseImage,
+    CellRecord,
+    EnvironmentRecord,
+    Method,
+    RunRecord,
+    UnavailableCell,
+)
+from runner.workflow import host
+from runner.workflow.locking import LockedCells
+
+#: Raised whenever figures made before are no longer comparable with those made now.
+METHOD_VERSION = 1
+
+
+def now() -> str:
+    """The moment, as records hold it."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def run_record(
+    run_id: str,
+    experiment: Experiment,
+    locked: LockedCells,
+    prepared: Prepared,
+    *,
+    engine: EngineInfo,
+    ab: AbFacts,
+    jobs: int | None,
+    seed: int,
+) -> RunRecord:
+    """All that decides what the run's figures mean."""
+    unavailable = [
+        UnavailableCell(**_cell(c, experiment, locked), outcome=Outcome.UNAVAILABLE, reason=why)
+        for c, why in {**locked.unavailable, **prepared.unavailable}.items()
+    ]
+    unavailable += [
+        UnavailableCell(**_cell(c, experiment, locked), outcome=Outcome.BUILD_FAILED, reason=why)
+        for c, why in prepared.failed.items()
+    ]
+    return RunRecord(
+        run_id=run_id,
+        experiment=experiment.name,
+        started_at=now(),
+        command=tuple(sys.argv),
+        host=host.describe(),
+        engine=engine,
+        method=Method(
+            version=METHOD_VERSION,
+            ab_version=ab.version,
+            loadgen_image=prepared.loadgen.image_id,
+            ab_first_request_alone=ab.opening is AbOpening.FIRST_ALONE,
+        ),
+        axes=experiment.axes,
+        baseline=dict(experiment.baseline),
+        limits=experiment.limits,
+        launches=experiment.launches,
+        jobs=jobs or 0,
+        seed=seed,
+        cells=tuple(
+            CellRecord(**_cell(cell, experiment, locked, image))
+            for cell, image in prepared.cells.items()
+        ),
+        environments=_environments(locked, prepared),
+        unavailable=tuple(unavailable),
+    )
+
+
+def _cell(
+    cell: Cell, experiment: Experiment, locked: LockedCells, image: Image | None = None
+) -> dict[str, Any]:
+    lock = locked.locks.get(cell.environment)
+    return {
+        "id": cell.id,
+        "python": cell.python,
+        "patch": cell.patch,
+        "server": str(cell.server),
+        "workload": cell.workload.name,
+        "workload_seconds": cell.workload.seconds,
+        "concurrency": cell.concurrency,
+        "requests": cell.requests,
+        "packages": {r.name: r.label for r in cell.requirements},
+        "axes": {axis: cell.axis(axis) for axis in experiment.axes},
+        "environment": lock.key if lock else None,
+        "image": image.image_id if image else None,
+    }
+
+
+def _environments(locked: LockedCells, prepared: Prepared) -> Mapping[str, EnvironmentRecord]:
+    records = {}
+    for request, image in prepared.environments.items():
+        lock, base = locked.locks[request], prepared.bases[request.python]
+        records[lock.key] = EnvironmentRecord(
+            python=request.python,
+            lock=lock.text,
+            lock_digest=lock.digest,
+            base=BaseImage(origin=base.origin, reference=base.reference, digest=base.image_id),
+            image_id=image.image_id,
+        )
+    return records
