@@ -11,7 +11,8 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from runner.errors import EngineError, InterruptedRunError, MatrixError
+from runner.errors import EngineError, InterruptedRunError, MatrixError, UsageError
+from runner.measurement.coschedule import LARGEST_WAVE
 from runner.progress import reporter
 from runner.report.formats import Format
 from runner.workflow import clean as clean_up
@@ -67,6 +68,15 @@ def _choice(
     )
 
 
+def _jobs(text: str) -> int | None:
+    """The number of `--jobs`, None for `auto`."""
+    if text == "auto":
+        return None
+    if not text.isdecimal() or not 1 <= int(text) <= LARGEST_WAVE:
+        raise UsageError(f"--jobs {text}: give a number from 1 to {LARGEST_WAVE}, or `auto`")
+    return int(text)
+
+
 @application.command()
 def plan(
     experiment: ExperimentArgument = None,
@@ -97,11 +107,14 @@ def run(
     install: Annotated[
         bool, typer.Option(help="Install a missing engine or tool (Debian, Ubuntu, as root).")
     ] = False,
+    jobs: Annotated[
+        str, typer.Option(metavar="N|auto", help="Launches measured side by side.")
+    ] = "auto",
     fresh: Annotated[bool, typer.Option(help="Resolve versions and measure anew.")] = False,
 ) -> None:
     """Lock, build, measure, store, and print the table."""
     choice = _choice(file, experiment, select, (requests, concurrency, launches))
-    options = running.RunOptions(results=results, install=install, fresh=fresh)
+    options = running.RunOptions(results=results, jobs=_jobs(jobs), install=install, fresh=fresh)
     console = Console(stderr=True)
     with reporter(console) as progress:
         result = running.run(choice, options, progress)

@@ -54,4 +54,6 @@ def _forget_host(directory: Path) -> None:
     for root, directories, files in os.walk(directory):
         for name in (*directories, *files):
             path = Path(root, name)
-            path.chmod(0o755 if path.is_dir() else 0o644)
+            wanted = 0o755 if name in directories else 0o644
+            if path.stat().st_mode & 0o777 != wanted:
+                path.chmod(wanted)

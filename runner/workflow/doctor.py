@@ -78,7 +78,8 @@ def _engine() -> Finding:
     return Finding(
         subject="engine",
         text=f"{info.version} (API {info.api_version}) at {info.endpoint} on "
-        f"{info.operating_system}, cgroup v{info.cgroup_version}, {info.storage_driver}, {info.cpus} CPUs",
+        f"{info.operating_system}, "
+        f"cgroup v{info.cgroup_version}, {info.storage_driver}, {info.cpus} CPUs",
     )
 
 

@@ -36,7 +36,7 @@ class RunOptions:
     """What `run` takes besides its choice of cells. `jobs` None is `auto`."""
 
     results: Path
-    jobs: int | None = 1
+    jobs: int | None = None
     install: bool = False
     fresh: bool = False
 
@@ -116,9 +116,9 @@ def measure_all(ready: Ready, directory: RunDirectory, reporter: Reporter) -> No
     cells = list(ready.prepared.cells)
     if not cells:
         return
-    left = {cell: estimate.launch_s(cell, ready.ab.opening) for cell in cells}
     launches = ready.experiment.launches
-    reporter.begin(launches * len(cells), launches * sum(left.values()))
+    round_s = estimate.run_s(cells, ready.jobs, ready.ab.opening)
+    reporter.begin(launches * len(cells), launches * round_s)
     method = Method(
         run=directory.run_id,
         limits=ready.experiment.limits,
