@@ -120,6 +120,10 @@ class Pod:
         argv = ("python3", "/agent/agent.py", command, config)
         return self.engine.exec(self.loadgen, argv, timeout=timeout)
 
+    def loadgen_state(self) -> ContainerState:
+        """How the sidecar's container stands."""
+        return self.engine.state(self.loadgen)
+
     def server_state(self) -> ContainerState:
         """How the server's container stands."""
         return self.engine.state(self.server)

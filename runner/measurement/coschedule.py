@@ -17,8 +17,8 @@ from runner.measurement.schedule import Group
 #: A launch that keeps more than this share of one CPU busy is measured alone.
 ALONE_ABOVE = 0.25
 #: Share of the machine's CPUs that the launches of one group may keep busy together, by what their
-#: calibrations say. Those see a few cold requests, each of which costs nearly twice a warm one
-#: (26 sleeping cells: 0.045 of a CPU each by calibration, 0.025 by the load), so half of it is real.
+#: calibrations say. Those see a few cold requests, each of which costs nearly twice a warm one (26
+#: sleeping cells: 0.045 of a CPU each by calibration, 0.025 by the load): half of it is real.
 BUSY_SHARE = 0.8
 #: Pods of one wave, whether loaded together or in groups: what memory and patience allow.
 LARGEST_WAVE = 40

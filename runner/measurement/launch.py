@@ -156,14 +156,17 @@ class Launch:
             self.verdict = self._after_engine_error(error)
 
     def _after_engine_error(self, error: EngineError) -> verdict.Verdict:
-        """An engine call that failed because the server is gone is the server's own ending."""
-        if self._pod and self._pod.server:
-            try:
+        """An engine call that failed because the server is gone is the server's own ending.
+
+        Not where the sidecar is gone too: the pod's processes end with it.
+        """
+        try:
+            if self._pod and self._pod.server and self._pod.loadgen_state().running:
                 state = self._pod.server_state()
-            except EngineError:
-                return Outcome.ENGINE_ERROR, str(error)
-            if not state.running and (state.oom_killed or state.exit_code):
-                return verdict.of_exit(state, evidence.server_log(self._pod))
+                if not state.running and (state.oom_killed or state.exit_code):
+                    return verdict.of_exit(state, evidence.server_log(self._pod))
+        except EngineError as second:
+            return Outcome.ENGINE_ERROR, str(second)
         return Outcome.ENGINE_ERROR, str(error)
 
     def _start(self) -> None:

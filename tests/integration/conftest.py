@@ -1,0 +1,120 @@
+"""A real engine and the images of two small environments, made once per session."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import docker
+import pytest
+
+from runner.engine.connection import connect
+from runner.engine.docker_engine import DockerEngine
+from runner.environments.lock import Lock, lock_all, platform_of
+from runner.environments.prepare import Prepared, prepare
+from runner.measurement.clock import SystemClock
+from runner.measurement.launch import Job, Launch, LaunchResult
+from runner.spec.ceiling import AbOpening
+from runner.spec.cell import Base, Cell, Limits, PatchMode, Requirement, Server, Workload
+
+CACHE = Path(".cache")
+LIMITS = Limits(startup_s=3, load_s=6, memory_bytes=128 * 1024 * 1024, pids=256)
+FLASK = Requirement(name="flask", specifier="==3.1.*")
+GEVENT = Requirement(name="gevent", specifier="==25.9.1")
+
+
+def a_cell(patch: PatchMode = PatchMode.NONE, **changes: object) -> Cell:
+    """A cell on Python 3.11 that sleeps 50 ms, loaded with 40 requests."""
+    requirements = (FLASK, GEVENT) if patch.needs else (FLASK,)
+    settings: dict[str, object] = {
+        "python": "3.11",
+        "patch": patch,
+        "server": Server.WERKZEUG,
+        "workload": Workload(seconds=0.05),
+        "concurrency": 10,
+        "requests": 40,
+        "requirements": requirements,
+        "exclude_newer": "2026-11-01",
+        "varied": ("python", "gevent", "patch", "server"),
+    }
+    return Cell(**{**settings, **changes})  # type: ignore[arg-type]
+
+
+CELLS = (
+    a_cell(),
+    a_cell(server=Server.WERKZEUG_SINGLE),
+    a_cell(PatchMode.GEVENT),
+    a_cell(PatchMode.GEVENT, server=Server.WERKZEUG_SINGLE),
+)
+
+
+@pytest.fixture(scope="session")
+def engine() -> Iterator[DockerEngine]:
+    connected = connect()
+    yield connected
+    connected.close()
+
+
+@pytest.fixture(scope="session")
+def client() -> Iterator[docker.DockerClient]:
+    """docker-py itself, to look at what the engine really has."""
+    connected = docker.from_env()
+    yield connected
+    connected.close()
+
+
+@pytest.fixture(scope="session")
+def prepared(engine: DockerEngine) -> Prepared:
+    requests = {cell.environment for cell in CELLS}
+    found = lock_all(
+        requests, platform=platform_of(engine.info().architecture), cache_directory=CACHE
+    )
+    locks = {request: lock for request, lock in found.items() if isinstance(lock, Lock)}
+    made = prepare(engine, CELLS, locks, base=Base(kind="debian"), cache=CACHE, say=lambda _: None)
+    assert set(made.cells) == set(CELLS), (made.failed, made.unavailable)
+    return made
+
+
+@dataclass(frozen=True)
+class Maker:
+    """Makes launches of the prepared cells, with another program in place of the server's."""
+
+    engine: DockerEngine
+    prepared: Prepared
+
+    def launch(self, cell: Cell, program: str = "", limits: Limits = LIMITS) -> Launch:
+        command = ("python3", "-u", "-c", program) if program else ()
+        job = Job(
+            run="integration",
+            cell=cell,
+            number=1,
+            server_image=self.prepared.cells[cell].reference,
+            loadgen_image=self.prepared.loadgen.reference,
+            limits=limits,
+            opening=AbOpening.FIRST_ALONE,
+            server_command=command,
+        )
+        return Launch(self.engine, job, SystemClock())
+
+
+@pytest.fixture
+def maker(engine: DockerEngine, prepared: Prepared) -> Maker:
+    return Maker(engine, prepared)
+
+
+@pytest.fixture
+def measure(maker: Maker) -> Iterator[Callable[..., LaunchResult]]:
+    """Make one launch from start to end; its pod is gone afterwards."""
+    launches: list[Launch] = []
+
+    def one(cell: Cell, program: str = "", limits: Limits = LIMITS) -> LaunchResult:
+        launch = maker.launch(cell, program, limits)
+        launches.append(launch)
+        launch.start()
+        launch.load()
+        return launch.collect()
+
+    yield one
+    for launch in launches:
+        launch.close()

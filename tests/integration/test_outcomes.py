@@ -1,0 +1,237 @@
+"""Each outcome, reached by a real container."""
+
+from __future__ import annotations
+
+import gzip
+from collections.abc import Callable
+from dataclasses import replace
+
+import docker
+import pytest
+
+from runner.measurement.launch import LaunchResult
+from runner.measurement.outcome import Outcome
+from runner.spec.cell import Limits, PatchMode, Server
+from tests.integration.conftest import LIMITS, Maker, a_cell
+
+pytestmark = pytest.mark.engine
+Measure = Callable[..., LaunchResult]
+
+#: A server that answers as told: `answer(n)` is called with the number of the request.
+SERVER = """
+import sys, threading, time, os, signal, socket, socketserver
+sys.path.insert(0, "/server")
+import diagnostics
+diagnostics.install()
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+count = 0
+class Handler(BaseHTTPRequestHandler):
+    def do_GET(self):
+        global count
+        count += 1
+        status, body = answer(count)
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+    def log_message(self, *args):
+        pass
+def serve():
+    ThreadingHTTPServer.request_queue_size = 128
+    ThreadingHTTPServer(("127.0.0.1", 7779), Handler).serve_forever()
+HELLO = 200, b"Hello World"
+"""
+#: Verification, three lone requests and a burst of five come before the load.
+BEFORE_LOAD = 9
+
+
+def test_ok(measure: Measure) -> None:
+    result = measure(a_cell())
+    record = result.record
+    assert (record.outcome, record.reason) == (Outcome.OK, None)
+    assert record.ab
+    assert (record.ab.complete, record.ab.failed, record.ab.non_2xx) == (40, 0, 0)
+    assert record.ceiling_rps == pytest.approx(40 / (0.05 * 5))
+    assert record.ab.requests_per_second < record.ceiling_rps
+    assert record.ab.p50_ms >= 50
+    assert record.resources
+    assert record.resources.cpu_ms_per_request > 0
+    assert record.resources.peak_rss_mib > 10
+    assert b"Complete requests:      40" in result.files["ab.txt"]
+    requests = gzip.decompress(result.files["requests.tsv.gz"]).decode().splitlines()
+    assert len(requests) == 1 + 40
+
+
+@pytest.mark.parametrize("patch", [PatchMode.NONE, PatchMode.GEVENT])
+def test_serialised(measure: Measure, patch: PatchMode) -> None:
+    record = measure(a_cell(patch, server=Server.WERKZEUG_SINGLE)).record
+    assert record.outcome is Outcome.SERIALISED
+    assert record.ab
+    assert record.concurrency_factor
+    assert record.concurrency_factor < 1.5
+    assert record.ab.requests_per_second < 20
+
+
+def test_the_load_of_a_serialised_cell_is_cut(measure: Measure) -> None:
+    cell = a_cell(server=Server.WERKZEUG_SINGLE)
+    record = measure(cell, limits=replace(LIMITS, load_s=1)).record
+    assert record.outcome is Outcome.SERIALISED
+    assert record.requests < cell.requests
+    assert record.concurrency <= record.requests
+
+
+def test_never_listens(measure: Measure) -> None:
+    program = SERVER + "def wait_for_ever():\n    time.sleep(600)\nwait_for_ever()"
+    result = measure(a_cell(), program, replace(LIMITS, startup_s=1))
+    assert result.record.outcome is Outcome.HANG_AT_STARTUP
+    assert result.record.reason
+    assert "no connection accepted within 1 s" in result.record.reason
+    assert "in wait_for_ever" in result.record.reason
+    assert b"wait_for_ever" in result.files["stacks.txt"]
+    assert "sockets.txt" in result.files
+
+
+def test_accepts_but_never_answers(measure: Measure) -> None:
+    program = SERVER + "def answer(n):\n    time.sleep(600)\nserve()"
+    result = measure(a_cell(), program, replace(LIMITS, startup_s=1))
+    assert result.record.outcome is Outcome.HANG_AT_STARTUP
+    assert result.record.reason
+    assert "connection accepted, GET / not answered" in result.record.reason
+    assert b"in answer" in result.files["stacks.txt"]
+
+
+def test_hangs_under_load(measure: Measure) -> None:
+    program = SERVER + (
+        "def stall():\n    time.sleep(600)\n"
+        f"def answer(n):\n    time.sleep(0.05)\n    if n > {BEFORE_LOAD + 12}: stall()\n"
+        "    return HELLO\nserve()"
+    )
+    result = measure(a_cell(), program, replace(LIMITS, load_s=2))
+    assert result.record.outcome is Outcome.HANG_UNDER_LOAD
+    assert result.record.reason
+    assert "of 40 requests answered in 2 s" in result.record.reason
+    assert b"in stall" in result.files["stacks.txt"]
+    assert b"Complete requests" in result.files["ab.txt"]
+
+
+def test_hangs_as_soon_as_requests_come_together(measure: Measure) -> None:
+    program = SERVER + (
+        "lock = threading.Lock()\n"
+        f"def answer(n):\n    if n > {BEFORE_LOAD - 5}: lock.acquire()\n    return HELLO\nserve()"
+    )
+    result = measure(a_cell(), program + "", replace(LIMITS, load_s=2))
+    assert result.record.outcome is Outcome.HANG_UNDER_LOAD
+    assert b"in answer" in result.files["stacks.txt"]
+
+
+def test_greenlets_are_in_the_evidence(measure: Measure) -> None:
+    program = (
+        "import sys; sys.path.insert(0, '/server')\n"
+        "import diagnostics; diagnostics.install()\n"
+        "from gevent import monkey; monkey.patch_all()\n"
+        "import gevent, gevent.event\n"
+        "def waits_in_a_greenlet():\n    gevent.event.Event().wait(600)\n"
+        "gevent.spawn(waits_in_a_greenlet).join()"
+    )
+    result = measure(a_cell(PatchMode.GEVENT), program, replace(LIMITS, startup_s=1))
+    assert result.record.outcome is Outcome.HANG_AT_STARTUP
+    threads, _, greenlets = result.files["stacks.txt"].decode().partition("=== greenlets ===")
+    assert "most recent call first" in threads
+    assert "waits_in_a_greenlet" in greenlets
+
+
+def test_crashes_at_startup(measure: Measure) -> None:
+    record = measure(a_cell(), "raise SystemExit('no such database')").record
+    assert record.outcome is Outcome.CRASHED
+    assert record.reason == "exit status 1: no such database"
+
+
+def test_killed_by_a_signal_under_load(measure: Measure) -> None:
+    program = SERVER + (
+        f"def answer(n):\n    if n > {BEFORE_LOAD + 12}: os.kill(os.getpid(), signal.SIGSEGV)\n"
+        "    time.sleep(0.05)\n    return HELLO\nserve()"
+    )
+    record = measure(a_cell(), program).record
+    assert record.outcome is Outcome.CRASHED
+    assert record.reason
+    assert "SIGSEGV" in record.reason
+
+
+def test_oom_killed(measure: Measure) -> None:
+    program = SERVER + (
+        "hoard = []\n"
+        f"def answer(n):\n    if n > {BEFORE_LOAD}: hoard.append(b'x' * (1 << 26))\n"
+        "    return HELLO\nserve()"
+    )
+    record = measure(a_cell(), program).record
+    assert record.outcome is Outcome.OOM_KILLED
+
+
+def test_import_error(measure: Measure) -> None:
+    program = (
+        "import sys, os; sys.path.insert(0, '/server'); sys.modules['flask'] = None\n"
+        "import main; main.main()"
+    )
+    record = measure(a_cell(), program).record
+    assert record.outcome is Outcome.IMPORT_ERROR
+    assert record.reason
+    assert "flask" in record.reason
+
+
+@pytest.mark.parametrize(
+    ("answer", "reason"),
+    [("(200, b'Hello Wurld')", "Hello Wurld"), ("(500, b'Hello World')", "status 500")],
+)
+def test_wrong_answer(measure: Measure, answer: str, reason: str) -> None:
+    record = measure(a_cell(), SERVER + f"def answer(n): return {answer}\nserve()").record
+    assert record.outcome is Outcome.WRONG_ANSWER
+    assert record.reason
+    assert reason in record.reason
+
+
+def test_errors_under_load_never_count_as_answers(measure: Measure) -> None:
+    program = SERVER + (
+        f"def answer(n): return HELLO if n < {BEFORE_LOAD + 12} else (500, b'Hello World')\nserve()"
+    )
+    record = measure(a_cell(), program).record
+    assert record.outcome is Outcome.FAILED_REQUESTS
+    assert record.reason
+    assert "status other than 2xx" in record.reason
+
+
+def test_resets_under_load(measure: Measure) -> None:
+    program = SERVER + (
+        "class Resetting(Handler):\n"
+        "    def do_GET(self):\n"
+        f"        if count < {BEFORE_LOAD + 12}: return super().do_GET()\n"
+        "        import struct\n"
+        "        self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, "
+        "struct.pack('ii', 1, 0))\n"
+        "        self.connection.close()\n"
+        "def answer(n): return HELLO\nHandler, Plain = Resetting, Handler\nserve()"
+    )
+    record = measure(a_cell(), program.replace("super()", "super(Resetting, self)")).record
+    assert record.outcome is Outcome.FAILED_REQUESTS
+    assert record.reason
+    assert record.reason.startswith("ab:")
+
+
+def test_engine_error(maker: Maker, client: docker.DockerClient) -> None:
+    launch = maker.launch(a_cell())
+    try:
+        launch.start()
+        assert launch.verdict is None
+        for container in client.containers.list(filters={"label": "org.monkey-matrix.run"}):
+            if container.name.endswith("-loadgen"):
+                container.remove(force=True)
+        launch.load()
+        assert launch.collect().record.outcome is Outcome.ENGINE_ERROR
+    finally:
+        launch.close()
+
+
+def test_nothing_is_left_behind(measure: Measure, client: docker.DockerClient) -> None:
+    measure(a_cell(), limits=Limits(startup_s=3, load_s=6))
+    # The fixture of the tests before this one has closed their pods; ours is still open.
+    names = [c.name for c in client.containers.list(all=True) if c.name.startswith("monkey-")]
+    assert len(names) == 2
