@@ -103,15 +103,16 @@ def main() -> None:
         fail(
             f"Python 3.11 or newer is needed, {sys.executable} is {found}; try `make PYTHON=python3.12 …`"
         )
-    lock = ROOT / ("requirements-dev.lock" if "--dev" in sys.argv else "requirements.lock")
+    installed = STAMP.read_text().split() if STAMP.exists() else ["none", ""]
+    # A development environment holds all that a plain one does, and stays one.
+    development = "--dev" in sys.argv or installed[0] == "requirements-dev.lock"
+    lock = ROOT / ("requirements-dev.lock" if development else "requirements.lock")
     wanted = fingerprint(lock)
-    # A development environment holds all that a plain one does.
-    enough = {wanted, fingerprint(ROOT / "requirements-dev.lock")}
-    if STAMP.exists() and STAMP.read_text() in enough:
+    if installed == [lock.name, wanted]:
         return
     create_environment()
     install(lock)
-    STAMP.write_text(wanted)
+    STAMP.write_text(f"{lock.name} {wanted}\n")
 
 
 if __name__ == "__main__":

@@ -54,7 +54,8 @@ class LaunchRecord(Record):
     `requests` and `concurrency` are those really sent: a serialised cell's load is cut.
     `concurrency_factor` is k times the latency of a lone request over the wall time of k requests
     sent at once: 1 for a server that takes them one by one, k for one that takes all together.
-    `ceiling_rps` is the highest rate that the load as sent can show.
+    `ceiling_rps` is the highest rate that the load as asked for can show. `reused_from` is the run
+    in which the launch was made, where that is another than the one it is stored in.
     """
 
     schema_version: int = 1
@@ -74,3 +75,4 @@ class LaunchRecord(Record):
     disturbed: str | None = None
     wall_s: float | None = None
     overhead_s: float | None = None
+    reused_from: str | None = None

@@ -16,7 +16,11 @@ from runner.spec.cell import Cell, Limits
 
 @dataclass(frozen=True, kw_only=True)
 class Method:
-    """What all launches of a run have in common. `server_images` maps a cell's id to its image."""
+    """What all launches of a run have in common.
+
+    `server_images` maps a cell's id to its image; `done` are launches (cell's id, number) that need
+    not be made.
+    """
 
     run: str
     limits: Limits
@@ -26,6 +30,7 @@ class Method:
     launches: int
     seed: int
     jobs: Jobs
+    done: frozenset[tuple[str, int]] = frozenset()
 
 
 def measure(
@@ -39,7 +44,8 @@ def measure(
 ) -> None:
     """Make every launch of every cell; `on_end` stores a result before the next launch starts."""
     for number, order in rounds(cells, method.launches, method.seed):
-        for wave in waves(order, method.jobs.wave):
+        missing = [cell for cell in order if (cell.id, number) not in method.done]
+        for wave in waves(missing, method.jobs.wave):
             jobs = [job_of(cell, number, method) for cell in wave]
             on_begin(jobs)
             launches = [Launch(engine, job, clock) for job in jobs]

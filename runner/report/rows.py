@@ -67,6 +67,7 @@ class Row:
     peak_rss_mib: float | None = None
     peak_threads: int | None = None
     disturbed: str | None = None
+    reused_from: str | None = None
     further: Mapping[str, str | None] = field(default_factory=dict)
 
     def value(self, column: str) -> Value:
@@ -116,6 +117,7 @@ def _measured(run: RunRecord, cell: CellRecord, launches: Sequence[LaunchRecord]
         _identity(run, cell, outcome, reason),
         launches=len(launches),
         disturbed=_share(launches, [launch.disturbed for launch in launches]),
+        reused_from=_reused(launches),
     )
     return _with_figures(row, [launch for launch in launches if launch.outcome is outcome])
 
@@ -165,6 +167,14 @@ def _share(launches: Sequence[LaunchRecord], texts: Sequence[str | None]) -> str
     if text is None or len(launches) == 1:
         return text
     return f"{sum(map(bool, texts))} of {len(launches)} launches: {text}"
+
+
+def _reused(launches: Sequence[LaunchRecord]) -> str | None:
+    """The runs and days that launches are from, where that is not this run."""
+    return _distinct(
+        f"run {launch.reused_from} ({launch.started_at[:10]})" if launch.reused_from else None
+        for launch in launches
+    )
 
 
 def _with_figures(row: Row, launches: Sequence[LaunchRecord]) -> Row:

@@ -24,11 +24,16 @@ from runner.provision import ensure_tool
 from runner.report.render import render, write_tables
 from runner.spec.cell import Experiment
 from runner.store.results import check_results
+from runner.store.reuse import adopt, reusable
 from runner.store.run_directory import RunDirectory
+from runner.store.run_lock import only_run
 from runner.workflow.choice import Choice, expand
 from runner.workflow.engine import usable_engine
 from runner.workflow.locking import CACHE, LockedCells, lock
 from runner.workflow.record import now, run_record
+
+#: A launch by its cell's id and its number.
+Made = tuple[str, int]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,11 +64,12 @@ def run(choice: Choice, options: RunOptions, reporter: Reporter) -> str:
     experiment = expand(choice)
     check_results(options.results)
     engine = usable_engine(reporter.say, install=options.install)
-    with contextlib.closing(engine):
+    with contextlib.closing(engine), only_run(options.results):
         ready = make_ready(engine, experiment, choice, options, reporter)
         directory = open_directory(ready, options.results)
         with _table_of_what_exists(directory):
-            measure_all(ready, directory, reporter)
+            done = frozenset() if options.fresh else reuse(directory, options.results, reporter)
+            measure_all(ready, directory, done, reporter)
     finish(directory)
     return table_of(directory)
 
@@ -111,14 +117,31 @@ def open_directory(ready: Ready, results: Path) -> RunDirectory:
     return directory
 
 
-def measure_all(ready: Ready, directory: RunDirectory, reporter: Reporter) -> None:
-    """Make every launch; each result is on disk before the next launch starts."""
+def reuse(directory: RunDirectory, results: Path, reporter: Reporter) -> frozenset[Made]:
+    """Take over what earlier runs measured of exactly these cells; return which launches."""
+    earlier = reusable(directory.read_run(), results)
+    for launch in earlier.values():
+        adopt(directory, launch)
+    if earlier:
+        runs = ", ".join(sorted({launch.run_id for launch in earlier.values()}))
+        reporter.say(
+            f"{len(earlier)} launches measured before are used again (run {runs}); "
+            "`--fresh` measures all anew"
+        )
+    return frozenset(earlier)
+
+
+def measure_all(
+    ready: Ready, directory: RunDirectory, done: frozenset[Made], reporter: Reporter
+) -> None:
+    """Make every launch not yet done; each result is on disk before the next launch starts."""
     cells = list(ready.prepared.cells)
-    if not cells:
-        return
     launches = ready.experiment.launches
+    missing = len(cells) * launches - len(done)
+    if not missing:
+        return
     round_s = estimate.run_s(cells, ready.jobs, ready.ab.opening)
-    reporter.begin(launches * len(cells), launches * round_s)
+    reporter.begin(missing, round_s * missing / len(cells))
     method = Method(
         run=directory.run_id,
         limits=ready.experiment.limits,
@@ -128,6 +151,7 @@ def measure_all(ready: Ready, directory: RunDirectory, reporter: Reporter) -> No
         launches=launches,
         seed=ready.seed,
         jobs=ready.jobs,
+        done=done,
     )
 
     def begin(jobs: Sequence[Job]) -> None:

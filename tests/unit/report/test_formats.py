@@ -52,7 +52,7 @@ def test_csv_has_every_key_and_rounds_nothing(rows: list[Row], run: RunRecord) -
 
 def test_csv_names_further_axes_without_rows() -> None:
     run = run_record(axes=("python", "flask"))
-    assert render([], run, format="csv").splitlines()[0].endswith(",disturbed,flask")
+    assert render([], run, format="csv").splitlines()[0].endswith(",disturbed,reused_from,flask")
 
 
 def test_markdown_shows_hostile_text_as_it_is() -> None:

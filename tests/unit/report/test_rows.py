@@ -13,10 +13,11 @@ DESIGN_KEYS = """
     cell python gevent grpcio patch server workload concurrency requests outcome reason launches
     requests_per_second ceiling_rps efficiency speedup time_taken_s mean_ms p50_ms p90_ms p99_ms
     max_ms failed_requests non_2xx cpu_ms_per_request peak_rss_mib peak_threads disturbed
+    reused_from
 """.split()  # noqa: SIM905 - as a list it would take 28 lines
 
 NONE = cell("3.11", "none")
-FIGURES = DESIGN_KEYS[DESIGN_KEYS.index("requests_per_second") : -1]
+FIGURES = DESIGN_KEYS[DESIGN_KEYS.index("requests_per_second") : -2]
 
 
 def row_of(*launches: LaunchRecord, of: CellRecord = NONE) -> Row:

@@ -1,0 +1,1 @@
+"""Figures of the runner itself, measured side by side: `python -m bench [NAME…]`."""

@@ -1,0 +1,103 @@
+"""Results measured before that are results of this run too.
+
+A launch may be used again where everything that makes it what it is, is equal: the cell with its
+lock and image, the load and its limits, `ab`, the method and the host. All of it goes into one key
+per cell; a key that differs in anything is measured anew.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from runner.errors import UsageError
+from runner.measurement.outcome import Outcome
+from runner.measurement.records import LaunchRecord
+from runner.store.records import CellRecord, RunRecord
+from runner.store.run_directory import RunDirectory
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reusable:
+    """A finished launch of an earlier run: its record and where its files are."""
+
+    record: LaunchRecord
+    directory: Path
+    run_id: str
+
+
+def key(run: RunRecord, cell: CellRecord) -> str:
+    """SHA-256 over all that makes the results of a run's cell what they are."""
+    environment = run.environments.get(cell.environment or "")
+    facts = {
+        "cell": cell.model_dump(mode="json", exclude={"axes"}),
+        "lock": environment.lock_digest if environment else None,
+        "method": run.method.model_dump(mode="json"),
+        "limits": asdict(run.limits),
+        "jobs": run.jobs,
+        "host": run.host.model_dump(mode="json"),
+        "engine": run.engine.version,
+    }
+    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
+
+
+def reusable(run: RunRecord, results: Path) -> dict[tuple[str, int], Reusable]:
+    """Earlier launches of the run's experiment, by cell and number, the newest of each.
+
+    A launch that failed for the engine's sake says nothing of its cell and is made again.
+    """
+    keys = {key(run, cell): cell.id for cell in run.cells}
+    found: dict[tuple[str, int], Reusable] = {}
+    for directory in _earlier(run, results):
+        found = _launches(directory, keys, run.launches) | found
+    return found
+
+
+def _earlier(run: RunRecord, results: Path) -> list[RunDirectory]:
+    """The experiment's other runs, the newest first (run ids begin with their time)."""
+    paths = sorted((results / run.experiment).glob("*/run.json"), reverse=True)
+    return [
+        RunDirectory(results=results, path=path.parent)
+        for path in paths
+        if path.parent.name != run.run_id
+    ]
+
+
+def _launches(
+    directory: RunDirectory, keys: Mapping[str, str], launches: int
+) -> dict[tuple[str, int], Reusable]:
+    try:
+        run = directory.read_run()
+    except UsageError:  # damaged, or of a newer program: not to be used again
+        return {}
+    wanted = {cell.id: keys[k] for cell in run.cells if (k := key(run, cell)) in keys}
+    if not wanted:
+        return {}
+    stored = directory.launches(warn=lambda _: None)
+    return {
+        (wanted[cell], record.launch): Reusable(
+            record=record,
+            directory=directory.launch_directory(cell, record.launch),
+            run_id=run.run_id,
+        )
+        for cell in wanted
+        for record in stored.get(cell, [])
+        if record.launch <= launches and record.outcome is not Outcome.ENGINE_ERROR
+    }
+
+
+def adopt(directory: RunDirectory, earlier: Reusable) -> LaunchRecord:
+    """Store an earlier launch in a run's directory, with the run it was measured in."""
+    record = earlier.record.model_copy(
+        update={"reused_from": earlier.record.reused_from or earlier.run_id}
+    )
+    files = {
+        path.name: path.read_bytes()
+        for path in earlier.directory.iterdir()
+        if path.name != "result.json"
+    }
+    directory.write_launch(record, files)
+    return record
