@@ -100,9 +100,7 @@ def main() -> None:
     """Bring `.venv` in step with the lock."""
     if sys.version_info < OLDEST_PYTHON:
         found = ".".join(str(part) for part in sys.version_info[:3])
-        fail(
-            f"Python 3.11 or newer is needed, {sys.executable} is {found}; try `make PYTHON=python3.12 …`"
-        )
+        fail(f"Python 3.11 or newer is needed, not {found}: see `make PYTHON=…`")
     installed = STAMP.read_text().split() if STAMP.exists() else ["none", ""]
     # A development environment holds all that a plain one does, and stays one.
     development = "--dev" in sys.argv or installed[0] == "requirements-dev.lock"

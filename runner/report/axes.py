@@ -7,6 +7,7 @@ from typing import Final
 from packaging.version import InvalidVersion, Version
 
 from runner.spec.cell import PatchMode
+from runner.store.records import RunRecord
 
 Value = str | int | float | None
 
@@ -33,3 +34,13 @@ def natural_key(axis: str, value: Value) -> SortKey:
         return (2, 0, Version(value), value)
     except InvalidVersion:
         return (3, 0, _FIRST, value)
+
+
+def axes_of(run: RunRecord) -> tuple[str, ...]:
+    """The run's axes in the order of the matrix file, then those that every row names."""
+    return tuple(dict.fromkeys((*run.axes, *BASE_AXES)))
+
+
+def further_axes(run: RunRecord) -> list[str]:
+    """The run's axes that not every row names."""
+    return [axis for axis in run.axes if axis not in BASE_AXES]

@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from runner.report.axes import ALWAYS_SHOWN
-from runner.report.rows import Row, axes_of
+from runner.report.axes import ALWAYS_SHOWN, axes_of
+from runner.report.row import Row
 from runner.store.records import RunRecord
 
 #: What stands where there is nothing: an axis that the cell does not have, a figure not known.
@@ -21,11 +21,26 @@ class Column:
     key: str
     heading: str
     show: Callable[[float], str] | None = None
+    spread: bool = False
 
     def text(self, row: Row) -> str:
-        """The row's value as a reader wants it."""
+        """The row's value as a reader wants it, with the spread of its launches where it has one.
+
+        `[low–high]` is the 95 % interval of the median; `(min–max)`, below five launches, is all
+        that was seen, and claims nothing.
+        """
         value = row.value(self.key)
-        return NOTHING if value is None else self._show(value)
+        if value is None:
+            return NOTHING
+        text = self._show(value)
+        if not self.spread or row.launches < 2:
+            return text
+        for low, high, shape in (("_low", "_high", "[{}–{}]"), ("_min", "_max", "({}–{})")):
+            bounds = [row.values().get(self.key + end) for end in (low, high)]
+            if None not in bounds:
+                shown = (self._show(bound) for bound in bounds if bound is not None)
+                return f"{text} {shape.format(*shown)}"
+        return text
 
     def _show(self, value: str | float) -> str:
         return str(value) if self.show is None or isinstance(value, str) else self.show(value)
@@ -34,6 +49,11 @@ class Column:
 def two_decimals(value: float) -> str:
     """For rates, ratios and CPU times."""
     return f"{value:.2f}"
+
+
+def ratio(value: float) -> str:
+    """For ratios near 1, where the third decimal is the one that differs."""
+    return f"{value:.3f}"
 
 
 def percent(value: float) -> str:
@@ -52,10 +72,10 @@ def whole(value: float) -> str:
 
 
 FIGURES: Final = (
-    Column(key="requests_per_second", heading="requests/s", show=two_decimals),
+    Column(key="requests_per_second", heading="requests/s", show=two_decimals, spread=True),
     Column(key="ceiling_rps", heading="ceiling", show=two_decimals),
     Column(key="efficiency", heading="efficiency %", show=percent),
-    Column(key="speedup", heading="× baseline", show=two_decimals),
+    Column(key="speedup", heading="× baseline", show=ratio, spread=True),
     Column(key="p50_ms", heading="p50 ms", show=milliseconds),
     Column(key="p90_ms", heading="p90 ms", show=milliseconds),
     Column(key="p99_ms", heading="p99 ms", show=milliseconds),
@@ -64,6 +84,7 @@ FIGURES: Final = (
     Column(key="peak_rss_mib", heading="peak RSS MiB", show=whole),
     Column(key="peak_threads", heading="threads", show=whole),
 )
+VERDICT: Final = Column(key="verdict", heading="against baseline")
 LAUNCHES: Final = Column(key="launches", heading="launches", show=whole)
 OUTCOME: Final = Column(key="outcome", heading="outcome")
 
@@ -79,8 +100,8 @@ def shown_axes(rows: Sequence[Row], run: RunRecord) -> list[str]:
 def columns_for(rows: Sequence[Row], run: RunRecord) -> list[Column]:
     """The columns of the rows' table, in their order."""
     axes = [Column(key=axis, heading=axis) for axis in shown_axes(rows, run)]
-    launches = [LAUNCHES] if any(row.launches > 1 for row in rows) else []
-    return [*axes, OUTCOME, *FIGURES, *launches]
+    repeated = [VERDICT, LAUNCHES] if any(row.launches > 1 for row in rows) else []
+    return [*axes, OUTCOME, *FIGURES, *repeated]
 
 
 def _varies(rows: Iterable[Row], axis: str) -> bool:

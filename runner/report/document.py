@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from runner.report.pivot import pivot_table
-from runner.report.rows import Row
+from runner.report.row import Row
 from runner.report.table import Table, comparison
 from runner.store.records import RunRecord
 

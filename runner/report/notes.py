@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from runner.measurement.outcome import Outcome
-from runner.report.rows import Row
+from runner.report.row import Row
 from runner.report.text import one_line
 from runner.store.records import RunRecord
 

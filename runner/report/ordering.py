@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from runner.errors import UsageError
 from runner.report.axes import natural_key
 from runner.report.columns import FIGURES
-from runner.report.rows import Row, keys_of
+from runner.report.row import Row
+from runner.report.rows import keys_of
 from runner.report.text import suggestion
 from runner.store.records import RunRecord
 

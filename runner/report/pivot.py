@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 from runner.errors import UsageError
 from runner.measurement.outcome import Outcome
-from runner.report.axes import Value, natural_key
+from runner.report.axes import Value, axes_of, natural_key
 from runner.report.canonical import CanonicalIndex
 from runner.report.columns import NOTHING, shown_axes, two_decimals
 from runner.report.notes import Note, notes
-from runner.report.rows import Row, axes_of
+from runner.report.row import Row
 from runner.report.table import Table
 from runner.report.text import one_line, suggestion
 from runner.store.records import RunRecord

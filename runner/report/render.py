@@ -8,7 +8,8 @@ from runner.errors import UsageError
 from runner.report.document import Document
 from runner.report.formats import EXPORTERS, MACHINE_FORMATS
 from runner.report.ordering import sort_rows
-from runner.report.rows import Row, collate
+from runner.report.row import Row
+from runner.report.rows import collate
 from runner.report.text import suggestion
 from runner.store.records import RunRecord
 from runner.store.run_directory import RunDirectory

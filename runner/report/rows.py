@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import replace
 from statistics import median, median_high
 from typing import Final
 
 from runner.measurement.outcome import Outcome
 from runner.measurement.records import LaunchRecord
-from runner.report.axes import BASE_AXES, Value, natural_key
-from runner.report.canonical import CanonicalIndex
+from runner.report.axes import axes_of, further_axes, natural_key
+from runner.report.row import KEYS, Row
+from runner.report.speedup import rate_of, with_speedup
+from runner.report.statistics import THRESHOLD, median_estimate
 from runner.store.records import CellRecord, RunRecord, UnavailableCell
 
 #: From the mildest to the worst. An engine error says nothing of the cell, so all else outranks it.
@@ -31,82 +33,26 @@ SEVERITY: Final = (
 )
 
 
-@dataclass(frozen=True, kw_only=True)
-class Row:
-    """One cell in a table; the fields are table.json's keys in their order, then `further` axes.
+def collate(
+    run: RunRecord,
+    launches: Mapping[str, Sequence[LaunchRecord]],
+    *,
+    threshold: float = THRESHOLD,
+) -> list[Row]:
+    """One row per cell of the run, measured or not, in the natural order of the axes.
 
-    `outcome` is None for a cell that was not measured. `requests` are those sent, which for a
-    serialised cell are fewer than asked for. What is unknown or does not apply is None.
+    `threshold` is the share by which medians must differ before a difference is called one.
     """
-
-    cell: str
-    python: str
-    gevent: str | None
-    grpcio: str | None
-    patch: str
-    server: str
-    workload: str
-    concurrency: int
-    requests: int
-    outcome: Outcome | None
-    reason: str | None
-    launches: int = 0
-    requests_per_second: float | None = None
-    ceiling_rps: float | None = None
-    efficiency: float | None = None
-    speedup: float | None = None
-    time_taken_s: float | None = None
-    mean_ms: float | None = None
-    p50_ms: float | None = None
-    p90_ms: float | None = None
-    p99_ms: float | None = None
-    max_ms: float | None = None
-    failed_requests: int | None = None
-    non_2xx: int | None = None
-    cpu_ms_per_request: float | None = None
-    peak_rss_mib: float | None = None
-    peak_threads: int | None = None
-    disturbed: str | None = None
-    reused_from: str | None = None
-    further: Mapping[str, str | None] = field(default_factory=dict)
-
-    def value(self, column: str) -> Value:
-        """The value of a key of table.json; `KeyError` where the row has no such key."""
-        if column in KEYS:
-            value: Value = getattr(self, column)
-            return value
-        return self.further[column]
-
-    def values(self) -> dict[str, Value]:
-        """The row as table.json holds it."""
-        return {key: self.value(key) for key in (*KEYS, *self.further)}
-
-
-#: The keys that every row has.
-KEYS: Final = tuple(f.name for f in fields(Row) if f.name != "further")
-
-
-def collate(run: RunRecord, launches: Mapping[str, Sequence[LaunchRecord]]) -> list[Row]:
-    """One row per cell of the run, measured or not, in the natural order of the axes."""
     rows = [_measured(run, cell, launches.get(cell.id, ())) for cell in run.cells]
     rows += [_unavailable(run, cell) for cell in run.unavailable]
     axes = axes_of(run)
     rows.sort(key=lambda row: [natural_key(axis, row.value(axis)) for axis in axes])
-    return _with_speedup(rows, run)
-
-
-def axes_of(run: RunRecord) -> tuple[str, ...]:
-    """The run's axes in the order of the matrix file, then those that every row names."""
-    return tuple(dict.fromkeys((*run.axes, *BASE_AXES)))
+    return with_speedup(rows, run, launches, threshold)
 
 
 def keys_of(run: RunRecord) -> tuple[str, ...]:
     """The keys of each of the run's rows, in their order."""
-    return (*KEYS, *_further_axes(run))
-
-
-def _further_axes(run: RunRecord) -> list[str]:
-    return [axis for axis in run.axes if axis not in BASE_AXES]
+    return (*KEYS, *further_axes(run))
 
 
 def _measured(run: RunRecord, cell: CellRecord, launches: Sequence[LaunchRecord]) -> Row:
@@ -139,7 +85,7 @@ def _identity(run: RunRecord, cell: CellRecord, outcome: Outcome | None, reason:
         requests=cell.requests,
         outcome=outcome,
         reason=reason,
-        further={axis: cell.packages.get(axis, cell.axes.get(axis)) for axis in _further_axes(run)},
+        further={axis: cell.packages.get(axis, cell.axes.get(axis)) for axis in further_axes(run)},
     )
 
 
@@ -191,14 +137,19 @@ def _with_figures(row: Row, launches: Sequence[LaunchRecord]) -> Row:
     if row.outcome is None or not row.outcome.has_figures:
         return row
     used = [launch.resources for launch in launches if launch.resources]
-    rate = _median(figures.requests_per_second for figures in ab)
+    rates = [rate_of(figures) for figures in ab]
+    rate = median_estimate(rates) if rates else None
     ceiling = _median(launch.ceiling_rps for launch in launches)
     return replace(
         row,
         requests=median_high(launch.requests for launch in launches),
-        requests_per_second=rate,
+        requests_per_second=rate.median if rate else None,
+        requests_per_second_low=rate.low if rate else None,
+        requests_per_second_high=rate.high if rate else None,
+        requests_per_second_min=min(rates, default=None),
+        requests_per_second_max=max(rates, default=None),
         ceiling_rps=ceiling,
-        efficiency=_ratio(rate, ceiling),
+        efficiency=rate.median / ceiling if rate and ceiling else None,
         time_taken_s=_median(figures.time_taken_s for figures in ab),
         mean_ms=_median(figures.mean_ms for figures in ab),
         p50_ms=_median(figures.p50_ms for figures in ab),
@@ -214,33 +165,3 @@ def _with_figures(row: Row, launches: Sequence[LaunchRecord]) -> Row:
 def _median(values: Iterable[float | None]) -> float | None:
     known = [value for value in values if value is not None]
     return median(known) if known else None
-
-
-def _ratio(value: float | None, reference: float | None) -> float | None:
-    return value / reference if value is not None and reference else None
-
-
-def _with_speedup(rows: Sequence[Row], run: RunRecord) -> list[Row]:
-    """The rows with their rate over that of the baseline: equal on the axes that it carries."""
-    if not run.baseline:
-        return list(rows)
-    cells = {cell.id: cell for cell in (*run.cells, *run.unavailable)}
-    baselines = CanonicalIndex(
-        (row for row in rows if _matches(row, cells[row.cell], run.baseline)),
-        [axis for axis in axes_of(run) if axis not in run.baseline],
-    )
-    found = [(row, baselines.find(row.value)) for row in rows]
-    return [
-        replace(row, speedup=_ratio(row.requests_per_second, base.requests_per_second))
-        if base
-        else row
-        for row, base in found
-    ]
-
-
-def _matches(row: Row, cell: CellRecord, baseline: Mapping[str, str]) -> bool:
-    """Whether the cell has the values, as shown or as the matrix file writes them."""
-    return all(
-        value in {str(row.values().get(axis)), cell.axes.get(axis)}
-        for axis, value in baseline.items()
-    )

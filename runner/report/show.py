@@ -9,7 +9,8 @@ from typing import Final
 from runner.errors import UsageError
 from runner.measurement.records import LaunchRecord
 from runner.report.notes import CLOSED_LOOP
-from runner.report.rows import Row, collate
+from runner.report.row import Row
+from runner.report.rows import collate
 from runner.report.text import suggestion
 from runner.store.records import CellRecord, RunRecord
 from runner.store.run_directory import RunDirectory

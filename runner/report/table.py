@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from runner.measurement.outcome import Outcome
 from runner.report.columns import Column, columns_for
 from runner.report.notes import Note, notes
-from runner.report.rows import Row
+from runner.report.row import Row
 from runner.report.text import one_line
 from runner.store.records import RunRecord
 

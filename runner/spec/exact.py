@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from runner.spec.cell import Cell, Requirement
 
 
-def with_exact(cell: Cell, versions: Mapping[str, str]) -> Cell:
-    """The cell with each of its packages pinned; `versions` maps normalised names to versions."""
-    pinned = tuple(
-        Requirement(name=r.name, specifier=f"=={versions[r.name]}") for r in cell.requirements
-    )
-    return cell if pinned == cell.requirements else replace(cell, requirements=pinned)
+def pinned(
+    requirements: Iterable[Requirement], versions: Mapping[str, str]
+) -> tuple[Requirement, ...]:
+    """Each package at its exact version; `versions` maps normalised names to versions."""
+    return tuple(Requirement(name=r.name, specifier=f"=={versions[r.name]}") for r in requirements)
+
+
+def with_requirements(cell: Cell, requirements: tuple[Requirement, ...]) -> Cell:
+    """The cell with these requirements; the cell itself where it has them already."""
+    if cell.requirements == requirements:
+        return cell
+    return replace(cell, requirements=requirements)

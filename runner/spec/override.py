@@ -27,6 +27,8 @@ def apply(
     ):
         if value is not None and value < 1:
             raise UsageError(f"{flag} {value}: give a whole number above 0")
+    if requests is None and concurrency is None and launches is None:
+        return experiment
     cells = experiment.cells
     if concurrency is not None:
         cells = tuple(

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from runner.environments.lock import Lock, Unavailable, lock_all, platform_of
-from runner.spec.cell import Cell, EnvironmentRequest, Experiment
-from runner.spec.exact import with_exact
+from runner.spec.cell import Cell, EnvironmentRequest, Experiment, Requirement
+from runner.spec.exact import pinned, with_requirements
 from runner.spec.select import select
 
 #: Locks, installed packages: what can be made again. Beside the checkout, never in results.
@@ -31,23 +31,68 @@ def lock(
     experiment: Experiment, patterns: tuple[str, ...], *, architecture: str, fresh: bool = False
 ) -> LockedCells:
     """Resolve every environment, give cells their exact versions, and select among those."""
-    requests = dict.fromkeys(cell.environment for cell in experiment.cells)
-    platform = platform_of(architecture)
-    found = lock_all(requests, platform=platform, cache_directory=CACHE, fresh=fresh)
-    locks: dict[EnvironmentRequest, Lock] = {}
-    unavailable: dict[Cell, str] = {}
+    requests = _environments(experiment.cells)
+    found = lock_all(
+        dict.fromkeys(requests.values()),
+        platform=platform_of(architecture),
+        cache_directory=CACHE,
+        fresh=fresh,
+    )
+    results = {key: found[request] for key, request in requests.items()}
+    exact = {
+        key: pinned(result.request.requirements, result.versions)
+        for key, result in results.items()
+        if isinstance(result, Lock)
+    }
     cells: list[Cell] = []
+    unavailable: dict[Cell, str] = {}
     for cell in experiment.cells:
-        result = found[cell.environment]
+        result = results[_key(cell)]
         if isinstance(result, Unavailable):
             unavailable[cell] = result.reason
-            continue
-        exact = with_exact(cell, result.versions)
-        locks.setdefault(exact.environment, result)
-        cells.append(exact)
-    chosen = set(select((*cells, *unavailable), patterns, experiment.axes))
-    return LockedCells(
-        cells=tuple(cell for cell in dict.fromkeys(cells) if cell in chosen),
-        locks=locks,
-        unavailable={cell: why for cell, why in unavailable.items() if cell in chosen},
+        else:
+            cells.append(with_requirements(cell, exact[_key(cell)]))
+    return _selected(
+        LockedCells(
+            cells=tuple(dict.fromkeys(cells)), locks=_locks(results, exact), unavailable=unavailable
+        ),
+        patterns,
+        experiment.axes,
+    )
+
+
+#: A Python and the identity of a set of requirements: cells that share them share the object, and
+#: comparing it by value for every one of 100,000 cells is what a plan of them would spend its time
+#: on.
+Key = tuple[str, int]
+
+
+def _key(cell: Cell) -> Key:
+    return cell.python, id(cell.requirements)
+
+
+def _environments(cells: Iterable[Cell]) -> dict[Key, EnvironmentRequest]:
+    representatives = {_key(cell): cell for cell in cells}
+    return {key: cell.environment for key, cell in representatives.items()}
+
+
+def _locks(
+    results: Mapping[Key, Lock | Unavailable], exact: Mapping[Key, tuple[Requirement, ...]]
+) -> dict[EnvironmentRequest, Lock]:
+    """Locks by the environments of exact cells; two requests may have come to the same set."""
+    locks: dict[EnvironmentRequest, Lock] = {}
+    for key, result in results.items():
+        if isinstance(result, Lock):
+            locks.setdefault(replace(result.request, requirements=exact[key]), result)
+    return locks
+
+
+def _selected(locked: LockedCells, patterns: tuple[str, ...], axes: Iterable[str]) -> LockedCells:
+    if not patterns:
+        return locked
+    chosen = set(select((*locked.cells, *locked.unavailable), patterns, axes))
+    return replace(
+        locked,
+        cells=tuple(cell for cell in locked.cells if cell in chosen),
+        unavailable={cell: why for cell, why in locked.unavailable.items() if cell in chosen},
     )

@@ -3,7 +3,8 @@ from __future__ import annotations
 import pytest
 
 from runner.measurement.outcome import Outcome
-from runner.report.rows import Row, collate
+from runner.report.row import Row
+from runner.report.rows import collate
 from runner.store.records import CellRecord, RunRecord
 from tests.unit.store.run_samples import cell, launch, run_record, unavailable
 

@@ -14,7 +14,8 @@ from runner.measurement.outcome import Outcome
 from runner.report.formats.github import escape as markdown
 from runner.report.formats.latex import escape as latex
 from runner.report.render import render, write_tables
-from runner.report.rows import Row, collate
+from runner.report.row import Row
+from runner.report.rows import collate
 from runner.report.text import one_line
 from runner.store.records import RunRecord
 from runner.store.run_directory import RunDirectory

@@ -5,7 +5,8 @@ import pytest
 from runner.errors import UsageError
 from runner.report.pivot import pivot_table
 from runner.report.render import render
-from runner.report.rows import Row, collate
+from runner.report.row import Row
+from runner.report.rows import collate
 from runner.store.records import RunRecord
 from tests.unit.store.run_samples import AXES, cell, launch, run_record
 

@@ -8,7 +8,8 @@ from runner.report.columns import columns_for, milliseconds
 from runner.report.formats import Format
 from runner.report.ordering import sort_rows
 from runner.report.render import render
-from runner.report.rows import Row, collate
+from runner.report.row import Row
+from runner.report.rows import collate
 from runner.report.table import comparison
 from runner.store.records import RunRecord
 from tests.unit.store.run_samples import AXES, cell, launch, run_record
@@ -21,19 +22,19 @@ GOLDEN = """\
 ---------------:|-------------:|---------:|---------:|---------:|---------:|-----------------:|\
 ---------------:|----------:|
 | 3.9      | –        | –        | none        | ok              |        40.00 |     50.00 |\
-           80.0 |         1.00 |     2003 |     2010 |     2053 |     2100 |             1.00 |\
+           80.0 |        1.000 |     2003 |     2010 |     2053 |     2100 |             1.00 |\
              61 |       101 |
 | 3.9      | 22.10.2  | –        | gevent      | serialised      |         0.50 |     50.00 |\
-            1.0 |         0.01 |     2003 |     2010 |     2053 |     2100 |             1.00 |\
+            1.0 |        0.013 |     2003 |     2010 |     2053 |     2100 |             1.00 |\
              61 |       101 |
 | 3.11     | –        | –        | none        | ok              |        48.00 |     50.00 |\
-           96.0 |         1.00 |     2003 |     2010 |     2053 |     2100 |             1.00 |\
+           96.0 |        1.000 |     2003 |     2010 |     2053 |     2100 |             1.00 |\
              61 |       101 |
 | 3.11     | 22.10.2  | –        | gevent      | ok (disturbed)  |        24.00 |     50.00 |\
-           48.0 |         0.50 |     2003 |     2010 |     2053 |     2100 |             1.00 |\
+           48.0 |        0.500 |     2003 |     2010 |     2053 |     2100 |             1.00 |\
              61 |       101 |
 | 3.11     | 25.9.1   | –        | gevent      | ok              |        49.01 |     50.00 |\
-           98.0 |         1.02 |     2003 |     2010 |     2053 |     2100 |             1.00 |\
+           98.0 |        1.021 |     2003 |     2010 |     2053 |     2100 |             1.00 |\
              61 |       101 |
 | 3.11     | 25.9.1   | 1.76.0   | gevent+grpc | hang-at-startup |            – |         – |\
               – |            – |        – |        – |        – |        – |                – |\
