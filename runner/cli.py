@@ -196,7 +196,10 @@ def main() -> None:
         _say(f"error: {error}")
     except EngineError as error:
         code = FAILED
-        _say(f"error: the engine failed: {error}; `matrix doctor` tells more")
+        _say(
+            f"error: the engine failed: {error}; what was measured is stored: see to the engine "
+            "(`matrix doctor`), and the same command goes on from there"
+        )
     except BrokenPipeError:
         # The reader of the results left early (`matrix table | head`).
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

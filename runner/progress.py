@@ -26,6 +26,8 @@ def launch_line(record: LaunchRecord) -> str:
     text = f"{record.cell} #{record.launch}: {record.outcome}"
     if record.outcome.has_figures and record.ab:
         text += f", {record.ab.requests_per_second:.2f} requests/s"
+    if record.disturbed:
+        text += f", disturbed: {record.disturbed}"
     return f"{text} ({record.reason})" if record.reason else text
 
 
@@ -53,8 +55,8 @@ class Reporter(Protocol):
         """These cells are being measured, side by side where there are several."""
         ...
 
-    def ended(self, record: LaunchRecord) -> None:
-        """A launch ended."""
+    def ended(self, record: LaunchRecord, *, final: bool) -> None:
+        """A launch ended; one that is not final will be made again."""
         ...
 
 
@@ -91,10 +93,11 @@ class PlainReporter:
         what = cells[0] if len(cells) == 1 else f"{len(cells)} cells side by side"
         self.say(f"[{self._done + 1}/{self._total}] {what}")
 
-    def ended(self, record: LaunchRecord) -> None:
+    def ended(self, record: LaunchRecord, *, final: bool) -> None:
         """See `Reporter`."""
-        self._done += 1
-        self.say(f"  {launch_line(record)}")
+        self._done += final
+        again = "" if final else "; it will be made again"
+        self.say(f"  {launch_line(record)}{again}")
 
 
 class LiveReporter(PlainReporter):
@@ -135,10 +138,10 @@ class LiveReporter(PlainReporter):
         what = cells[0] if len(cells) == 1 else f"{len(cells)} cells"
         self._bar.update(self._task, description=what)
 
-    def ended(self, record: LaunchRecord) -> None:
+    def ended(self, record: LaunchRecord, *, final: bool) -> None:
         """See `Reporter`."""
-        super().ended(record)
-        self._bar.advance(self._task)
+        super().ended(record, final=final)
+        self._bar.advance(self._task, int(final))
 
 
 def reporter(console: Console) -> Reporter:

@@ -211,6 +211,14 @@ class DockerEngine:
             code = self._api.exec_inspect(created)["ExitCode"] if finished else None
         return ExecResult(exit_code=code, stdout=stdout, stderr=stderr)
 
+    def throttled_s(self, container: str) -> float | None:
+        """Seconds a CPU quota held the container back; the engine asks the cgroup, v1 or v2."""
+        with _engine_errors(f"asking for the statistics of container {container[:12]}"):
+            found = self._api.stats(container, stream=False, one_shot=True)
+        throttling = found.get("cpu_stats", {}).get("throttling_data", {})
+        nanoseconds = throttling.get("throttled_time")
+        return None if nanoseconds is None else nanoseconds / 1e9
+
     def logs(self, container: str) -> str:
         """All that the container printed so far, both streams; never follows."""
         with _engine_errors(f"reading the log of container {container[:12]}"):

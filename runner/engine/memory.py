@@ -149,6 +149,12 @@ class MemoryEngine:
         self._count("exec")
         return self.behaviour(self, self._container(container).spec, tuple(command))
 
+    def throttled_s(self, container: str) -> float | None:
+        """Nothing is ever held back here."""
+        self._count("throttled_s")
+        self._container(container)
+        return 0.0
+
     def logs(self, container: str) -> str:
         """All that the container printed."""
         self._count("logs")

@@ -128,6 +128,10 @@ class Pod:
         """How the server's container stands."""
         return self.engine.state(self.server)
 
+    def server_throttled_s(self) -> float | None:
+        """How long the server was kept from the CPU by a quota, in seconds."""
+        return self.engine.throttled_s(self.server)
+
     def server_log(self) -> str:
         """What the server printed so far."""
         return self.engine.logs(self.server)

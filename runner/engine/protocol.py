@@ -127,6 +127,10 @@ class Engine(Protocol):
         """Run a command in a running container and wait for it, `timeout` at the most."""
         ...
 
+    def throttled_s(self, container: str) -> float | None:
+        """Seconds a CPU quota held the container back, None where the engine does not say."""
+        ...
+
     def logs(self, container: str) -> str:
         """All that the container printed so far, both streams."""
         ...

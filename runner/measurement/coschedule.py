@@ -9,7 +9,7 @@ they can. How many fit is a matter of CPU alone: what their calibrations say the
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from runner.measurement.launch import Launch
 from runner.measurement.schedule import Group
@@ -26,21 +26,36 @@ LARGEST_WAVE = 40
 
 @dataclass(frozen=True, kw_only=True)
 class Jobs:
-    """How many launches may be measured side by side: `limit`, or as many as fit (None)."""
+    """How many launches may be measured side by side: `limit`, or as many as fit (None).
+
+    `share` scales both down where launches disturbed each other.
+    """
 
     limit: int | None = 1
     cpus: int = 1
+    share: float = 1.0
 
     @property
     def wave(self) -> int:
         """How many pods are started together."""
-        return LARGEST_WAVE if self.limit is None else self.limit
+        largest = LARGEST_WAVE if self.limit is None else self.limit
+        return max(1, int(largest * self.share))
+
+    @property
+    def halved(self) -> Jobs:
+        """Half as many side by side."""
+        return replace(self, share=self.share / 2)
+
+    @property
+    def one_by_one(self) -> Jobs:
+        """No launch beside another."""
+        return replace(self, limit=1, share=1.0)
 
     def grouped(self, launches: Sequence[Launch]) -> list[Group]:
         """Sort started launches into groups to be loaded one after the other."""
         if self.limit is not None:
             return [stagger(launches)] if launches else []
-        return [stagger(group) for group in packed(launches, BUSY_SHARE * self.cpus)]
+        return [stagger(group) for group in packed(launches, BUSY_SHARE * self.share * self.cpus)]
 
 
 def packed(launches: Sequence[Launch], budget: float) -> list[list[Launch]]:

@@ -12,6 +12,7 @@ from runner.errors import EngineError
 from runner.measurement import ab, agent, evidence, verdict
 from runner.measurement.agent import CheckReply, LoadReply, Refusal
 from runner.measurement.clock import Clock
+from runner.measurement.disturbance import disturbance
 from runner.measurement.load import (
     LONE_REPEATS,
     SERIALISED_BELOW,
@@ -43,6 +44,7 @@ class Job:
     loadgen_image: str
     limits: Limits
     opening: AbOpening
+    attempt: int = 1
     server_command: tuple[str, ...] = ()
 
 
@@ -80,6 +82,7 @@ class Launch:
         self.sent: Load | None = None
         self.reply: LoadReply | None = None
         self.figures: AbFigures | None = None
+        self.throttled_s: float | None = None
         self.files: dict[str, bytes] = {}
         self._pod: Pod | None = None
         self._resources = ExitStack()
@@ -122,6 +125,11 @@ class Launch:
             return None
         cpu_s = checked.burst_cpu_s / checked.burst_answered + AB_CPU_S_PER_REQUEST
         return cpu_s * load.requests / self.shortest_load_s
+
+    @property
+    def failed_for_engine(self) -> bool:
+        """Whether the engine, not the cell, ended the launch."""
+        return self.verdict is not None and self.verdict[0] is Outcome.ENGINE_ERROR
 
     @property
     def is_serial(self) -> bool:
@@ -230,6 +238,7 @@ class Launch:
         if isinstance(reply, Refusal):
             raise EngineError(reply.reason)
         self.reply = reply
+        self.throttled_s = self._pod.server_throttled_s()
         self._keep_ab_files(reply)
         self._end_if_gone(self._pod)
         self.verdict = verdict.of_load(reply, load, self.figures, serial=self.is_serial)
@@ -271,6 +280,7 @@ class Launch:
     def _record(self) -> LaunchRecord:
         outcome, reason = self.verdict or (Outcome.ENGINE_ERROR, "the launch was not loaded")
         cell, load, checked = self.job.cell, self.sent, self.checked
+        resources = self._resources_used()
         wall_s = self.clock.monotonic() - self._began
         return LaunchRecord(
             cell=cell.id,
@@ -290,10 +300,17 @@ class Launch:
             lone_request_ms=checked.lone_s * 1000 if checked else None,
             concurrency_factor=checked.factor if checked else None,
             ab=self.figures,
-            resources=self._resources_used(),
+            resources=resources,
+            disturbed=self._disturbance(outcome, resources),
+            attempt=self.job.attempt,
             wall_s=wall_s,
             overhead_s=wall_s - self.reply.ab.wall_s if self.reply else None,
         )
+
+    def _disturbance(self, outcome: Outcome, resources: Resources | None) -> str | None:
+        if not outcome.has_figures or resources is None or self.sent is None:
+            return None
+        return disturbance(resources, self.sent.requests)
 
     def _resources_used(self) -> Resources | None:
         reply, figures = self.reply, self.figures
@@ -315,6 +332,7 @@ class Launch:
             involuntary_switches=reply.tasks.involuntary_switches,
             run_queue_delay_ms=1000 * (reply.tasks.run_delay_s + reply.ab.run_delay_s),
             loadgen_run_queue_delay_ms=1000 * reply.ab.run_delay_s,
+            throttled_ms=1000 * self.throttled_s if self.throttled_s is not None else None,
             listen_overflows=network["ListenOverflows"],
             listen_drops=network["ListenDrops"],
             syn_retransmits=network["TCPSynRetrans"],

@@ -55,7 +55,9 @@ class LaunchRecord(Record):
     `concurrency_factor` is k times the latency of a lone request over the wall time of k requests
     sent at once: 1 for a server that takes them one by one, k for one that takes all together.
     `ceiling_rps` is the highest rate that the load as asked for can show. `reused_from` is the run
-    in which the launch was made, where that is another than the one it is stored in.
+    in which the launch was made, where that is another than the one it is stored in. `attempt`
+    counts from 1: a launch that was disturbed is made again. `throttled_ms` of its resources is for
+    the server's whole life, all others are over the load.
     """
 
     schema_version: int = 1
@@ -76,3 +78,4 @@ class LaunchRecord(Record):
     wall_s: float | None = None
     overhead_s: float | None = None
     reused_from: str | None = None
+    attempt: int = 1

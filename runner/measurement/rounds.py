@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from runner.engine.protocol import Engine
 from runner.measurement.clock import Clock
@@ -33,6 +33,12 @@ class Method:
     done: frozenset[tuple[str, int]] = frozenset()
 
 
+#: A launch is made this often at the most, for as long as it is disturbed.
+ATTEMPTS = 3
+#: Of a round's launches: from this share on the next rounds run fewer side by side.
+MANY_DISTURBED = 0.25
+
+
 def measure(
     engine: Engine,
     cells: Sequence[Cell],
@@ -40,22 +46,61 @@ def measure(
     *,
     clock: Clock,
     on_begin: Callable[[Sequence[Job]], None],
-    on_end: Callable[[LaunchResult], None],
+    on_end: Callable[[LaunchResult, bool], None],
 ) -> None:
-    """Make every launch of every cell; `on_end` stores a result before the next launch starts."""
+    """Make every launch of every cell; `on_end` stores a result before the next launch starts.
+
+    Its second argument is False for a launch that was disturbed and will be made again, with fewer
+    beside it, and the last time alone.
+    """
+    jobs = method.jobs
     for number, order in rounds(cells, method.launches, method.seed):
-        missing = [cell for cell in order if (cell.id, number) not in method.done]
-        for wave in waves(missing, method.jobs.wave):
-            jobs = [job_of(cell, number, method) for cell in wave]
-            on_begin(jobs)
-            launches = [Launch(engine, job, clock) for job in jobs]
-            run_wave(launches, grouped=method.jobs.grouped, clock=clock, on_end=on_end)
+        wanted = [
+            job_of(cell, number, method) for cell in order if (cell.id, number) not in method.done
+        ]
+        first = len(wanted)
+        for attempt, side_by_side in enumerate((jobs, jobs.halved, jobs.one_by_one), start=1):
+            tries = [replace(job, attempt=attempt) for job in wanted]
+            wanted = _attempt(
+                engine, tries, side_by_side, clock=clock, on_begin=on_begin, on_end=on_end
+            )
+            if attempt == 1 and len(wanted) > MANY_DISTURBED * max(1, first):
+                jobs = jobs.halved
 
 
-def waves(cells: Sequence[Cell], size: int) -> Iterator[Sequence[Cell]]:
-    """Cut a round into waves of at most `size` cells."""
-    for begin in range(0, len(cells), size):
-        yield cells[begin : begin + size]
+def _attempt(
+    engine: Engine,
+    jobs: Sequence[Job],
+    side_by_side: Jobs,
+    *,
+    clock: Clock,
+    on_begin: Callable[[Sequence[Job]], None],
+    on_end: Callable[[LaunchResult, bool], None],
+) -> list[Job]:
+    """Make the launches once, in waves; return those to be made again."""
+    again: list[Job] = []
+    for wave in waves(jobs, side_by_side.wave):
+        on_begin(wave)
+        by_cell = {job.cell.id: job for job in wave}
+
+        def end(result: LaunchResult, by_cell: Mapping[str, Job] = by_cell) -> None:
+            job = by_cell[result.record.cell]
+            repeated = bool(result.record.disturbed) and job.attempt < ATTEMPTS
+            if repeated:
+                again.append(job)
+            on_end(result, not repeated)
+
+        launches = [Launch(engine, job, clock) for job in wave]
+        run_wave(launches, grouped=side_by_side.grouped, clock=clock, on_end=end)
+        if any(launch.failed_for_engine for launch in launches):
+            engine.info()  # an engine that is gone ends the run here, not each launch to come
+    return again
+
+
+def waves(jobs: Sequence[Job], size: int) -> Iterator[Sequence[Job]]:
+    """Cut a round into waves of at most `size` launches."""
+    for begin in range(0, len(jobs), size):
+        yield jobs[begin : begin + size]
 
 
 def job_of(cell: Cell, number: int, method: Method) -> Job:

@@ -14,7 +14,6 @@ from enum import StrEnum
 from typing import Final
 
 import numpy as np
-from scipy import stats
 
 #: From this many launches on an interval is given; below it the values are shown, nothing claimed.
 ENOUGH_FOR_INTERVAL: Final = 5
@@ -59,6 +58,8 @@ def median_estimate(values: Sequence[float]) -> Estimate:
         return Estimate(median=median)
     if min(values) == max(values):
         return Estimate(median=median, low=median, high=median)
+    from scipy import stats  # noqa: PLC0415 - half a second, which only a table should pay
+
     interval = stats.bootstrap(
         (np.asarray(values),),
         np.median,
@@ -105,6 +106,8 @@ def mann_whitney(first: Sequence[float], second: Sequence[float]) -> float:
     distribution of the statistic is taken whole, as far as `EXACT_PERMUTATIONS` goes, and the
     tie-corrected normal approximation beyond it.
     """
+    from scipy import stats  # noqa: PLC0415 - as above
+
     if len({*first, *second}) == len(first) + len(second):
         result = stats.mannwhitneyu(first, second, method="exact")
     elif math.comb(len(first) + len(second), len(first)) <= EXACT_PERMUTATIONS:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import cache
 from typing import Final
 
 
@@ -58,6 +59,12 @@ class Limits:
     pids: int = 2048
 
 
+@cache
+def _exact_version(specifier: str) -> str | None:
+    match = re.fullmatch(r"==([^*,]+)", specifier)
+    return match.group(1) if match else None
+
+
 @dataclass(frozen=True, kw_only=True, order=True, slots=True)
 class Requirement:
     """One distribution and the versions allowed for it, e.g. `gevent` `==25.*`."""
@@ -71,8 +78,7 @@ class Requirement:
     @property
     def exact(self) -> str | None:
         """The version, where the specifier pins exactly one."""
-        match = re.fullmatch(r"==([^*,]+)", self.specifier)
-        return match.group(1) if match else None
+        return _exact_version(self.specifier)
 
     @property
     def label(self) -> str:
@@ -132,7 +138,10 @@ class Cell:
 
     def version(self, package: str) -> str | None:
         """The version of a package of the cell, None where the cell does not carry it."""
-        return next((r.label for r in self.requirements if r.name == package), None)
+        for requirement in self.requirements:
+            if requirement.name == package:
+                return requirement.label
+        return None
 
     def axis(self, name: str) -> str | None:
         """The cell's value on an axis as text, None where the axis was dropped from the cell."""

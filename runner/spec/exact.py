@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 
 from runner.spec.cell import Cell, Requirement
 
@@ -19,4 +18,14 @@ def with_requirements(cell: Cell, requirements: tuple[Requirement, ...]) -> Cell
     """The cell with these requirements; the cell itself where it has them already."""
     if cell.requirements == requirements:
         return cell
-    return replace(cell, requirements=requirements)
+    return Cell(  # not `replace`, which takes twice as long: there may be 100,000 cells
+        python=cell.python,
+        patch=cell.patch,
+        server=cell.server,
+        workload=cell.workload,
+        concurrency=cell.concurrency,
+        requests=cell.requests,
+        requirements=requirements,
+        exclude_newer=cell.exclude_newer,
+        varied=cell.varied,
+    )

@@ -37,8 +37,8 @@ Combination = tuple[str, ...]
 def expand(name: str, found: Document, section: ExperimentSection) -> Experiment:
     """Check what sections say of each other and expand; `SpecError` with a position."""
     values = axis_values(found, section)
-    maker = _Maker(found=found, section=section)
     drafts = list(_drafts(found, section, values))
+    maker = _Maker(found=found, section=section, varied=_varied(drafts, values))
     cells = tuple(dict.fromkeys(maker.cell(draft, values) for draft in drafts))
     limits = Limits(
         startup_s=section.limits.startup,
@@ -52,7 +52,7 @@ def expand(name: str, found: Document, section: ExperimentSection) -> Experiment
     return Experiment(
         name=name,
         axes=(*values,),
-        cells=_with_varied(cells, drafts, values),
+        cells=cells,
         limits=limits,
         baseline=tuple(section.baseline.items()),
         base=Base(**section.base.model_dump()),
@@ -252,6 +252,7 @@ class _Maker:
 
     found: Document
     section: ExperimentSection
+    varied: tuple[str, ...]
     known: dict[object, tuple[Requirement, ...]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -277,6 +278,7 @@ class _Maker:
             requests=self.section.load.requests,
             requirements=self._requirements(draft, values, patch),
             exclude_newer=self.section.exclude_newer,
+            varied=self.varied,
         )
 
     def _refuse_concurrency(self, draft: Draft, concurrency: int) -> None:
@@ -292,9 +294,10 @@ class _Maker:
     def _requirements(
         self, draft: Draft, values: Mapping[str, str], patch: PatchMode
     ) -> tuple[Requirement, ...]:
-        packages = self.fixed | {a: v for a, v in values.items() if a not in SETTINGS}
-        key = (patch, *packages.items())
+        varied = [item for item in values.items() if item[0] not in SETTINGS]
+        key = (patch, *varied)
         if key not in self.known:
+            packages = self.fixed | dict(varied)
             for name in sorted(patch.needs - packages.keys()):
                 place = ("axes", "patch") if draft.place == ("axes",) else draft.place
                 self.found.fail(
@@ -310,35 +313,15 @@ class _Maker:
         return self.known[key]
 
 
-def _with_varied(
-    cells: tuple[Cell, ...], drafts: list[Draft], axes: Mapping[str, list[str]]
-) -> tuple[Cell, ...]:
-    """Cells that know which axes tell them apart, which is what their ids are made of."""
+def _varied(drafts: list[Draft], axes: Mapping[str, list[str]]) -> tuple[str, ...]:
+    """The axes that tell the cells apart, which is what their ids are made of."""
     added = {axis for draft in drafts for axis in draft.added}
-    own = {axis for draft in drafts if draft.place != ("axes",) for axis in draft.added}
-    several = {axis for axis, values in axes.items() if len(values) > 1} | added | own
+    several = {axis for axis, values in axes.items() if len(values) > 1} | added
     packages = [axis for axis in (*axes, *sorted(added)) if axis not in SETTINGS]
     shown = dict.fromkeys(
         ("python", "gevent", "grpcio", *(p for p in packages if p in several), "patch")
     )
-    varied = (*shown, *(axis for axis in ("server", "concurrency") if axis in several))
-    if all(cell.varied == varied for cell in cells):
-        return cells
-    return tuple(_renamed(cell, varied) for cell in cells)
-
-
-def _renamed(cell: Cell, varied: tuple[str, ...]) -> Cell:
-    return Cell(
-        python=cell.python,
-        patch=cell.patch,
-        server=cell.server,
-        workload=cell.workload,
-        concurrency=cell.concurrency,
-        requests=cell.requests,
-        requirements=cell.requirements,
-        exclude_newer=cell.exclude_newer,
-        varied=varied,
-    )
+    return (*shown, *(axis for axis in ("server", "concurrency") if axis in several))
 
 
 def _check_baseline(

@@ -80,14 +80,12 @@ class RunDirectory:
         directory = self.launch_directory(record.cell, record.launch)
         if (directory / RESULT).exists():
             raise FileExistsError(directory / RESULT)
-        try:
-            shutil.rmtree(directory, ignore_errors=True)
-            make_directory(directory)
-        except OSError as error:
-            raise unwritable(directory, error) from error
-        for name, content in files.items():
-            write_atomic(directory / name, content)
-        write_atomic(directory / RESULT, _json(record))
+        _write_launch(directory, record, files)
+
+    def write_disturbed(self, record: LaunchRecord, files: Mapping[str, bytes]) -> None:
+        """Keep a launch that was disturbed and will be made again: shown to nobody, but there."""
+        name = f"launch-{record.launch:02d}-attempt-{record.attempt}"
+        _write_launch(self.path / "cells" / record.cell / "disturbed" / name, record, files)
 
     def launches(
         self, warn: Callable[[str], None] = _to_standard_error
@@ -122,6 +120,17 @@ def open_run(results: Path, run: str) -> RunDirectory:
     directory = RunDirectory(results=results, path=find_run(results, run))
     directory.read_run()
     return directory
+
+
+def _write_launch(directory: Path, record: LaunchRecord, files: Mapping[str, bytes]) -> None:
+    try:
+        shutil.rmtree(directory, ignore_errors=True)
+        make_directory(directory)
+    except OSError as error:
+        raise unwritable(directory, error) from error
+    for name, content in files.items():
+        write_atomic(directory / name, content)
+    write_atomic(directory / RESULT, _json(record))
 
 
 def _made(path: Path) -> bool:

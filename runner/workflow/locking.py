@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 
 from runner.environments.lock import Lock, Unavailable, lock_all, platform_of
@@ -13,6 +14,10 @@ from runner.spec.select import select
 
 #: Locks, installed packages: what can be made again. Beside the checkout, never in results.
 CACHE = Path(".cache")
+#: A Python and the identity of a set of requirements: cells that share them share the object, and
+#: comparing it by value for every one of 100,000 cells is what a plan of them would spend its time
+#: on.
+Key = tuple[str, int]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,6 +30,15 @@ class LockedCells:
     cells: tuple[Cell, ...]
     locks: Mapping[EnvironmentRequest, Lock]
     unavailable: Mapping[Cell, str]
+
+    def lock_of(self, cell: Cell) -> Lock | None:
+        """The lock of one of these cells, None for an unavailable one."""
+        return self._locks_by_key[_key(cell)]
+
+    @cached_property
+    def _locks_by_key(self) -> dict[Key, Lock | None]:
+        environments = _environments((*self.cells, *self.unavailable))
+        return {key: self.locks.get(request) for key, request in environments.items()}
 
 
 def lock(
@@ -59,12 +73,6 @@ def lock(
         patterns,
         experiment.axes,
     )
-
-
-#: A Python and the identity of a set of requirements: cells that share them share the object, and
-#: comparing it by value for every one of 100,000 cells is what a plan of them would spend its time
-#: on.
-Key = tuple[str, int]
 
 
 def _key(cell: Cell) -> Key:

@@ -157,9 +157,10 @@ def measure_all(
     def begin(jobs: Sequence[Job]) -> None:
         reporter.loading([job.cell.id for job in jobs])
 
-    def end(result: LaunchResult) -> None:
-        directory.write_launch(result.record, result.files)
-        reporter.ended(result.record)
+    def end(result: LaunchResult, final: bool) -> None:
+        store = directory.write_launch if final else directory.write_disturbed
+        store(result.record, result.files)
+        reporter.ended(result.record, final=final)
 
     try:
         measure(ready.engine, cells, method, clock=SystemClock(), on_begin=begin, on_end=end)

@@ -1,0 +1,275 @@
+"""`matrix run` as a user runs it: a process of its own, real containers, and things going wrong."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import docker
+import pytest
+
+pytestmark = [pytest.mark.engine, pytest.mark.usefixtures("prepared")]
+
+MATRIX = """\
+version: 1
+experiments:
+  tiny:
+    axes:
+      python: [3.11]
+      patch: [none, gevent]
+      server: [werkzeug, werkzeug-single]
+    packages: {flask: "3.1.*", gevent: 25.9.1}
+    exclude_newer: 2026-11-01
+    workload: {seconds: 0.05}
+    load: {concurrency: 10, requests: 40}
+    limits: {startup: 5, load: 6, memory: 128m, pids: 256}
+    base: debian
+    launches: 2
+"""
+CELLS = 4
+LAUNCHES = 2
+
+
+class Project:
+    """A matrix file and a results directory of a test's own."""
+
+    def __init__(self, directory: Path, matrix: str = MATRIX) -> None:
+        self.file = directory / "matrix.yaml"
+        self.results = directory / "results"
+        self.file.write_text(matrix, encoding="utf-8")
+
+    def start(self, *arguments: str, **environment: str) -> subprocess.Popen[str]:
+        command = [sys.executable, "-m", "runner", *arguments]
+        command += ["--file", str(self.file), "--results", str(self.results)]
+        return subprocess.Popen(
+            command,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=os.environ | environment,
+        )
+
+    def matrix(self, *arguments: str, **environment: str) -> tuple[int, str, str]:
+        process = self.start(*arguments, **environment)
+        stdout, stderr = process.communicate(timeout=300)
+        assert "Traceback" not in stderr, stderr
+        return process.returncode, stdout, stderr
+
+    def rows(self) -> list[dict[str, Any]]:
+        table = json.loads((self.results / "latest" / "table.json").read_text())
+        assert table["schema"] == 1
+        rows: list[dict[str, Any]] = table["rows"]
+        return rows
+
+    def finished(self) -> set[Path]:
+        return set(self.results.glob("tiny/2*/cells/*/launch-*/result.json"))
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    return Project(tmp_path)
+
+
+@pytest.fixture
+def pods(client: docker.DockerClient) -> Iterator[Any]:
+    """The project's containers; none may be left by a test."""
+
+    def names() -> list[str]:
+        found = client.containers.list(all=True, filters={"label": "org.monkey-matrix"})
+        return [str(container.name) for container in found]
+
+    yield names
+    assert names() == []
+
+
+def test_a_run_stores_everything_and_prints_a_table(project: Project, pods: Any) -> None:
+    code, stdout, stderr = project.matrix("run")
+    assert code == 0, stderr
+    assert "requests/s" in stdout
+    assert "serialised" in stdout
+    rows = {row["cell"]: row for row in project.rows()}
+    assert len(rows) == CELLS
+    for row in rows.values():
+        single = row["server"] == "werkzeug-single"
+        assert row["outcome"] == ("serialised" if single else "ok"), row
+        assert row["launches"] == LAUNCHES
+        assert row["verdict"] in {None, "too few launches"}
+    run = project.results / "latest"
+    assert os.readlink(run).startswith("tiny/")
+    record = json.loads((run / "run.json").read_text())
+    assert record["finished_at"]
+    assert record["method"]["ab_first_request_alone"] in {True, False}
+    assert record["method"]["ab_version"]
+    assert all("--hash=sha256:" in e["lock"] for e in record["environments"].values())
+    launch = run / "cells" / "py3.11-none-werkzeug" / "launch-01"
+    names = {path.name for path in launch.iterdir()}
+    assert names == {"result.json", "ab.txt", "percentiles.csv", "requests.tsv.gz", "server.log"}
+    assert {"table.json", "table.csv", "table.md"} <= {path.name for path in run.iterdir()}
+    assert pods() == []
+
+
+def test_a_second_run_measures_nothing_and_a_changed_axis_only_what_is_new(
+    project: Project,
+) -> None:
+    assert project.matrix("run")[0] == 0
+    code, stdout, stderr = project.matrix("run")
+    assert code == 0
+    assert "measuring" not in stderr
+    assert "Measured before" in stdout
+    assert all(row["reused_from"] for row in project.rows())
+    project.file.write_text(MATRIX.replace("[none, gevent]", "[none, gevent, gevent-time]"))
+    code, _, stderr = project.matrix("run")
+    assert code == 0
+    assert "measuring 4 launches" in stderr
+    fresh = [row["cell"] for row in project.rows() if not row["reused_from"]]
+    assert len(fresh) == 2
+    assert all("gevent-time" in cell for cell in fresh)
+    code, _, stderr = project.matrix("run", "--fresh", "--select", "patch=none")
+    assert code == 0
+    assert "measuring 4 launches" in stderr
+
+
+def test_what_cannot_be_had_does_not_stop_the_rest(tmp_path: Path) -> None:
+    project = Project(
+        tmp_path,
+        MATRIX.replace("gevent: 25.9.1", "gevent: [22.10.2, 25.9.1]")
+        .replace("[3.11]", "[3.11, 3.13, 3.10]")
+        .replace("launches: 2", "launches: 1")
+        .replace("[werkzeug, werkzeug-single]", "[werkzeug]")
+        .replace('flask: "3.1.*"', 'flask: "3.1.*", setuptools: "<81"'),
+    )
+    code, stdout, stderr = project.matrix("run", "--jobs", "1")
+    assert code == 0, stderr
+    outcomes = {row["cell"]: row["outcome"] for row in project.rows()}
+    assert outcomes["py3.13-gevent22.10.2-gevent"] == "unavailable"
+    assert outcomes["py3.13-none"] == outcomes["py3.11-gevent22.10.2-gevent"] == "ok"
+    assert outcomes["py3.10-none"] == "unavailable"
+    assert "no usable wheels" in stdout
+    assert "no Debian suite carries Python 3.10" in stdout
+    unavailable = [row for row in project.rows() if row["outcome"] == "unavailable"]
+    assert all(row["requests_per_second"] is None for row in unavailable)
+
+
+def test_plan_starts_nothing(project: Project, client: docker.DockerClient) -> None:
+    before = {container.id for container in client.containers.list(all=True)}
+    code, stdout, _ = project.matrix("plan", "--json")
+    assert code == 0
+    assert {container.id for container in client.containers.list(all=True)} == before
+    plan = json.loads(stdout)
+    assert len(plan) == CELLS
+    assert all(cell["ceiling_rps"] and cell["predicted_s"] for cell in plan)
+    assert not project.results.exists()
+
+
+def wait_for(process: subprocess.Popen[str], wanted: str) -> str:
+    """Read the process's messages until one has the words."""
+    assert process.stderr
+    seen = ""
+    for line in process.stderr:
+        seen += line
+        if wanted in line:
+            return seen
+    raise AssertionError(f"never said {wanted!r}: {seen}")
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_interrupted(project: Project, pods: Any, number: signal.Signals) -> None:
+    process = project.start("run", "--jobs", "1")
+    wait_for(process, "#1: ")
+    process.send_signal(number)
+    stdout, stderr = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "Traceback" not in stderr
+    assert "interrupted" in stderr
+    assert "requests/s" in stdout
+    assert "Not measured" in stdout
+    assert pods() == []
+    done = len(project.finished())
+    assert 0 < done < CELLS * LAUNCHES
+    code, _, stderr = project.matrix("run", "--jobs", "1")
+    assert code == 0
+    assert f"{done} launches measured before are used again" in stderr
+    assert all(row["launches"] == LAUNCHES for row in project.rows())
+
+
+def test_killed_at_random_moments(project: Project, pods: Any) -> None:
+    """No finished launch is lost, nothing is left after the next start, the table is complete."""
+    moments = random.Random(20261101)
+    kept: set[Path] = set()
+    for _ in range(6):
+        process = project.start("run", "--jobs", moments.choice(["1", "auto"]))
+        time.sleep(moments.uniform(0.3, 6))
+        process.kill()
+        process.communicate()
+        assert project.finished() >= kept
+        kept = project.finished()
+        for path in kept:
+            json.loads(path.read_text())
+    code, _, stderr = project.matrix("run", "--jobs", "auto")
+    assert code == 0, stderr
+    rows = project.rows()
+    assert len(rows) == CELLS
+    assert all(row["launches"] == LAUNCHES for row in rows)
+    assert pods() == []
+
+
+def test_one_run_at_a_time(project: Project) -> None:
+    first = project.start("run", "--jobs", "1")
+    wait_for(first, "measuring")
+    code, _, stderr = project.matrix("run")
+    assert code == 2
+    assert f"pid {first.pid}" in stderr
+    assert "another run is using it" in stderr
+    first.send_signal(signal.SIGINT)
+    first.communicate(timeout=60)
+    assert project.matrix("run", "--select", "patch=none")[0] == 0
+
+
+def test_a_container_removed_by_somebody_else(project: Project, pods: Any) -> None:
+    client = docker.from_env()
+    process = project.start("run", "--jobs", "1", "--requests", "400")
+    wait_for(process, "#1: ")
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline:
+        found = client.containers.list(filters={"label": "org.monkey-matrix.cell"})
+        victims = [c for c in found if str(c.name).endswith("-loadgen")]
+        if victims:
+            victims[0].remove(force=True)
+            break
+    client.close()
+    _, stderr = process.communicate(timeout=120)
+    assert process.returncode == 0, stderr
+    assert "Traceback" not in stderr
+    assert [row["cell"] for row in project.rows() if "engine-error" in (row["reason"] or "")]
+    assert pods() == []
+
+
+def test_show_prints_commands_that_reproduce_the_cell(project: Project, pods: Any) -> None:
+    assert project.matrix("run", "--launches", "1", "--select", "patch=gevent")[0] == 0
+    cell = "py3.11-gevent25.9.1-gevent-werkzeug"
+    code, stdout, stderr = project.matrix("show", "latest", cell)
+    assert code == 0, stderr
+    commands = stdout.partition("== By hand ==\n")[2].strip()
+    assert commands.startswith("docker run")
+    result = subprocess.run(
+        ["bash", "-ec", commands], capture_output=True, text=True, check=False, timeout=120
+    )
+    assert result.returncode == 0, result.stderr
+    assert "Complete requests:      40" in result.stdout
+    assert "Failed requests:        0" in result.stdout
+    assert "=== greenlets ===" in result.stdout + result.stderr
+
+
+def test_doctor_and_clean_of_a_healthy_machine(project: Project) -> None:
+    code, stdout, _ = project.matrix("doctor")
+    assert code == 0
+    assert "ready" in stdout
+    assert "API" in stdout
