@@ -137,7 +137,11 @@ class DockerEngine:
         """(id, names) of each image that carries this project's label."""
         with _engine_errors("listing images"):
             found = self._api.images(filters={"label": PROJECT_LABEL})
-        return [(image["Id"], tuple(image.get("RepoTags") or ())) for image in found]
+        return [
+            # Older engines give an image without a name this one.
+            (image["Id"], tuple(n for n in image.get("RepoTags") or () if n != "<none>:<none>"))
+            for image in found
+        ]
 
     def remove_image(self, reference: str) -> None:
         """Remove an image or one of its names; one that is not there is removed."""

@@ -113,7 +113,7 @@ def test_nothing_of_the_host_is_in_an_image(
 ) -> None:
     container = client.containers.create(prepared.cells[CELLS[2]].reference, network_mode="none")
     try:
-        chunks, _ = client.api.get_archive(container.id, "/")
+        chunks, _ = client.api.get_archive(str(container.id), "/")
         traces = _traces(io.BytesIO(b"".join(chunks)))
     finally:
         container.remove()

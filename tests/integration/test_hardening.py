@@ -31,6 +31,12 @@ def containers(request: pytest.FixtureRequest) -> Iterator[dict[str, Container]]
         launch.close()
 
 
+def inside(container: Container, *command: str) -> tuple[int, str]:
+    """Exit status and output of a command run in a container."""
+    result = container.exec_run(list(command))
+    return int(result.exit_code or 0), bytes(result.output).decode()  # type: ignore[arg-type]
+
+
 BOTH = pytest.mark.parametrize("role", ["loadgen", "server"])
 
 
@@ -38,9 +44,9 @@ def test_only_loopback(containers: dict[str, Container]) -> None:
     loadgen, server = containers["loadgen"], containers["server"]
     assert loadgen.attrs["HostConfig"]["NetworkMode"] == "none"
     assert server.attrs["HostConfig"]["NetworkMode"] == f"container:{loadgen.id}"
-    devices = loadgen.exec_run(["cat", "/proc/net/dev"]).output.decode().splitlines()[2:]
+    devices = inside(loadgen, "cat", "/proc/net/dev")[1].splitlines()[2:]
     assert [line.split(":")[0].strip() for line in devices] == ["lo"]
-    routes = loadgen.exec_run(["cat", "/proc/net/route"]).output.decode().splitlines()[1:]
+    routes = inside(loadgen, "cat", "/proc/net/route")[1].splitlines()[1:]
     assert routes == []
 
 
@@ -72,15 +78,15 @@ def test_limits(containers: dict[str, Container]) -> None:
 @BOTH
 def test_from_inside(containers: dict[str, Container], role: str) -> None:
     container = containers[role]
-    status = container.exec_run(["cat", "/proc/self/status"]).output.decode()
+    status = inside(container, "cat", "/proc/self/status")[1]
     fields = dict(line.split(":\t", 1) for line in status.splitlines() if ":\t" in line)
     assert fields["Uid"].split()[0] == {"loadgen": "7000", "server": "7001"}[role]
     assert int(fields["CapEff"], 16) == 0
     assert int(fields["CapBnd"], 16) == 0
     assert fields["NoNewPrivs"].strip() == "1"
     assert fields["Seccomp"].strip() == "2"
-    assert container.exec_run(["touch", "/written"]).exit_code != 0
-    assert container.exec_run(["ls", "/var/run/docker.sock"]).exit_code != 0
+    assert inside(container, "touch", "/written")[0] != 0
+    assert inside(container, "ls", "/var/run/docker.sock")[0] != 0
 
 
 @BOTH

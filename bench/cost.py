@@ -1,0 +1,226 @@
+"""What the runner itself costs: collating, memory over a long run, engine calls per launch.
+
+On the in-memory engine, with every launch stored as in a run. Collating is reading all results of a
+run and making its rows; rendering the table and writing it come on top and are shown beside it.
+"""
+
+from __future__ import annotations
+
+import gc
+import statistics
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+from bench.options import Options, figure
+from bench.simulated import SimulatedCell, load_reply
+from runner.engine.memory import MemoryEngine
+from runner.measurement import ab
+from runner.measurement.coschedule import Jobs
+from runner.measurement.launch import Job, LaunchResult
+from runner.measurement.outcome import Outcome
+from runner.measurement.records import LaunchRecord, Resources
+from runner.measurement.rounds import Method, measure
+from runner.report.render import render
+from runner.report.rows import collate
+from runner.spec.ceiling import AbOpening
+from runner.spec.cell import Cell, Limits, PatchMode, Server, Workload
+from runner.store import records
+from runner.store.run_directory import RunDirectory
+from runner.workflow import host
+
+CELLS, LAUNCHES_PER_CELL = 1_000, 5
+LONG_RUN, WARM = 500, 100
+REPEATS = 3
+GOAL_COLLATE_S = 1.0
+#: Growth that the allocator's own grain explains.
+FLAT_MIB = 1.0
+
+
+def run(options: Options) -> Iterator[str]:
+    """All three."""
+    yield from collating(options.cells or CELLS, LAUNCHES_PER_CELL)
+    yield from long_run(options.launches or LONG_RUN)
+
+
+def collating(number: int, launches: int) -> Iterator[str]:
+    """Seconds to collate a stored run of so many cells."""
+    with tempfile.TemporaryDirectory() as name:
+        directory = stored_run(Path(name), number, launches)
+        taken = []
+        for _ in range(REPEATS):
+            began = time.perf_counter()
+            record = directory.read_run()
+            rows = collate(record, directory.launches())
+            taken.append(time.perf_counter() - began)
+        began = time.perf_counter()
+        render(rows, record, format="plain")
+        rendering = time.perf_counter() - began
+    seconds = statistics.median(taken)
+    yield figure(
+        f"collating {number:,} cells × {launches} launches: median of {REPEATS}",
+        f"{seconds:.2f} s",
+        "≤ 1 s",
+        met=seconds <= GOAL_COLLATE_S,
+    )
+    yield figure("  the first time", f"{taken[0]:.2f} s")
+    yield figure("  the table for people, on top", f"{rendering:.2f} s")
+
+
+def long_run(launches: int) -> Iterator[str]:
+    """Memory and engine calls over a run of so many launches."""
+    simulated = SimulatedCell()
+    engine = MemoryEngine(simulated)
+    sizes: list[float] = []
+    with tempfile.TemporaryDirectory() as name:
+        directory = RunDirectory.create(Path(name), "bench", datetime.now(UTC))
+
+        def end(result: LaunchResult, _final: bool) -> None:
+            directory.write_launch(result.record, result.files)
+            gc.collect()
+            sizes.append(resident_mib())
+
+        cells = [cell(number) for number in range(1, 11)]
+        method = in_memory_method(cells, launches=launches // len(cells))
+        began = time.perf_counter()
+        measure(engine, cells, method, clock=simulated.clock, on_begin=_ignore, on_end=end)
+        seconds = time.perf_counter() - began
+    warm = min(WARM, len(sizes) // 2)
+    growth = sizes[-1] - sizes[warm - 1]
+    yield figure(
+        f"memory from launch {warm} to launch {len(sizes)}",
+        f"{sizes[warm - 1]:.1f} → {sizes[-1]:.1f} MiB",
+        "flat (≤ 1 MiB)",
+        met=growth <= FLAT_MIB,
+    )
+    own_ms = 1000 * seconds / len(sizes)
+    yield figure("the runner's own time per launch, storing included", f"{own_ms:.1f} ms")
+    calls = {name: count / len(sizes) for name, count in sorted(engine.calls.items())}
+    yield figure("engine calls per launch", f"{sum(calls.values()):.1f}")
+    yield "    (" + ", ".join(f"{name} {count:g}" for name, count in calls.items()) + ")"
+
+
+def _ignore(_jobs: Sequence[Job]) -> None:
+    """Nobody watches."""
+
+
+def resident_mib() -> float:
+    """This process's resident memory."""
+    for line in Path("/proc/self/status").read_text(encoding="ascii").splitlines():
+        if line.startswith("VmRSS:"):
+            return int(line.split()[1]) / 1024
+    raise OSError("/proc/self/status has no VmRSS")
+
+
+def cell(number: int) -> Cell:
+    """A cell without packages; they differ in concurrency."""
+    return Cell(
+        python="3.13",
+        patch=PatchMode.NONE,
+        server=Server.WERKZEUG,
+        workload=Workload(),
+        concurrency=number,
+        requests=5_000,
+        requirements=(),
+        varied=("python", "patch", "concurrency"),
+    )
+
+
+def in_memory_method(cells: Sequence[Cell], launches: int) -> Method:
+    """One launch at a time, on images that are only names."""
+    return Method(
+        run="bench",
+        limits=Limits(load_s=86_400),
+        opening=AbOpening.FIRST_ALONE,
+        loadgen_image="loadgen",
+        server_images={cell.id: "server" for cell in cells},
+        launches=launches,
+        seed=1,
+        jobs=Jobs(limit=1, cpus=2),
+    )
+
+
+# -- a stored run ----------------------------------------------------------------------------------
+
+
+def stored_run(results: Path, number: int, launches: int) -> RunDirectory:
+    """A run of so many cells, half of them the others' baseline, with launches that differ."""
+    patches = (PatchMode.NONE, PatchMode.GEVENT)
+    cells = [stored_cell(1 + index // 2, patches[index % 2]) for index in range(number)]
+    directory = RunDirectory.create(results, "bench", datetime.now(UTC))
+    directory.write_run(stored_record(directory.run_id, cells, launches))
+    for position, cell_ in enumerate(cells):
+        for launch in range(1, launches + 1):
+            path = directory.launch_directory(cell_.id, launch)
+            path.mkdir(parents=True)
+            record = stored_launch(cell_, launch, rate=49 + (position * 7 + launch * 3) % 11 / 50)
+            (path / "result.json").write_text(record.model_dump_json(indent=2), encoding="utf-8")
+    return directory
+
+
+def stored_cell(concurrency: int, patch: PatchMode) -> records.CellRecord:
+    """One of the stored run's cells."""
+    return records.CellRecord(
+        id=f"py3.13-{patch}-c{concurrency}",
+        python="3.13",
+        patch=patch,
+        server="werkzeug",
+        workload="sleep",
+        workload_seconds=2.0,
+        concurrency=concurrency,
+        requests=5_000,
+        packages={"flask": "3.1.2"},
+        axes={"python": "3.13", "patch": str(patch), "concurrency": str(concurrency)},
+    )
+
+
+def stored_record(
+    run_id: str, cells: Sequence[records.CellRecord], launches: int
+) -> records.RunRecord:
+    """What is known of the stored run."""
+    return records.RunRecord(
+        run_id=run_id,
+        experiment="bench",
+        started_at="2026-11-01T00:00:00+00:00",
+        command=("bench",),
+        host=host.describe(),
+        engine=MemoryEngine(SimulatedCell()).info(),
+        method=records.Method(version=1),
+        axes=("python", "patch", "concurrency"),
+        baseline={"patch": "none"},
+        limits=Limits(),
+        launches=launches,
+        jobs=1,
+        seed=1,
+        cells=tuple(cells),
+        environments={},
+    )
+
+
+def stored_launch(cell_: records.CellRecord, number: int, *, rate: float) -> LaunchRecord:
+    """An `ok` launch at a rate in requests/s, with every figure there is."""
+    reply = load_reply(cell_.requests, cell_.requests / rate)
+    return LaunchRecord(
+        cell=cell_.id,
+        launch=number,
+        outcome=Outcome.OK,
+        started_at="2026-11-01T00:00:00+00:00",
+        requests=cell_.requests,
+        concurrency=cell_.concurrency,
+        ceiling_rps=49.0,
+        startup_s=0.4,
+        lone_request_ms=2_002.0,
+        concurrency_factor=5.0,
+        ab=ab.parse(reply.ab.stdout),
+        resources=Resources(
+            cpu_user_ms=4_000,
+            cpu_system_ms=1_000,
+            cpu_ms_per_request=1 + number / 100,
+            peak_rss_mib=40,
+            peak_threads=101,
+        ),
+        wall_s=110.0,
+        overhead_s=8.0,
+    )
