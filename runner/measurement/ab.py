@@ -54,8 +54,11 @@ def _number(fields: dict[str, str], name: str) -> float:
 def _percentiles(report: str, percentiles_csv: str | None) -> dict[int, float]:
     """Percentage → ms: to the µs from the percentile file, else whole ms from the report."""
     if percentiles_csv:
-        rows = list(csv.reader(io.StringIO(percentiles_csv)))[1:]
-        return {int(row[0]): float(row[1]) for row in rows if len(row) == 2}
+        try:
+            rows = list(csv.reader(io.StringIO(percentiles_csv)))[1:]
+            return {int(row[0]): float(row[1]) for row in rows if len(row) == 2}
+        except (ValueError, csv.Error) as error:
+            raise AbReportError(f"the percentile file is none of ab's: {error}") from None
     return {int(m["share"]): float(m["ms"]) for m in PERCENTAGE_LINE.finditer(report)}
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from runner.measurement.launch import LaunchResult
 from runner.measurement.outcome import Outcome
-from runner.spec.cell import Limits, PatchMode, Server
+from runner.spec.cell import PatchMode, Server
 from tests.integration.conftest import LIMITS, Maker, a_cell
 
 pytestmark = pytest.mark.engine

@@ -1,0 +1,180 @@
+"""Cells that only exist in memory: what the agent in a sidecar would answer, without waiting."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from runner.engine.memory import MemoryEngine
+from runner.engine.protocol import ContainerSpec, ContainerState, ExecResult
+from runner.measurement.launch import Job
+from runner.spec.ceiling import AbOpening
+from runner.spec.cell import Cell, Limits, PatchMode, Requirement, Server, Workload
+
+SNAPSHOT = {
+    "cpu_s": 0.0,
+    "user_ticks": 0,
+    "system_ticks": 0,
+    "rss_kib": 30_000,
+    "hwm_kib": 40_000,
+    "threads": 2,
+    "network": {"ListenOverflows": 0, "ListenDrops": 0, "TCPSynRetrans": 0},
+}
+
+REPORT = """\
+This is ApacheBench, Version 2.3 <$Revision$>
+
+Server Software:        Simulated/1.0
+Concurrency Level:      {concurrency}
+Time taken for tests:   {seconds:.3f} seconds
+Complete requests:      {requests}
+Failed requests:        {failed}
+Requests per second:    {rate:.2f} [#/sec] (mean)
+Time per request:       {mean:.3f} [ms] (mean)
+
+Connection Times (ms)
+              min  mean[+/-sd] median   max
+Total:       {mean:.0f} {mean:.0f}   0.0   {mean:.0f}    {mean:.0f}
+
+Percentage of the requests served within a certain time (ms)
+  50%   {mean:.0f}
+  90%   {mean:.0f}
+  99%   {mean:.0f}
+ 100%   {mean:.0f} (longest request)
+"""
+
+
+class VirtualClock:
+    """Moves only when told to."""
+
+    def __init__(self) -> None:
+        self.time = 0.0
+        self.slept: list[float] = []
+
+    def monotonic(self) -> float:
+        return self.time
+
+    def sleep(self, seconds: float) -> None:
+        self.slept.append(seconds)
+        self.time += seconds
+
+    def now(self) -> datetime:
+        return datetime(2026, 11, 1, tzinfo=UTC) + timedelta(seconds=self.time)
+
+
+@dataclass
+class SimulatedPods:
+    """A behaviour for `MemoryEngine`: servers that take `service_s` per request.
+
+    `check` and `load` may change an answer, or raise; `wait_ms` is what ab waits for a CPU per
+    request, by the number of loads made before.
+    """
+
+    service_s: float = 2.0
+    serial: bool = False
+    check: Callable[[dict[str, Any]], dict[str, Any]] = lambda answer: answer
+    load: Callable[[dict[str, Any]], dict[str, Any]] = lambda answer: answer
+    wait_ms: Callable[[int], float] = lambda _: 0.0
+    events: list[tuple[str, str]] = field(default_factory=list)
+    loads: int = 0
+
+    def __call__(
+        self, engine: MemoryEngine, spec: ContainerSpec, command: tuple[str, ...]
+    ) -> ExecResult:
+        name, config = command[2], json.loads(command[3])
+        self.events.append((name, spec.labels["org.monkey-matrix.cell"]))
+        answer = getattr(self, f"_{name.replace('-', '_')}")(config)
+        return ExecResult(exit_code=0, stdout=json.dumps(answer).encode(), stderr=b"")
+
+    def _check(self, config: dict[str, Any]) -> dict[str, Any]:
+        factor = 1.0 if self.serial else float(config["burst"])
+        return self.check(
+            {
+                "ready_s": 0.1,
+                "first_s": self.service_s,
+                "lone_s": self.service_s,
+                "factor": factor if config["burst"] > 1 else None,
+                "burst_s": self.service_s,
+                "burst_answered": config["burst"],
+                "burst_cpu_s": 0.001 * config["burst"],
+            }
+        )
+
+    def _load(self, config: dict[str, Any]) -> dict[str, Any]:
+        requests, clients = config["requests"], 1 if self.serial else config["concurrency"]
+        seconds = self.service_s * requests / clients
+        wait_ms = self.wait_ms(self.loads)
+        self.loads += 1
+        report = REPORT.format(
+            concurrency=config["concurrency"],
+            seconds=seconds,
+            requests=requests,
+            failed=0,
+            rate=requests / seconds,
+            mean=1000 * self.service_s,
+        )
+        return self.load(
+            {
+                "ab": {
+                    "command": ["ab"],
+                    "exit_code": 0,
+                    "timed_out": False,
+                    "stdout": report,
+                    "stderr": "",
+                    "wall_s": seconds,
+                    "cpu_s": 0.01,
+                    "run_delay_s": wait_ms * requests / 1000,
+                },
+                "before": SNAPSHOT,
+                "after": {**SNAPSHOT, "cpu_s": 0.5, "user_ticks": 30, "system_ticks": 20},
+                "tasks": {"voluntary_switches": 1, "involuntary_switches": 0, "run_delay_s": 0.0},
+                "peak_threads": 102,
+                "peak_rss_kib": 35_000,
+                "server_alive": True,
+                "percentiles_csv": None,
+                "requests_tsv_gz": None,
+            }
+        )
+
+    def _sockets(self, _config: dict[str, Any]) -> dict[str, Any]:
+        return {"tcp": "sl local_address\n", "network": {}}
+
+    def _ab_opening(self, _config: dict[str, Any]) -> dict[str, Any]:
+        return {"opened_before_first_answer": 1, "version": "2.4.71"}
+
+
+def dead(engine: MemoryEngine, exit_code: int = 1, *, log: str = "", oom: bool = False) -> None:
+    """Let every server of the engine be dead."""
+    for container in engine.containers.values():
+        if container.spec.name.endswith("-server"):
+            container.state = ContainerState(running=False, exit_code=exit_code, oom_killed=oom)
+            container.log = log
+
+
+def a_cell(number: int = 0, *, concurrency: int = 100, requests: int = 5000) -> Cell:
+    """A cell of its own for each number."""
+    return Cell(
+        python="3.11",
+        patch=PatchMode.GEVENT,
+        server=Server.WERKZEUG,
+        workload=Workload(seconds=2.0),
+        concurrency=concurrency,
+        requests=requests,
+        requirements=(Requirement(name="gevent", specifier=f"==1.{number}"),),
+    )
+
+
+def a_job(cell: Cell, *, limits: Limits | None = None) -> Job:
+    """A launch of the cell."""
+    return Job(
+        run="run",
+        cell=cell,
+        number=1,
+        server_image="server",
+        loadgen_image="loadgen",
+        limits=limits or Limits(),
+        opening=AbOpening.FIRST_ALONE,
+    )

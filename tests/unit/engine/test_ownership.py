@@ -1,0 +1,65 @@
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from runner.engine import ownership
+from runner.engine.memory import MemoryEngine
+from runner.engine.pod import loadgen_spec
+from tests.support.simulated import SimulatedPods
+
+
+@pytest.fixture
+def dead() -> str:
+    process = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    identity = ownership.identity(process.pid)
+    assert ownership.is_alive(identity)
+    process.communicate(b"\n")
+    return identity
+
+
+def test_this_process_is_alive() -> None:
+    assert ownership.is_alive(ownership.identity())
+
+
+def test_an_ended_process_is_not(dead: str) -> None:
+    assert not ownership.is_alive(dead)
+
+
+def test_a_pid_that_came_round_again_is_another_process() -> None:
+    pid, start, boot = ownership.identity().split(":")
+    assert not ownership.is_alive(f"{pid}:{int(start) + 1}:{boot}")
+    assert not ownership.is_alive(f"{pid}:{start}:another-boot")
+
+
+@pytest.mark.parametrize("owner", ["", "nonsense", "1", "-1:2:3", "99999999:None:x"])
+def test_an_owner_nobody_wrote_is_not_alive(owner: str) -> None:
+    assert not ownership.is_alive(owner)
+
+
+def test_orphans_are_of_this_host(dead: str) -> None:
+    labels = ownership.owner_labels("run", "cell", "pod")
+    assert not ownership.is_orphan(labels)
+    assert ownership.is_orphan(labels | {ownership.OWNER_LABEL: dead})
+    elsewhere = {ownership.HOST_LABEL: "elsewhere", ownership.OWNER_LABEL: dead}
+    assert not ownership.is_orphan(labels | elsewhere)
+
+
+def test_sweeping_and_ending_a_run(dead: str) -> None:
+    engine = MemoryEngine(SimulatedPods())
+    for run in ("mine", "other"):
+        labels = ownership.owner_labels(run, "cell", "pod")
+        engine.create(loadgen_spec("image", run, labels))
+    orphan = ownership.owner_labels("old", "cell", "pod") | {ownership.OWNER_LABEL: dead}
+    engine.create(loadgen_spec("image", "orphan", orphan))
+    assert [c.name for c in ownership.sweep(engine)] == ["orphan-loadgen"]
+    ownership.remove_run(engine, "mine")
+    assert [c.name for c in engine.owned()] == ["other-loadgen"]
+
+
+def test_processes_that_are_not_there() -> None:
+    assert ownership.process_start(2**22 + 1) is None
+    assert ownership.process_start(os.getpid())

@@ -1,0 +1,97 @@
+"""What can be said of the programs inside containers without running any."""
+
+from __future__ import annotations
+
+import ast
+import importlib.util
+import os
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from runner.engine.pod import SERVER_UID, SERVER_USER
+from runner.environments.build import AGENT, SERVER_PROGRAM, server_environment
+from runner.measurement import agent, evidence, verdict
+from runner.spec.cell import PatchMode, Server
+from tests.support.simulated import a_cell
+
+FILES = sorted(SERVER_PROGRAM.glob("*.py"))
+
+
+def module(name: str, path: Path) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(name, path)
+    assert spec
+    assert spec.loader
+    made = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(made)
+    return made
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
+def test_it_is_written_for_python_3_8(path: Path) -> None:
+    ast.parse(path.read_text(encoding="utf-8"), feature_version=(3, 8))
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
+def test_nothing_but_the_standard_library_is_imported_at_once(path: Path) -> None:
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    names = {
+        alias.name for node in tree.body if isinstance(node, ast.Import) for alias in node.names
+    }
+    names |= {str(node.module) for node in tree.body if isinstance(node, ast.ImportFrom)}
+    own = {file.stem for file in FILES}
+    assert {name.partition(".")[0] for name in names} <= sys.stdlib_module_names | own
+
+
+def test_the_first_thing_main_does_is_to_prepare_evidence() -> None:
+    body = ast.parse((SERVER_PROGRAM / "main.py").read_text(encoding="utf-8")).body
+    statements = [ast.unparse(node) for node in body[1:3]]
+    assert statements == ["import diagnostics", "diagnostics.install()"]
+
+
+def test_patch_modes_servers_and_workloads_are_those_of_the_matrix() -> None:
+    assert set(module("patches", SERVER_PROGRAM / "patches.py").MODES) == set(PatchMode)
+    assert set(module("servers", SERVER_PROGRAM / "servers.py").SERVERS) == set(Server)
+    workloads = module("workloads", SERVER_PROGRAM / "workloads.py").WORKLOADS
+    assert a_cell().workload.name in workloads
+
+
+def test_both_sides_agree_on_what_they_share() -> None:
+    main = (SERVER_PROGRAM / "main.py").read_text(encoding="utf-8")
+    assert f"IMPORT_FAILED = {verdict.IMPORT_FAILED}\n" in main
+    assert f"PORT = {agent.PORT}\n" in main
+    assert f'return "{agent.BODY}"' in main
+    for name in server_environment(a_cell()):
+        assert any(name in file.read_text(encoding="utf-8") for file in FILES)
+    diagnostics = (SERVER_PROGRAM / "diagnostics.py").read_text(encoding="utf-8")
+    assert f'MARK_END = "{evidence.END_OF_DUMP}"' in diagnostics
+    assert SERVER_USER.split(":")[0] == str(SERVER_UID)
+
+
+def test_the_agent_knows_every_command_it_is_asked() -> None:
+    loaded = module("agent_in_pod", AGENT)
+    assert set(loaded.COMMANDS) == {"check", "load", "ab-opening", "sockets"}
+
+
+def test_counters_of_a_process_are_read_from_proc() -> None:
+    loaded = module("agent_in_pod", AGENT)
+    own = loaded.server_pids(os.getuid())
+    assert os.getpid() in own
+    snapshot = loaded.snapshot(os.getuid())
+    assert snapshot["cpu_s"] > 0
+    assert snapshot["rss_kib"] > 1000
+    assert snapshot["threads"] >= 1
+    assert set(snapshot["network"]) == set(loaded.NETWORK_COUNTERS)
+
+
+def test_a_thread_that_ended_does_not_make_counters_negative() -> None:
+    loaded = module("agent_in_pod", AGENT)
+    before = {"/proc/1/task/1": (10, 5, 1.0), "/proc/1/task/2": (100, 50, 10.0)}
+    after = {"/proc/1/task/1": (12, 6, 1.5), "/proc/1/task/3": (1, 1, 0.5)}
+    assert loaded.task_growth(before, after) == {
+        "voluntary_switches": 3,
+        "involuntary_switches": 2,
+        "run_delay_s": 1.0,
+    }

@@ -1,0 +1,186 @@
+"""One launch on the in-memory engine: every way it can end, and what is left in each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from runner.engine.memory import MemoryEngine
+from runner.engine.protocol import ContainerSpec, ExecResult
+from runner.errors import EngineError
+from runner.measurement.launch import Launch, LaunchResult
+from runner.measurement.outcome import Outcome
+from runner.spec.cell import Limits
+from tests.support.simulated import SimulatedPods, VirtualClock, a_cell, a_job, dead
+
+Answer = dict[str, Any]
+
+
+def launch(pods: SimulatedPods, engine: MemoryEngine | None = None) -> LaunchResult:
+    engine = engine or MemoryEngine(pods)
+    made = Launch(engine, a_job(a_cell()), VirtualClock())
+    try:
+        made.start()
+        made.load()
+        return made.collect()
+    finally:
+        made.close()
+        assert engine.containers == {}
+
+
+def refused(kind: str) -> Callable[[Answer], Answer]:
+    return lambda _: {"failed": kind, "reason": "as told"}
+
+
+def ab(**changes: object) -> Callable[[Answer], Answer]:
+    return lambda answer: {**answer, "ab": {**answer["ab"], **changes}}
+
+
+def report(old: str, new: str) -> Callable[[Answer], Answer]:
+    return lambda answer: ab(stdout=answer["ab"]["stdout"].replace(old, new))(answer)
+
+
+def test_ok() -> None:
+    record = launch(SimulatedPods()).record
+    assert (record.outcome, record.reason, record.disturbed) == (Outcome.OK, None, None)
+    assert record.ceiling_rps == pytest.approx(49.0196)
+    assert record.ab
+    assert record.ab.requests_per_second == 50
+    assert record.resources
+    assert record.resources.cpu_ms_per_request == pytest.approx(0.1)
+    assert record.resources.cpu_user_ms == pytest.approx(300)
+    assert record.resources.peak_threads == 102
+
+
+def test_serialised_cells_get_a_smaller_load() -> None:
+    record = launch(SimulatedPods(serial=True)).record
+    assert record.outcome is Outcome.SERIALISED
+    assert record.requests == 120
+    assert record.ceiling_rps == pytest.approx(49.0196)
+
+
+@pytest.mark.parametrize(
+    ("pods", "outcome", "reason"),
+    [
+        (SimulatedPods(check=refused("not-ready")), Outcome.HANG_AT_STARTUP, "as told"),
+        (SimulatedPods(check=refused("not-answered")), Outcome.HANG_AT_STARTUP, "as told"),
+        (SimulatedPods(check=refused("wrong-answer")), Outcome.WRONG_ANSWER, "as told"),
+        (SimulatedPods(check=refused("broken-answer")), Outcome.FAILED_REQUESTS, "as told"),
+        (
+            SimulatedPods(check=lambda a: {**a, "burst_answered": 0}),
+            Outcome.HANG_UNDER_LOAD,
+            "none of 5 requests sent at once was answered",
+        ),
+        (
+            SimulatedPods(load=ab(timed_out=True, exit_code=1)),
+            Outcome.HANG_UNDER_LOAD,
+            "5,000 of 5,000 requests answered in 300 s",
+        ),
+        (
+            SimulatedPods(load=ab(exit_code=119, stdout="")),
+            Outcome.HANG_UNDER_LOAD,
+            "no answer for 30 s under load",
+        ),
+        (
+            SimulatedPods(load=ab(exit_code=104, stdout="")),
+            Outcome.FAILED_REQUESTS,
+            "ab: connection reset by the server",
+        ),
+        (
+            SimulatedPods(load=ab(stdout="nothing of use")),
+            Outcome.FAILED_REQUESTS,
+            "ab: exit status 0",
+        ),
+        (
+            SimulatedPods(load=report("Failed requests:        0", "Failed requests:        2")),
+            Outcome.FAILED_REQUESTS,
+            "ab counted 2 failed requests",
+        ),
+        (
+            SimulatedPods(load=report("Requests per", "Non-2xx responses:      9\nRequests per")),
+            Outcome.FAILED_REQUESTS,
+            "9 answers with a status other than 2xx",
+        ),
+        (
+            SimulatedPods(load=report("requests:      5000", "requests:      4999")),
+            Outcome.FAILED_REQUESTS,
+            "4,999 of 5,000 requests complete",
+        ),
+    ],
+)
+def test_ends(pods: SimulatedPods, outcome: Outcome, reason: str) -> None:
+    record = launch(pods).record
+    assert record.outcome is outcome
+    assert record.reason
+    assert record.reason.startswith(reason)
+
+
+@pytest.mark.parametrize(
+    ("exit_code", "oom", "outcome", "reason"),
+    [
+        (1, False, Outcome.CRASHED, "exit status 1: boom"),
+        (139, False, Outcome.CRASHED, "killed by SIGSEGV: boom"),
+        (81, False, Outcome.IMPORT_ERROR, "boom"),
+        (0, True, Outcome.OOM_KILLED, "killed by the kernel"),
+        (137, True, Outcome.OOM_KILLED, "killed by the kernel"),
+    ],
+)
+@pytest.mark.parametrize("step", ["check", "load"])
+def test_the_server_dies(
+    exit_code: int, oom: bool, outcome: Outcome, reason: str, step: str
+) -> None:
+    pods = SimulatedPods()
+    engine = MemoryEngine(pods)
+
+    def die(answer: Answer) -> Answer:
+        dead(engine, exit_code, log="first\nboom\n\n", oom=oom)
+        return {"failed": "server-gone", "reason": "gone"} if step == "check" else answer
+
+    setattr(pods, step, die)
+    record = launch(pods, engine).record
+    assert record.outcome is outcome
+    assert record.reason
+    assert record.reason.startswith(reason)
+
+
+def test_hangs_leave_stacks_and_sockets() -> None:
+    result = launch(SimulatedPods(check=refused("not-ready")))
+    assert result.files["stacks.txt"] == b"SIGUSR1\n"
+    assert b"local_address" in result.files["sockets.txt"]
+
+
+@pytest.mark.parametrize("call", ["create", "start", "exec"])
+def test_an_engine_that_fails(call: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object, **__: object) -> ExecResult:
+        raise EngineError("no space left on device")
+
+    monkeypatch.setattr(MemoryEngine, call, fail)
+    record = launch(SimulatedPods()).record
+    assert record.outcome is Outcome.ENGINE_ERROR
+    assert record.reason == "no space left on device"
+
+
+def test_what_a_timed_out_create_made_unseen_is_removed() -> None:
+    engine = MemoryEngine(SimulatedPods())
+    create = engine.create
+
+    def create_and_time_out(spec: ContainerSpec) -> str:
+        container = create(spec)
+        if spec.joins:
+            raise EngineError("timed out")
+        return container
+
+    engine.create = create_and_time_out  # type: ignore[method-assign]
+    assert launch(SimulatedPods(), engine).record.outcome is Outcome.ENGINE_ERROR
+
+
+def test_a_launch_closed_while_it_starts_leaves_nothing() -> None:
+    pods = SimulatedPods()
+    engine = MemoryEngine(pods)
+    made = Launch(engine, a_job(a_cell(), limits=Limits()), VirtualClock())
+    made.close()
+    made.start()
+    assert engine.containers == {}
+    assert pods.events == []

@@ -1,0 +1,97 @@
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from runner.measurement import load
+from runner.measurement.coschedule import Jobs
+from runner.measurement.disturbance import disturbance
+from runner.measurement.estimate import launch_s, run_s
+from runner.measurement.records import Resources
+from runner.spec.ceiling import AbOpening, ceiling_rps, shortest_time_s
+from runner.spec.cell import Limits
+from tests.support.simulated import a_cell
+
+ALONE, TOGETHER = AbOpening.FIRST_ALONE, AbOpening.TOGETHER
+counts = st.integers(1, 10_000)
+
+
+def test_the_articles_load() -> None:
+    load_ = {"requests": 5000, "concurrency": 100, "service_s": 2.0}
+    assert shortest_time_s(**load_, opening=TOGETHER) == 100  # type: ignore[arg-type]
+    assert ceiling_rps(**load_, opening=TOGETHER) == 50  # type: ignore[arg-type]
+    assert shortest_time_s(**load_, opening=ALONE) == 102  # type: ignore[arg-type]
+    assert ceiling_rps(**load_, opening=ALONE) == pytest.approx(49.02, abs=0.005)  # type: ignore[arg-type]
+
+
+@given(counts, counts, st.floats(0.001, 10), st.sampled_from(AbOpening))
+def test_no_ceiling_is_above_littles_law(n: int, c: int, s: float, opening: AbOpening) -> None:
+    ceiling = ceiling_rps(requests=n, concurrency=c, service_s=s, opening=opening)
+    assert ceiling
+    assert ceiling <= min(n, c) / s * (1 + 1e-9)
+    slower = ceiling_rps(requests=n, concurrency=c, service_s=s, opening=ALONE)
+    assert slower
+    assert slower <= ceiling * (1 + 1e-9)
+
+
+def test_without_a_service_time_there_is_no_ceiling() -> None:
+    assert ceiling_rps(requests=1, concurrency=1, service_s=0, opening=ALONE) is None
+
+
+def test_a_deadline_follows_from_the_ceiling_and_never_exceeds_the_limit() -> None:
+    cell = a_cell()
+    assert load.full_load(cell, Limits(load_s=1000), ALONE).deadline_s == 3 * 102 + 10
+    assert load.full_load(cell, Limits(load_s=200), ALONE).deadline_s == 200
+
+
+@given(counts, counts, st.floats(0.0001, 30), st.floats(1, 1000))
+def test_a_serialised_load_fits_its_limit(n: int, c: int, lone_s: float, limit_s: float) -> None:
+    cell = a_cell(concurrency=min(n, c), requests=n)
+    cut = load.serialised_load(cell, Limits(load_s=limit_s), lone_s)
+    assert cut.concurrency <= cut.requests
+    assert cut.requests <= max(2, n)
+    assert cut.requests == 2 or cut.requests * lone_s <= limit_s
+
+
+def test_the_burst_is_never_larger_than_the_load() -> None:
+    assert load.burst_size(a_cell(concurrency=3)) == 3
+    assert load.burst_size(a_cell(concurrency=100)) == load.BURST
+
+
+def test_estimates() -> None:
+    cells = [a_cell(n) for n in range(26)]
+    one = launch_s(cells[0])
+    assert 102 < one < 115
+    assert run_s(cells, Jobs(limit=1)) == pytest.approx(26 * one)
+    assert one < run_s(cells, Jobs(limit=None)) < 1.3 * one
+
+
+QUIET = Resources(
+    cpu_user_ms=1,
+    cpu_system_ms=1,
+    cpu_ms_per_request=1,
+    peak_rss_mib=1,
+    peak_threads=1,
+    loadgen_run_queue_delay_ms=50,
+    listen_overflows=0,
+    listen_drops=0,
+    loadgen_cpu_share=0.1,
+    throttled_ms=0,
+)
+
+
+@pytest.mark.parametrize(
+    ("changed", "reason"),
+    [
+        ({}, None),
+        ({"loadgen_run_queue_delay_ms": 200}, "ab waited 0.20 ms per request for a CPU"),
+        ({"loadgen_run_queue_delay_ms": None}, None),
+        ({"listen_overflows": 3}, "the listen queue overflowed 3 times"),
+        ({"listen_drops": 2}, "the listen queue overflowed 2 times"),
+        ({"loadgen_cpu_share": 0.95}, "ab kept 95% of a CPU busy"),
+        ({"throttled_ms": 12.0}, "the server was throttled for 12 ms"),
+    ],
+)
+def test_disturbances(changed: dict[str, float | None], reason: str | None) -> None:
+    assert disturbance(QUIET.model_copy(update=changed), 1000) == reason

@@ -1,0 +1,165 @@
+"""Rounds, waves and repeats on the in-memory engine."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from runner.engine.memory import MemoryEngine
+from runner.errors import EngineError
+from runner.measurement.coschedule import ALONE_ABOVE, Jobs, packed, stagger
+from runner.measurement.launch import Launch, LaunchResult
+from runner.measurement.outcome import Outcome
+from runner.measurement.rounds import Method, measure
+from runner.measurement.schedule import rounds
+from runner.spec.ceiling import AbOpening
+from runner.spec.cell import Cell, Limits
+from tests.support.simulated import SimulatedPods, VirtualClock, a_cell, a_job
+
+CELLS = [a_cell(number) for number in range(6)]
+
+
+def method(jobs: Jobs, launches: int = 1, done: frozenset[tuple[str, int]] = frozenset()) -> Method:
+    return Method(
+        run="run",
+        limits=Limits(),
+        opening=AbOpening.FIRST_ALONE,
+        loadgen_image="loadgen",
+        server_images={cell.id: "server" for cell in CELLS},
+        launches=launches,
+        seed=7,
+        jobs=jobs,
+        done=done,
+    )
+
+
+def run(
+    pods: SimulatedPods,
+    how: Method,
+    on_end: Callable[[LaunchResult, bool], None] | None = None,
+) -> list[tuple[LaunchResult, bool]]:
+    engine = MemoryEngine(pods)
+    ended: list[tuple[LaunchResult, bool]] = []
+
+    def end(result: LaunchResult, final: bool) -> None:
+        ended.append((result, final))
+        if on_end:
+            on_end(result, final)
+
+    try:
+        measure(engine, CELLS, how, clock=VirtualClock(), on_begin=lambda _: None, on_end=end)
+    finally:
+        assert engine.containers == {}
+    return ended
+
+
+def test_every_round_has_every_cell_in_an_order_of_its_own() -> None:
+    orders = [order for _, order in rounds(CELLS, 5, seed=3)]
+    assert all(sorted(o, key=lambda c: c.id) == CELLS for o in orders)
+    assert len({tuple(o) for o in orders}) > 1
+    assert orders == [order for _, order in rounds(CELLS, 5, seed=3)]
+    assert orders != [order for _, order in rounds(CELLS, 5, seed=4)]
+
+
+@pytest.mark.parametrize("limit", [1, 2, 4, None])
+def test_every_launch_is_made_once(limit: int | None) -> None:
+    ended = run(SimulatedPods(), method(Jobs(limit=limit, cpus=2), launches=3))
+    made = [(result.record.cell, result.record.launch) for result, _ in ended]
+    assert sorted(made) == sorted((c.id, n) for c in CELLS for n in (1, 2, 3))
+
+
+def test_all_of_a_wave_are_checked_before_one_is_loaded() -> None:
+    pods = SimulatedPods()
+    run(pods, method(Jobs(limit=None, cpus=2)))
+    kinds = [kind for kind, _ in pods.events]
+    assert kinds == ["check"] * len(CELLS) + ["load"] * len(CELLS)
+
+
+def test_one_by_one_a_launch_is_over_before_the_next_is_checked() -> None:
+    pods = SimulatedPods()
+    run(pods, method(Jobs(limit=1)))
+    assert [kind for kind, _ in pods.events] == ["check", "load"] * len(CELLS)
+
+
+def test_what_is_done_is_not_made_again() -> None:
+    done = frozenset({(CELLS[0].id, 1), (CELLS[3].id, 2)})
+    ended = run(SimulatedPods(), method(Jobs(limit=2), launches=2, done=done))
+    made = {(result.record.cell, result.record.launch) for result, _ in ended}
+    assert made == {(c.id, n) for c in CELLS for n in (1, 2)} - done
+
+
+def test_disturbed_launches_are_repeated_and_at_last_shown_as_disturbed() -> None:
+    ended = run(SimulatedPods(wait_ms=lambda _: 0.5), method(Jobs(limit=3)))
+    assert len(ended) == 3 * len(CELLS)
+    final = [result.record for result, last in ended if last]
+    assert len(final) == len(CELLS)
+    assert all(r.disturbed and r.attempt == 3 for r in final)
+
+
+def test_a_repeat_that_goes_well_is_the_result() -> None:
+    ended = run(SimulatedPods(wait_ms=lambda made: 0.5 if made < 6 else 0), method(Jobs(limit=6)))
+    final = [result.record for result, last in ended if last]
+    assert [(r.disturbed, r.attempt) for r in final] == [(None, 2)] * len(CELLS)
+
+
+def test_a_cell_that_fails_stops_no_other() -> None:
+    def refuse_first(answer: dict[str, Any]) -> dict[str, Any]:
+        return {"failed": "not-ready", "reason": "hangs"} if len(pods.events) == 1 else answer
+
+    pods = SimulatedPods(check=refuse_first)
+    ended = run(pods, method(Jobs(limit=1)))
+    outcomes = [result.record.outcome for result, _ in ended]
+    assert sorted(outcomes) == [Outcome.HANG_AT_STARTUP] + [Outcome.OK] * 5
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, OSError("disk full")])
+def test_nothing_is_left_when_a_result_cannot_be_stored(error: BaseException) -> None:
+    def fail(_result: LaunchResult, _final: bool) -> None:
+        raise error
+
+    with pytest.raises((KeyboardInterrupt, OSError)):
+        run(SimulatedPods(), method(Jobs(limit=4)), fail)
+
+
+def test_a_dead_engine_ends_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    def gone(*_: object, **__: object) -> str:
+        raise EngineError("gone")
+
+    monkeypatch.setattr(MemoryEngine, "create", gone)
+    monkeypatch.setattr(MemoryEngine, "info", gone)
+    ended: list[LaunchResult] = []
+    with pytest.raises(EngineError, match="gone"):
+        run(SimulatedPods(), method(Jobs(limit=1)), lambda result, _: ended.append(result))
+    assert len(ended) == 1
+
+
+def started(cell: Cell, cpu_s: float) -> Launch:
+    pods = SimulatedPods(check=lambda answer: {**answer, "burst_cpu_s": 5 * cpu_s})
+    launch = Launch(MemoryEngine(pods), a_job(cell), VirtualClock())
+    launch.start()
+    return launch
+
+
+def test_loads_begin_evenly_over_one_service_time() -> None:
+    launches = [started(cell, 0.0) for cell in CELLS[:4]]
+    assert [offset for _, offset in stagger(launches)] == [0.0, 0.5, 1.0, 1.5]
+    assert stagger([]) == []
+
+
+def test_what_needs_a_cpu_runs_alone_and_the_rest_as_far_as_it_fits() -> None:
+    busy, idle = started(CELLS[0], 0.02), [started(cell, 0.001) for cell in CELLS[1:]]
+    assert busy.cpu_share
+    assert busy.cpu_share > ALONE_ABOVE
+    assert packed([busy, *idle], 10) == [idle, [busy]]
+    share = idle[0].cpu_share
+    assert share
+    assert [len(group) for group in packed(idle, 2.5 * share)] == [2, 2, 1]
+
+
+def test_jobs_shrink() -> None:
+    assert Jobs(limit=8).halved.wave == 4
+    assert Jobs(limit=1).halved.wave == 1
+    assert Jobs(limit=None).halved.wave == 20
+    assert Jobs(limit=None).one_by_one.wave == 1
