@@ -111,7 +111,15 @@ def set_up(engine: CountingEngine, experiment: Experiment, directory: Path) -> S
     before, began = engine.builds, time.monotonic()
     with contextlib.chdir(directory):
         locked = lock(experiment, (), architecture=engine.info().architecture)
-        prepare(engine, locked.cells, locked.locks, base=experiment.base, cache=CACHE, say=_quiet)
+        prepare(
+            engine,
+            locked.cells,
+            locked.locks,
+            experiment=experiment.name,
+            base=experiment.base,
+            cache=CACHE,
+            say=_quiet,
+        )
     return SetUp(locked=locked, seconds=time.monotonic() - began, builds=engine.builds - before)
 
 

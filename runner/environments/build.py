@@ -121,9 +121,9 @@ def server_environment(cell: Cell) -> dict[str, str]:
     }
 
 
-def ensure_cell(engine: Engine, cell: Cell, image: Image) -> Image:
+def ensure_cell(engine: Engine, experiment: str, cell: Cell, image: Image) -> Image:
     """The image of a cell: its environment's, with the cell's settings baked in."""
-    reference = cell_reference(cell)
+    reference = cell_reference(experiment, cell)
     environment = server_environment(cell)
     settings = " ".join(f'{name}="{value}"' for name, value in environment.items())
     key = digest([image.image_id, settings])[:12]

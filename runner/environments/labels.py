@@ -29,6 +29,10 @@ def digest(parts: Iterable[str | bytes]) -> str:
     return sha.hexdigest()
 
 
-def cell_reference(cell: Cell) -> str:
-    """The tag by which a cell can be run by hand; a tag has no `+`."""
-    return f"monkey-matrix/cell:{re.sub(r'[^A-Za-z0-9_.-]', '_', cell.id)}"
+def cell_reference(experiment: str, cell: Cell) -> str:
+    """The tag by which a cell can be run by hand; neither part of it may hold a `+`.
+
+    The experiment is part of it: its workload is, and the same id may stand in several.
+    """
+    repository = re.sub(r"[^a-z0-9]+", "-", experiment.lower()).strip("-") or "experiment"
+    return f"monkey-matrix/cell-{repository}:{re.sub(r'[^A-Za-z0-9_.-]', '_', cell.id)}"

@@ -41,6 +41,7 @@ def prepare(
     cells: Sequence[Cell],
     locks: Mapping[EnvironmentRequest, Lock],
     *,
+    experiment: str,
     base: Base,
     cache: Path,
     say: Callable[[str], None],
@@ -60,7 +61,9 @@ def prepare(
             if request in {cell.environment for cell in cells}
         }
         environments = {request: future.result() for request, future in built.items()}
-        tagged = list(pool.map(lambda c: _tagged(engine, c, environments[c.environment]), cells))
+        tagged = list(
+            pool.map(lambda c: _tagged(engine, experiment, c, environments[c.environment]), cells)
+        )
     outcome = dict(zip(cells, tagged, strict=True))
     return Prepared(
         kind=kind,
@@ -102,11 +105,11 @@ def _environment(
 
 
 def _tagged(
-    engine: Engine, cell: Cell, image: Image | NoBaseError | EngineError
+    engine: Engine, experiment: str, cell: Cell, image: Image | NoBaseError | EngineError
 ) -> Image | NoBaseError | EngineError:
     if not isinstance(image, Image):
         return image
     try:
-        return ensure_cell(engine, cell, image)
+        return ensure_cell(engine, experiment, cell, image)
     except EngineError as error:
         return error

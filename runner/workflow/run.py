@@ -87,7 +87,13 @@ def make_ready(
     if options.install and experiment.base.kind != "registry":
         ensure_tool("mmdebstrap", "mmdebstrap", reporter.say)
     prepared = prepare(
-        engine, locked.cells, locked.locks, base=experiment.base, cache=CACHE, say=reporter.say
+        engine,
+        locked.cells,
+        locked.locks,
+        experiment=experiment.name,
+        base=experiment.base,
+        cache=CACHE,
+        say=reporter.say,
     )
     return Ready(
         engine=engine,
@@ -146,8 +152,9 @@ def measure_all(
         run=directory.run_id,
         limits=ready.experiment.limits,
         opening=ready.ab.opening,
-        loadgen_image=ready.prepared.loadgen.reference,
-        server_images={c.id: image.reference for c, image in ready.prepared.cells.items()},
+        # By content, not by name: a name can be given to another image while the run lasts.
+        loadgen_image=ready.prepared.loadgen.image_id,
+        server_images={c.id: image.image_id for c, image in ready.prepared.cells.items()},
         launches=launches,
         seed=ready.seed,
         jobs=ready.jobs,

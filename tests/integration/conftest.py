@@ -71,7 +71,15 @@ def prepared(engine: DockerEngine) -> Prepared:
         requests, platform=platform_of(engine.info().architecture), cache_directory=CACHE
     )
     locks = {request: lock for request, lock in found.items() if isinstance(lock, Lock)}
-    made = prepare(engine, CELLS, locks, base=Base(kind="debian"), cache=CACHE, say=lambda _: None)
+    made = prepare(
+        engine,
+        CELLS,
+        locks,
+        experiment="tests",
+        base=Base(kind="debian"),
+        cache=CACHE,
+        say=lambda _: None,
+    )
     assert set(made.cells) == set(CELLS), (made.failed, made.unavailable)
     return made
 

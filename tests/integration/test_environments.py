@@ -64,7 +64,15 @@ def test_a_second_time_builds_nothing(
     monkeypatch.setattr(DockerEngine, "build", refuse)
     monkeypatch.setattr(DockerEngine, "import_image", refuse)
     locks = {r: _locked(r) for r in prepared.environments}
-    again = prepare(engine, CELLS, locks, base=Base(kind="debian"), cache=CACHE, say=lambda _: None)
+    again = prepare(
+        engine,
+        CELLS,
+        locks,
+        experiment="tests",
+        base=Base(kind="debian"),
+        cache=CACHE,
+        say=lambda _: None,
+    )
     assert again.cells == prepared.cells
 
 
@@ -102,7 +110,13 @@ def test_a_failing_build_stops_nobody_else(
     monkeypatch.setattr(DockerEngine, "build", build)
     monkeypatch.setattr("runner.environments.build.SERVER_DOCKERFILE", "FROM {base}\n# {user}\n")
     made = prepare(
-        engine, [good, bad], locks, base=Base(kind="debian"), cache=CACHE, say=lambda _: None
+        engine,
+        [good, bad],
+        locks,
+        experiment="tests",
+        base=Base(kind="debian"),
+        cache=CACHE,
+        say=lambda _: None,
     )
     assert set(made.failed) == {good, bad}
     assert all("no-such-base" in reason for reason in made.failed.values())
