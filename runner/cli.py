@@ -177,11 +177,20 @@ def _say(text: str) -> None:
     typer.echo(text, err=True)
 
 
+def _usage(error: typer.TyperException) -> str:
+    """What is wrong with the command line, on one line, and where to look it up."""
+    said = " ".join(error.format_message().split())
+    return f"{said.rstrip('.')}; `matrix --help` and `matrix COMMAND --help` list what there is"
+
+
 def main() -> None:
     """Run the command line and exit: the only place that does."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        code = application(standalone_mode=False) or 0
+        code = application(sys.argv[1:] or ["--help"], standalone_mode=False) or 0
+    except typer.TyperException as error:
+        code = UsageError.exit_code
+        _say(f"error: {_usage(error)}")
     except typer.Abort:
         code = INTERRUPTED
     except KeyboardInterrupt:

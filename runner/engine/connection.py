@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+from typing import Any
 
 import docker
 import requests
+from docker.constants import DEFAULT_DOCKER_API_VERSION
 from docker.errors import DockerException
 
 from runner.engine.docker_engine import DockerEngine
@@ -24,20 +26,32 @@ def connect() -> DockerEngine:
     `EngineUnavailableError` where none answers or the one that answers is too old.
     """
     try:
-        client = docker.from_env(timeout=PING_TIMEOUT_S)
-        version = client.version()
-    except (DockerException, requests.RequestException, ValueError) as error:
+        version = _version()
+        api = str(version["ApiVersion"])
+        newest = tuple(int(part) for part in api.split("."))
+    except (DockerException, requests.RequestException, ValueError, KeyError, TypeError) as error:
         raise EngineUnavailableError(_why(error)) from None
-    api = version.get("ApiVersion", "0.0")
-    if tuple(int(part) for part in api.split(".")) < OLDEST_API:
-        client.close()
+    if newest < OLDEST_API:
         raise EngineUnavailableError(
-            f"the engine at {client.api.base_url} is {version.get('Version', '?')} (API {api}), "
-            "too old: Docker Engine 20.10 (API 1.41) or newer is needed; upgrade it, or point "
-            "DOCKER_HOST at a newer one"
+            f"the engine that answers is {version.get('Version', '?')} (API {api}), too old: "
+            "Docker Engine 20.10 (API 1.41) or newer is needed; upgrade it, or point DOCKER_HOST "
+            "at a newer one"
         )
-    client.api.timeout = CALL_TIMEOUT_S
-    return DockerEngine(client)
+    ours = tuple(int(part) for part in DEFAULT_DOCKER_API_VERSION.split("."))
+    spoken = api if newest < ours else DEFAULT_DOCKER_API_VERSION
+    return DockerEngine(docker.from_env(version=spoken, timeout=CALL_TIMEOUT_S))
+
+
+def _version() -> dict[str, Any]:
+    """What the engine says of itself, asked without a version of the API: any engine answers that.
+
+    docker-py would ask by itself, but leaves its sockets open where no engine answers.
+    """
+    client = docker.from_env(version=DEFAULT_DOCKER_API_VERSION, timeout=PING_TIMEOUT_S)
+    try:
+        return dict(client.api.version(api_version=False))
+    finally:
+        client.close()
 
 
 def _why(error: Exception) -> str:

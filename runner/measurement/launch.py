@@ -308,9 +308,9 @@ class Launch:
         )
 
     def _disturbance(self, outcome: Outcome, resources: Resources | None) -> str | None:
-        if not outcome.has_figures or resources is None or self.sent is None:
+        if not outcome.has_figures or resources is None or self.figures is None:
             return None
-        return disturbance(resources, self.sent.requests)
+        return disturbance(resources, self.figures)
 
     def _resources_used(self) -> Resources | None:
         reply, figures = self.reply, self.figures

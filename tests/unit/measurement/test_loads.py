@@ -4,14 +4,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runner.measurement import load
+from runner.measurement import ab, load
 from runner.measurement.coschedule import Jobs
 from runner.measurement.disturbance import disturbance
 from runner.measurement.estimate import launch_s, run_s
 from runner.measurement.records import Resources
 from runner.spec.ceiling import AbOpening, ceiling_rps, shortest_time_s
 from runner.spec.cell import Limits
-from tests.support.simulated import a_cell
+from tests.support.simulated import REPORT, a_cell
 
 ALONE, TOGETHER = AbOpening.FIRST_ALONE, AbOpening.TOGETHER
 counts = st.integers(1, 10_000)
@@ -81,11 +81,20 @@ QUIET = Resources(
 )
 
 
+FIGURES = ab.parse(
+    REPORT.format(concurrency=100, seconds=20.0, requests=1000, failed=0, rate=50, mean=2000)
+)
+
+
 @pytest.mark.parametrize(
     ("changed", "reason"),
     [
         ({}, None),
-        ({"loadgen_run_queue_delay_ms": 200}, "ab waited 0.20 ms per request for a CPU"),
+        (
+            {"loadgen_run_queue_delay_ms": 200},
+            "ab waited 0.20 ms per request for a CPU (1.0% of the time)",
+        ),
+        ({"loadgen_run_queue_delay_ms": 149}, None),
         ({"loadgen_run_queue_delay_ms": None}, None),
         ({"listen_overflows": 3}, "the listen queue overflowed 3 times"),
         ({"listen_drops": 2}, "the listen queue overflowed 2 times"),
@@ -94,4 +103,11 @@ QUIET = Resources(
     ],
 )
 def test_disturbances(changed: dict[str, float | None], reason: str | None) -> None:
-    assert disturbance(QUIET.model_copy(update=changed), 1000) == reason
+    assert disturbance(QUIET.model_copy(update=changed), FIGURES) == reason
+
+
+def test_a_long_load_may_wait_a_little_more_for_each_request() -> None:
+    waiting = QUIET.model_copy(update={"loadgen_run_queue_delay_ms": 900})
+    few = FIGURES.model_copy(update={"complete": 120, "time_taken_s": 240.0})
+    assert disturbance(waiting, few) is None
+    assert disturbance(waiting, FIGURES)
