@@ -86,7 +86,7 @@ class Launch:
         self.files: dict[str, bytes] = {}
         self._pod: Pod | None = None
         self._resources = ExitStack()
-        self._closed = False
+        self.closed = False
         self._began = clock.monotonic()
         self._started_at = clock.now()
 
@@ -111,7 +111,7 @@ class Launch:
 
         A pod that another thread is still bringing up is removed by that thread.
         """
-        self._closed = True
+        self.closed = True
         self._resources.close()
 
     @property
@@ -189,7 +189,7 @@ class Launch:
         )
         self._pod = Pod(self.engine, plan)
         self._resources.enter_context(self._pod)
-        if self._closed:
+        if self.closed:
             self.close()
             raise LaunchEndedError(Outcome.ENGINE_ERROR, "interrupted")
         self.checked = self._check(self._pod)

@@ -48,6 +48,9 @@ def run_wave(
 
     def end(launch: Launch) -> None:
         result = launch.collect()
+        # What a removed pod still seems to say, a crash for one, is not the cell's doing.
+        if launch.closed:
+            return
         with storing:
             on_end(result)
 

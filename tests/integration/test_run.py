@@ -181,10 +181,14 @@ def wait_for(process: subprocess.Popen[str], wanted: str) -> str:
     raise AssertionError(f"never said {wanted!r}: {seen}")
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_interrupted(project: Project, pods: Any, number: signal.Signals) -> None:
-    process = project.start("run", "--jobs", "1")
+@pytest.mark.parametrize(
+    ("number", "jobs"), [(signal.SIGINT, "1"), (signal.SIGTERM, "1"), (signal.SIGINT, "2")]
+)
+def test_interrupted(project: Project, pods: Any, number: signal.Signals, jobs: str) -> None:
+    process = project.start("run", "--jobs", jobs)
     wait_for(process, "#1: ")
+    wait_for(process, "[")
+    time.sleep(1)
     process.send_signal(number)
     stdout, stderr = process.communicate(timeout=60)
     assert process.returncode == 130
@@ -193,9 +197,10 @@ def test_interrupted(project: Project, pods: Any, number: signal.Signals) -> Non
     assert "requests/s" in stdout
     assert "Not measured" in stdout
     assert pods() == []
+    assert {row["outcome"] for row in project.rows()} <= {"ok", "serialised", None}
     done = len(project.finished())
     assert 0 < done < CELLS * LAUNCHES
-    code, _, stderr = project.matrix("run", "--jobs", "1")
+    code, _, stderr = project.matrix("run", "--jobs", jobs)
     assert code == 0
     assert f"{done} launches measured before are used again" in stderr
     assert all(row["launches"] == LAUNCHES for row in project.rows())

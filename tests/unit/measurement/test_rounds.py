@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -121,6 +123,40 @@ def test_nothing_is_left_when_a_result_cannot_be_stored(error: BaseException) ->
 
     with pytest.raises((KeyboardInterrupt, OSError)):
         run(SimulatedPods(), method(Jobs(limit=4)), fail)
+
+
+def test_what_ends_because_its_pod_was_removed_is_no_result() -> None:
+    """The first load is interrupted; the others end then, as their pods go."""
+    interrupted = threading.Event()
+    stored: list[LaunchResult] = []
+
+    def load(answer: dict[str, Any]) -> dict[str, Any]:
+        if pods.loads > 1:
+            interrupted.wait(10)
+            while engine.containers:
+                time.sleep(0.001)
+        return answer
+
+    def end(result: LaunchResult, _final: bool) -> None:
+        stored.append(result)
+        interrupted.set()
+        raise KeyboardInterrupt
+
+    pods = SimulatedPods(load=load)
+    engine = MemoryEngine(pods)
+    with pytest.raises(KeyboardInterrupt):
+        measure(
+            engine,
+            CELLS,
+            method(Jobs(limit=6)),
+            clock=VirtualClock(),
+            on_begin=lambda _: None,
+            on_end=end,
+        )
+    for thread in threading.enumerate():
+        if thread is not threading.current_thread():
+            thread.join(10)
+    assert len(stored) == 1
 
 
 def test_a_dead_engine_ends_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
