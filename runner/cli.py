@@ -11,10 +11,11 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from runner.errors import EngineError, InterruptedRunError, MatrixError, UsageError
+from runner.errors import EngineError, InterruptedRunError, MatrixError, RegressionError, UsageError
 from runner.measurement.coschedule import LARGEST_WAVE
 from runner.progress import reporter
 from runner.report.formats import Format
+from runner.report.statistics import THRESHOLD
 from runner.workflow import clean as clean_up
 from runner.workflow import doctor as examine
 from runner.workflow import plan as planning
@@ -46,6 +47,9 @@ SelectOption = Annotated[
 ]
 RequestsOption = Annotated[int | None, typer.Option(help="Requests per launch.")]
 ConcurrencyOption = Annotated[int | None, typer.Option(help="Clients at once.")]
+ThresholdOption = Annotated[
+    float, typer.Option(help="Share by which medians must differ to count.")
+]
 LaunchesOption = Annotated[int | None, typer.Option(help="Launches per cell.")]
 MATRIX_FILE = Path("matrix.yaml")
 RESULTS = Path("results")
@@ -130,9 +134,25 @@ def table(
     format: Annotated[Format, typer.Option(help="The table's format.")] = Format.PLAIN,  # noqa: A002
     pivot: Annotated[str | None, typer.Option(metavar="AXIS", help="One column per value.")] = None,
     sort: Annotated[str | None, typer.Option(metavar="COLUMN", help="`-COLUMN`: down.")] = None,
+    threshold: ThresholdOption = THRESHOLD,
 ) -> None:
     """Print the comparison table of a run."""
-    typer.echo(read.table(results, run, format_=format, pivot=pivot, sort=sort))
+    typer.echo(
+        read.table(results, run, format_=format, pivot=pivot, sort=sort, threshold=threshold)
+    )
+
+
+@application.command()
+def compare(
+    old: Annotated[str, typer.Argument(help="A run directory, or `latest`.")],
+    new: RunArgument = "latest",
+    *,
+    file: FileOption = MATRIX_FILE,  # noqa: ARG001 - every command takes it
+    results: ResultsOption = RESULTS,
+    threshold: ThresholdOption = THRESHOLD,
+) -> None:
+    """Print what changed between two runs; exit 1 where a cell got slower or worse."""
+    typer.echo(read.compare(results, old, new, threshold=threshold))
 
 
 @application.command()
@@ -200,6 +220,9 @@ def main() -> None:
         code = INTERRUPTED
         typer.echo(str(interrupted))
         _say("interrupted: this is what was measured until then")
+    except RegressionError as found:
+        code = found.exit_code
+        typer.echo(str(found))
     except MatrixError as error:
         code = error.exit_code
         _say(f"error: {error}")

@@ -31,6 +31,12 @@ class InterruptedRunError(MatrixError):
     exit_code = 130
 
 
+class RegressionError(MatrixError):
+    """A comparison found a regression; the message is the comparison."""
+
+    exit_code = 1
+
+
 class EngineError(Exception):
     """One engine call failed. A launch turns it into the outcome `engine-error`."""
 

@@ -12,7 +12,9 @@ from pydantic_core import to_json
 
 from runner.environments.base import SUITES
 from runner.measurement import estimate
+from runner.measurement.coschedule import Jobs
 from runner.progress import duration
+from runner.report.statistics import launches_needed
 from runner.spec.ceiling import AbOpening, ceiling_rps
 from runner.spec.cell import Cell, Experiment
 from runner.workflow.choice import Choice, expand
@@ -99,12 +101,18 @@ def _columns(lines: list[tuple[str, ...]]) -> str:
 
 
 def _total(experiment: Experiment, locked: LockedCells) -> str:
-    seconds = sum(estimate.launch_s(cell) for cell in locked.cells) * experiment.launches
     environments = {lock_.digest for cell in locked.cells if (lock_ := locked.lock_of(cell))}
+    together, alone = (
+        duration(experiment.launches * estimate.run_s(locked.cells, Jobs(limit=limit)))
+        for limit in (None, 1)
+    )
+    baseline = experiment.baseline
+    comparisons = sum(any(c.axis(a) != v for a, v in baseline) for c in locked.cells)
     return (
         f"{experiment.name}: {len(locked.cells)} cells in {len(environments)} environments × "
-        f"{experiment.launches} launch{'es' if experiment.launches > 1 else ''}, "
-        f"about {duration(seconds)} one after the other (the images not counted)"
+        f"{experiment.launches} launch{'es' if experiment.launches > 1 else ''}: about {together} "
+        f"where all fit side by side, {alone} with --jobs 1 (the images not counted)\n"
+        f"a verdict on {comparisons} comparisons needs --launches {launches_needed(comparisons)}"
     )
 
 

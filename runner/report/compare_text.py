@@ -1,0 +1,35 @@
+"""A comparison of two runs for people."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from tabulate import tabulate
+
+from runner.report.columns import NOTHING
+from runner.report.compare import CellComparison, RunComparison
+
+
+def text(comparison: RunComparison) -> str:
+    """Doubts first, then a line per cell, then the sum."""
+    old, new = comparison.old, comparison.new
+    lines = [f"old: {old.experiment}, run {old.run_id}", f"new: {new.experiment}, run {new.run_id}"]
+    if comparison.doubts:
+        lines += ["", "Not measured alike, so a difference may come from this:"]
+        lines += [f"  {doubt}" for doubt in comparison.doubts]
+    headings = ("cell", "old", "new", "new / old", "verdict")
+    table = tabulate([_line(cell) for cell in comparison.cells], headings, disable_numparse=True)
+    counts = Counter(str(cell.change) for cell in comparison.cells)
+    total = ", ".join(f"{number} {change}" for change, number in counts.most_common())
+    ending = "regression" if comparison.has_regression else "no regression"
+    return "\n".join([*lines, "", table, "", *_reasons(comparison), f"{ending}: {total}"])
+
+
+def _line(cell: CellComparison) -> tuple[str, ...]:
+    ratio = f"{cell.ratio:.3f}" if cell.ratio is not None else NOTHING
+    return (cell.cell, str(cell.old or NOTHING), str(cell.new or NOTHING), ratio, str(cell.change))
+
+
+def _reasons(comparison: RunComparison) -> list[str]:
+    worse = [cell for cell in comparison.cells if cell.is_regression and cell.reason]
+    return [f"{cell.cell}: {cell.reason}" for cell in worse] + ([""] if worse else [])
