@@ -95,7 +95,7 @@ def plan(
 ) -> None:
     """Print every cell: its ceiling and predicted duration, and what is unavailable and why."""
     choice = _choice(file, experiment, select, (requests, concurrency, launches))
-    typer.echo(planning.plan(choice, as_json=as_json))
+    _print(planning.plan(choice, as_json=as_json))
 
 
 @application.command()
@@ -122,7 +122,7 @@ def run(
     console = Console(stderr=True)
     with reporter(console) as progress:
         result = running.run(choice, options, progress)
-    typer.echo(result)
+    _print(result)
 
 
 @application.command()
@@ -137,9 +137,7 @@ def table(
     threshold: ThresholdOption = THRESHOLD,
 ) -> None:
     """Print the comparison table of a run."""
-    typer.echo(
-        read.table(results, run, format_=format, pivot=pivot, sort=sort, threshold=threshold)
-    )
+    _print(read.table(results, run, format_=format, pivot=pivot, sort=sort, threshold=threshold))
 
 
 @application.command()
@@ -152,7 +150,7 @@ def compare(
     threshold: ThresholdOption = THRESHOLD,
 ) -> None:
     """Print what changed between two runs; exit 1 where a cell got slower or worse."""
-    typer.echo(read.compare(results, old, new, threshold=threshold))
+    _print(read.compare(results, old, new, threshold=threshold))
 
 
 @application.command()
@@ -164,7 +162,7 @@ def show(
     results: ResultsOption = RESULTS,
 ) -> None:
     """Print everything about one cell, with the commands that reproduce it by hand."""
-    typer.echo(read.show(results, run, cell))
+    _print(read.show(results, run, cell))
 
 
 @application.command()
@@ -178,7 +176,7 @@ def doctor(
 ) -> None:
     """Print what this machine and engine offer, what is missing, and the command that mends it."""
     text, healthy = examine.doctor(file, results, install=install, say=_say)
-    typer.echo(text)
+    _print(text)
     if not healthy:
         raise typer.Exit(FAILED)
 
@@ -190,11 +188,24 @@ def clean(
     results: ResultsOption = RESULTS,  # noqa: ARG001
 ) -> None:
     """Remove this project's containers and images, nobody else's."""
-    typer.echo(clean_up.clean())
+    _print(clean_up.clean())
 
 
 def _say(text: str) -> None:
+    """Print a message for people to standard error."""
     typer.echo(text, err=True)
+
+
+def _print(text: str) -> None:
+    """Print a result to standard output, whose reader may have left early (`matrix table | head`).
+
+    What was measured is on disk by then: that nobody reads it here is no failure.
+    """
+    try:
+        typer.echo(text)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _usage(error: typer.TyperException) -> str:
@@ -218,11 +229,11 @@ def main() -> None:
         _say("interrupted: what was measured is stored; the same command goes on from there")
     except InterruptedRunError as interrupted:
         code = INTERRUPTED
-        typer.echo(str(interrupted))
+        _print(str(interrupted))
         _say("interrupted: this is what was measured until then")
     except RegressionError as found:
         code = found.exit_code
-        typer.echo(str(found))
+        _print(str(found))
     except MatrixError as error:
         code = error.exit_code
         _say(f"error: {error}")
@@ -232,8 +243,4 @@ def main() -> None:
             f"error: the engine failed: {error}; what was measured is stored: see to the engine "
             "(`matrix doctor`), and the same command goes on from there"
         )
-    except BrokenPipeError:
-        # The reader of the results left early (`matrix table | head`).
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        code = 0
     sys.exit(code)
