@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import re
+import sys
 import tarfile
 from pathlib import Path
 
@@ -136,10 +137,9 @@ def test_nothing_of_the_host_is_in_an_image(
 
 def _traces(archive: io.BytesIO) -> list[str]:
     """Files that name this host's home, a proxy, its package index or its mirror."""
-    words = {str(Path.home()) if Path.home() != Path("/root") else "/root/.pyenv"}
+    words = {str(Path.cwd()), sys.base_prefix} - {"/usr", "/usr/local"}
     words |= {os.environ[n] for n in os.environ if n.lower().endswith("_proxy") and os.environ[n]}
     words |= {os.environ[n] for n in os.environ if n in {"UV_INDEX_URL", "PIP_INDEX_URL"}}
-    words.add(str(Path.cwd()))
     pattern = re.compile("|".join(re.escape(word) for word in words if len(word) > 3).encode())
     found = []
     with tarfile.open(fileobj=archive) as tar:

@@ -98,7 +98,7 @@ FILES: dict[str, tuple[str, ...]] = {
     "unknown server": (GOOD + "    server: werkzeg\n", "14:13", "did you mean 'werkzeug'"),
     "unknown base": (GOOD + "    base: debain\n", "14:", "did you mean 'debian'"),
     "empty axis": (put("[25.9.1]", "[]"), "7:15", "empty"),
-    "null axis": (put("gevent: [25.9.1]", "gevent:"), "8:", "needs gevent"),
+    "null axis": (put("gevent: [25.9.1]", "gevent:"), "axes.gevent", "empty"),
     "axes is a list": (put("axes:", "axes: []\n    x:"), "5:11", "mapping"),
     "duplicate value": (put("[25.9.1]", "[25.9.1, 25.9.1]"), "7:24", "twice"),
     "the same version in two spellings": (put("[25.9.1]", "[25.9.1, ==25.9.1]"), "7:24", "twice"),
