@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from enum import StrEnum
 
 from runner.measurement.outcome import Outcome
@@ -12,9 +12,10 @@ from runner.report.row import Row
 from runner.report.rows import collate
 from runner.report.speedup import Launches, rates_by_round
 from runner.report.statistics import THRESHOLD, Comparison, Difference, differences
-from runner.store.records import RunRecord
+from runner.store.records import CellRecord, RunRecord
 
-#: Outcomes that say nothing of the cell itself.
+#: Outcomes that say nothing of the cell itself: it was not measured, or not for its own fault. A
+#: cell that comes from or goes to one of them has changed, but nobody can say for the worse.
 NO_WORD = {Outcome.UNAVAILABLE, Outcome.BUILD_FAILED, Outcome.ENGINE_ERROR, None}
 #: From the best to the worst; all that are not named are equally bad.
 QUALITY = {Outcome.OK: 2, Outcome.SERIALISED: 1}
@@ -81,7 +82,10 @@ def compare(
         for cell in dict.fromkeys((*after, *before))
     ]
     return RunComparison(
-        old=old[0], new=new[0], doubts=tuple(doubts(old[0], new[0])), cells=tuple(cells)
+        old=old[0],
+        new=new[0],
+        doubts=tuple(doubts(old[0], new[0], old[1], new[1])),
+        cells=tuple(cells),
     )
 
 
@@ -140,57 +144,107 @@ def _outcome_change(old: Outcome | None, new: Outcome | None) -> Change | Differ
     return Change.BETTER if worth_new > worth_old else Change.WORSE
 
 
-def doubts(old: RunRecord, new: RunRecord) -> Iterator[str]:
-    """Differences of machine and method that a difference of figures may come from."""
-    pairs = {
-        "method version": (old.method.version, new.method.version),
-        "experiment": (old.experiment, new.experiment),
-        "host": (old.host.hostname, new.host.hostname),
-        "CPUs": (old.host.cpus, new.host.cpus),
-        "CPU": (old.host.cpu_model, new.host.cpu_model),
-        "operating system": (old.host.os, new.host.os),
-        "kernel": (old.host.kernel, new.host.kernel),
-        "engine": (old.engine.version, new.engine.version),
-        "engine's machine": (old.engine.operating_system, new.engine.operating_system),
-        "cgroup version": (old.engine.cgroup_version, new.engine.cgroup_version),
-        "ab": (old.method.ab_version, new.method.ab_version),
-        "ab sends its first request alone": (
-            old.method.ab_first_request_alone,
-            new.method.ab_first_request_alone,
-        ),
-        "cells side by side": (old.jobs or "auto", new.jobs or "auto"),
-        "limits": (old.limits, new.limits),
-        "base images": (_bases(old), _bases(new)),
-    }
-    for name, (before, after) in pairs.items():
-        if before != after:
-            yield f"{name}: {before} → {after}"
+def doubts(
+    old: RunRecord, new: RunRecord, old_launches: Launches, new_launches: Launches
+) -> Iterator[str]:
+    """Differences of machine and method that a difference of figures may come from.
+
+    First of them: launches that are the same on both sides, which cannot differ from themselves.
+    """
+    yield from _same_launches(old, new, old_launches, new_launches)
+    before, after = _conditions(old), _conditions(new)
+    for name in before:
+        if before[name] != after[name]:
+            yield f"{name}: {before[name]} → {after[name]}"
+    yield from _base_doubts(old, new)
     yield from _cell_doubts(old, new)
 
 
-def _bases(run: RunRecord) -> str:
-    images = {e.base.reference: e.base for e in run.environments.values()}
-    return ", ".join(
-        f"{name} ({(base.digest or '?').removeprefix('sha256:')[:12]})"
-        for name, base in sorted(images.items())
-    )
+def _same_launches(
+    old: RunRecord, new: RunRecord, old_launches: Launches, new_launches: Launches
+) -> Iterator[str]:
+    before, after = _origins(old, old_launches), _origins(new, new_launches)
+    if same := len(before & after):
+        yield (
+            f"the same launches on both sides: {same} of {len(after)}, taken over from an earlier "
+            "run; `matrix run --fresh` measures anew"
+        )
+
+
+def _origins(run: RunRecord, launches: Launches) -> set[tuple[str, str, int]]:
+    """The run that each launch was made in, its cell and its number."""
+    return {
+        (launch.reused_from or run.run_id, launch.cell, launch.launch)
+        for of_cell in launches.values()
+        for launch in of_cell
+    }
+
+
+def _conditions(run: RunRecord) -> dict[str, object]:
+    """What holds for all cells of a run, by the name that a reader knows it by."""
+    host, engine, method = run.host, run.engine, run.method
+    return {
+        "method version": method.version,
+        "experiment": run.experiment,
+        "host": host.hostname,
+        "CPUs": host.cpus,
+        "CPU": host.cpu_model,
+        "operating system": host.os,
+        "kernel": host.kernel,
+        "engine": engine.version,
+        "engine's machine": engine.operating_system,
+        "engine's kernel": engine.kernel,
+        "engine's CPUs": engine.cpus,
+        "storage driver": engine.storage_driver,
+        "cgroup version": engine.cgroup_version,
+        "ab": method.ab_version,
+        "ab sends its first request alone": method.ab_first_request_alone,
+        "cells side by side": run.jobs or "auto",
+        **{f"limit {name}": value for name, value in asdict(run.limits).items()},
+    }
+
+
+def _base_doubts(old: RunRecord, new: RunRecord) -> Iterator[str]:
+    """Pythons of both runs that stand on different images."""
+    before, after = _bases(old), _bases(new)
+    for python in before:
+        if python in after and before[python] != after[python]:
+            yield f"base image of Python {python}: {before[python]} → {after[python]}"
+
+
+def _bases(run: RunRecord) -> dict[str, str]:
+    """Each Python's base image; environments of one Python share it."""
+    return {
+        e.python: f"{e.base.reference} from {e.base.origin} "
+        f"({(e.base.digest or 'no digest').removeprefix('sha256:')[:12]})"
+        for e in run.environments.values()
+    }
 
 
 def _cell_doubts(old: RunRecord, new: RunRecord) -> Iterator[str]:
-    """Cells of the same name that were not given the same thing."""
+    """Cells of the same name that were not given the same thing, those alike in one line."""
     before = {cell.id: cell for cell in old.cells}
-    for cell in new.cells:
-        earlier = before.get(cell.id)
-        if earlier is None:
-            continue
-        loads = [
-            f"{c.workload} {c.workload_seconds:g} s, ab -c {c.concurrency} -n {c.requests}"
-            for c in (earlier, cell)
-        ]
-        if loads[0] != loads[1]:
-            yield f"load of {cell.id}: {loads[0]} → {loads[1]}"
-        if _lock(old, earlier.environment) != _lock(new, cell.environment):
-            yield f"packages of {cell.id} differ beyond those named in the matrix file"
+    pairs = [(before[cell.id], cell) for cell in new.cells if cell.id in before]
+    differing: dict[str, list[str]] = {}
+    for earlier, cell in pairs:
+        for words in _given_otherwise(old, earlier, new, cell):
+            differing.setdefault(words, []).append(cell.id)
+    for words, cells in differing.items():
+        whose = f"all {len(pairs)} cells" if len(cells) == len(pairs) > 1 else ", ".join(cells)
+        yield f"{whose}: {words}"
+
+
+def _given_otherwise(
+    old: RunRecord, earlier: CellRecord, new: RunRecord, cell: CellRecord
+) -> Iterator[str]:
+    loads = [
+        f"{c.server}, {c.workload} {c.workload_seconds:g} s, ab -c {c.concurrency} -n {c.requests}"
+        for c in (earlier, cell)
+    ]
+    if loads[0] != loads[1]:
+        yield f"{loads[0]} → {loads[1]}"
+    if _lock(old, earlier.environment) != _lock(new, cell.environment):
+        yield "locked to different packages"
 
 
 def _lock(run: RunRecord, environment: str | None) -> str | None:

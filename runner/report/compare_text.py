@@ -7,7 +7,8 @@ from collections import Counter
 from tabulate import tabulate
 
 from runner.report.columns import NOTHING
-from runner.report.compare import CellComparison, RunComparison
+from runner.report.compare import CellComparison, Change, RunComparison
+from runner.report.text import one_line
 
 
 def text(comparison: RunComparison) -> str:
@@ -31,5 +32,10 @@ def _line(cell: CellComparison) -> tuple[str, ...]:
 
 
 def _reasons(comparison: RunComparison) -> list[str]:
-    worse = [cell for cell in comparison.cells if cell.is_regression and cell.reason]
-    return [f"{cell.cell}: {cell.reason}" for cell in worse] + ([""] if worse else [])
+    """Why cells ended otherwise than before, or worse."""
+    told = [
+        f"{cell.cell}: {one_line(cell.reason)}"
+        for cell in comparison.cells
+        if cell.reason and (cell.is_regression or cell.change is Change.OTHER)
+    ]
+    return [*told, ""] if told else []

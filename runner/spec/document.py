@@ -6,14 +6,27 @@ import difflib
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NoReturn, TypeAlias
+from typing import NoReturn, Protocol, TypeAlias
 
 import yaml
+from yaml.reader import ReaderError
 
 from runner.errors import SpecError
 
 Plain: TypeAlias = "str | list[Plain] | dict[str, Plain] | None"
 Place = tuple[str | int, ...]
+
+
+class Mark(Protocol):
+    """Where something stands, counted from 0; libyaml's and PyYAML's own are different classes."""
+
+    @property
+    def line(self) -> int:
+        """The line."""
+
+    @property
+    def column(self) -> int:
+        """The column."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,42 +52,71 @@ class Document:
 
     def fail(self, place: Place, message: str, *, key: bool = False) -> NoReturn:
         """Raise a `SpecError` at a place."""
+        if len(message) > LONGEST_MESSAGE:  # it quotes what was written: keep the remedy in sight
+            message = f"{message[:300]} … {message[-300:]}"
         raise SpecError(f"{self.position(place, key=key)}: {message}")
 
 
 KEY = "\0key"
 NULLS = {"", "~", "null", "Null", "NULL"}
 MERGE = "tag:yaml.org,2002:merge"
+#: libyaml's where PyYAML has it: ten times as fast on a large file.
+LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+DEEPEST = 50
+LONGEST_MESSAGE = 1000
+#: Far above any matrix; aliases of aliases can make billions of values out of a few lines.
+MOST_VALUES = 300_000
 
 
 def read(path: Path) -> Document:
     """Read a YAML file; `SpecError` for what cannot be read or parsed, with its position."""
     text = _text(path)
+    _refuse_depth(path, text)
     try:
         nodes = _composed(text)
+    except ReaderError as error:
+        before = text[: error.position]
+        line, column = before.count("\n") + 1, len(before) - before.rfind("\n")
+        raise SpecError(
+            f"{path}:{line}:{column}: YAML does not allow the character "
+            f"#x{error.character:04x}; remove it"
+        ) from None
     except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        where = f"{path}:{mark.line + 1}:{mark.column + 1}" if mark else f"{path}:1:1"
+        where = _at(path, error.problem_mark or error.context_mark)
         problem = error.problem or error.context
         raise SpecError(f"{where}: not valid YAML: {problem}; mend the line or quote it") from None
-    except yaml.YAMLError as error:
-        raise SpecError(f"{path}:1:1: not valid YAML: {' '.join(str(error).split())}") from None
     if len(nodes) > 1:
-        raise SpecError(f"{path}: holds {len(nodes)} YAML documents; keep one, without `---`")
-    if not nodes or nodes[0] is None:
+        where = _at(path, nodes[1].start_mark)
+        raise SpecError(f"{where}: {len(nodes)} YAML documents, the second starts here; keep one")
+    if not nodes:
         raise SpecError(f"{path}:1:1: the file is empty; it needs `version: 1` and `experiments:`")
     places: dict[Place, tuple[int, int]] = {}
     content = _plain(path, nodes[0], (), places, ())
     return Document(path=path, content=content, places=places)
 
 
-def _composed(text: str) -> list[yaml.Node | None]:
-    """The documents' nodes, by libyaml where PyYAML has it: ten times as fast on a large file.
+def _at(path: Path, mark: Mark | None) -> str:
+    return f"{path}:{mark.line + 1}:{mark.column + 1}" if mark else f"{path}:1:1"
 
-    Of a file with a mistake in it PyYAML's own parser tells more, so that is asked again.
-    """
+
+def _refuse_depth(path: Path, text: str) -> None:
+    """Composing is recursive, in C too, where running out of stack ends the process."""
+    depth = 0
     try:
-        return list(yaml.compose_all(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader)))
+        for event in yaml.parse(text, Loader=LOADER):
+            depth += isinstance(event, yaml.CollectionStartEvent)
+            depth -= isinstance(event, yaml.CollectionEndEvent)
+            if depth > DEEPEST:
+                where = _at(path, event.start_mark)
+                raise SpecError(f"{where}: nested more than {DEEPEST} deep; write it flat")
+    except yaml.YAMLError:
+        return  # composing says where and what
+
+
+def _composed(text: str) -> list[yaml.Node]:
+    """The documents' nodes; of a mistake PyYAML's own parser tells more, so that is asked again."""
+    try:
+        return list(yaml.compose_all(text, Loader=LOADER))
     except yaml.YAMLError:
         return list(yaml.compose_all(text, Loader=yaml.SafeLoader))
 
@@ -102,9 +144,11 @@ def _plain(
 ) -> Plain:
     """The node as text, lists and mappings; an alias of what it stands in would never end."""
     places[place] = (node.start_mark.line + 1, node.start_mark.column + 1)
+    where = _at(path, node.start_mark)
     if id(node) in above:
-        line, column = places[place]
-        raise SpecError(f"{path}:{line}:{column}: this alias contains itself; write it out")
+        raise SpecError(f"{where}: this alias contains itself; write it out")
+    if len(places) > MOST_VALUES:
+        raise SpecError(f"{where}: more than {MOST_VALUES} values, aliases counted; remove some")
     above = (*above, id(node))
     if isinstance(node, yaml.ScalarNode):
         return None if not node.style and node.value in NULLS else str(node.value)
@@ -124,7 +168,7 @@ def _mapping(
     mapping: dict[str, Plain] = {}
     for key_node, value_node in node.value:
         line, column = key_node.start_mark.line + 1, key_node.start_mark.column + 1
-        where = f"{path}:{line}:{column}"
+        where = _at(path, key_node.start_mark)
         if key_node.tag == MERGE:
             raise SpecError(f"{where}: merge keys are not read here; `extends: NAME` does that")
         if not isinstance(key_node, yaml.ScalarNode):
@@ -140,7 +184,7 @@ def _mapping(
 
 def suggestion(word: str, known: Iterable[str]) -> str:
     """`; did you mean 'python'?`, or the choices where none is near."""
-    choices = list(known)
+    choices = [str(choice) for choice in known]
     near = difflib.get_close_matches(word, choices, n=1, cutoff=0.6)
     if near:
         return f"; did you mean {near[0]!r}?"

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from runner.spec import document
+from runner.spec.axes import refuse_unknown, with_canonical_names
 from runner.spec.cell import Experiment, PatchMode, Server
 from runner.spec.document import Document, Place, Plain, suggestion
 from runner.spec.expand import expand
@@ -52,7 +54,7 @@ class MatrixFile:
 
     document: Document
     default: str
-    sections: dict[str, Plain]
+    sections: dict[str, dict[str, Plain]]
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -66,10 +68,7 @@ class MatrixFile:
         """
         wanted = name or self.default
         if wanted not in self.sections:
-            place: Place = () if name else ("default",)
-            self.document.fail(
-                place, f"no experiment {wanted!r}{suggestion(wanted, self.sections)}"
-            )
+            self.document.fail((), f"no experiment {wanted!r}{suggestion(wanted, self.sections)}")
         merged = self._merged(wanted, ())
         return expand(wanted, merged, _checked(merged))
 
@@ -77,11 +76,7 @@ class MatrixFile:
         """The experiment with what it takes over from the one it extends; places stay true."""
         root: Place = ("experiments", name)
         content = self.sections[name]
-        if not isinstance(content, dict):
-            self.document.fail(
-                root, "an experiment is a mapping (`axes:`, `workload:` …)", key=True
-            )
-        own = _below(self.document, root, content)
+        own = with_canonical_names(_below(self.document, root, content))
         parent = content.get("extends")
         if parent is None:
             return own
@@ -109,10 +104,28 @@ def load(path: Path) -> MatrixFile:
     sections = found.content.get("experiments")
     if not isinstance(sections, dict) or not sections:
         found.fail(("experiments",), "`experiments:` needs at least one named experiment below it")
+    experiments = {name: _outline(found, name, content) for name, content in sections.items()}
     default = found.content.get("default", next(iter(sections)))
     if not isinstance(default, str):
         found.fail(("default",), "`default:` names an experiment")
-    return MatrixFile(document=found, default=default, sections=dict(sections))
+    if default not in sections:
+        found.fail(("default",), f"no experiment {default!r}{suggestion(default, sections)}")
+    return MatrixFile(document=found, default=default, sections=experiments)
+
+
+def _outline(found: Document, name: str, content: Plain) -> dict[str, Plain]:
+    """An experiment as a mapping. Its name becomes a directory beside the link `latest`."""
+    place: Place = ("experiments", name)
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}", name) or name == "latest":
+        found.fail(
+            place,
+            f"an experiment cannot be called {name!r}, it names a directory of results; use "
+            "letters, digits, '.', '_' and '-', and not 'latest'",
+            key=True,
+        )
+    if not isinstance(content, dict):
+        found.fail(place, "an experiment is a mapping (`axes:`, `workload:` …)", key=True)
+    return content
 
 
 def _below(whole: Document, root: Place, content: Plain) -> Document:
@@ -142,15 +155,26 @@ def _inherit(own: Document, parent: Document) -> Document:
 
 
 def _checked(found: Document) -> ExperimentSection:
-    content = {k: v for k, v in found.content.items() if v is not None}  # type: ignore[union-attr]
+    """The experiment's shape; a misspelt key is said before one that is missing."""
+    refuse_unknown(found)
+    for axis, value in _mapping_at(found, "axes").items():
+        if value is None:
+            found.fail(("axes", axis), f"axes.{axis}: {EXPECTED['too_short']}")
+    content = {k: v for k, v in _mapping_at(found).items() if v is not None}
     try:
         return ExperimentSection.model_validate(content)
     except ValidationError as error:
-        problem = error.errors(include_url=False)[0]
-        return _report(found, problem)
+        problems = error.errors(include_url=False)
+        _report(found, min(problems, key=lambda problem: problem["type"] == "missing"))
 
 
-def _report(found: Document, problem: ErrorDetails) -> ExperimentSection:
+def _mapping_at(found: Document, key: str | None = None) -> Mapping[str, Plain]:
+    content = found.content if isinstance(found.content, dict) else {}
+    inner = content if key is None else content.get(key)
+    return inner if isinstance(inner, dict) else {}
+
+
+def _report(found: Document, problem: ErrorDetails) -> NoReturn:
     place: Place = tuple(part for part in problem["loc"] if part != "[key]")
     kind = problem["type"]
     if kind == "extra_forbidden":

@@ -3,56 +3,19 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from datetime import date
 from typing import Annotated, Any, Literal
 
-from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.utils import canonicalize_name
-from packaging.version import Version
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 
 from runner.spec.cell import PatchMode, Server
+from runner.spec.versions import python_version, specifier
 
 SIZES = {"": 1, "k": 1024, "m": 1024**2, "g": 1024**3}
-OLDEST_CELL_PYTHON = (3, 8)
-MINUTE_LIMIT = 24 * 3600
-
-
-def python_version(text: str) -> str:
-    """`X.Y`, 3.8 or newer."""
-    if not re.fullmatch(r"\d+\.\d+", text):
-        raise ValueError(f"a Python is written X.Y, e.g. 3.11, not {text!r}")
-    if tuple(int(part) for part in text.split(".")) < OLDEST_CELL_PYTHON:
-        raise ValueError(f"Python {text} is too old: the server program needs 3.8 or newer")
-    return text
-
-
-def specifier(text: str) -> str:
-    """A version, a wildcard or a specifier, as a specifier: `25.9.1` → `==25.9.1`."""
-    text = text.replace(" ", "")
-    if text in {"*", "any"}:
-        return ""
-    written = text if re.match(r"[<>=!~]", text) else f"=={text}"
-    try:
-        allowed = SpecifierSet(written)
-    except InvalidSpecifier:
-        raise ValueError(
-            f"{text!r} is no version: write one (25.9.1), a wildcard (25.*) or a specifier "
-            "(>=24,<26)"
-        ) from None
-    _refuse_contradiction(text, allowed)
-    return written
-
-
-def _refuse_contradiction(text: str, allowed: SpecifierSet) -> None:
-    """Bounds that leave nothing are a slip of the pen, which a resolver would report far away."""
-    lows = [Version(s.version) for s in allowed if s.operator in {">", ">="}]
-    highs = [Version(s.version) for s in allowed if s.operator in {"<", "<="}]
-    pins = {s.version for s in allowed if s.operator == "==" and not s.version.endswith(".*")}
-    if (lows and highs and max(lows) > min(highs)) or len(pins) > 1:
-        raise ValueError(f"{text!r} allows no version at all: its bounds contradict each other")
-    if len(pins) == 1 and not allowed.contains(next(iter(pins)), prereleases=True):
-        raise ValueError(f"{text!r} allows no version at all: its bounds contradict each other")
+LARGEST_MEMORY = 2**50
+DAY_S = 24 * 3600
 
 
 def package_name(text: str) -> str:
@@ -64,12 +27,14 @@ def package_name(text: str) -> str:
 
 def memory_bytes(text: str) -> int:
     """`512m`, `2g` or bytes."""
-    match = re.fullmatch(r"(\d+)([kmg]?)b?", text.lower())
+    match = re.fullmatch(r"([0-9]{1,15})([kmg]?)b?", text.lower())
     if match is None:
         raise ValueError(f"memory is written 512m or 2g, not {text!r}")
     size = int(match[1]) * SIZES[match[2]]
     if size < 6 * SIZES["m"]:
         raise ValueError(f"{text} is less than the 6m that an engine accepts")
+    if size > LARGEST_MEMORY:
+        raise ValueError(f"{text} is more memory than any machine has; write e.g. 512m")
     return size
 
 
@@ -82,7 +47,7 @@ def whole_number(text: str) -> int:
 
 def seconds(text: str) -> float:
     """A number of seconds above 0, a day at the most."""
-    if not re.fullmatch(r"\d+(\.\d+)?|\.\d+", text) or not 0 < float(text) <= MINUTE_LIMIT:
+    if not re.fullmatch(r"[0-9]{1,9}(\.[0-9]+)?|\.[0-9]+", text) or not 0 < float(text) <= DAY_S:
         raise ValueError(f"{text!r} is not a number of seconds above 0 (a day at the most)")
     return float(text)
 
@@ -102,6 +67,17 @@ def truth(text: str) -> bool:
     return text == "true"
 
 
+def of_text(convert: Callable[[str], object]) -> Callable[[object], object]:
+    """A conversion that refuses what is no single value."""
+
+    def converted(value: object) -> object:
+        if not isinstance(value, str):
+            raise ValueError("a single value is expected here")  # noqa: TRY004 - pydantic's way
+        return convert(value)
+
+    return converted
+
+
 def as_list(value: object) -> object:
     """A single value stands for a list of one."""
     return [value] if isinstance(value, str) else value
@@ -118,20 +94,28 @@ Specifier = Annotated[
 ]
 PackageName = Annotated[str, AfterValidator(package_name)]
 Count = Annotated[
-    int, BeforeValidator(whole_number), WithJsonSchema({"type": "integer", "minimum": 1})
+    int, BeforeValidator(of_text(whole_number)), WithJsonSchema({"type": "integer", "minimum": 1})
 ]
 Seconds = Annotated[
-    float, BeforeValidator(seconds), WithJsonSchema({"type": "number", "exclusiveMinimum": 0})
+    float,
+    BeforeValidator(of_text(seconds)),
+    WithJsonSchema({"type": "number", "exclusiveMinimum": 0}),
 ]
 Memory = Annotated[
     int,
-    BeforeValidator(memory_bytes),
-    WithJsonSchema({"type": "string", "pattern": "^[0-9]+[kKmMgG]?[bB]?$", "examples": ["512m"]}),
+    BeforeValidator(of_text(memory_bytes)),
+    WithJsonSchema(
+        {
+            "type": ["string", "integer"],
+            "pattern": "^[0-9]+[kKmMgG]?[bB]?$",
+            "examples": ["512m"],
+        }
+    ),
 ]
 Date = Annotated[
     str, AfterValidator(iso_date), WithJsonSchema({"type": "string", "format": "date"})
 ]
-Truth = Annotated[bool, BeforeValidator(truth), WithJsonSchema({"type": "boolean"})]
+Truth = Annotated[bool, BeforeValidator(of_text(truth)), WithJsonSchema({"type": "boolean"})]
 AxisText = Annotated[str, WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "number"}]})]
 Pythons = Annotated[list[PythonVersion], BeforeValidator(as_list), Field(min_length=1)]
 Specifiers = Annotated[list[Specifier], BeforeValidator(as_list), Field(min_length=1)]

@@ -17,6 +17,20 @@ def schema() -> dict[str, Any]:
     # An experiment may take its axes over from the one it extends.
     experiment["required"] = []
     definitions["Axes"]["required"] = []
+    properties = experiment["properties"]
+    # Shorter ways to write a value, which the model's validators take before it sees them.
+    properties["base"] = {
+        "anyOf": [definitions["BaseSection"]["properties"]["kind"], properties["base"]]
+    }
+    properties["packages"]["additionalProperties"] = _one_or_more(
+        properties["packages"]["additionalProperties"]
+    )
+    axes = definitions["Axes"]
+    axes["properties"] = {
+        name: {**_one_or_more(_list_of(axis)), "description": axis["description"]}
+        for name, axis in axes["properties"].items()
+    }
+    axes["additionalProperties"] = _one_or_more(axes["additionalProperties"])
     file["properties"]["experiments"] = {
         "type": "object",
         "minProperties": 1,
@@ -31,6 +45,17 @@ def schema() -> dict[str, Any]:
         "additionalProperties": False,
         "$defs": definitions,
     }
+
+
+def _list_of(axis: dict[str, Any]) -> dict[str, Any]:
+    """The list that an axis is; its other form is only the model's word for "not given"."""
+    forms: list[dict[str, Any]] = axis.get("anyOf", [axis])
+    return {key: value for key, value in forms[0].items() if key not in {"title", "description"}}
+
+
+def _one_or_more(values: dict[str, Any]) -> dict[str, Any]:
+    """A single value stands for a list of one."""
+    return {"anyOf": [values["items"], values]}
 
 
 def text() -> str:

@@ -26,7 +26,7 @@ class Host(Record):
 
 
 class Method(Record):
-    """How the figures were made. Runs of different `version` are not compared.
+    """How the figures were made. Runs of different `version` are doubtful to compare.
 
     `ab_first_request_alone`: this `ab` sends one request and opens the other connections when it
     is answered, which lowers the ceiling; None where it was not measured.

@@ -26,6 +26,6 @@ def commands(run: RunRecord, cell_id: str) -> list[str]:
         f"docker run -d --name by-hand-server {joined} {HARDENED} {server} {cell.image}",
         "sleep 3",
         f"docker exec by-hand-loadgen {load}",
-        "docker kill -s USR1 by-hand-server && docker logs by-hand-server",
+        "docker kill -s USR1 by-hand-server && sleep 1 && docker logs by-hand-server",
         "docker rm -f by-hand-server by-hand-loadgen",
     ]

@@ -1,16 +1,20 @@
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
+from runner import cli
 from runner.measurement.outcome import Outcome
 from runner.measurement.records import LaunchRecord
 from runner.report.compare import Change, RunComparison, compare
 from runner.report.compare_text import text
 from runner.report.statistics import Difference
 from runner.store.records import CellRecord, RunRecord
+from runner.store.run_directory import RunDirectory
 from tests.unit.store.run_samples import cell, launch, run_record, unavailable
 
 NONE = cell("3.11", "none")
@@ -89,40 +93,72 @@ def test_new_vanished_and_unavailable_cells() -> None:
 
 def test_equal_runs_leave_no_doubt() -> None:
     run = run_record(GEVENT)
-    assert compare((run, {}), (run, {})).doubts == ()
+    later = run.model_copy(update={"run_id": "20261102T120000Z", "seed": 8, "launches": 9})
+    launches = {GEVENT.id: launches_of(GEVENT, SLOW)}
+    assert compare((run, launches), (later, launches)).doubts == ()
+
+
+BASE, LOAD = "matrix-base:3.11", "sleep 2 s, ab -c 100 -n"
 
 
 def test_whatever_was_not_equal_is_named_first() -> None:
     old = run_record(GEVENT)
-    new = changed(old)
-    comparison = compare((old, {}), (new, {}))
-    named = {doubt.partition(":")[0] for doubt in comparison.doubts}
-    assert named == {
-        "method version",
-        "host",
-        "kernel",
-        "engine",
-        "ab",
-        "cells side by side",
-        "base images",
-        f"load of {GEVENT.id}",
-        f"packages of {GEVENT.id} differ beyond those named in the matrix file",
-    }
+    comparison = compare((old, {}), (changed(old), {}))
+    assert list(comparison.doubts) == [
+        "method version: 1 → 2",
+        "host: bench → other",
+        "kernel: 6.12.0 → 6.13.0",
+        "engine: 20.10.24 → 27.0",
+        "storage driver: overlay2 → vfs",
+        "ab: 2.3 → 2.4.71",
+        "ab sends its first request alone: True → False",
+        "cells side by side: 20 → 1",
+        "limit load_s: 300.0 → 60.0",
+        f"base image of Python 3.11: {BASE} from debian (no digest) → {BASE} from registry (cc)",
+        f"{GEVENT.id}: werkzeug, {LOAD} 5000 → werkzeug-single, {LOAD} 100",
+        f"{GEVENT.id}: locked to different packages",
+    ]
     said = text(comparison)
     assert said.index("Not measured alike") < said.index("verdict")
+
+
+def test_what_holds_for_all_cells_is_said_once() -> None:
+    old = run_record(NONE, GEVENT)
+    fewer = tuple(c.model_copy(update={"requests": 100}) for c in old.cells)
+    [doubt] = compare((old, {}), (old.model_copy(update={"cells": fewer}), {})).doubts
+    assert doubt.startswith("all 2 cells: werkzeug, sleep 2 s, ab -c 100 -n 5000 → ")
+
+
+def test_a_python_that_only_one_run_has_is_no_doubt() -> None:
+    old = run_record(GEVENT)
+    more = old.environments["py3.11"].model_copy(update={"python": "3.13"})
+    new = old.model_copy(update={"environments": {**old.environments, "py3.13": more}})
+    assert compare((old, {}), (new, {})).doubts == ()
+    assert compare((new, {}), (old, {})).doubts == ()
+
+
+def test_launches_taken_over_are_not_a_second_measurement() -> None:
+    old = run_record(GEVENT)
+    new = old.model_copy(update={"run_id": "20261102T120000Z"})
+    made = launches_of(GEVENT, SLOW)
+    again = [x.model_copy(update={"reused_from": old.run_id}) for x in made[:3]] + made[3:]
+    [doubt] = compare((old, {GEVENT.id: made}), (new, {GEVENT.id: again})).doubts
+    assert doubt.startswith("the same launches on both sides: 3 of 8")
 
 
 def changed(run: RunRecord) -> RunRecord:
     """The run as another machine with another method would have made it."""
     environment = run.environments["py3.11"]
-    base = environment.base.model_copy(update={"digest": "sha256:cc"})
+    method = {"version": 2, "ab_version": "2.4.71", "ab_first_request_alone": False}
+    base = environment.base.model_copy(update={"digest": "sha256:cc", "origin": "registry"})
     return run.model_copy(
         update={
             "host": run.host.model_copy(update={"hostname": "other", "kernel": "6.13.0"}),
-            "engine": replace(run.engine, version="27.0"),
-            "method": run.method.model_copy(update={"version": 2, "ab_version": "2.4.71"}),
+            "engine": replace(run.engine, version="27.0", storage_driver="vfs"),
+            "method": run.method.model_copy(update=method),
+            "limits": replace(run.limits, load_s=60.0),
             "jobs": 1,
-            "cells": (GEVENT.model_copy(update={"requests": 100}),),
+            "cells": (GEVENT.model_copy(update={"requests": 100, "server": "werkzeug-single"}),),
             "environments": {
                 "py3.11": environment.model_copy(update={"base": base, "lock_digest": "x"})
             },
@@ -137,3 +173,55 @@ def test_the_text_ends_with_the_sum() -> None:
     assert "0.813" in said
     hang = one_cell(launches_of(GEVENT, FAST), launches_of(GEVENT, outcome=HANG))
     assert f"{GEVENT.id}: as told" in text(hang)
+
+
+def test_a_log_cannot_steer_the_terminal() -> None:
+    hang = [launch(GEVENT, outcome=HANG, reason="\x1b[31mno\nanswer")]
+    assert f"{GEVENT.id}: [31mno answer\n" in text(one_cell(launches_of(GEVENT, FAST), hang))
+
+
+def test_why_a_cell_cannot_be_measured_any_more_is_told() -> None:
+    new = run_record(missing=(unavailable(GEVENT, "no wheels"),))
+    comparison = compare((run_record(GEVENT), {GEVENT.id: launches_of(GEVENT, FAST)}), (new, {}))
+    assert text(comparison).endswith(f"{GEVENT.id}: no wheels\n\nno regression: 1 outcome changed")
+
+
+def stored(results: Path, run_id: str, rates: Sequence[float]) -> str:
+    """Path of a run with these rates."""
+    directory = RunDirectory(results=results, path=results / "sleep" / run_id)
+    directory.path.mkdir(parents=True)
+    directory.write_run(run_record(GEVENT).model_copy(update={"run_id": run_id}))
+    for record in launches_of(GEVENT, rates):
+        directory.write_launch(record, {})
+    return str(directory.path)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "options", "code", "ending"),
+    [
+        (FAST, SLOW, (), 1, "regression: 1 slower\n"),
+        (SLOW, FAST, (), 0, "no regression: 1 faster\n"),
+        (FAST, SLOW, ("--threshold", "0.5"), 0, "no regression: 1 no difference shown\n"),
+    ],
+)
+def test_the_command(
+    old: list[float],
+    new: list[float],
+    options: tuple[str, ...],
+    code: int,
+    ending: str,
+    *,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    before = stored(tmp_path, "20261101T120000Z", old)
+    stored(tmp_path, "20261102T120000Z", new)
+    arguments = ["matrix", "compare", before, "latest", "--results", str(tmp_path), *options]
+    monkeypatch.setattr(sys, "argv", arguments)
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    said = capsys.readouterr()
+    assert ended.value.code == code
+    assert said.out.endswith(ending)
+    assert said.err == ""

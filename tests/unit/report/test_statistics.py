@@ -1,12 +1,17 @@
 from __future__ import annotations
 
+import math
+
+import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
+from scipy import stats
 
 from runner.report.statistics import (
     Comparison,
     Difference,
+    _middle_positions,
     can_differ,
     differences,
     holm,
@@ -64,14 +69,24 @@ def test_below_five_launches_nothing_is_claimed() -> None:
 
 
 def test_from_five_launches_on_there_is_an_interval_and_always_the_same() -> None:
-    values = [48.1, 48.3, 48.2, 48.6, 48.4]
-    first, second = median_estimate(values), median_estimate(values)
-    assert first == second
+    first = median_estimate([48.1, 48.3, 48.2, 48.6, 48.4])
     assert first.low
     assert first.high
     assert 48.1 <= first.low <= first.median == 48.3 <= first.high <= 48.6
     equal = median_estimate([2.0] * 5)
     assert (equal.low, equal.high) == (2.0, 2.0)
+
+
+def test_the_interval_is_that_of_scipy_and_the_same_in_every_process() -> None:
+    # So many unlike values that another seed gives other bounds.
+    values = [math.sin(n) for n in range(400)]
+    first = median_estimate(values)
+    _middle_positions.cache_clear()
+    assert median_estimate(values) == first
+    scipy = stats.bootstrap(
+        (values,), np.median, method="percentile", rng=np.random.default_rng(1)
+    ).confidence_interval
+    assert (first.low, first.high) == pytest.approx((scipy.low, scipy.high), abs=0.02)
 
 
 def test_pairing_removes_what_drifts_between_rounds() -> None:
@@ -110,6 +125,8 @@ def test_the_correction_is_over_the_whole_table() -> None:
     assert differences([pair] * 26) == [Difference.TOO_FEW] * 26
 
 
+# A ratio of 1.0201 one way is 0.9803 the other: beyond 1.02 and 1 / 1.02, though not beyond 0.98.
+@example([1.0, 1.00001, 1.00002, 1.00003], [1.0201, 1.02011, 1.02012, 1.02013])
 @given(rates, rates)
 def test_a_verdict_turned_round_is_its_opposite(first: list[float], second: list[float]) -> None:
     opposite = {

@@ -1,0 +1,46 @@
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from runner.spec import schema
+from runner.spec.cell import PatchMode, Server
+from runner.spec.model import ExperimentSection
+from tests.unit.spec.matrices import REPOSITORY
+
+
+def experiment() -> Any:
+    return schema.schema()["properties"]["experiments"]["additionalProperties"]
+
+
+def test_the_committed_schema_is_the_models() -> None:
+    committed = (REPOSITORY / "matrix.schema.json").read_text(encoding="utf-8")
+    assert committed == schema.text(), "python -m runner.spec.schema > matrix.schema.json"
+
+
+def test_the_matrix_file_names_the_schema_for_editors() -> None:
+    first = (REPOSITORY / "matrix.yaml").read_text(encoding="utf-8").splitlines()[0]
+    assert first == "# yaml-language-server: $schema=matrix.schema.json"
+
+
+def test_every_key_of_an_experiment_and_no_other() -> None:
+    assert list(experiment()["properties"]) == list(ExperimentSection.model_fields)
+    assert experiment()["additionalProperties"] is False
+    assert not experiment()["required"]
+
+
+def test_versions_may_be_numbers_and_one_value_stands_for_a_list() -> None:
+    axes = schema.schema()["$defs"]["Axes"]["properties"]
+    packages = experiment()["properties"]["packages"]["additionalProperties"]
+    text_or_number = [{"type": "string"}, {"type": "number"}]
+    for forms in (axes["python"]["anyOf"], axes["gevent"]["anyOf"], packages["anyOf"]):
+        single, several = forms
+        assert single["anyOf"] == text_or_number
+        assert (several["type"], several["items"]) == ("array", single)
+
+
+def test_words_are_those_of_the_program() -> None:
+    definitions = schema.schema()["$defs"]
+    assert definitions["PatchMode"]["enum"] == [str(mode) for mode in PatchMode]
+    assert definitions["Server"]["enum"] == [str(server) for server in Server]
+    assert json.dumps(definitions["Axes"]["properties"]["patch"]).count("PatchMode") == 2
