@@ -87,7 +87,9 @@ def install(lock: Path) -> None:
     pip = (str(ENVIRONMENT / "bin" / "python"), "-m", "pip", "--disable-pip-version-check")
     say(f"installing {lock.name}")
     quiet = ("install", "--quiet", "--no-warn-script-location", "--root-user-action=ignore")
-    if not run(*pip, *quiet, "--require-hashes", "--only-binary", ":all:", "-r", str(lock)):
+    # The lock names everything: without `--no-deps`, pip 23.0 (Debian 12's) stumbles over extras.
+    exactly = ("--no-deps", "--require-hashes", "--only-binary", ":all:", "-r", str(lock))
+    if not run(*pip, *quiet, *exactly):
         fail(
             f"the packages of {lock.name} could not be installed (see above): check that this "
             "machine reaches its package index, then try again"

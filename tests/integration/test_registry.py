@@ -1,0 +1,110 @@
+"""Interpreters from a registry, one of the test's own on loopback."""
+
+from __future__ import annotations
+
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import docker
+import pytest
+
+from runner.engine.docker_engine import DockerEngine
+from runner.environments.base import NoBaseError, ensure_base, resolve_kind
+from runner.environments.prepare import Prepared
+from runner.provision import ensure_tool
+from runner.spec.cell import Base
+from tests.integration.test_run import MATRIX, Project
+
+pytestmark = pytest.mark.engine
+
+CONFIGURATION = """\
+version: 0.1
+storage:
+  filesystem: {{rootdirectory: {directory}}}
+http: {{addr: "127.0.0.1:{port}"}}
+log: {{level: error}}
+"""
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        return int(probe.getsockname()[1])
+
+
+@pytest.fixture
+def registry(tmp_path: Path) -> Iterator[str]:
+    """The prefix of images in a registry that holds nothing yet."""
+    ensure_tool("docker-registry", "docker-registry", print)
+    port = free_port()
+    configuration = tmp_path / "registry.yml"
+    configuration.write_text(CONFIGURATION.format(directory=tmp_path / "images", port=port))
+    process = subprocess.Popen(
+        ["docker-registry", "serve", str(configuration)],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline:
+        with socket.socket() as client:
+            if client.connect_ex(("127.0.0.1", port)) == 0:
+                break
+        time.sleep(0.1)
+    yield f"localhost:{port}/"
+    process.terminate()
+    process.wait(30)
+
+
+@pytest.fixture
+def served(registry: str, client: docker.DockerClient, prepared: Prepared) -> Iterator[str]:
+    """The registry with stand-ins for the official images of two Pythons."""
+    stand_ins = {
+        "3.11": prepared.bases["3.11"].reference,
+        "3.13": "monkey-matrix/base:loadgen-trixie",  # apt has nothing left to install on it
+    }
+    names = []
+    for python, reference in stand_ins.items():
+        name = f"{registry}python"
+        client.images.get(reference).tag(name, f"{python}-slim")
+        client.images.push(name, f"{python}-slim")
+        names.append(f"{name}:{python}-slim")
+        client.images.remove(names[-1])
+    yield registry
+    for name in names:
+        client.images.remove(name, force=True)
+
+
+def test_a_run_on_a_registrys_images(served: str, tmp_path: Path) -> None:
+    base = f"base: {{kind: auto, registry: '{served}'}}"
+    project = Project(tmp_path, MATRIX.replace("base: debian", base).replace("s: 2\n", "s: 1\n"))
+    code, stdout, stderr = project.matrix("run", "--select", "server=werkzeug")
+    assert code == 0, stderr
+    assert "base images: from the registry" in stderr
+    assert {row["outcome"] for row in project.rows()} == {"ok"}, stdout
+    run = (project.results / "latest" / "run.json").read_text()
+    assert f"{served}python:3.11-slim" in run
+    assert '"origin": "registry"' in run
+
+
+def test_what_a_registry_lacks_is_unavailable(
+    served: str, engine: DockerEngine, tmp_path: Path
+) -> None:
+    base = Base(kind="registry", registry=served)
+    with pytest.raises(NoBaseError, match=r"python:3\.12-slim cannot be pulled"):
+        ensure_base(engine, "3.12", "registry", base)
+    matrix = MATRIX.replace("base: debian", f"base: {{kind: registry, registry: '{served}'}}")
+    project = Project(
+        tmp_path, matrix.replace("[3.11]", "[3.11, 3.12]").replace("s: 2\n", "s: 1\n")
+    )
+    code, stdout, _ = project.matrix("run", "--select", "server=werkzeug", "--select", "patch=none")
+    assert code == 0
+    outcomes = {row["python"]: row["outcome"] for row in project.rows()}
+    assert outcomes == {"3.11": "ok", "3.12": "unavailable"}
+    assert "cannot be pulled" in stdout
+
+
+def test_without_a_registry_auto_is_debian(engine: DockerEngine) -> None:
+    nowhere = Base(kind="auto", registry=f"localhost:{free_port()}/")
+    assert resolve_kind(engine, ["3.11", "3.13"], nowhere) == "debian"
