@@ -109,13 +109,16 @@ def mann_whitney(first: Sequence[float], second: Sequence[float]) -> float:
 
     Exact (`scipy.stats.mannwhitneyu`). The exact tables know no ties; with ties the permutation
     distribution of the statistic is taken whole, as far as `EXACT_PERMUTATIONS` goes, and the
-    tie-corrected normal approximation beyond it.
+    tie-corrected normal approximation beyond it and for a single launch, which SciPy does not
+    permute.
     """
     from scipy import stats  # noqa: PLC0415 - half a second, which only a table should pay
 
     if len({*first, *second}) == len(first) + len(second):
         result = stats.mannwhitneyu(first, second, method="exact")
-    elif math.comb(len(first) + len(second), len(first)) <= EXACT_PERMUTATIONS:
+    elif min(len(first), len(second)) > 1 and (
+        math.comb(len(first) + len(second), len(first)) <= EXACT_PERMUTATIONS
+    ):
         every = stats.PermutationMethod(n_resamples=EXACT_PERMUTATIONS)
         result = stats.mannwhitneyu(first, second, method=every)
     else:

@@ -65,11 +65,8 @@ def _allows_nothing(allowed: SpecifierSet) -> bool:
 
     A set of bounds that leaves anything leaves a version at, just above or just below one of them.
     """
-    parts = list(allowed)
-    if len(parts) == 1:
-        return parts[0].operator == "<" and Version(parts[0].version) == Version("0")
     return not any(
-        allowed.contains(version, prereleases=True) for part in parts for version in _near(part)
+        allowed.contains(version, prereleases=True) for part in allowed for version in _near(part)
     )
 
 
@@ -77,11 +74,10 @@ def _near(part: Specifier) -> Iterator[str]:
     bound = Version(part.version.removesuffix(".*"))
     epoch = f"{bound.epoch}!" if bound.epoch else ""
     release = list(bound.release)
-    yield str(bound)
+    yield from ("0", str(bound))
     if bound.pre:
         yield f"{epoch}{bound.base_version.removeprefix(epoch)}{bound.pre[0]}{bound.pre[1] + 1}"
     yield epoch + ".".join(map(str, [*release, 0, 0, 1]))
-    yield epoch + ".".join(map(str, [*release, HUGE]))
     for place, number in enumerate(release):
         yield epoch + ".".join(map(str, [*release[:place], number + 1]))
         if number:

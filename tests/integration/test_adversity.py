@@ -13,7 +13,7 @@ import docker
 import pytest
 
 from runner.environments.prepare import Prepared
-from tests.integration.test_run import CELLS, LAUNCHES, MATRIX, Project, wait_for
+from tests.integration.test_run import A_RESULT, CELLS, LAUNCHES, MATRIX, Project, wait_for
 
 pytestmark = pytest.mark.engine
 
@@ -89,8 +89,8 @@ def second_engine(
 def test_an_engine_that_stops_and_starts_again(tmp_path: Path, second_engine: SecondEngine) -> None:
     project = Project(tmp_path)
     process = project.start("run", "--jobs", "1", DOCKER_HOST=second_engine.url)
-    wait_for(process, "#1: ")
-    wait_for(process, "#1: ")
+    wait_for(process, A_RESULT)
+    wait_for(process, A_RESULT)
     second_engine.stop()
     _, stderr = process.communicate(timeout=120)
     assert process.returncode == 3, stderr
@@ -130,7 +130,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 def test_a_disk_that_fills_up(small_disk: Path) -> None:
     project = Project(small_disk)
     process = project.start("run", "--jobs", "1")
-    wait_for(process, "#1: ")
+    wait_for(process, A_RESULT)
     filler = small_disk / "filler"
     with contextlib.suppress(OSError), filler.open("wb", buffering=0) as file:
         while True:

@@ -24,7 +24,7 @@ from runner.report.statistics import (
 
 SLOW = tuple(float(n) for n in range(40, 48))
 FAST = tuple(float(n) for n in range(50, 58))
-rates = st.lists(st.floats(1, 1000), min_size=2, max_size=6)
+rates = st.lists(st.floats(1, 1000), min_size=1, max_size=6)
 
 
 def test_the_smallest_p_that_so_few_launches_can_reach() -> None:
@@ -44,6 +44,12 @@ def test_ties_are_exact_as_far_as_permutations_go() -> None:
     assert mann_whitney([1.0] * 5, [1.0] * 5) == 1
     many = mann_whitney([1.0, 1.0] * 10, [1.0, 2.0] * 10)
     assert 0 < many < 1
+
+
+@pytest.mark.parametrize("others", [[1.0], [1.0, 2.0], [2.0, 2.0, 1.0]])
+def test_a_single_launch_is_compared_too(others: list[float]) -> None:
+    assert mann_whitney([1.0], others) > 0.05
+    assert mann_whitney(others, [1.0]) > 0.05
 
 
 def test_holm_against_a_worked_example() -> None:

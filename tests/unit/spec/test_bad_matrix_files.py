@@ -259,3 +259,14 @@ def test_a_mistake_in_what_is_taken_over_is_reported_where_it_was_written(tmp_pa
     content += "  three: {extends: one, load: {requests: many}}\n"
     with pytest.raises(SpecError, match=r"matrix\.yaml:8:42: "):
         load(written(tmp_path, content)).experiment("three")
+
+
+def test_a_mistake_in_what_replaces_is_not_reported_where_the_replaced_was(tmp_path: Path) -> None:
+    content = f"{HEAD}{AXES}  two: {{extends: one, axes: {{python: 2.7}}}}\n"
+    with pytest.raises(SpecError, match=r"matrix\.yaml:6:38: .*too old"):
+        load(written(tmp_path, content)).experiment("two")
+
+
+def test_a_byte_order_mark_takes_no_column(tmp_path: Path) -> None:
+    with pytest.raises(SpecError, match=r"matrix\.yaml:1:10: "):
+        load(written(tmp_path, "\ufeffversion: 2\n"))

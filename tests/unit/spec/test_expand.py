@@ -246,6 +246,12 @@ def test_a_second_value_that_only_include_brings_tells_cells_apart(tmp_path: Pat
     assert ids(one) == ["py3.11-none-werkzeug", "py3.11-none-werkzeug-single"]
 
 
+def test_an_added_cell_has_the_default_of_an_axis_that_it_does_not_name(tmp_path: Path) -> None:
+    axes = {"python": "3.11", "server": "werkzeug"}
+    one = expanded(tmp_path, {"axes": axes, "include": [{"python": "3.13"}]})
+    assert ids(one) == ["py3.11-none", "py3.13-none"]
+
+
 def test_include_may_give_what_the_patch_mode_needs(tmp_path: Path) -> None:
     axes = {"python": "3.11", "patch": ["none", "gevent"]}
     one = expanded(tmp_path, {"axes": axes, "include": [{"gevent": "25.9.1", "patch": "gevent"}]})
@@ -299,3 +305,10 @@ def test_packages_are_merged_by_the_name_that_is_meant(tmp_path: Path) -> None:
     one = load(written(tmp_path, PARENT + children)).experiment("c")
     assert [str(r) for r in one.cells[0].requirements] == ["click==8.1.7", "flask==3.0.0"]
     assert one.launches == 1
+
+
+def test_other_mappings_are_replaced_whole(tmp_path: Path) -> None:
+    parent = f"{PARENT}    baseline: {{patch: none, python: 3.9}}\n"
+    child = "  child: {extends: parent, baseline: {patch: gevent}}\n"
+    one = load(written(tmp_path, parent + child)).experiment("child")
+    assert one.baseline == (("patch", "gevent"),)
