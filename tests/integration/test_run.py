@@ -56,7 +56,7 @@ class Project:
             text=True,
             env=os.environ | environment,
             # Whoever runs the tests in the background ignores SIGINT, and hands that on.
-            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509
         )
 
     def matrix(self, *arguments: str, **environment: str) -> tuple[int, str, str]:
