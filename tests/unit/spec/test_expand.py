@@ -36,7 +36,7 @@ def test_smoke_is_sleep_with_a_shorter_load() -> None:
     sleep, smoke = file.experiment("sleep"), file.experiment("smoke")
     assert ids(smoke) == ids(sleep)
     first = smoke.cells[0]
-    assert (first.workload.seconds, first.requests, first.concurrency) == (0.2, 200, 100)
+    assert (first.workload.seconds, first.requests, first.concurrency) == (0.2, 200, 20)
     assert (smoke.limits.load_s, smoke.limits.startup_s) == (30, 30)
 
 
