@@ -129,10 +129,16 @@ def _import(
 ) -> str:
     _require_mmdebstrap()
     with tempfile.TemporaryFile() as archive, tempfile.TemporaryFile() as said:
-        result = subprocess.run(
-            command, stdin=subprocess.DEVNULL, stdout=archive, stderr=said, check=False,
-            timeout=TIMEOUT_S,
-        )  # fmt: skip
+        try:
+            result = subprocess.run(
+                command, stdin=subprocess.DEVNULL, stdout=archive, stderr=said, check=False,
+                timeout=TIMEOUT_S,
+            )  # fmt: skip
+        except subprocess.TimeoutExpired:
+            raise NoBaseError(
+                f"Debian's {suite} was not bootstrapped within {TIMEOUT_S} s: check the mirror "
+                "that this machine is configured to use, then run the same command again"
+            ) from None
         if result.returncode:
             said.seek(0)
             raise NoBaseError(_why_no_suite(suite, said.read().decode("utf-8", "replace")))

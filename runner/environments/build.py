@@ -100,6 +100,7 @@ def ensure_environment(
         (context / "server").mkdir()
         for path in program.glob("*.py"):
             shutil.copyfile(path, context / "server" / path.name)
+        _readable(context / "server")
         built = engine.build(context, reference, labels("environment", key))
     return Image(reference=reference, image_id=built)
 
@@ -109,6 +110,14 @@ def _link(source: str, target: str) -> None:
         Path(target).hardlink_to(source)
     except OSError:  # another file system
         shutil.copyfile(source, target)
+        Path(target).chmod(0o644)
+
+
+def _readable(directory: Path) -> None:
+    """Let the container's user read what root copied, whatever umask this host has."""
+    directory.chmod(0o755)
+    for path in directory.iterdir():
+        path.chmod(0o644)
 
 
 def server_environment(cell: Cell) -> dict[str, str]:
@@ -145,6 +154,7 @@ def ensure_loadgen(engine: Engine, kind: str, base: Base) -> Image:
     dockerfile = LOADGEN_DOCKERFILE.format(base=source.reference, user=LOADGEN_USER)
     with _context(dockerfile) as context:
         shutil.copyfile(AGENT, context / "agent.py")
+        (context / "agent.py").chmod(0o644)
         built = engine.build(context, reference, labels("loadgen", key))
     return Image(reference=reference, image_id=built)
 

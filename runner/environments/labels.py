@@ -12,6 +12,8 @@ from runner.spec.cell import Cell
 
 KIND_LABEL: Final = "org.monkey-matrix.kind"
 KEY_LABEL: Final = "org.monkey-matrix.key"
+#: The longest tag an engine takes.
+LONGEST_TAG: Final = 128
 
 
 def labels(kind: str, key: str) -> dict[str, str]:
@@ -35,4 +37,12 @@ def cell_reference(experiment: str, cell: Cell) -> str:
     The experiment is part of it: its workload is, and the same id may stand in several.
     """
     repository = re.sub(r"[^a-z0-9]+", "-", experiment.lower()).strip("-") or "experiment"
-    return f"monkey-matrix/cell-{repository}:{re.sub(r'[^A-Za-z0-9_.-]', '_', cell.id)}"
+    return f"monkey-matrix/cell-{repository}:{_tag(cell.id)}"
+
+
+def _tag(cell_id: str) -> str:
+    """The id in an engine's letters; one too long ends in its digest, so that none are equal."""
+    tag = re.sub(r"[^A-Za-z0-9_.-]", "_", cell_id)
+    if len(tag) <= LONGEST_TAG:
+        return tag
+    return f"{tag[: LONGEST_TAG - 13]}-{digest([cell_id])[:12]}"

@@ -18,6 +18,7 @@ from functools import cache, cached_property, partial
 from pathlib import Path
 
 import uv
+from packaging.utils import canonicalize_name
 
 from runner.errors import IndexUnavailableError, SpecError
 from runner.spec.cell import EnvironmentRequest
@@ -37,6 +38,8 @@ UNREACHABLE = re.compile(
     re.IGNORECASE,
 )
 UNKNOWN = re.compile(r"(?P<what>\S+) was not found in the package registry")
+#: What uv says when it reached the index and reasoned: names in it are packages, never the network.
+RESOLVED = "No solution found"
 NO_VERSION = re.compile(r"there is no version of (?P<what>\S+?)(?:,| and|$)")
 
 
@@ -157,12 +160,17 @@ def run_uv(command: list[str], requirements: str = "") -> subprocess.CompletedPr
             f"the package index did not answer within {TIMEOUT_S} s: check the network and the "
             "index this machine is configured to use, then run the same command again"
         ) from None
-    if result.returncode and UNREACHABLE.search(result.stderr):
+    if result.returncode and _is_unreachable(result.stderr):
         raise IndexUnavailableError(
             f"the package index cannot be reached ({without_addresses(first_cause(result.stderr))})"
             ": check the network and the index this machine is configured to use"
         )
     return result
+
+
+def _is_unreachable(stderr: str) -> bool:
+    """Whether uv failed for the network's sake; a package may be named `networkx`."""
+    return RESOLVED not in stderr and UNREACHABLE.search(stderr) is not None
 
 
 def resolve(request: EnvironmentRequest, platform: str) -> Lock | Unavailable:
@@ -188,12 +196,20 @@ def _refuse_impossible(request: EnvironmentRequest, stderr: str) -> None:
             f"there is no package {name!r}: mend its name under `axes` or `packages` in the "
             "matrix file"
         )
-    if match := NO_VERSION.search(text):
+    match = NO_VERSION.search(text)
+    if match and _is_asked_for(match["what"], request, text):
         dated = f" on {request.exclude_newer}" if request.exclude_newer else ""
         raise SpecError(
             f"there is no version {match['what'].strip('`')}{dated}: mend it in the matrix file, "
             "or move `exclude_newer`"
         )
+
+
+def _is_asked_for(what: str, request: EnvironmentRequest, text: str) -> bool:
+    """Whether the file names it; what only a dependency asks for is no mistake in the file."""
+    name = canonicalize_name(re.split(r"[^A-Za-z0-9._-]", what.strip("`"))[0])
+    asked = {canonicalize_name(requirement.name) for requirement in request.requirements}
+    return name in asked and not re.search(rf"depends? on {re.escape(what)}", text)
 
 
 def first_cause(stderr: str) -> str:

@@ -12,7 +12,7 @@ from runner.environments.base import BaseImage, NoBaseError, ensure_base, resolv
 from runner.environments.build import Image, ensure_cell, ensure_environment, ensure_loadgen
 from runner.environments.lock import Lock
 from runner.environments.site_packages import install
-from runner.errors import EngineError
+from runner.errors import EngineError, EngineUnavailableError
 from runner.spec.cell import Base, Cell, EnvironmentRequest
 
 #: Bootstrapping and building are CPU and disk work; more at a time gains nothing on two cores.
@@ -51,7 +51,7 @@ def prepare(
     kind = resolve_kind(engine, pythons, base) if pythons else base.kind
     say(f"base images: {_origin(kind)}")
     with ThreadPoolExecutor(WORKERS) as pool:
-        loadgen = pool.submit(ensure_loadgen, engine, kind, base)
+        loadgen = pool.submit(_loadgen, engine, kind, base)
         bases = dict(
             zip(pythons, pool.map(lambda p: _base(engine, p, kind, base), pythons), strict=True)
         )
@@ -78,6 +78,17 @@ def prepare(
 
 def _origin(kind: str) -> str:
     return "from the registry" if kind == "registry" else "from Debian's suites, by mmdebstrap"
+
+
+def _loadgen(engine: Engine, kind: str, base: Base) -> Image:
+    """The sidecar's image. Without it nothing at all can be measured."""
+    try:
+        return ensure_loadgen(engine, kind, base)
+    except (NoBaseError, EngineError) as error:
+        raise EngineUnavailableError(
+            f"the load generator's image cannot be made: {error}; see to that, then run the same "
+            "command again"
+        ) from error
 
 
 def _base(engine: Engine, python: str, kind: str, base: Base) -> BaseImage | NoBaseError:

@@ -1,0 +1,145 @@
+"""Giving a Debian machine what it lacks, with every command and daemon replaced."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from runner import provision
+from runner.errors import EngineUnavailableError
+
+MISSING = EngineUnavailableError("no engine answers: start it")
+
+
+class Machine:
+    """A root's Debian where nothing is installed and no engine answers, until `answers` runs out.
+
+    `commands` is what was run on it, `said` what the user was told.
+    """
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+        self.commands: list[list[str]] = []
+        self.said: list[str] = []
+        self.tools = {"apt-get"}
+        self.silent_for = 0
+        self.exit_code = 0
+        self.daemon_code: int | None = None
+        self.log = tmp_path / "dockerd.log"
+        monkeypatch.delenv("DOCKER_HOST", raising=False)
+        monkeypatch.setattr(provision, "DAEMON_LOG", self.log)
+        monkeypatch.setattr(provision, "POLL_S", 0)
+        monkeypatch.setattr("runner.provision.os.geteuid", lambda: 0)
+        monkeypatch.setattr(
+            "runner.provision.shutil.which", lambda t: t if t in self.tools else None
+        )
+        monkeypatch.setattr("runner.provision.subprocess.run", self._run)
+        monkeypatch.setattr(provision, "_detached_daemon", lambda: self)
+        monkeypatch.setattr(provision, "engine_problem", self._problem)
+        # No systemd, whatever runs the machine that this test runs on.
+        real = Path.is_dir
+        monkeypatch.setattr(Path, "is_dir", lambda p: str(p) != "/run/systemd/system" and real(p))
+
+    def _run(self, command: list[str], **_: object) -> subprocess.CompletedProcess[str]:
+        self.commands.append(command)
+        return subprocess.CompletedProcess(command, self.exit_code, "", "E: no such package\n")
+
+    def _problem(self) -> EngineUnavailableError | None:
+        self.silent_for -= 1
+        return MISSING if self.silent_for >= 0 else None
+
+    def poll(self) -> int | None:
+        return self.daemon_code
+
+
+@pytest.fixture
+def machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Machine:
+    return Machine(monkeypatch, tmp_path)
+
+
+def test_an_engine_that_answers_is_used_as_it_is(machine: Machine) -> None:
+    provision.ensure_engine(machine.said.append)
+    assert machine.commands == []
+    assert machine.said == []
+
+
+def test_a_missing_engine_is_installed_and_started(machine: Machine) -> None:
+    machine.silent_for = 4
+    provision.ensure_engine(machine.said.append)
+    assert [command[:2] for command in machine.commands] == [
+        ["apt-get", "update"],
+        ["apt-get", "install"],
+    ]
+    assert machine.commands[1][-2:] == ["docker.io", "iptables"]
+    assert "--no-install-recommends" in machine.commands[1]
+    assert machine.said == [
+        "installing docker.io iptables with apt-get",
+        f"starting dockerd, its log goes to {machine.log}",
+    ]
+
+
+def test_an_installed_engine_is_only_started(machine: Machine) -> None:
+    machine.silent_for = 3
+    machine.tools.add("dockerd")
+    provision.ensure_engine(machine.said.append)
+    assert machine.commands == []
+    assert machine.said == [f"starting dockerd, its log goes to {machine.log}"]
+
+
+def test_nothing_is_installed_for_somebody_elses_endpoint(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    machine.silent_for = 99
+    monkeypatch.setenv("DOCKER_HOST", "tcp://127.0.0.1:1")
+    with pytest.raises(EngineUnavailableError, match="start it"):
+        provision.ensure_engine(machine.said.append)
+    assert machine.commands == []
+
+
+@pytest.mark.parametrize("lacks", ["root", "apt-get"])
+def test_elsewhere_it_says_what_to_do(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch, lacks: str
+) -> None:
+    machine.silent_for = 99
+    if lacks == "root":
+        monkeypatch.setattr("runner.provision.os.geteuid", lambda: 1000)
+    else:
+        machine.tools.clear()
+    with pytest.raises(EngineUnavailableError, match="start it"):
+        provision.ensure_engine(machine.said.append)
+    assert machine.commands == []
+
+
+def test_a_daemon_that_dies_leaves_its_last_words(machine: Machine) -> None:
+    machine.silent_for = 99
+    machine.tools.add("dockerd")
+    machine.daemon_code = 1
+    machine.log.write_text("starting\nfailed to start daemon: no iptables\n")
+    with pytest.raises(EngineUnavailableError, match="no iptables"):
+        provision.ensure_engine(machine.said.append)
+
+
+def test_a_daemon_that_never_answers_is_given_up(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    machine.silent_for = 10_000
+    machine.tools.add("dockerd")
+    monkeypatch.setattr(provision, "START_TIMEOUT_S", 0.0)
+    with pytest.raises(EngineUnavailableError, match="start it"):
+        provision.ensure_engine(machine.said.append)
+
+
+def test_apt_gets_last_words_are_the_error(machine: Machine) -> None:
+    machine.exit_code = 100
+    with pytest.raises(EngineUnavailableError, match="E: no such package"):
+        provision.install_packages(["nothing"], machine.said.append)
+
+
+def test_a_tool_that_is_there_is_left_alone(machine: Machine) -> None:
+    machine.tools.add("mmdebstrap")
+    provision.ensure_tool("mmdebstrap", "mmdebstrap", machine.said.append)
+    assert machine.commands == []
+    machine.tools.discard("mmdebstrap")
+    provision.ensure_tool("mmdebstrap", "mmdebstrap", machine.said.append)
+    assert machine.commands[-1][-1] == "mmdebstrap"
