@@ -8,13 +8,13 @@ import sys
 import time
 from pathlib import Path
 
-from bench import aa, coscheduling, cost, fidelity, overhead, plan, setup
+from bench import aa, companions, coscheduling, cost, fidelity, overhead, plan, setup
 from bench.options import Options
 from runner.errors import EngineError, MatrixError
 
 BENCHMARKS = {
     module.__name__.removeprefix("bench."): module
-    for module in (plan, cost, overhead, setup, fidelity, coscheduling, aa)
+    for module in (plan, cost, overhead, setup, fidelity, companions, coscheduling, aa)
 }
 
 

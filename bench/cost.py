@@ -26,7 +26,8 @@ from runner.measurement.rounds import Method, measure
 from runner.report.render import render
 from runner.report.rows import collate
 from runner.spec.ceiling import AbOpening
-from runner.spec.cell import Cell, Limits, PatchMode, Server, Workload
+from runner.spec.cell import Cell, Limits
+from runner.spec.words import Server, Workload
 from runner.store import records
 from runner.store.run_directory import RunDirectory
 from runner.workflow import host
@@ -118,8 +119,8 @@ def cell(number: int) -> Cell:
     """A cell without packages; they differ in concurrency."""
     return Cell(
         python="3.13",
-        patch=PatchMode.NONE,
-        server=Server.WERKZEUG,
+        patch="none",
+        server=Server(name="werkzeug"),
         workload=Workload(),
         concurrency=number,
         requests=5_000,
@@ -147,7 +148,7 @@ def in_memory_method(cells: Sequence[Cell], launches: int) -> Method:
 
 def stored_run(results: Path, number: int, launches: int) -> RunDirectory:
     """A run of so many cells, half of them the others' baseline, with launches that differ."""
-    patches = (PatchMode.NONE, PatchMode.GEVENT)
+    patches = ("none", "gevent")
     cells = [stored_cell(1 + index // 2, patches[index % 2]) for index in range(number)]
     directory = RunDirectory.create(results, "bench", datetime.now(UTC))
     directory.write_run(stored_record(directory.run_id, cells, launches))
@@ -160,7 +161,7 @@ def stored_run(results: Path, number: int, launches: int) -> RunDirectory:
     return directory
 
 
-def stored_cell(concurrency: int, patch: PatchMode) -> records.CellRecord:
+def stored_cell(concurrency: int, patch: str) -> records.CellRecord:
     """One of the stored run's cells."""
     return records.CellRecord(
         id=f"py3.13-{patch}-c{concurrency}",

@@ -11,7 +11,14 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from runner.errors import EngineError, InterruptedRunError, MatrixError, RegressionError, UsageError
+from runner.errors import (
+    EngineError,
+    ExpectationError,
+    InterruptedRunError,
+    MatrixError,
+    RegressionError,
+    UsageError,
+)
 from runner.measurement.coschedule import LARGEST_WAVE
 from runner.progress import reporter
 from runner.report.formats import Format
@@ -122,7 +129,10 @@ def run(
     console = Console(stderr=True)
     with reporter(console) as progress:
         result = running.run(choice, options, progress)
-    _print(result)
+    _print(result.table)
+    if result.unmet:
+        lines = "".join(f"\n  {checked}" for checked in result.unmet)
+        raise ExpectationError(f"{len(result.unmet)} expectations were not met:{lines}")
 
 
 @application.command()

@@ -37,6 +37,12 @@ class RegressionError(MatrixError):
     exit_code = 1
 
 
+class ExpectationError(MatrixError):
+    """What the matrix file expects of its cells is not what was seen; the message says which."""
+
+    exit_code = 1
+
+
 class EngineError(Exception):
     """One engine call failed. A launch turns it into the outcome `engine-error`."""
 

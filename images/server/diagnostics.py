@@ -14,6 +14,9 @@ from _thread import start_new_thread as start_native_thread
 
 read_from_pipe = os.read
 
+#: Exit status that says: patching or importing failed, and the traceback is the last thing printed.
+IMPORT_FAILED = 81
+
 MARK_THREADS = "=== threads ==="
 MARK_GREENLETS = "=== greenlets ==="
 MARK_END = "=== end ==="

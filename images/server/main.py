@@ -1,8 +1,8 @@
 """The article's demonstration, made honest: patch, import Flask, serve one route that blocks.
 
-Settings come from the environment: MATRIX_PATCH, MATRIX_SERVER, MATRIX_WORKLOAD, MATRIX_SECONDS.
-Runs from Python 3.8 up on nothing but the standard library and the cell's packages.
-SIGUSR1 dumps every stack to standard error.
+Settings come from the environment: MATRIX_PATCH, MATRIX_ORDER, MATRIX_SERVER and MATRIX_WORKLOAD
+name them, MATRIX_SERVER_… and MATRIX_WORKLOAD_… set them. Runs from Python 3.8 up on nothing but
+the standard library and the cell's packages. SIGUSR1 dumps every stack to standard error.
 """
 
 import diagnostics
@@ -14,9 +14,9 @@ import sys
 import traceback
 
 import patches
-
-#: Exit status that says: patching or importing failed, and the traceback is the last thing printed.
-IMPORT_FAILED = 81
+import plugins
+import servers
+import workloads
 
 PORT = 7779
 
@@ -25,10 +25,9 @@ def make_application():
     """Build the Flask application with the workload's one route."""
     from flask import Flask
 
-    import workloads
-
     application = Flask("cell")
-    work = workloads.make(os.environ)
+    workload = plugins.load(workloads)[os.environ.get("MATRIX_WORKLOAD", "sleep")]
+    work = workload.make(plugins.settings(os.environ, "MATRIX_WORKLOAD", workload.PARAMETERS))
 
     @application.route("/")
     def answer():
@@ -38,22 +37,42 @@ def make_application():
     return application
 
 
+def import_early():
+    """Import what an application that patches too late has imported by then."""
+    import flask  # noqa: F401
+
+    for name in ("grpc", "requests"):
+        try:
+            __import__(name)
+        except ImportError:
+            continue
+
+
 def prepare():
-    """Patch, then import: in this order, before anything else happens."""
-    patches.apply(os.environ.get("MATRIX_PATCH", "none"))
-    return make_application()
+    """Patch before anything else is imported, or, with the order `late`, after."""
+    if os.environ.get("MATRIX_ORDER") == "late":
+        import_early()
+    plugins.load(patches)[os.environ.get("MATRIX_PATCH", "none")].apply()
 
 
 def main():
-    """Serve until killed."""
+    """Serve until killed; what fails before the application is there is an import error."""
+    built = []
+
+    def make():
+        application = make_application()
+        built.append(application)
+        return application
+
     try:
-        application = prepare()
+        prepare()
+        server = plugins.load(servers)[os.environ.get("MATRIX_SERVER", "werkzeug")]
+        chosen = plugins.settings(os.environ, "MATRIX_SERVER", server.SETTINGS)
+        settings = {name: int(value) for name, value in chosen.items()}
+        server.serve(make, "127.0.0.1", PORT, settings)
     except Exception:
         traceback.print_exc()
-        sys.exit(IMPORT_FAILED)
-    import servers
-
-    servers.serve(os.environ.get("MATRIX_SERVER", "werkzeug"), application, "127.0.0.1", PORT)
+        sys.exit(1 if built else diagnostics.IMPORT_FAILED)
 
 
 if __name__ == "__main__":

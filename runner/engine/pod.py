@@ -17,10 +17,24 @@ from runner.spec.cell import Limits
 LOADGEN_USER = "7000:7000"
 SERVER_USER = "7001:7001"
 SERVER_UID = 7001
+COMPANION_USER = "7002:7002"
+COMPANION_UID = 7002
+#: Where a workload that needs a disk finds a volume; it has the owner that the image gives it.
+DISK = "/data"
 LOADGEN_MEMORY_BYTES = 256 * 1024 * 1024
 LOADGEN_PIDS = 512
+COMPANION_PIDS = 4096
 #: Longer than any launch: the sidecar ends by removal, or, should all else fail, by itself.
 LOADGEN_COMMAND = ("sleep", "86400")
+
+
+@dataclass(frozen=True, kw_only=True)
+class CompanionPlan:
+    """A service that the server talks to: what to start, and the memory it may use, in bytes."""
+
+    image: str
+    command: tuple[str, ...]
+    memory_bytes: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,6 +47,8 @@ class PodPlan:
     loadgen_image: str
     limits: Limits
     server_command: tuple[str, ...] = ()
+    server_volumes: tuple[str, ...] = ()
+    companion: CompanionPlan | None = None
 
 
 def loadgen_spec(image: str, name: str, labels: Mapping[str, str]) -> ContainerSpec:
@@ -61,18 +77,42 @@ def server_spec(plan: PodPlan, name: str, labels: Mapping[str, str], joins: str)
         memory_bytes=plan.limits.memory_bytes,
         pids=plan.limits.pids,
         tmpfs={"/tmp": "rw,noexec,nosuid,size=64m,mode=1777"},  # noqa: S108 - inside the pod
+        volumes=plan.server_volumes,
+    )
+
+
+def companion_spec(
+    plan: CompanionPlan, name: str, labels: Mapping[str, str], joins: str
+) -> ContainerSpec:
+    """The companion, in the sidecar's namespaces, under a user id that is not the server's."""
+    return ContainerSpec(
+        name=f"{name}-companion",
+        image=plan.image,
+        user=COMPANION_USER,
+        command=plan.command,
+        labels=labels,
+        joins=joins,
+        memory_bytes=plan.memory_bytes,
+        pids=COMPANION_PIDS,
+        tmpfs={"/tmp": "rw,exec,nosuid,size=1g,mode=1777"},  # noqa: S108 - inside the pod
     )
 
 
 class Pod:
-    """Starts on entry, is gone on exit, also after a start that went only half-way."""
+    """Sidecar and companion start on entry, the server when they are ready; gone on exit.
+
+    Also after a start that went only half-way.
+    """
 
     def __init__(self, engine: Engine, plan: PodPlan) -> None:
         self.engine = engine
         self.plan = plan
         self.token = uuid.uuid4().hex[:12]
         self.loadgen = ""
+        self.companion = ""
         self.server = ""
+        self._name = f"monkey-matrix-{self.token}"
+        self._labels = owner_labels(plan.run, plan.cell, self.token)
 
     def __enter__(self) -> Self:
         try:
@@ -91,21 +131,29 @@ class Pod:
         self._remove()
 
     def _start(self) -> None:
-        name = f"monkey-matrix-{self.token}"
-        labels = owner_labels(self.plan.run, self.plan.cell, self.token)
-        self.loadgen = self.engine.create(loadgen_spec(self.plan.loadgen_image, name, labels))
+        plan, name, labels = self.plan, self._name, self._labels
+        self.loadgen = self.engine.create(loadgen_spec(plan.loadgen_image, name, labels))
         self.engine.start(self.loadgen)
-        self.server = self.engine.create(server_spec(self.plan, name, labels, self.loadgen))
+        if plan.companion:
+            spec = companion_spec(plan.companion, name, labels, self.loadgen)
+            self.companion = self.engine.create(spec)
+            self.engine.start(self.companion)
+
+    def start_server(self) -> None:
+        """Start the server; what it talks to must be ready."""
+        spec = server_spec(self.plan, self._name, self._labels, self.loadgen)
+        self.server = self.engine.create(spec)
         self.engine.start(self.server)
 
     def _remove(self) -> None:
-        """Remove both containers; where a call failed, also what it may have made unseen."""
-        known = [container for container in (self.server, self.loadgen) if container]
+        """Remove all containers; where a call failed, also what it may have made unseen."""
+        made = (self.server, self.companion, self.loadgen)
+        known = [container for container in made if container]
         try:
             for container in known:
                 self.engine.remove(container)
         finally:
-            if len(known) < 2:
+            if len(known) < (3 if self.plan.companion else 2):
                 self._remove_by_label()
 
     def _remove_by_label(self) -> None:
@@ -135,6 +183,14 @@ class Pod:
     def server_log(self) -> str:
         """What the server printed so far."""
         return self.engine.logs(self.server)
+
+    def companion_state(self) -> ContainerState:
+        """How the companion's container stands."""
+        return self.engine.state(self.companion)
+
+    def companion_log(self) -> str:
+        """What the companion printed so far."""
+        return self.engine.logs(self.companion)
 
     def signal_server(self, signal: str) -> None:
         """Send a signal to the server's process."""

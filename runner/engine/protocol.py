@@ -27,7 +27,10 @@ class EngineInfo:
 
 @dataclass(frozen=True, kw_only=True)
 class ContainerSpec:
-    """One container of a pod. `joins` is the container whose network and pids it shares."""
+    """One container of a pod. `joins` is the container whose network and pids it shares.
+
+    `volumes` are places on the engine's disk that come and go with the container.
+    """
 
     name: str
     image: str
@@ -39,6 +42,7 @@ class ContainerSpec:
     memory_bytes: int = 0
     pids: int = 0
     tmpfs: Mapping[str, str] = field(default_factory=dict)
+    volumes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

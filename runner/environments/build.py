@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from runner.engine.pod import LOADGEN_USER, SERVER_USER
+from runner.engine.pod import DISK, LOADGEN_USER, SERVER_USER
 from runner.engine.protocol import Engine
 from runner.environments.base import BaseImage, ensure_suite, registry_reference
 from runner.environments.labels import KEY_LABEL, cell_reference, digest, labels
@@ -28,6 +28,7 @@ SERVER_DOCKERFILE = """\
 FROM {base}
 COPY site /site
 COPY server /server
+COPY --chown={user} data {disk}
 ENV PYTHONPATH=/site PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1
 USER {user}
 CMD ["python3", "/server/main.py"]
@@ -58,7 +59,7 @@ class Image:
 
 
 @contextmanager
-def _context(dockerfile: str) -> Iterator[Path]:
+def image_context(dockerfile: str) -> Iterator[Path]:
     """A build context with a Dockerfile, gone after the build."""
     with tempfile.TemporaryDirectory(prefix="monkey-matrix-") as name:
         directory = Path(name)
@@ -66,7 +67,7 @@ def _context(dockerfile: str) -> Iterator[Path]:
         yield directory
 
 
-def _current(engine: Engine, reference: str, key: str) -> str | None:
+def current_image(engine: Engine, reference: str, key: str) -> str | None:
     """The image's id where it is there and was made of the same things."""
     image = engine.image_id(reference)
     if image is None or engine.image_labels(reference).get(KEY_LABEL) != key:
@@ -76,8 +77,17 @@ def _current(engine: Engine, reference: str, key: str) -> str | None:
 
 def program_digest(program: Path = SERVER_PROGRAM) -> str:
     """A digest of the server program's files."""
-    files = sorted(program.glob("*.py"))
-    return digest([part for path in files for part in (path.name, path.read_bytes())])
+    return digest(
+        [
+            part
+            for path in _program_files(program)
+            for part in (str(path.relative_to(program)), path.read_bytes())
+        ]
+    )
+
+
+def _program_files(program: Path) -> list[Path]:
+    return sorted(program.rglob("*.py"))
 
 
 def environment_reference(lock: Lock, base: BaseImage, program: Path = SERVER_PROGRAM) -> str:
@@ -92,41 +102,47 @@ def ensure_environment(
     """The image of an environment: base, locked packages, server program, in this order."""
     reference = environment_reference(lock, base, program)
     key = reference.rpartition("-")[2]
-    if image := _current(engine, reference, key):
+    if image := current_image(engine, reference, key):
         return Image(reference=reference, image_id=image)
-    with _context(SERVER_DOCKERFILE.format(base=base.reference, user=SERVER_USER)) as context:
+    dockerfile = SERVER_DOCKERFILE.format(base=base.reference, user=SERVER_USER, disk=DISK)
+    with image_context(dockerfile) as context:
         # Hard links: the context is read by the client, nothing is copied twice.
-        shutil.copytree(site, context / "site", copy_function=_link)
-        (context / "server").mkdir()
-        for path in program.glob("*.py"):
-            shutil.copyfile(path, context / "server" / path.name)
-        _readable(context / "server")
+        shutil.copytree(site, context / "site", copy_function=link_or_copy)
+        copy_program(program, context / "server")
+        (context / "data").mkdir()
+        (context / "data").chmod(0o755)
         built = engine.build(context, reference, labels("environment", key))
     return Image(reference=reference, image_id=built)
 
 
-def _link(source: str, target: str) -> None:
+def link_or_copy(source: str, target: str) -> None:
+    """Link a file into a build context, or copy it with its permissions."""
     try:
         Path(target).hardlink_to(source)
     except OSError:  # another file system
-        shutil.copyfile(source, target)
-        Path(target).chmod(0o644)
+        shutil.copy(source, target)
 
 
-def _readable(directory: Path) -> None:
-    """Let the container's user read what root copied, whatever umask this host has."""
-    directory.chmod(0o755)
-    for path in directory.iterdir():
-        path.chmod(0o644)
+def copy_program(program: Path, target: Path) -> None:
+    """Copy a program's files so that a container's user may read them, whatever umask this is."""
+    for path in _program_files(program):
+        copy = target / path.relative_to(program)
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(path, copy)
+        copy.chmod(0o644)
+    for directory in (target, *(path for path in target.rglob("*") if path.is_dir())):
+        directory.chmod(0o755)
 
 
 def server_environment(cell: Cell) -> dict[str, str]:
     """The variables that make an environment's image a cell."""
     return {
-        "MATRIX_PATCH": str(cell.patch),
-        "MATRIX_SERVER": str(cell.server),
+        "MATRIX_PATCH": cell.patch,
+        **({"MATRIX_ORDER": cell.order} if cell.order else {}),
+        "MATRIX_SERVER": cell.server.name,
+        **{f"MATRIX_SERVER_{k.upper()}": str(v) for k, v in cell.server.settings},
         "MATRIX_WORKLOAD": cell.workload.name,
-        "MATRIX_SECONDS": f"{cell.workload.seconds:g}",
+        **{f"MATRIX_WORKLOAD_{k.upper()}": v for k, v in cell.workload.parameters},
     }
 
 
@@ -136,9 +152,10 @@ def ensure_cell(engine: Engine, experiment: str, cell: Cell, image: Image) -> Im
     environment = server_environment(cell)
     settings = " ".join(f'{name}="{value}"' for name, value in environment.items())
     key = digest([image.image_id, settings])[:12]
-    if current := _current(engine, reference, key):
+    if current := current_image(engine, reference, key):
         return Image(reference=reference, image_id=current)
-    with _context(CELL_DOCKERFILE.format(image=image.reference, environment=settings)) as context:
+    dockerfile = CELL_DOCKERFILE.format(image=image.reference, environment=settings)
+    with image_context(dockerfile) as context:
         return Image(
             reference=reference, image_id=engine.build(context, reference, labels("cell", key))
         )
@@ -149,10 +166,10 @@ def ensure_loadgen(engine: Engine, kind: str, base: Base) -> Image:
     source = _loadgen_base(engine, kind, base)
     key = digest([source.image_id, AGENT.read_bytes(), LOADGEN_DOCKERFILE])[:12]
     reference = f"monkey-matrix/loadgen:{key}"
-    if image := _current(engine, reference, key):
+    if image := current_image(engine, reference, key):
         return Image(reference=reference, image_id=image)
     dockerfile = LOADGEN_DOCKERFILE.format(base=source.reference, user=LOADGEN_USER)
-    with _context(dockerfile) as context:
+    with image_context(dockerfile) as context:
         shutil.copyfile(AGENT, context / "agent.py")
         (context / "agent.py").chmod(0o644)
         built = engine.build(context, reference, labels("loadgen", key))
@@ -168,9 +185,9 @@ def _loadgen_base(engine: Engine, kind: str, base: Base) -> Image:
     below = registry_reference(LOADGEN_PYTHON, base)
     reference = "monkey-matrix/base:loadgen-registry"
     key = digest([below, REGISTRY_LOADGEN_DOCKERFILE])[:12]
-    if image := _current(engine, reference, key):
+    if image := current_image(engine, reference, key):
         return Image(reference=reference, image_id=image)
-    with _context(REGISTRY_LOADGEN_DOCKERFILE.format(base=below)) as context:
+    with image_context(REGISTRY_LOADGEN_DOCKERFILE.format(base=below)) as context:
         built = engine.build(context, reference, labels("base", key))
     return Image(reference=reference, image_id=built)
 

@@ -10,7 +10,8 @@ from pathlib import Path
 from runner.engine.protocol import Engine
 from runner.environments.base import BaseImage, NoBaseError, ensure_base, resolve_kind
 from runner.environments.build import Image, ensure_cell, ensure_environment, ensure_loadgen
-from runner.environments.lock import Lock
+from runner.environments.companions import CompanionImage, ensure_companions
+from runner.environments.lock import Lock, platform_of
 from runner.environments.site_packages import install
 from runner.errors import EngineError, EngineUnavailableError
 from runner.spec.cell import Base, Cell, EnvironmentRequest
@@ -31,6 +32,7 @@ class Prepared:
     loadgen: Image
     bases: Mapping[str, BaseImage]
     environments: Mapping[EnvironmentRequest, Image]
+    companions: Mapping[str, CompanionImage]
     cells: Mapping[Cell, Image]
     unavailable: Mapping[Cell, str]
     failed: Mapping[Cell, str]
@@ -60,20 +62,44 @@ def prepare(
             for request, lock in locks.items()
             if request in {cell.environment for cell in cells}
         }
+        companions = ensure_companions(
+            engine,
+            [name for cell in cells if (name := cell.workload.kind.companion)],
+            kind,
+            base,
+            platform=platform_of(engine.info().architecture),
+            cache=cache,
+        )
         environments = {request: future.result() for request, future in built.items()}
         tagged = list(
             pool.map(lambda c: _tagged(engine, experiment, c, environments[c.environment]), cells)
         )
-    outcome = dict(zip(cells, tagged, strict=True))
+    outcome = {
+        cell: _with_companion(cell, image, companions)
+        for cell, image in zip(cells, tagged, strict=True)
+    }
     return Prepared(
         kind=kind,
         loadgen=loadgen.result(),
         bases={p: b for p, b in bases.items() if isinstance(b, BaseImage)},
         environments={r: i for r, i in environments.items() if isinstance(i, Image)},
+        companions={n: i for n, i in companions.items() if isinstance(i, CompanionImage)},
         cells={c: i for c, i in outcome.items() if isinstance(i, Image)},
         unavailable={c: str(e) for c, e in outcome.items() if isinstance(e, NoBaseError)},
         failed={c: str(e) for c, e in outcome.items() if isinstance(e, EngineError)},
     )
+
+
+def _with_companion(
+    cell: Cell,
+    image: Image | NoBaseError | EngineError,
+    companions: Mapping[str, CompanionImage | EngineError],
+) -> Image | NoBaseError | EngineError:
+    """The cell's image, or why what it talks to cannot be had."""
+    companion = companions.get(cell.workload.kind.companion or "")
+    if isinstance(image, Image) and isinstance(companion, EngineError):
+        return companion
+    return image
 
 
 def _origin(kind: str) -> str:

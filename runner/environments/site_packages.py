@@ -54,6 +54,7 @@ def _forget_host(directory: Path) -> None:
     for root, directories, files in os.walk(directory):
         for name in (*directories, *files):
             path = Path(root, name)
-            wanted = 0o755 if name in directories else 0o644
+            runs = name in directories or path.stat().st_mode & 0o100
+            wanted = 0o755 if runs else 0o644
             if path.stat().st_mode & 0o777 != wanted:
                 path.chmod(wanted)

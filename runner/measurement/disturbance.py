@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from runner.measurement.records import AbFigures, Resources
+from runner.measurement.records import AbFigures, LaunchRecord, Resources
 
 #: Mean time that `ab` may wait for a CPU, in ms per request. Measured on two cores, 100 clients:
 #: alone 0.02-0.07; 26 cells with their bursts apart 0.02-0.07; together 0.04-2.0, median 0.4.
@@ -21,13 +21,29 @@ def disturbance(resources: Resources, figures: AbFigures) -> str | None:
     A rule for every launch, before anyone has looked at its rate: what is disturbed is repeated or
     shown as such, and never dropped for being an outlier.
     """
-    reasons = [*_waits(resources, figures), *_queues(resources)]
+    return ", ".join([*_by_others(resources, figures), *_queues(resources)]) or None
+
+
+def worth_repeating(record: LaunchRecord) -> bool:
+    """Whether a disturbed launch may come out otherwise.
+
+    A queue overflows for the launch's own load, in a network namespace of its own: another attempt
+    would overflow as well, and waits for nobody.
+    """
+    if not record.disturbed or record.resources is None or record.ab is None:
+        return False
+    return bool(_by_others(record.resources, record.ab))
+
+
+def _by_others(resources: Resources, figures: AbFigures) -> list[str]:
+    """What a busy machine does to a launch."""
+    reasons = _waits(resources, figures)
     share = resources.loadgen_cpu_share
     if share is not None and share >= LARGEST_LOADGEN_SHARE:
         reasons.append(f"ab kept {share:.0%} of a CPU busy")
     if resources.throttled_ms:
         reasons.append(f"the server was throttled for {resources.throttled_ms:.0f} ms")
-    return ", ".join(reasons) or None
+    return reasons
 
 
 def _waits(resources: Resources, figures: AbFigures) -> list[str]:

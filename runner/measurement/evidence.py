@@ -24,6 +24,14 @@ def server_log(pod: Pod) -> str:
         return f"(the log could not be read: {error})\n"
 
 
+def companion_log(pod: Pod) -> str:
+    """The companion's log, or why there is none."""
+    try:
+        return pod.companion_log()
+    except EngineError as error:
+        return f"(the log could not be read: {error})\n"
+
+
 def stacks(pod: Pod, clock: Clock) -> str | None:
     """Stacks of all threads, and of all greenlets where gevent is loaded, as the server dumps them.
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 
-from runner.engine.pod import Pod, PodPlan
+from runner.engine.pod import COMPANION_UID, DISK, SERVER_UID, CompanionPlan, Pod, PodPlan
 from runner.engine.protocol import Engine
 from runner.errors import EngineError
 from runner.measurement import ab, agent, evidence, verdict
@@ -24,13 +24,18 @@ from runner.measurement.load import (
 )
 from runner.measurement.outcome import Outcome
 from runner.measurement.records import AbFigures, LaunchRecord, Resources
-from runner.spec.ceiling import AbOpening, ceiling_rps
+from runner.spec import catalogue
+from runner.spec.ceiling import AbOpening
 from runner.spec.cell import Cell, Limits
+from runner.spec.loads import ceiling_of
 
 #: CPU time `ab` needs for one request, in seconds: 79 ms for 1,000 requests at `-c 100`.
 AB_CPU_S_PER_REQUEST = 8e-5
 #: What the runner adds to the agent's own deadlines before it gives up on the engine, in seconds.
 ENGINE_GRACE_S = 30.0
+#: What a companion prints when it answers, and how often it is looked for, in seconds.
+COMPANION_READY = "companion ready"
+COMPANION_POLL_S = 0.2
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,6 +51,7 @@ class Job:
     opening: AbOpening
     attempt: int = 1
     server_command: tuple[str, ...] = ()
+    companion_image: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -140,20 +146,20 @@ class Launch:
     @property
     def service_s(self) -> float:
         """How long one request takes when it is alone, in seconds."""
-        return self.checked.lone_s if self.checked else self.job.cell.workload.seconds
+        return self.checked.lone_s if self.checked else self.job.cell.workload.service_s or 0.0
 
     @property
     def shortest_load_s(self) -> float:
         """The shortest time in seconds that the load about to be sent can take."""
         load = self.next_load()
-        at_once = 1 if self.is_serial else load.concurrency
+        at_once = 1 if self.is_serial else min(load.concurrency, self.job.cell.at_once)
         return self.service_s * load.requests / at_once
 
     def next_load(self) -> Load:
         """What will be sent: the load as asked for, cut for a server that serialises."""
         if self.is_serial and self.checked:
             return serialised_load(self.job.cell, self.job.limits, self.checked.lone_s)
-        return full_load(self.job.cell, self.job.limits, self.job.opening)
+        return full_load(self.job.cell, self.job.limits, self.job.opening, self.service_s)
 
     def _guarded(self, step: Callable[[], None]) -> None:
         try:
@@ -186,18 +192,48 @@ class Launch:
             server_command=job.server_command,
             loadgen_image=job.loadgen_image,
             limits=job.limits,
+            server_volumes=(DISK,) if job.cell.workload.kind.disk else (),
+            companion=self._companion_plan(),
         )
         self._pod = Pod(self.engine, plan)
         self._resources.enter_context(self._pod)
         if self.closed:
             self.close()
             raise LaunchEndedError(Outcome.ENGINE_ERROR, "interrupted")
+        if plan.companion:
+            self._await_companion(self._pod)
+        self._pod.start_server()
         self.checked = self._check(self._pod)
+
+    def _companion_plan(self) -> CompanionPlan | None:
+        name, image = self.job.cell.workload.kind.companion, self.job.companion_image
+        if name is None:
+            return None
+        if image is None:
+            raise EngineError(f"there is no image of the companion {name!r}")
+        return CompanionPlan(
+            image=image, command=(), memory_bytes=catalogue.companions()[name].memory_bytes
+        )
+
+    def _await_companion(self, pod: Pod) -> None:
+        """Wait until what the server talks to says that it answers; else nothing is measured."""
+        name = self.job.cell.workload.kind.companion or ""
+        deadline = self.clock.monotonic() + catalogue.companions()[name].startup_s
+        while COMPANION_READY not in (log := pod.companion_log()):
+            state = pod.companion_state()
+            if not state.running:
+                how = verdict.of_exit(state, log)[1]
+                raise EngineError(f"the companion {name!r} ended before it was ready: {how}")
+            if self.clock.monotonic() > deadline:
+                said = verdict.last_line(log) or "it printed nothing"
+                raise EngineError(f"the companion {name!r} did not become ready: {said}")
+            self.clock.sleep(COMPANION_POLL_S)
 
     def _check(self, pod: Pod) -> CheckReply:
         cell, limits = self.job.cell, self.job.limits
-        service_s = cell.workload.seconds
+        service_s = cell.workload.service_s or 0.0
         config = {
+            "uids": [SERVER_UID, COMPANION_UID],
             "startup_s": limits.startup_s,
             "service_s": service_s,
             "lone_repeats": LONE_REPEATS if service_s < SHORT_REQUEST_S else 0,
@@ -209,7 +245,10 @@ class Launch:
         if isinstance(reply, Refusal):
             self._end_by_refusal(pod, reply)
         elif reply.burst_answered == 0:
-            reason = f"none of {burst_size(cell)} requests sent at once was answered"
+            reason = (
+                f"none of {burst_size(cell)} requests sent at once was answered"
+                f"{verdict.cpu_used(reply.burst_cpu_s, reply.burst_s)}"
+            )
             raise LaunchEndedError(Outcome.HANG_UNDER_LOAD, reason)
         else:
             return reply
@@ -217,7 +256,7 @@ class Launch:
 
     def _end_by_refusal(self, pod: Pod, refusal: Refusal) -> None:
         self._end_if_gone(pod)
-        raise LaunchEndedError(*verdict.of_refusal(refusal))
+        raise LaunchEndedError(*verdict.of_refusal(refusal, evidence.server_log(pod)))
 
     def _end_if_gone(self, pod: Pod) -> None:
         state = pod.server_state()
@@ -263,6 +302,8 @@ class Launch:
         if outcome in {Outcome.HANG_AT_STARTUP, Outcome.HANG_UNDER_LOAD}:
             self.verdict = outcome, self._evidence_of_hang(self._pod, reason)
         self.files["server.log"] = evidence.server_log(self._pod).encode()
+        if self._pod.companion and not outcome.has_figures:
+            self.files["companion.log"] = evidence.companion_log(self._pod).encode()
 
     def _evidence_of_hang(self, pod: Pod, reason: str | None) -> str | None:
         try:
@@ -290,12 +331,7 @@ class Launch:
             started_at=self._started_at.isoformat(timespec="seconds"),
             requests=load.requests if load else cell.requests,
             concurrency=load.concurrency if load else cell.concurrency,
-            ceiling_rps=ceiling_rps(
-                requests=cell.requests,
-                concurrency=cell.concurrency,
-                service_s=cell.workload.seconds,
-                opening=self.job.opening,
-            ),
+            ceiling_rps=ceiling_of(cell, self.job.opening),
             startup_s=checked.ready_s if checked else None,
             lone_request_ms=checked.lone_s * 1000 if checked else None,
             concurrency_factor=checked.factor if checked else None,

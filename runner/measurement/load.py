@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from runner.spec.ceiling import AbOpening, shortest_time_s
+from runner.spec.ceiling import AbOpening
 from runner.spec.cell import Cell, Limits
+from runner.spec.loads import shortest_load_s
 
 #: Below this a burst was answered one by one: between 1 (serial) and 2 (two at a time).
 SERIALISED_BELOW = 1.5
@@ -33,19 +34,20 @@ class Load:
     socket_timeout_s: int
 
 
-def full_load(cell: Cell, limits: Limits, opening: AbOpening) -> Load:
-    """The cell's load as asked for, with a deadline that follows from its ceiling."""
-    shortest = shortest_time_s(
-        requests=cell.requests,
-        concurrency=cell.concurrency,
-        service_s=cell.workload.seconds,
-        opening=opening,
-    )
+def full_load(cell: Cell, limits: Limits, opening: AbOpening, lone_s: float = 0.0) -> Load:
+    """The cell's load as asked for, with a deadline that follows from its ceiling.
+
+    Where there is none, the deadline is the limit. `lone_s` is a lone request's latency in seconds.
+    """
+    service_s = cell.workload.service_s
+    deadline_s = limits.load_s
+    if service_s is not None:
+        deadline_s = min(deadline_s, PATIENCE * shortest_load_s(cell, opening) + GRACE_S)
     return Load(
         requests=cell.requests,
         concurrency=cell.concurrency,
-        deadline_s=min(limits.load_s, PATIENCE * shortest + GRACE_S),
-        socket_timeout_s=_silence(cell.workload.seconds),
+        deadline_s=deadline_s,
+        socket_timeout_s=_silence(service_s or lone_s, cell),
     )
 
 
@@ -61,12 +63,14 @@ def serialised_load(cell: Cell, limits: Limits, lone_s: float) -> Load:
         requests=requests,
         concurrency=concurrency,
         deadline_s=limits.load_s,
-        socket_timeout_s=_silence(lone_s),
+        socket_timeout_s=_silence(lone_s, cell),
     )
 
 
-def _silence(service_s: float) -> int:
-    return max(SILENCE_S, int(10 * service_s) + 1)
+def _silence(service_s: float, cell: Cell) -> int:
+    """`ab -s` in whole seconds: a queue of clients may wait for its turn that long."""
+    turns = cell.concurrency / cell.at_once
+    return max(SILENCE_S, int(10 * service_s * turns) + 1)
 
 
 def burst_size(cell: Cell) -> int:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from runner.engine.protocol import Engine
 from runner.measurement.clock import Clock
 from runner.measurement.coschedule import Jobs
+from runner.measurement.disturbance import worth_repeating
 from runner.measurement.launch import Job, Launch, LaunchResult
 from runner.measurement.schedule import rounds, run_wave
 from runner.spec.ceiling import AbOpening
@@ -18,8 +19,8 @@ from runner.spec.cell import Cell, Limits
 class Method:
     """What all launches of a run have in common.
 
-    `server_images` maps a cell's id to its image; `done` are launches (cell's id, number) that need
-    not be made.
+    `server_images` maps a cell's id to its image, `companion_images` a companion's name; `done` are
+    launches (cell's id, number) that need not be made.
     """
 
     run: str
@@ -30,6 +31,7 @@ class Method:
     launches: int
     seed: int
     jobs: Jobs
+    companion_images: Mapping[str, str] = field(default_factory=dict)
     done: frozenset[tuple[str, int]] = frozenset()
 
 
@@ -85,7 +87,7 @@ def _attempt(
 
         def end(result: LaunchResult, by_cell: Mapping[str, Job] = by_cell) -> None:
             job = by_cell[result.record.cell]
-            repeated = bool(result.record.disturbed) and job.attempt < ATTEMPTS
+            repeated = worth_repeating(result.record) and job.attempt < ATTEMPTS
             if repeated:
                 again.append(job)
             on_end(result, not repeated)
@@ -98,9 +100,13 @@ def _attempt(
 
 
 def waves(jobs: Sequence[Job], size: int) -> Iterator[Sequence[Job]]:
-    """Cut a round into waves of at most `size` launches."""
-    for begin in range(0, len(jobs), size):
-        yield jobs[begin : begin + size]
+    """Cut a round into waves of at most `size` launches; some have one of their own."""
+    together = [job for job in jobs if not job.cell.workload.kind.alone]
+    for begin in range(0, len(together), size):
+        yield together[begin : begin + size]
+    for job in jobs:
+        if job.cell.workload.kind.alone:
+            yield [job]
 
 
 def job_of(cell: Cell, number: int, method: Method) -> Job:
@@ -113,4 +119,5 @@ def job_of(cell: Cell, number: int, method: Method) -> Job:
         loadgen_image=method.loadgen_image,
         limits=method.limits,
         opening=method.opening,
+        companion_image=method.companion_images.get(cell.workload.kind.companion or ""),
     )

@@ -27,7 +27,8 @@ def of_exit(state: ContainerState, log: str) -> Verdict:
         return Outcome.OOM_KILLED, "killed by the kernel: memory limit reached"
     last = last_line(log)
     if state.exit_code == IMPORT_FAILED:
-        return Outcome.IMPORT_ERROR, last or "patching or importing failed"
+        why = exception_line(log) or last
+        return Outcome.IMPORT_ERROR, why or "patching or importing failed"
     if state.error:
         return Outcome.CRASHED, state.error
     return Outcome.CRASHED, f"{_how_it_ended(state.exit_code)}: {last or 'it printed nothing'}"
@@ -47,9 +48,25 @@ def last_line(log: str) -> str:
     return next((line.strip() for line in reversed(log.splitlines()) if line.strip()), "")
 
 
-def of_refusal(refusal: Refusal) -> Verdict:
-    """What a check that failed on a living server means."""
+def exception_line(log: str) -> str:
+    """The last line of the log's last traceback, which names the exception; empty without one."""
+    _, traceback, below = log.rpartition("Traceback (most recent call last):")
+    lines = below.splitlines()[1:] if traceback else []
+    return next((line.strip() for line in lines if line.strip() and not line[0].isspace()), "")
+
+
+def cpu_used(cpu_s: float | None, wall_s: float | None) -> str:
+    """How busy a server was while it did not answer: a loop that spins is no wait."""
+    if cpu_s is None or not wall_s:
+        return ""
+    return f"; it used {100 * cpu_s / wall_s:.0f} % of a CPU meanwhile"
+
+
+def of_refusal(refusal: Refusal, log: str = "") -> Verdict:
+    """What a check that failed on a living server means; its log may say why."""
     if refusal.failed == "wrong-answer":
+        if why := exception_line(log):
+            return Outcome.WRONG_ANSWER, f"{refusal.reason.partition(':')[0]}: {why}"
         return Outcome.WRONG_ANSWER, refusal.reason
     if refusal.failed == "broken-answer":
         return Outcome.FAILED_REQUESTS, refusal.reason
@@ -61,14 +78,16 @@ def of_load(reply: LoadReply, load: Load, figures: AbFigures | None, *, serial: 
 
     `ab` counts a status of 500 as a success, so its `Non-2xx` line is asked as well.
     """
+    busy = cpu_used(reply.after.cpu_s - reply.before.cpu_s, reply.ab.wall_s)
     if reply.ab.timed_out:
         answered = figures.complete if figures else 0
         return (
             Outcome.HANG_UNDER_LOAD,
-            f"{answered:,} of {load.requests:,} requests answered in {load.deadline_s:.0f} s",
+            f"{answered:,} of {load.requests:,} requests answered in {load.deadline_s:.0f} s{busy}",
         )
     if reply.ab.exit_code == ab.POLL_TIMEOUT:
-        return Outcome.HANG_UNDER_LOAD, f"no answer for {load.socket_timeout_s} s under load"
+        reason = f"no answer for {load.socket_timeout_s} s under load{busy}"
+        return Outcome.HANG_UNDER_LOAD, reason
     if reply.ab.exit_code != 0 or figures is None:
         return Outcome.FAILED_REQUESTS, ab.exit_reason(reply.ab.exit_code, reply.ab.stderr)
     if flaw := _flaw(figures, load):

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
+from functools import cache
 from typing import Final
 
 from packaging.version import InvalidVersion, Version
 
-from runner.spec.cell import PatchMode
+from runner.spec import catalogue
 from runner.store.records import RunRecord
 
 Value = str | int | float | None
@@ -16,10 +18,20 @@ BASE_AXES: Final = ("python", "gevent", "grpcio", "patch", "server", "workload",
 #: Those that a table for people shows even where they do not vary.
 ALWAYS_SHOWN: Final = ("python", "gevent", "grpcio", "patch")
 
-_PATCH_ORDER: Final = {str(mode): place for place, mode in enumerate(PatchMode)}
 _FIRST = Version("0")
 
 SortKey = tuple[int, float, Version, str]
+
+
+@cache
+def _places() -> dict[str, dict[str, int]]:
+    """The order of the words that the server program's modules define."""
+    words = {
+        "patch": catalogue.patches(),
+        "server": catalogue.servers(),
+        "workload": catalogue.workloads(),
+    }
+    return {axis: {name: n for n, name in enumerate(known)} for axis, known in words.items()}
 
 
 def natural_key(axis: str, value: Value) -> SortKey:
@@ -28,8 +40,9 @@ def natural_key(axis: str, value: Value) -> SortKey:
         return (0, 0, _FIRST, "")
     if not isinstance(value, str):
         return (1, value, _FIRST, "")
-    if axis == "patch":
-        return (1, _PATCH_ORDER.get(value, len(_PATCH_ORDER)), _FIRST, value)
+    places = _places().get(axis)
+    if places is not None:
+        return (1, places.get(re.sub("(-[a-z][0-9]+)+$", "", value), len(places)), _FIRST, value)
     try:
         return (2, 0, Version(value), value)
     except InvalidVersion:

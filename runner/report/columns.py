@@ -84,6 +84,7 @@ FIGURES: Final = (
     Column(key="peak_rss_mib", heading="peak RSS MiB", show=whole),
     Column(key="peak_threads", heading="threads", show=whole),
 )
+OVERFLOWS: Final = Column(key="listen_overflows", heading="queue overflows", show=whole)
 VERDICT: Final = Column(key="verdict", heading="against baseline")
 LAUNCHES: Final = Column(key="launches", heading="launches", show=whole)
 OUTCOME: Final = Column(key="outcome", heading="outcome")
@@ -101,7 +102,8 @@ def columns_for(rows: Sequence[Row], run: RunRecord) -> list[Column]:
     """The columns of the rows' table, in their order."""
     axes = [Column(key=axis, heading=axis) for axis in shown_axes(rows, run)]
     repeated = [VERDICT, LAUNCHES] if any(row.launches > 1 for row in rows) else []
-    return [*axes, OUTCOME, *FIGURES, *repeated]
+    overflown = [OVERFLOWS] if any(row.listen_overflows for row in rows) else []
+    return [*axes, OUTCOME, *FIGURES, *overflown, *repeated]
 
 
 def _varies(rows: Iterable[Row], axis: str) -> bool:

@@ -55,6 +55,7 @@ class Row:
     cpu_ms_per_request: float | None = None
     peak_rss_mib: float | None = None
     peak_threads: int | None = None
+    listen_overflows: int | None = None
     disturbed: str | None = None
     reused_from: str | None = None
     further: Mapping[str, str | None] = field(default_factory=dict)

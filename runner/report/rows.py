@@ -159,6 +159,9 @@ def _with_figures(row: Row, launches: Sequence[LaunchRecord]) -> Row:
         cpu_ms_per_request=_median(resources.cpu_ms_per_request for resources in used),
         peak_rss_mib=_median(resources.peak_rss_mib for resources in used),
         peak_threads=median_high(r.peak_threads for r in used) if used else None,
+        listen_overflows=max(
+            (r.listen_overflows for r in used if r.listen_overflows is not None), default=None
+        ),
     )
 
 

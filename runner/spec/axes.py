@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
-from runner.spec.cell import OPTIONAL_PACKAGES, PatchMode, Server
+from runner.spec import catalogue
+from runner.spec.cell import ORDERS
 from runner.spec.document import Document, Place, Plain, suggestion
-from runner.spec.model import Axes, ExperimentSection, package_name, whole_number
+from runner.spec.model import Axes, ExperimentSection, package_name
+from runner.spec.scalars import whole_number
 from runner.spec.versions import comparable, python_version, specifier
+from runner.spec.words import parameter, patch_mode, server, workload_name
 
-#: Axes that are no package.
-SETTINGS = ("python", "patch", "server", "concurrency")
+#: Axes that are no package; the parameters of workloads are such, too.
+SETTINGS = ("python", "patch", "order", "server", "workload", "concurrency")
 BUILT_IN = (*Axes.model_fields,)
+
+
+def is_package(axis: str) -> bool:
+    """Whether an axis's values are versions of a package."""
+    return axis not in SETTINGS and axis not in catalogue.parameters()
 
 
 def with_canonical_names(found: Document) -> Document:
@@ -52,17 +60,25 @@ def canonical(name: str) -> str:
         normal = package_name(name)
     except ValueError:
         return name
-    return name if normal in SETTINGS else normal
+    return normal if is_package(normal) else name
 
 
 def refuse_unknown(found: Document) -> None:
-    """Fail for an axis that is neither built in nor a package of the experiment."""
+    """Fail for an axis that is neither built in nor a package nor a parameter of the experiment.
+
+    Likewise for a key of `workload` that no workload of the experiment has.
+    """
     content = found.content if isinstance(found.content, dict) else {}
-    axes, packages = (
+    axes, packages, workload = (
         section if isinstance(section, dict) else {}
-        for section in (content.get("axes"), content.get("packages"))
+        for section in (content.get("axes"), content.get("packages"), content.get("workload"))
     )
-    known = [*BUILT_IN, *packages]
+    parameters = _parameters(axes, workload)
+    for key in workload:
+        if key != "name" and key not in parameters:
+            hint = suggestion(key, ["name", *parameters])
+            found.fail(("workload", key), f"unknown key {key!r}{hint}", key=True)
+    known = [*BUILT_IN, *packages, *parameters]
     for axis in axes:
         if axis not in known:
             hint = suggestion(axis, known)
@@ -73,6 +89,14 @@ def refuse_unknown(found: Document) -> None:
             found.fail(("axes", axis), f"unknown axis {axis!r}{hint}", key=True)
 
 
+def _parameters(axes: Mapping[str, Plain], workload: Mapping[str, Plain]) -> list[str]:
+    """The parameters of the workloads that an experiment names."""
+    varied = axes.get("workload") or workload.get("name") or "sleep"
+    names = varied if isinstance(varied, list) else [varied]
+    kinds = [k for name, k in catalogue.workloads().items() if name in names]
+    return list(dict.fromkeys(parameter for kind in kinds for parameter in kind.parameters))
+
+
 def axis_values(found: Document, section: ExperimentSection) -> dict[str, list[str]]:
     """Each axis of the experiment with its values as text, in the order of the file.
 
@@ -80,9 +104,12 @@ def axis_values(found: Document, section: ExperimentSection) -> dict[str, list[s
     """
     content = found.content if isinstance(found.content, dict) else {}
     values: dict[str, list[str]] = {}
-    for axis in content.get("axes") or ():
-        values[str(axis)] = [str(value) for value in getattr(section.axes, str(axis))]
-        _refuse_twice(found, ("axes", str(axis)), values[str(axis)])
+    for axis in map(str, content.get("axes") or ()):
+        written = [str(value) for value in getattr(section.axes, axis)]
+        if axis not in BUILT_IN:
+            written = [_normal_at(found, axis, i, value) for i, value in enumerate(written)]
+        values[axis] = written
+        _refuse_twice(found, ("axes", axis), written)
     for name, versions in section.packages.items():
         if len(versions) > 1:
             if name in values:
@@ -94,6 +121,13 @@ def axis_values(found: Document, section: ExperimentSection) -> dict[str, list[s
             values[name] = list(versions)
             _refuse_twice(found, ("packages", name), values[name])
     return values
+
+
+def _normal_at(found: Document, axis: str, index: int, value: str) -> str:
+    try:
+        return normal_value(axis, value)
+    except ValueError as error:
+        found.fail(("axes", axis, index), f"axes.{axis}: {error}")
 
 
 def _refuse_twice(found: Document, place: Place, values: list[str]) -> None:
@@ -123,24 +157,29 @@ def normal_entry(
 
 def nameable(axes: Mapping[str, object], section: ExperimentSection) -> list[str]:
     """What an `include` may name: the axes, further settings, and packages."""
-    return list(dict.fromkeys((*axes, *SETTINGS, *sorted(OPTIONAL_PACKAGES), *section.packages)))
+    names = (*axes, *SETTINGS, *sorted(catalogue.optional_packages()), *section.packages)
+    return list(dict.fromkeys((*names, *sorted(catalogue.parameters()))))
 
 
 def normal_value(axis: str, value: str) -> str:
     """A value as axis values are held; ValueError says what is wrong with it."""
-    if axis == "python":
-        return python_version(value)
-    if axis == "patch":
-        return str(_word(PatchMode, value, axis))
-    if axis == "server":
-        return str(_word(Server, value, axis))
-    if axis == "concurrency":
-        return str(whole_number(value))
-    return specifier(value)
+    if axis in WORDS:
+        return WORDS[axis](value)
+    return specifier(value) if is_package(axis) else parameter(axis, value)
 
 
-def _word(kind: type[PatchMode | Server], value: str, name: str) -> PatchMode | Server:
-    try:
-        return kind(value)
-    except ValueError:
-        raise ValueError(f"unknown {name} {value!r}{suggestion(value, kind)}") from None
+def _order(value: str) -> str:
+    if value not in ORDERS:
+        raise ValueError(f"unknown order {value!r}{suggestion(value, ORDERS)}")
+    return value
+
+
+#: How the values of the axes that are settings are read.
+WORDS: dict[str, Callable[[str], str]] = {
+    "python": python_version,
+    "patch": patch_mode,
+    "order": _order,
+    "server": lambda value: str(server(value)),
+    "workload": workload_name,
+    "concurrency": lambda value: str(whole_number(value)),
+}

@@ -4,49 +4,13 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from enum import StrEnum
 from functools import cache
 from typing import Final
 
+from runner.spec.words import Server, Workload
 
-class PatchMode(StrEnum):
-    """What is patched before anything else is imported."""
-
-    NONE = "none"
-    GEVENT = "gevent"
-    GEVENT_SOCKET = "gevent-socket"
-    GEVENT_SELECT = "gevent-select"
-    GEVENT_TIME = "gevent-time"
-    GRPC = "grpc"
-    GEVENT_GRPC = "gevent+grpc"
-
-    @property
-    def needs(self) -> frozenset[str]:
-        """Distributions the mode imports. `init_gevent()` imports gevent, so `grpc` needs both."""
-        if self is PatchMode.NONE:
-            return frozenset()
-        if self in {PatchMode.GRPC, PatchMode.GEVENT_GRPC}:
-            return frozenset({"gevent", "grpcio"})
-        return frozenset({"gevent"})
-
-
-class Server(StrEnum):
-    """What serves the Flask application."""
-
-    WERKZEUG = "werkzeug"
-    WERKZEUG_SINGLE = "werkzeug-single"
-
-
-#: Packages that a cell carries only where its patch mode (later: server, workload) imports them.
-OPTIONAL_PACKAGES: Final = frozenset({"gevent", "grpcio"})
-
-
-@dataclass(frozen=True, kw_only=True)
-class Workload:
-    """What one request does. `seconds` is the time it blocks."""
-
-    name: str = "sleep"
-    seconds: float = 2.0
+#: When the patch is applied: before anything else is imported, or after Flask and grpc were.
+ORDERS: Final = ("first", "late")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,17 +64,19 @@ class Cell:
     """One canonical combination of axis values: what cannot matter has been dropped.
 
     `versions` holds the version of every package named in the matrix file that the cell uses, as
-    requested until the environment is locked and exact afterwards. `varied` names the axes whose
-    values tell this experiment's cells apart; they make up the id.
+    requested until the environment is locked and exact afterwards. `order` says whether the patch
+    comes `first` or `late`, None where nothing is patched. `varied` names the axes whose values
+    tell this experiment's cells apart; they make up the id.
     """
 
     python: str
-    patch: PatchMode
+    patch: str
     server: Server
     workload: Workload
     concurrency: int
     requests: int
     requirements: tuple[Requirement, ...]
+    order: str | None = None
     exclude_newer: str | None = None
     varied: tuple[str, ...] = field(default=("python", "gevent", "grpcio", "patch"))
 
@@ -120,12 +86,30 @@ class Cell:
         versions = {r.name: r.label for r in self.requirements}
         parts = [f"py{self.python}"]
         parts += [f"{name}{versions[name]}" for name in self.varied if name in versions]
-        parts.append(str(self.patch))
+        parts.append(self.patch)
+        if "order" in self.varied and self.order:
+            parts.append(self.order)
         if "server" in self.varied:
             parts.append(str(self.server))
+        if "workload" in self.varied:
+            parts.append(self.workload.name)
+        parts += [_said(n, v) for n, v in self.workload.parameters if n in self.varied]
         if "concurrency" in self.varied:
             parts.append(f"c{self.concurrency}")
         return "-".join(parts)
+
+    @property
+    def at_once(self) -> int:
+        """How many of the load's requests can be worked on at a time, if all goes well."""
+        limit = self.server.at_once
+        if self.workload.kind.cpu_bound:
+            limit = dict(self.server.settings).get("workers", 1)
+        return self.concurrency if limit is None else min(limit, self.concurrency)
+
+    @property
+    def is_serial(self) -> bool:
+        """Whether clients queue for a server that takes one request at a time."""
+        return self.at_once == 1 < self.concurrency
 
     @property
     def environment(self) -> EnvironmentRequest:
@@ -147,12 +131,34 @@ class Cell:
         """The cell's value on an axis as text, None where the axis was dropped from the cell."""
         fixed = {
             "python": self.python,
-            "patch": str(self.patch),
+            "patch": self.patch,
+            "order": self.order,
             "server": str(self.server),
             "workload": self.workload.name,
             "concurrency": str(self.concurrency),
+            **dict(self.workload.parameters),
         }
         return fixed.get(name) or self.version(name)
+
+
+def _said(name: str, value: str) -> str:
+    """A parameter's value as part of an id: `unary`, `ready`, `no-ready`, `seconds0.2`."""
+    if value in {"true", "false"}:
+        return name if value == "true" else f"no-{name}"
+    return value if value[0].isalpha() else f"{name}{value}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Expectation:
+    """What is known of cells: `cells` are globs by axis; `outcomes` or bounds on columns must hold.
+
+    A bound is (column, operator, value); `place` is where the file says it, line and column.
+    """
+
+    cells: tuple[tuple[str, str], ...]
+    outcomes: tuple[str, ...] = ()
+    bounds: tuple[tuple[str, str, float], ...] = ()
+    place: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -173,7 +179,8 @@ class Experiment:
     """One named section of the matrix file, checked and expanded into its cells.
 
     `axes` are the names in the order of the file; `baseline` is the partial match (axis → value)
-    that a cell's speed-up is taken against, within equal values of the other axes.
+    that a cell's speed-up is taken against, within equal values of the other axes. `left_out` are
+    combinations that make no sense, in words, with the reason.
     """
 
     name: str
@@ -183,4 +190,6 @@ class Experiment:
     baseline: tuple[tuple[str, str], ...] = (("patch", "none"),)
     base: Base = field(default_factory=Base)
     launches: int = 1
+    expect: tuple[Expectation, ...] = ()
+    left_out: tuple[tuple[str, str], ...] = ()
     source: str = ""

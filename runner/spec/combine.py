@@ -8,16 +8,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from runner.spec.axes import nameable, normal_entry
-from runner.spec.cell import OPTIONAL_PACKAGES, PatchMode
+from runner.spec.canonical import decides, irrelevant
 from runner.spec.document import Document, Place
 from runner.spec.model import ExperimentSection
+from runner.spec.words import parameter
 
 Combination = tuple[str, ...]
 #: Ten times what `plan` is made for. More would only fill the memory.
 MOST_COMBINATIONS = 1_000_000
 AXES: Place = ("axes",)
-#: By patch mode, the packages that a cell does not carry.
-UNUSED = {str(mode): OPTIONAL_PACKAGES - mode.needs for mode in PatchMode}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -55,22 +54,32 @@ def combine(
 def settings(
     draft: Draft, axes: Mapping[str, object], defaults: Mapping[str, str]
 ) -> dict[str, str]:
-    """All that a draft sets, without versions of packages that its patch mode does not import."""
+    """All that a draft sets, without what cannot matter for it."""
     chosen = {a: v for a, v in zip(axes, draft.values, strict=True) if v is not None}
-    merged = {**defaults, **chosen, **draft.added}
-    for name in UNUSED[merged["patch"]]:
-        merged.pop(name, None)
-    return merged
+    return _mattering({**defaults, **chosen, **draft.added})
+
+
+def _mattering(merged: dict[str, str]) -> dict[str, str]:
+    unused = irrelevant(decides(merged))
+    return {name: value for name, value in merged.items() if name not in unused}
 
 
 def defaults_of(section: ExperimentSection) -> dict[str, str]:
     """What a cell has on an axis that nothing names a value for."""
     return {
-        "patch": str(PatchMode.NONE),
-        "server": str(section.server),
+        "patch": "none",
+        "order": section.order,
+        "server": section.server,
+        "workload": section.workload.name,
         "concurrency": str(section.load.concurrency),
+        **{name: parameter(name, value) for name, value in parameters_of(section).items()},
         **{name: versions[0] for name, versions in section.packages.items() if len(versions) == 1},
     }
+
+
+def parameters_of(section: ExperimentSection) -> Mapping[str, str]:
+    """The workload's parameters as the experiment writes them."""
+    return section.workload.__pydantic_extra__ or {}
 
 
 def _exclude(
@@ -89,7 +98,14 @@ def _exclude(
         gone = {c for c in combinations if all(c[i] == v for i, v in wanted.items())}
         if not gone:
             found.fail(place, f"matches no cell: {_said(entry)}; mend the values, or remove it")
-        _refuse_no_effect(found, place, axes, gone, combinations)
+        _refuse_no_effect(
+            found,
+            place,
+            axes,
+            gone=gone,
+            combinations=combinations,
+            defaults=defaults_of(section),
+        )
         kept = [c for c in kept if c not in gone]
     return kept
 
@@ -98,12 +114,14 @@ def _refuse_no_effect(
     found: Document,
     place: Place,
     axes: list[str],
+    *,
     gone: set[Combination],
     combinations: list[Combination],
+    defaults: Mapping[str, str],
 ) -> None:
     """An entry that only names an axis which does not matter for its cells removes no cell."""
-    left = {_essence(c, axes) for c in combinations if c not in gone}
-    if all(_essence(c, axes) in left for c in gone):
+    left = {_essence(c, axes, defaults) for c in combinations if c not in gone}
+    if all(_essence(c, axes, defaults) in left for c in gone):
         patches = sorted({c[axes.index("patch")] for c in gone} if "patch" in axes else {"none"})
         found.fail(
             place,
@@ -112,12 +130,12 @@ def _refuse_no_effect(
         )
 
 
-def _essence(combination: Combination, axes: list[str]) -> Combination:
-    """The combination without the versions of packages that its patch mode does not import."""
-    unused = UNUSED[combination[axes.index("patch")] if "patch" in axes else "none"]
-    return tuple(
-        "" if axis in unused else value for axis, value in zip(axes, combination, strict=True)
-    )
+def _essence(
+    combination: Combination, axes: list[str], defaults: Mapping[str, str]
+) -> frozenset[tuple[str, str]]:
+    """The combination without what cannot matter for it."""
+    merged = {**defaults, **dict(zip(axes, combination, strict=True))}
+    return frozenset(_mattering(merged).items())
 
 
 def _include(

@@ -21,6 +21,7 @@ def with_requirements(cell: Cell, requirements: tuple[Requirement, ...]) -> Cell
     return Cell(  # not `replace`, which takes twice as long: there may be 100,000 cells
         python=cell.python,
         patch=cell.patch,
+        order=cell.order,
         server=cell.server,
         workload=cell.workload,
         concurrency=cell.concurrency,

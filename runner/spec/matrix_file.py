@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from enum import StrEnum
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -14,7 +13,7 @@ from pydantic_core import ErrorDetails
 
 from runner.spec import document
 from runner.spec.axes import refuse_unknown, with_canonical_names
-from runner.spec.cell import Experiment, PatchMode, Server
+from runner.spec.cell import ORDERS, Experiment
 from runner.spec.document import Document, Place, Plain, suggestion
 from runner.spec.expand import expand
 from runner.spec.model import (
@@ -37,7 +36,7 @@ SECTIONS: dict[Place, type[BaseModel]] = {
     ("limits",): LimitsSection,
     ("base",): BaseSection,
 }
-CHOICES: dict[str, type[StrEnum]] = {"patch": PatchMode, "server": Server}
+CHOICES = {"order": ORDERS, "base": ("auto", "registry", "debian")}
 EXPECTED = {
     "list_type": "a list is expected here",
     "dict_type": "a mapping (`key: value`) is expected here",
@@ -185,7 +184,9 @@ def _report(found: Document, problem: ErrorDetails) -> NoReturn:
     if kind in {"enum", "literal_error"}:
         found.fail(place, _unknown_word(place, problem["input"]))
     message = EXPECTED.get(kind) or problem["msg"].removeprefix("Value error, ")
-    found.fail(place, f"{_name(place)}: {message}")
+    if not message.startswith("unknown "):  # which names its kind of word itself
+        message = f"{_name(place)}: {message}"
+    found.fail(place, message)
 
 
 def _known(place: Place) -> list[str]:
@@ -195,12 +196,9 @@ def _known(place: Place) -> list[str]:
 
 def _unknown_word(place: Place, word: Any) -> str:  # noqa: ANN401 - whatever the file held
     name = next((part for part in reversed(place) if isinstance(part, str)), "")
-    choices = [str(choice) for choice in CHOICES.get(name, ())]
-    if place == ("workload", "name"):
-        choices, name = ["sleep"], "workload"
     if place[-2:] == ("base", "kind"):
-        choices, name = ["auto", "registry", "debian"], "base"
-    return f"unknown {name} {word!r}{suggestion(str(word), choices)}"
+        name = "base"
+    return f"unknown {name} {word!r}{suggestion(str(word), CHOICES.get(name, ()))}"
 
 
 def _name(place: Place) -> str:

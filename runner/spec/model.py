@@ -10,12 +10,13 @@ from typing import Annotated, Any, Literal
 from packaging.utils import canonicalize_name
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 
-from runner.spec.cell import PatchMode, Server
+from runner.spec import catalogue
+from runner.spec.scalars import seconds, truth, whole_number
 from runner.spec.versions import python_version, specifier
+from runner.spec.words import patch_mode, server, server_section, workload_name
 
 SIZES = {"": 1, "k": 1024, "m": 1024**2, "g": 1024**3}
 LARGEST_MEMORY = 2**50
-DAY_S = 24 * 3600
 
 
 def package_name(text: str) -> str:
@@ -38,33 +39,12 @@ def memory_bytes(text: str) -> int:
     return size
 
 
-def whole_number(text: str) -> int:
-    """A whole number above 0."""
-    if not re.fullmatch(r"[0-9]{1,9}", text) or int(text) < 1:
-        raise ValueError(f"{text!r} is not a whole number above 0")
-    return int(text)
-
-
-def seconds(text: str) -> float:
-    """A number of seconds above 0, a day at the most."""
-    if not re.fullmatch(r"[0-9]{1,9}(\.[0-9]+)?|\.[0-9]+", text) or not 0 < float(text) <= DAY_S:
-        raise ValueError(f"{text!r} is not a number of seconds above 0 (a day at the most)")
-    return float(text)
-
-
 def iso_date(text: str) -> str:
     """`YYYY-MM-DD`."""
     try:
         return date.fromisoformat(text).isoformat()
     except ValueError:
         raise ValueError(f"{text!r} is not a date: write YYYY-MM-DD") from None
-
-
-def truth(text: str) -> bool:
-    """`true` or `false`."""
-    if text not in {"true", "false"}:
-        raise ValueError(f"{text!r} is neither true nor false")
-    return text == "true"
 
 
 def of_text(convert: Callable[[str], object]) -> Callable[[object], object]:
@@ -78,11 +58,38 @@ def of_text(convert: Callable[[str], object]) -> Callable[[object], object]:
     return converted
 
 
+def a_server(value: object) -> object:
+    """A server as text: its name, or its name and settings, or a mapping of both."""
+    if isinstance(value, dict):
+        return str(server_section(value))
+    if not isinstance(value, str):
+        raise ValueError("a server is a name, or a mapping with a `name:`")  # noqa: TRY004
+    return str(server(value))
+
+
 def as_list(value: object) -> object:
     """A single value stands for a list of one."""
-    return [value] if isinstance(value, str) else value
+    return [value] if isinstance(value, (str, dict)) else value
 
 
+SERVER_SCHEMA: dict[str, Any] = {
+    "anyOf": [
+        {"type": "string", "examples": [*catalogue.servers()]},
+        {
+            "type": "object",
+            "properties": {
+                "name": {"enum": [*catalogue.servers()]},
+                **{
+                    name: {"type": "integer", "minimum": 1}
+                    for kind in catalogue.servers().values()
+                    for name in kind.settings
+                },
+            },
+            "required": ["name"],
+            "additionalProperties": False,
+        },
+    ]
+}
 NUMBER_OR_TEXT = {"anyOf": [{"type": "string"}, {"type": "number"}]}
 PythonVersion = Annotated[
     str, AfterValidator(python_version), WithJsonSchema({**NUMBER_OR_TEXT, "examples": ["3.11"]})
@@ -116,11 +123,28 @@ Date = Annotated[
     str, AfterValidator(iso_date), WithJsonSchema({"type": "string", "format": "date"})
 ]
 Truth = Annotated[bool, BeforeValidator(of_text(truth)), WithJsonSchema({"type": "boolean"})]
-AxisText = Annotated[str, WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "number"}]})]
+AxisText = Annotated[
+    str, WithJsonSchema({"anyOf": [{"type": t} for t in ("string", "number", "boolean")]})
+]
 Pythons = Annotated[list[PythonVersion], BeforeValidator(as_list), Field(min_length=1)]
 Specifiers = Annotated[list[Specifier], BeforeValidator(as_list), Field(min_length=1)]
-Patches = Annotated[list[PatchMode], BeforeValidator(as_list), Field(min_length=1)]
-Servers = Annotated[list[Server], BeforeValidator(as_list), Field(min_length=1)]
+PatchText = Annotated[
+    str,
+    AfterValidator(patch_mode),
+    WithJsonSchema({"type": "string", "enum": [*catalogue.patches()]}),
+]
+OrderText = Literal["first", "late"]
+WorkloadText = Annotated[
+    str,
+    AfterValidator(workload_name),
+    WithJsonSchema({"type": "string", "enum": [*catalogue.workloads()]}),
+]
+ServerText = Annotated[str, BeforeValidator(a_server), WithJsonSchema(SERVER_SCHEMA)]
+Patches = Annotated[list[PatchText], BeforeValidator(as_list), Field(min_length=1)]
+Orders = Annotated[list[OrderText], BeforeValidator(as_list), Field(min_length=1)]
+Servers = Annotated[list[ServerText], BeforeValidator(as_list), Field(min_length=1)]
+Workloads = Annotated[list[WorkloadText], BeforeValidator(as_list), Field(min_length=1)]
+Texts = Annotated[list[AxisText], BeforeValidator(as_list), Field(min_length=1)]
 Counts = Annotated[list[Count], BeforeValidator(as_list), Field(min_length=1)]
 PartialCell = dict[str, AxisText]
 
@@ -132,24 +156,31 @@ class Section(BaseModel):
 
 
 class Axes(BaseModel):
-    """What is varied. Further names are packages that also stand under `packages`."""
+    """What is varied. Further names are packages that also stand under `packages`.
+
+    Or they are parameters of a workload.
+    """
 
     model_config = ConfigDict(extra="allow", frozen=True)
-    __pydantic_extra__: dict[str, Specifiers]
+    __pydantic_extra__: dict[str, Texts]
 
     python: Pythons = Field(description="Pythons of the cells, X.Y.")
     gevent: Specifiers | None = Field(None, description="Versions of gevent.")
     grpcio: Specifiers | None = Field(None, description="Versions of grpcio.")
     patch: Patches | None = Field(None, description="What is patched before all else.")
     server: Servers | None = Field(None, description="What serves the application.")
+    order: Orders | None = Field(None, description="The patch first, or after the imports.")
+    workload: Workloads | None = Field(None, description="What one request does.")
     concurrency: Counts | None = Field(None, description="Clients of ab at once.")
 
 
-class WorkloadSection(Section):
-    """What one request does."""
+class WorkloadSection(BaseModel):
+    """What one request does. Further keys are parameters of the workload."""
 
-    name: Literal["sleep"] = "sleep"
-    seconds: Seconds = 2.0
+    model_config = ConfigDict(extra="allow", frozen=True)
+    __pydantic_extra__: dict[str, AxisText]
+
+    name: WorkloadText = "sleep"
 
 
 class LoadSection(Section):
@@ -183,6 +214,16 @@ def base_section(value: object) -> object:
     return {"kind": value} if isinstance(value, str) else value
 
 
+class ExpectSection(BaseModel):
+    """What is known of some cells: an outcome, or a bound on a column (`efficiency: ">= 0.95"`)."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+    __pydantic_extra__: dict[str, AxisText]
+
+    cells: PartialCell = Field(default_factory=dict, description="Globs by axis.")
+    outcome: Texts | None = Field(None, description="One of these.")
+
+
 class ExperimentSection(Section):
     """One experiment."""
 
@@ -191,7 +232,8 @@ class ExperimentSection(Section):
     axes: Axes
     packages: dict[PackageName, Specifiers] = Field(default_factory=dict)
     exclude_newer: Date | None = Field(None, description="Dates everything not named.")
-    server: Server = Server.WERKZEUG
+    server: ServerText = "werkzeug"
+    order: OrderText = "first"
     workload: WorkloadSection = WorkloadSection()
     load: LoadSection = LoadSection()
     limits: LimitsSection = LimitsSection()
@@ -200,6 +242,7 @@ class ExperimentSection(Section):
     include: list[PartialCell] = Field(default_factory=list)
     base: Annotated[BaseSection, BeforeValidator(base_section)] = BaseSection()
     launches: Count = 1
+    expect: list[ExpectSection] = Field(default_factory=list)
 
 
 class FileSection(Section):

@@ -11,11 +11,13 @@ from runner.spec.document import suggestion
 
 #: Not an axis, but a name that every cell has.
 BY_ID = "cell"
+#: Axes that every cell has, varied or not.
+ALWAYS = ("python", "patch", "server", "workload", "concurrency")
 
 
 def parse(patterns: Sequence[str], axes: Iterable[str]) -> dict[str, list[str]]:
     """Globs by axis. Raises `UsageError` for what is not `AXIS=GLOB` or names no axis."""
-    known = [*dict.fromkeys((*axes, "python", "patch", "server", "concurrency")), BY_ID]
+    known = [*dict.fromkeys((*axes, *ALWAYS)), BY_ID]
     globs: dict[str, list[str]] = {}
     for pattern in patterns:
         axis, equals, glob = pattern.partition("=")

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import Final
 
+from pydantic import Field
+
 from runner.engine.protocol import EngineInfo
 from runner.measurement.outcome import Outcome
 from runner.measurement.records import Record
-from runner.spec.cell import Limits, PatchMode
+from runner.spec.cell import Limits
 
 #: The newest layouts of run.json and result.json that this program knows.
 RUN_SCHEMA: Final = 1
@@ -57,26 +59,46 @@ class EnvironmentRecord(Record):
     image_id: str | None = None
 
 
+class CompanionRecord(Record):
+    """A service that cells talk to, in a container of its own; `versions` are its packages'."""
+
+    image_id: str
+    versions: dict[str, str] = Field(default_factory=dict)
+
+
+class ExpectationRecord(Record):
+    """What the matrix file says is known of some cells; see `runner.spec.cell.Expectation`."""
+
+    cells: dict[str, str]
+    outcomes: tuple[str, ...] = ()
+    bounds: tuple[tuple[str, str, float], ...] = ()
+    place: str = ""
+
+
 class CellRecord(Record):
     """One cell of the run.
 
     `packages` maps the packages named in the matrix file to exact versions, as far as the cell
     carries them. `axes` maps each of the run's axes to the cell's value, None where the axis was
-    dropped from the cell. `environment` is a key of the run's `environments`.
+    dropped from the cell. `environment` is a key of the run's `environments`, `companion` one of
+    its `companions`. `server` names its settings too (`gunicorn-gthread-w1-t16`).
     """
 
     id: str
     python: str
-    patch: PatchMode
+    patch: str
     server: str
     workload: str
-    workload_seconds: float
+    workload_seconds: float | None = None
+    workload_parameters: dict[str, str] = Field(default_factory=dict)
     concurrency: int
     requests: int
     packages: dict[str, str]
     axes: dict[str, str | None]
     environment: str | None = None
     image: str | None = None
+    order: str | None = None
+    companion: str | None = None
 
 
 class UnavailableCell(CellRecord):
@@ -115,3 +137,6 @@ class RunRecord(Record):
     cells: tuple[CellRecord, ...]
     environments: dict[str, EnvironmentRecord]
     unavailable: tuple[UnavailableCell, ...] = ()
+    companions: dict[str, CompanionRecord] = Field(default_factory=dict)
+    expect: tuple[ExpectationRecord, ...] = ()
+    left_out: dict[str, str] = Field(default_factory=dict)

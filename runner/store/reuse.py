@@ -32,9 +32,11 @@ class Reusable:
 def key(run: RunRecord, cell: CellRecord) -> str:
     """SHA-256 over all that makes the results of a run's cell what they are."""
     environment = run.environments.get(cell.environment or "")
+    companion = run.companions.get(cell.companion or "")
     facts = {
         "cell": cell.model_dump(mode="json", exclude={"axes"}),
         "lock": environment.lock_digest if environment else None,
+        "companion": companion.image_id if companion else None,
         "method": run.method.model_dump(mode="json"),
         "limits": asdict(run.limits),
         "jobs": run.jobs,

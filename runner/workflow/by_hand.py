@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from runner.engine.pod import LOADGEN_USER, SERVER_USER
+from runner.engine.pod import COMPANION_USER, DISK, LOADGEN_USER, SERVER_USER
 from runner.measurement.agent import PORT
-from runner.store.records import RunRecord
+from runner.spec import catalogue
+from runner.store.records import CellRecord, RunRecord
 
 HARDENED = "--cap-drop ALL --security-opt no-new-privileges --read-only --tmpfs /tmp"
 
@@ -21,11 +22,27 @@ def commands(run: RunRecord, cell_id: str) -> list[str]:
     joined = "--network container:by-hand-loadgen --pid container:by-hand-loadgen"
     load = f"ab -c {cell.concurrency} -n {cell.requests} http://127.0.0.1:{PORT}/"
     loadgen = f"--network none --init -u {LOADGEN_USER} {run.method.loadgen_image}"
+    workload = catalogue.workloads().get(cell.workload)
+    disk = f"-v {DISK} " if workload and workload.disk else ""
     return [
         f"docker run -d --name by-hand-loadgen {HARDENED} {loadgen}",
-        f"docker run -d --name by-hand-server {joined} {HARDENED} {server} {cell.image}",
+        *_companion(run, cell, joined),
+        f"docker run -d --name by-hand-server {joined} {HARDENED} {disk}{server} {cell.image}",
         "sleep 3",
         f"docker exec by-hand-loadgen {load}",
         "docker kill -s USR1 by-hand-server && sleep 1 && docker logs by-hand-server",
-        "docker rm -f by-hand-server by-hand-loadgen",
+        "docker rm -f -v by-hand-server by-hand-companion by-hand-loadgen",
+    ]
+
+
+def _companion(run: RunRecord, cell: CellRecord, joined: str) -> list[str]:
+    """Start what the cell talks to and wait until it says that it answers."""
+    if cell.companion is None:
+        return []
+    image = run.companions[cell.companion].image_id
+    user = f"-u {COMPANION_USER} --tmpfs /tmp:exec,size=1g"
+    hardened = HARDENED.replace(" --tmpfs /tmp", "")
+    return [
+        f"docker run -d --name by-hand-companion {joined} {hardened} {user} {image}",
+        "until docker logs by-hand-companion | grep 'companion ready'; do sleep 1; done",
     ]

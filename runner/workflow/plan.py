@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 import platform
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -15,10 +15,14 @@ from runner.measurement import estimate
 from runner.measurement.coschedule import Jobs
 from runner.progress import duration
 from runner.report.statistics import launches_needed
-from runner.spec.ceiling import AbOpening, ceiling_rps
-from runner.spec.cell import Cell, Experiment
+from runner.spec.ceiling import AbOpening
+from runner.spec.cell import Cell, Experiment, Limits
+from runner.spec.loads import ceiling_of
 from runner.workflow.choice import Choice, expand
 from runner.workflow.locking import LockedCells, lock
+
+#: The axes that every cell of the plan names.
+NAMED = {"python", "gevent", "grpcio", "patch", "server", "workload", "concurrency"}
 
 
 def plan(choice: Choice, *, as_json: bool) -> str:
@@ -26,7 +30,7 @@ def plan(choice: Choice, *, as_json: bool) -> str:
     with _no_collector():
         experiment = expand(choice)
         locked = lock(experiment, choice.select, architecture=platform.machine())
-        return _json(locked) if as_json else _text(experiment, locked)
+        return _json(experiment, locked) if as_json else _text(experiment, locked)
 
 
 @contextmanager
@@ -39,8 +43,9 @@ def _no_collector() -> Iterator[None]:
         gc.enable()
 
 
-def _json(locked: LockedCells) -> str:
-    items = (_item(cell, locked) for cell in _all(locked))
+def _json(experiment: Experiment, locked: LockedCells) -> str:
+    further = [axis for axis in experiment.axes if axis not in NAMED]
+    items = (_item(cell, locked, experiment.limits, further) for cell in _all(locked))
     return to_json(items, indent=2).decode()
 
 
@@ -48,30 +53,24 @@ def _all(locked: LockedCells) -> list[Cell]:
     return [*locked.cells, *locked.unavailable]
 
 
-def _ceiling(cell: Cell) -> float | None:
-    return ceiling_rps(
-        requests=cell.requests,
-        concurrency=cell.concurrency,
-        service_s=cell.workload.seconds,
-        opening=AbOpening.FIRST_ALONE,
-    )
-
-
-def _item(cell: Cell, locked: LockedCells) -> dict[str, Any]:
+def _item(
+    cell: Cell, locked: LockedCells, limits: Limits, further: Sequence[str]
+) -> dict[str, Any]:
     lock_ = locked.lock_of(cell)
     return {
         "cell": cell.id,
         "python": cell.python,
         "gevent": cell.version("gevent"),
         "grpcio": cell.version("grpcio"),
-        "patch": str(cell.patch),
+        "patch": cell.patch,
         "server": str(cell.server),
         "workload": cell.workload.name,
         "concurrency": cell.concurrency,
         "requests": cell.requests,
+        **{axis: cell.axis(axis) for axis in further},
         "environment": lock_.key if lock_ else None,
-        "ceiling_rps": _ceiling(cell),
-        "predicted_s": estimate.launch_s(cell) if lock_ else None,
+        "ceiling_rps": ceiling_of(cell, AbOpening.FIRST_ALONE),
+        "predicted_s": estimate.launch_s(cell, limits) if lock_ else None,
         "unavailable": locked.unavailable.get(cell),
     }
 
@@ -81,15 +80,21 @@ def _text(experiment: Experiment, locked: LockedCells) -> str:
         (
             cell.id,
             lock_.key if (lock_ := locked.lock_of(cell)) else "",
-            f"{_ceiling(cell) or 0:.2f}",
-            duration(estimate.launch_s(cell)),
+            _rate(cell),
+            duration(estimate.launch_s(cell, experiment.limits)),
         )
         for cell in locked.cells
     ]
     headings = ("cell", "environment", "ceiling, requests/s", "one launch")
     parts = [_columns([headings, *rows]), "", _total(experiment, locked)]
     parts += _unavailable(locked)
+    parts += [f"left out: {what}: {why}" for what, why in experiment.left_out]
     return "\n".join(parts)
+
+
+def _rate(cell: Cell) -> str:
+    ceiling = ceiling_of(cell, AbOpening.FIRST_ALONE)
+    return "not known" if ceiling is None else f"{ceiling:.2f}"
 
 
 def _columns(lines: list[tuple[str, ...]]) -> str:
@@ -103,8 +108,8 @@ def _columns(lines: list[tuple[str, ...]]) -> str:
 def _total(experiment: Experiment, locked: LockedCells) -> str:
     environments = {lock_.digest for cell in locked.cells if (lock_ := locked.lock_of(cell))}
     together, alone = (
-        duration(experiment.launches * estimate.run_s(locked.cells, Jobs(limit=limit)))
-        for limit in (None, 1)
+        duration(experiment.launches * estimate.run_s(locked.cells, jobs, experiment.limits))
+        for jobs in (Jobs(limit=None), Jobs(limit=1))
     )
     baseline = experiment.baseline
     comparisons = sum(any(c.axis(a) != v for a, v in baseline) for c in locked.cells)

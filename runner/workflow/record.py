@@ -17,7 +17,9 @@ from runner.spec.cell import Cell, Experiment
 from runner.store.records import (
     BaseImage,
     CellRecord,
+    CompanionRecord,
     EnvironmentRecord,
+    ExpectationRecord,
     Method,
     RunRecord,
     UnavailableCell,
@@ -26,7 +28,7 @@ from runner.workflow import host
 from runner.workflow.locking import LockedCells
 
 #: Raised whenever figures made before are no longer comparable with those made now.
-METHOD_VERSION = 1
+METHOD_VERSION = 2
 
 
 def now() -> str:
@@ -79,6 +81,17 @@ def run_record(
         ),
         environments=_environments(locked, prepared),
         unavailable=tuple(unavailable),
+        companions={
+            name: CompanionRecord(image_id=image.image_id, versions=dict(image.versions))
+            for name, image in prepared.companions.items()
+        },
+        expect=tuple(
+            ExpectationRecord(
+                cells=dict(e.cells), outcomes=e.outcomes, bounds=e.bounds, place=e.place
+            )
+            for e in experiment.expect
+        ),
+        left_out=dict(experiment.left_out),
     )
 
 
@@ -90,9 +103,12 @@ def _cell(
         "id": cell.id,
         "python": cell.python,
         "patch": cell.patch,
+        "order": cell.order,
         "server": str(cell.server),
         "workload": cell.workload.name,
-        "workload_seconds": cell.workload.seconds,
+        "workload_seconds": cell.workload.service_s,
+        "workload_parameters": dict(cell.workload.parameters),
+        "companion": cell.workload.kind.companion,
         "concurrency": cell.concurrency,
         "requests": cell.requests,
         "packages": {r.name: r.label for r in cell.requirements},

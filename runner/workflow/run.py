@@ -21,7 +21,9 @@ from runner.measurement.probe import AbFacts, ab_facts
 from runner.measurement.rounds import Method, measure
 from runner.progress import Reporter
 from runner.provision import ensure_tool
+from runner.report.expected import Checked, check
 from runner.report.render import render, write_tables
+from runner.report.rows import collate
 from runner.spec.cell import Experiment
 from runner.store.results import check_results
 from runner.store.reuse import adopt, reusable
@@ -59,7 +61,15 @@ class Ready:
     seed: int
 
 
-def run(choice: Choice, options: RunOptions, reporter: Reporter) -> str:
+@dataclass(frozen=True, kw_only=True)
+class RunResult:
+    """What a run shows in the end: its table, and what was expected and is not so."""
+
+    table: str
+    unmet: tuple[Checked, ...] = ()
+
+
+def run(choice: Choice, options: RunOptions, reporter: Reporter) -> RunResult:
     """Measure an experiment, return its table; interrupted, `InterruptedRunError` carries it."""
     experiment = expand(choice)
     check_results(options.results)
@@ -71,7 +81,7 @@ def run(choice: Choice, options: RunOptions, reporter: Reporter) -> str:
             done = frozenset() if options.fresh else reuse(directory, options.results, reporter)
             measure_all(ready, directory, done, reporter)
     finish(directory)
-    return table_of(directory)
+    return RunResult(table=table_of(directory), unmet=unmet(directory))
 
 
 def make_ready(
@@ -146,7 +156,7 @@ def measure_all(
     missing = len(cells) * launches - len(done)
     if not missing:
         return
-    round_s = estimate.run_s(cells, ready.jobs, ready.ab.opening)
+    round_s = estimate.run_s(cells, ready.jobs, ready.experiment.limits, ready.ab.opening)
     reporter.begin(missing, round_s * missing / len(cells))
     method = Method(
         run=directory.run_id,
@@ -155,6 +165,7 @@ def measure_all(
         # By content, not by name: a name can be given to another image while the run lasts.
         loadgen_image=ready.prepared.loadgen.image_id,
         server_images={c.id: image.image_id for c, image in ready.prepared.cells.items()},
+        companion_images={n: image.image_id for n, image in ready.prepared.companions.items()},
         launches=launches,
         seed=ready.seed,
         jobs=ready.jobs,
@@ -188,6 +199,13 @@ def finish(directory: RunDirectory) -> None:
     """Note in `run.json` that all launches were made."""
     record = directory.read_run()
     directory.write_run(record.model_copy(update={"finished_at": now()}))
+
+
+def unmet(directory: RunDirectory) -> tuple[Checked, ...]:
+    """What the matrix file expected of the run's cells and is not so."""
+    run = directory.read_run()
+    rows = collate(run, directory.launches())
+    return tuple(checked for checked in check(run, rows) if not checked.met)
 
 
 def table_of(directory: RunDirectory) -> str:

@@ -16,7 +16,8 @@ from runner.environments.prepare import Prepared, prepare
 from runner.measurement.clock import SystemClock
 from runner.measurement.launch import Job, Launch, LaunchResult
 from runner.spec.ceiling import AbOpening
-from runner.spec.cell import Base, Cell, Limits, PatchMode, Requirement, Server, Workload
+from runner.spec.cell import Base, Cell, Limits, Requirement
+from runner.spec.words import Server, Workload
 
 CACHE = Path(".cache")
 LIMITS = Limits(startup_s=3, load_s=6, memory_bytes=128 * 1024 * 1024, pids=256)
@@ -24,14 +25,14 @@ FLASK = Requirement(name="flask", specifier="==3.1.*")
 GEVENT = Requirement(name="gevent", specifier="==25.9.1")
 
 
-def a_cell(patch: PatchMode = PatchMode.NONE, **changes: object) -> Cell:
+def a_cell(patch: str = "none", **changes: object) -> Cell:
     """A cell on Python 3.11 that sleeps 50 ms, loaded with 40 requests."""
-    requirements = (FLASK, GEVENT) if patch.needs else (FLASK,)
+    requirements = (FLASK, GEVENT) if patch != "none" else (FLASK,)
     settings: dict[str, object] = {
         "python": "3.11",
         "patch": patch,
-        "server": Server.WERKZEUG,
-        "workload": Workload(seconds=0.05),
+        "server": Server(name="werkzeug"),
+        "workload": Workload(parameters=(("seconds", "0.05"),)),
         "concurrency": 10,
         "requests": 40,
         "requirements": requirements,
@@ -43,9 +44,9 @@ def a_cell(patch: PatchMode = PatchMode.NONE, **changes: object) -> Cell:
 
 CELLS = (
     a_cell(),
-    a_cell(server=Server.WERKZEUG_SINGLE),
-    a_cell(PatchMode.GEVENT),
-    a_cell(PatchMode.GEVENT, server=Server.WERKZEUG_SINGLE),
+    a_cell(server=Server(name="werkzeug-single")),
+    a_cell("gevent"),
+    a_cell("gevent", server=Server(name="werkzeug-single")),
 )
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from runner.measurement.launch import LaunchResult
 from runner.measurement.outcome import Outcome
-from runner.spec.cell import PatchMode, Server
+from runner.spec.words import Server
 from tests.integration.conftest import LIMITS, Maker, a_cell
 
 pytestmark = pytest.mark.engine
@@ -63,9 +63,9 @@ def test_ok(measure: Measure) -> None:
     assert len(requests) == 1 + 40
 
 
-@pytest.mark.parametrize("patch", [PatchMode.NONE, PatchMode.GEVENT])
-def test_serialised(measure: Measure, patch: PatchMode) -> None:
-    record = measure(a_cell(patch, server=Server.WERKZEUG_SINGLE)).record
+@pytest.mark.parametrize("patch", ["none", "gevent"])
+def test_serialised(measure: Measure, patch: str) -> None:
+    record = measure(a_cell(patch, server=Server(name="werkzeug-single"))).record
     assert record.outcome is Outcome.SERIALISED
     assert record.ab
     assert record.concurrency_factor
@@ -74,7 +74,7 @@ def test_serialised(measure: Measure, patch: PatchMode) -> None:
 
 
 def test_the_load_of_a_serialised_cell_is_cut(measure: Measure) -> None:
-    cell = a_cell(server=Server.WERKZEUG_SINGLE)
+    cell = a_cell(server=Server(name="werkzeug-single"))
     record = measure(cell, limits=replace(LIMITS, load_s=1)).record
     assert record.outcome is Outcome.SERIALISED
     assert record.requests < cell.requests
@@ -134,7 +134,7 @@ def test_greenlets_are_in_the_evidence(measure: Measure) -> None:
         "def waits_in_a_greenlet():\n    gevent.event.Event().wait(600)\n"
         "gevent.spawn(waits_in_a_greenlet).join()"
     )
-    result = measure(a_cell(PatchMode.GEVENT), program, replace(LIMITS, startup_s=1))
+    result = measure(a_cell("gevent"), program, replace(LIMITS, startup_s=1))
     assert result.record.outcome is Outcome.HANG_AT_STARTUP
     threads, _, greenlets = result.files["stacks.txt"].decode().partition("=== greenlets ===")
     assert "most recent call first" in threads

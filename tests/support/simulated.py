@@ -12,7 +12,8 @@ from runner.engine.memory import MemoryEngine
 from runner.engine.protocol import ContainerSpec, ContainerState, ExecResult
 from runner.measurement.launch import Job
 from runner.spec.ceiling import AbOpening
-from runner.spec.cell import Cell, Limits, PatchMode, Requirement, Server, Workload
+from runner.spec.cell import Cell, Limits, Requirement
+from runner.spec.words import Server, Workload
 
 SNAPSHOT = {
     "cpu_s": 0.0,
@@ -158,9 +159,9 @@ def a_cell(number: int = 0, *, concurrency: int = 100, requests: int = 5000) -> 
     """A cell of its own for each number."""
     return Cell(
         python="3.11",
-        patch=PatchMode.GEVENT,
-        server=Server.WERKZEUG,
-        workload=Workload(seconds=2.0),
+        patch="gevent",
+        server=Server(name="werkzeug"),
+        workload=Workload(parameters=(("seconds", "2"),)),
         concurrency=concurrency,
         requests=requests,
         requirements=(Requirement(name="gevent", specifier=f"==1.{number}"),),

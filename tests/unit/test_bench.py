@@ -15,12 +15,11 @@ from bench.measured import Measured, Timeline, spread
 from bench.options import Options, figure
 from runner.measurement.records import LaunchRecord
 from runner.report.statistics import THRESHOLD, Difference
-from runner.spec.cell import PatchMode
 from runner.store.run_directory import RunDirectory
 
 
 def launch(*, rate: float = 49.0, wall_s: float = 3.0, overhead_s: float = 1.0) -> LaunchRecord:
-    record = cost.stored_launch(cost.stored_cell(100, PatchMode.NONE), 1, rate=rate)
+    record = cost.stored_launch(cost.stored_cell(100, "none"), 1, rate=rate)
     return record.model_copy(update={"wall_s": wall_s, "overhead_s": overhead_s})
 
 

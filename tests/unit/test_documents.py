@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import re
 import subprocess
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
 
 from runner.environments.base import SUITES
 from runner.measurement.outcome import Outcome
-from runner.report.columns import FIGURES, LAUNCHES, VERDICT
+from runner.report.columns import FIGURES, LAUNCHES, OVERFLOWS, VERDICT
 from runner.report.statistics import Difference
-from runner.spec.cell import PatchMode, Server
+from runner.spec import catalogue
 from runner.spec.matrix_file import load
 
 README = Path("README.md").read_text(encoding="utf-8")
@@ -30,13 +31,17 @@ def first_cells(text: str) -> set[str]:
 
 
 def test_every_column_and_outcome_is_explained_and_no_other() -> None:
-    columns = {column.heading for column in (*FIGURES, VERDICT, LAUNCHES)}
+    columns = {column.heading for column in (*FIGURES, OVERFLOWS, VERDICT, LAUNCHES)}
     assert first_cells(section("Reading the table")) == columns | {str(o) for o in Outcome}
 
 
-@pytest.mark.parametrize("words", [PatchMode, Server, Difference], ids=lambda kind: kind.__name__)
-def test_every_word_is_named(words: type[PatchMode | Server | Difference]) -> None:
-    assert all(f"`{word}`" in README for word in words)
+@pytest.mark.parametrize(
+    "words",
+    [catalogue.patches(), catalogue.servers(), catalogue.workloads(), [*Difference]],
+    ids=["patches", "servers", "workloads", "verdicts"],
+)
+def test_every_word_is_named(words: Iterable[str]) -> None:
+    assert [word for word in words if f"`{word}`" not in README] == []
 
 
 def test_every_command_of_the_makefile_is_listed() -> None:

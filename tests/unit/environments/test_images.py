@@ -24,15 +24,8 @@ from runner.environments.labels import KEY_LABEL, cell_reference
 from runner.environments.lock import Lock
 from runner.environments.prepare import prepare
 from runner.errors import EngineUnavailableError
-from runner.spec.cell import (
-    Base,
-    Cell,
-    EnvironmentRequest,
-    PatchMode,
-    Requirement,
-    Server,
-    Workload,
-)
+from runner.spec.cell import Base, Cell, EnvironmentRequest, Requirement
+from runner.spec.words import Server, Workload
 
 DEBIAN = Base(kind="debian")
 BASE = BaseImage(reference="below", image_id="sha256:below", origin="debian")
@@ -90,9 +83,9 @@ def mmdebstrap(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, script: str) -> 
 def cell(*names: str) -> Cell:
     return Cell(
         python="3.11",
-        patch=PatchMode.GEVENT_GRPC,
-        server=Server.WERKZEUG,
-        workload=Workload(seconds=0.5),
+        patch="gevent+grpc",
+        server=Server(name="werkzeug"),
+        workload=Workload(parameters=(("seconds", "0.5"),)),
         concurrency=1,
         requests=1,
         requirements=tuple(Requirement(name=name, specifier="==1.0.0") for name in names),

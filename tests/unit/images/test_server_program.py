@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import importlib.util
 import os
+import subprocess
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -14,10 +15,10 @@ import pytest
 from runner.engine.pod import SERVER_UID, SERVER_USER
 from runner.environments.build import AGENT, SERVER_PROGRAM, server_environment
 from runner.measurement import agent, evidence, verdict
-from runner.spec.cell import PatchMode, Server
+from runner.spec import catalogue
 from tests.support.simulated import a_cell
 
-FILES = sorted(SERVER_PROGRAM.glob("*.py"))
+FILES = sorted(SERVER_PROGRAM.rglob("*.py"))
 
 
 def module(name: str, path: Path) -> ModuleType:
@@ -41,7 +42,7 @@ def test_nothing_but_the_standard_library_is_imported_at_once(path: Path) -> Non
         alias.name for node in tree.body if isinstance(node, ast.Import) for alias in node.names
     }
     names |= {str(node.module) for node in tree.body if isinstance(node, ast.ImportFrom)}
-    own = {file.stem for file in FILES}
+    own = {file.stem for file in FILES} | {"patches", "servers", "workloads"}
     assert {name.partition(".")[0] for name in names} <= sys.stdlib_module_names | own
 
 
@@ -51,22 +52,49 @@ def test_the_first_thing_main_does_is_to_prepare_evidence() -> None:
     assert statements == ["import diagnostics", "diagnostics.install()"]
 
 
-def test_patch_modes_servers_and_workloads_are_those_of_the_matrix() -> None:
-    assert set(module("patches", SERVER_PROGRAM / "patches.py").MODES) == set(PatchMode)
-    assert set(module("servers", SERVER_PROGRAM / "servers.py").SERVERS) == set(Server)
-    workloads = module("workloads", SERVER_PROGRAM / "workloads.py").WORKLOADS
-    assert a_cell().workload.name in workloads
+def test_the_program_finds_the_plugins_that_the_matrix_may_name() -> None:
+    script = (
+        "import patches, plugins, servers, workloads\n"
+        "for package in (patches, servers, workloads):\n"
+        "    print(*sorted(plugins.load(package)))"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", script],
+        cwd=SERVER_PROGRAM,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    known = (catalogue.patches(), catalogue.servers(), catalogue.workloads())
+    assert [line.split() for line in result.stdout.splitlines()] == [sorted(k) for k in known]
+
+
+def test_nothing_that_a_patch_replaces_is_imported_before_it() -> None:
+    script = (
+        "import sys, main\n"
+        "import plugins, patches; plugins.load(patches)\n"
+        "print(*sorted({'threading', 'socket', 'ssl', 'select', 'queue'} & set(sys.modules)))"
+    )
+    result = subprocess.run(
+        [sys.executable, "-S", "-c", script],
+        cwd=SERVER_PROGRAM,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert result.stdout.split() == []
 
 
 def test_both_sides_agree_on_what_they_share() -> None:
     main = (SERVER_PROGRAM / "main.py").read_text(encoding="utf-8")
-    assert f"IMPORT_FAILED = {verdict.IMPORT_FAILED}\n" in main
     assert f"PORT = {agent.PORT}\n" in main
     assert f'return "{agent.BODY}"' in main
     for name in server_environment(a_cell()):
-        assert any(name in file.read_text(encoding="utf-8") for file in FILES)
+        prefix = "_".join(name.split("_")[:2])  # MATRIX_SERVER_THREADS
+        assert any(prefix in file.read_text(encoding="utf-8") for file in FILES)
     diagnostics = (SERVER_PROGRAM / "diagnostics.py").read_text(encoding="utf-8")
     assert f'MARK_END = "{evidence.END_OF_DUMP}"' in diagnostics
+    assert f"IMPORT_FAILED = {verdict.IMPORT_FAILED}\n" in diagnostics
     assert SERVER_USER.split(":")[0] == str(SERVER_UID)
 
 

@@ -61,10 +61,10 @@ def test_the_burst_is_never_larger_than_the_load() -> None:
 
 def test_estimates() -> None:
     cells = [a_cell(n) for n in range(26)]
-    one = launch_s(cells[0])
+    one = launch_s(cells[0], Limits())
     assert 102 < one < 115
-    assert run_s(cells, Jobs(limit=1)) == pytest.approx(26 * one)
-    assert one < run_s(cells, Jobs(limit=None)) < 1.3 * one
+    assert run_s(cells, Jobs(limit=1), Limits()) == pytest.approx(26 * one)
+    assert one < run_s(cells, Jobs(limit=None), Limits()) < 1.3 * one
 
 
 QUIET = Resources(

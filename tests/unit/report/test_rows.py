@@ -6,7 +6,7 @@ from runner.measurement.outcome import Outcome
 from runner.measurement.records import LaunchRecord
 from runner.report.row import KEYS, Row
 from runner.report.rows import SEVERITY, collate
-from runner.spec.cell import PatchMode
+from runner.spec.catalogue import patches
 from runner.store.records import CellRecord, RunRecord
 from tests.unit.store.run_samples import AXES, ab_figures, cell, launch, run_record, unavailable
 
@@ -172,8 +172,8 @@ def test_rows_are_sorted_by_version_patch_mode_and_number() -> None:
 
 
 def test_patch_modes_sort_in_their_own_order() -> None:
-    cells = [cell("3.9", mode) for mode in reversed(PatchMode)]
-    assert [row.patch for row in collate(run_record(*cells), {})] == list(PatchMode)
+    cells = [cell("3.9", mode) for mode in reversed(list(patches()))]
+    assert [row.patch for row in collate(run_record(*cells), {})] == list(patches())
 
 
 def test_the_axis_named_first_in_the_file_sorts_first() -> None:

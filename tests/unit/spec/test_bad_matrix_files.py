@@ -110,7 +110,7 @@ CASES: dict[str, tuple[str, str, *tuple[str, ...]]] = {
     "contradictory bounds": (axes("python: 3.11, gevent: '>=26,<26'"), "5:34", "contradict"),
     "bounds against a wildcard": (axes("python: 3.11, gevent: '==25.*,<25'"), "5:34", "contradict"),
     "unknown patch": (axes("python: 3.11, patch: [none, gevnt]"), "5:40", "did you mean 'gevent'?"),
-    "unknown axis server": (axes("python: 3.11, server: [gunicorn]"), "5:35", "werkzeug-single"),
+    "unknown axis server": (axes("python: 3.11, server: [werkzoig]"), "5:35", "'werkzeug'"),
     "bad package name": (more("packages: {fl/ask: 1}"), "6:24", "'fl/ask' is no package name"),
     "package without version": (more("packages: {flask: }"), "6:23", "expected"),
     "needs gevent": (axes("python: 3.11, patch: gevent"), "5:33", "needs gevent", "`packages`"),

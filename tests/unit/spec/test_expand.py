@@ -5,8 +5,10 @@ from typing import Any
 
 import pytest
 
-from runner.spec.cell import Base, PatchMode, Requirement, Server
+from runner.spec.catalogue import patches
+from runner.spec.cell import Base, Requirement
 from runner.spec.matrix_file import load
+from runner.spec.words import Server
 from tests.unit.spec.matrices import REPOSITORY, expanded, ids, written
 
 GEVENT: dict[str, Any] = {
@@ -20,7 +22,7 @@ GEVENT: dict[str, Any] = {
 def test_the_default_experiment_has_33_canonical_cells() -> None:
     sleep = load(REPOSITORY / "matrix.yaml").experiment()
     assert sleep.name == "sleep"
-    assert [sum(c.patch == mode for c in sleep.cells) for mode in PatchMode] == [
+    assert [sum(c.patch == mode for c in sleep.cells) for mode in patches()] == [
         3, 6, 0, 0, 0, 12, 12,
     ]  # fmt: skip
     assert ids(sleep)[:3] == [
@@ -36,7 +38,7 @@ def test_smoke_is_sleep_with_a_shorter_load() -> None:
     sleep, smoke = file.experiment("sleep"), file.experiment("smoke")
     assert ids(smoke) == ids(sleep)
     first = smoke.cells[0]
-    assert (first.workload.seconds, first.requests, first.concurrency) == (0.2, 200, 20)
+    assert (first.workload.service_s, first.requests, first.concurrency) == (0.2, 200, 20)
     assert (smoke.limits.load_s, smoke.limits.startup_s) == (30, 30)
 
 
@@ -79,10 +81,10 @@ experiments:
     (cell,) = one.cells
     assert (cell.python, cell.patch, cell.server) == (
         "3.10",
-        PatchMode.NONE,
-        Server.WERKZEUG_SINGLE,
+        "none",
+        Server(name="werkzeug-single"),
     )
-    assert (cell.workload.seconds, cell.concurrency, cell.requests) == (0.5, 7, 70)
+    assert (cell.workload.service_s, cell.concurrency, cell.requests) == (0.5, 7, 70)
     assert cell.requirements == (
         Requirement(name="flask", specifier="==3.1.*"),
         Requirement(name="ruamel-yaml", specifier=""),
@@ -102,8 +104,8 @@ experiments:
 def test_defaults_and_short_forms(tmp_path: Path) -> None:
     one = expanded(tmp_path, {"axes": {"python": "3.11"}, "base": "debian", "include": None})
     (cell,) = one.cells
-    assert (cell.patch, cell.server) == (PatchMode.NONE, Server.WERKZEUG)
-    assert (cell.workload.name, cell.workload.seconds) == ("sleep", 2)
+    assert (cell.patch, cell.server) == ("none", Server(name="werkzeug"))
+    assert (cell.workload.name, cell.workload.service_s) == ("sleep", 2)
     assert (cell.concurrency, cell.requests, one.launches) == (100, 5000, 1)
     assert one.base == Base(kind="debian")
 
@@ -119,7 +121,7 @@ def test_the_first_experiment_is_the_default(tmp_path: Path) -> None:
 
 
 def test_a_cell_carries_only_what_its_patch_mode_imports(tmp_path: Path) -> None:
-    modes = [str(mode) for mode in PatchMode]
+    modes = list(patches())
     one = expanded(
         tmp_path,
         {"axes": {"python": "3.11", "patch": modes}, "packages": {"gevent": "1", "grpcio": "2"}},

@@ -10,14 +10,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from runner.errors import SpecError
-from runner.spec.cell import Cell, PatchMode
+from runner.spec.catalogue import patches
+from runner.spec.cell import Cell
 from tests.unit.spec.matrices import expanded, ids
 
 VALUES: dict[str, list[str]] = {
     "python": ["3.9", "3.11", "3.13"],
     "gevent": ["22.10.2", "25.*", ">=24,<26"],
     "grpcio": ["1.53.0", "1.76.0"],
-    "patch": [str(mode) for mode in PatchMode],
+    "patch": list(patches()),
     "server": ["werkzeug", "werkzeug-single"],
     "concurrency": ["100", "200", "300"],
     "flask": ["2.3.3", "3.1.*"],
@@ -70,7 +71,7 @@ def matrices(draw: st.DrawFn) -> dict[str, Any]:
 def canonical(values: Values) -> Values:
     """All that a cell has, without what its patch mode does not import."""
     merged = DEFAULTS | values
-    needs = PatchMode(merged["patch"]).needs
+    needs = patches()[merged["patch"]].packages
     return {n: v for n, v in merged.items() if n not in {"gevent", "grpcio"} or n in needs}
 
 
@@ -112,7 +113,7 @@ def github(matrix: dict[str, Any]) -> list[Values] | None:
 
 def _lacks(entry: Values, axes: dict[str, list[str]]) -> bool:
     """An added cell has no version of a package that is an axis and that it does not name."""
-    needs = PatchMode(entry.get("patch", "none")).needs
+    needs = patches()[entry.get("patch", "none")].packages
     return any(name in axes and name not in entry for name in needs)
 
 
@@ -164,7 +165,7 @@ def test_cells_and_their_ids_are_unique_and_fit_for_file_names(
     assert not any(set(name) & set("/ \\\0\n") for name in ids(one))
     for cell in one.cells:
         carried = {r.name for r in cell.requirements} & {"gevent", "grpcio"}
-        assert carried == cell.patch.needs
+        assert carried == patches()[cell.patch].packages
 
 
 @given(AXES)

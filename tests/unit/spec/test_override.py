@@ -41,7 +41,7 @@ def test_a_concurrency_replaces_the_axis(one: Experiment) -> None:
         ({"launches": 0}, "--launches 0: give a whole number above 0"),
         ({"requests": 99}, "concurrency 100 exceeds 99 requests: raise --requests"),
         ({"concurrency": 1001}, "concurrency 1001 exceeds 1000 requests: raise --requests"),
-        ({"concurrency": 1}, "1000 requests of 1 clients need 2000 s"),
+        ({"concurrency": 1}, "1000 requests, 1 at a time, need 2000 s"),
         ({"requests": 100_000}, "set `limits.load` to 4803"),
     ],
 )

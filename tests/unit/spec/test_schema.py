@@ -1,10 +1,9 @@
 from __future__ import annotations
 
-import json
 from typing import Any
 
 from runner.spec import schema
-from runner.spec.cell import PatchMode, Server
+from runner.spec.catalogue import patches, servers, workloads
 from runner.spec.model import ExperimentSection
 from tests.unit.spec.matrices import REPOSITORY
 
@@ -40,7 +39,9 @@ def test_versions_may_be_numbers_and_one_value_stands_for_a_list() -> None:
 
 
 def test_words_are_those_of_the_program() -> None:
-    definitions = schema.schema()["$defs"]
-    assert definitions["PatchMode"]["enum"] == [str(mode) for mode in PatchMode]
-    assert definitions["Server"]["enum"] == [str(server) for server in Server]
-    assert json.dumps(definitions["Axes"]["properties"]["patch"]).count("PatchMode") == 2
+    axes = schema.schema()["$defs"]["Axes"]["properties"]
+    for axis, words in (("patch", patches()), ("workload", workloads())):
+        single, several = axes[axis]["anyOf"]
+        assert single["enum"] == several["items"]["enum"] == list(words)
+    by_name = axes["server"]["anyOf"][0]["anyOf"][1]["properties"]
+    assert by_name["name"]["enum"] == list(servers())

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from runner.engine.protocol import EngineInfo
 from runner.measurement.outcome import Outcome
 from runner.measurement.records import AbFigures, LaunchRecord, Resources
-from runner.spec.cell import Limits, PatchMode
+from runner.spec.cell import Limits
 from runner.store.records import (
     BaseImage,
     CellRecord,
@@ -41,7 +41,7 @@ def cell(
     return CellRecord(
         id="-".join(names) + suffix,
         python=python,
-        patch=PatchMode(patch),
+        patch=patch,
         server=(further or {}).get("server", "werkzeug"),
         workload="sleep",
         workload_seconds=2.0,

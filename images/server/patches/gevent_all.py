@@ -1,0 +1,12 @@
+"""`gevent.monkey.patch_all()`."""
+
+NAME = "gevent"
+PLACE = 1
+PACKAGES = ("gevent",)
+
+
+def apply():
+    """Replace the standard library's blocking calls by gevent's."""
+    from gevent import monkey
+
+    monkey.patch_all()

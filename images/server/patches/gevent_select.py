@@ -1,0 +1,12 @@
+"""`gevent.monkey.patch_select()` alone."""
+
+NAME = "gevent-select"
+PLACE = 3
+PACKAGES = ("gevent",)
+
+
+def apply():
+    """Replace `select` only."""
+    from gevent import monkey
+
+    monkey.patch_select()

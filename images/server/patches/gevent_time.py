@@ -1,0 +1,12 @@
+"""`gevent.monkey.patch_time()` alone."""
+
+NAME = "gevent-time"
+PLACE = 4
+PACKAGES = ("gevent",)
+
+
+def apply():
+    """Replace `time` only."""
+    from gevent import monkey
+
+    monkey.patch_time()

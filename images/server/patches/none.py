@@ -1,0 +1,9 @@
+"""Nothing is patched."""
+
+NAME = "none"
+PLACE = 0
+PACKAGES = ()
+
+
+def apply():
+    """Do nothing."""

@@ -1,0 +1,32 @@
+"""gunicorn with gevent's worker: a greenlet for each request.
+
+The worker calls `monkey.patch_all()` by itself, when it starts and before it builds the
+application. So `none` means here: patched by the server, in the worker; `gevent`: patched already
+in the master, before gunicorn was imported; `grpc` and `gevent+grpc`: grpcio told as well, which
+the worker does not do. A single `patch_*` cannot be had: the worker patches the rest.
+"""
+
+NAME = "gunicorn-gevent"
+PLACE = 5
+PACKAGES = ("gunicorn", "gevent")
+SETTINGS = {"workers": 1}
+_PATCHES_ALL = "its worker patches everything by itself, so one patch alone cannot be had"
+UNFIT = {
+    "gevent-socket": _PATCHES_ALL,
+    "gevent-select": _PATCHES_ALL,
+    "gevent-time": _PATCHES_ALL,
+}
+#: gunicorn's own limit of connections at once.
+WORKER_CONNECTIONS = 10000
+
+
+def at_once(_settings):
+    """As many as come, up to 10,000 for each worker."""
+
+
+def serve(make_application, host, port, settings):
+    """Serve forever."""
+    from servers import _gunicorn
+
+    settings = {**settings, "worker_connections": WORKER_CONNECTIONS}
+    _gunicorn.serve(make_application, host, port, "gevent", settings)

@@ -1,0 +1,20 @@
+"""Flask's development server with `threaded=False`: one request after the other."""
+
+NAME = "werkzeug-single"
+PLACE = 1
+PACKAGES = ()
+SETTINGS = {}
+UNFIT = {}
+
+
+def at_once(_settings):
+    """One."""
+    return 1
+
+
+def serve(make_application, host, port, _settings):
+    """Serve forever."""
+    import logging
+
+    logging.getLogger("werkzeug").setLevel(logging.WARNING)
+    make_application().run(host=host, port=port, threaded=False)

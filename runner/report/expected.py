@@ -1,0 +1,77 @@
+"""Whether what the matrix file expects of its cells is what was seen."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from typing import Final
+
+from runner.report.row import Row
+from runner.store.records import ExpectationRecord, RunRecord
+
+OPERATORS: Final[dict[str, Callable[[float, float], bool]]] = {
+    ">=": operator.ge,
+    "<=": operator.le,
+    ">": operator.gt,
+    "<": operator.lt,
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Checked:
+    """One thing expected of one cell: what, whether it is so, what was seen, and who says it."""
+
+    cell: str
+    expected: str
+    met: bool
+    seen: str
+    place: str
+
+    def __str__(self) -> str:
+        return f"{self.cell}: expected {self.expected}, saw {self.seen} ({self.place})"
+
+
+def check(run: RunRecord, rows: Sequence[Row]) -> list[Checked]:
+    """Each expectation of the run against each cell it is about that was measured or refused.
+
+    A cell that was not measured, because it was not selected or the run was interrupted, is neither
+    met nor unmet.
+    """
+    return [
+        checked
+        for expectation in run.expect
+        for row in rows
+        if row.outcome is not None and _concerns(expectation, row)
+        for checked in _checked(expectation, row)
+    ]
+
+
+def _concerns(expectation: ExpectationRecord, row: Row) -> bool:
+    return all(
+        fnmatchcase(str(row.values().get(axis) or ""), glob)
+        for axis, glob in expectation.cells.items()
+    )
+
+
+def _checked(expectation: ExpectationRecord, row: Row) -> Iterator[Checked]:
+    if expectation.outcomes:
+        seen = str(row.outcome)
+        yield Checked(
+            cell=row.cell,
+            expected=" or ".join(expectation.outcomes),
+            met=seen in expectation.outcomes,
+            seen=f"{seen}: {row.reason}" if row.reason else seen,
+            place=expectation.place,
+        )
+    for column, sign, bound in expectation.bounds:
+        value = row.value(column)
+        known = isinstance(value, (int, float))
+        yield Checked(
+            cell=row.cell,
+            expected=f"{column} {sign} {bound:g}",
+            met=known and OPERATORS[sign](float(value or 0), bound),
+            seen=f"{value:.4g}" if isinstance(value, (int, float)) else f"none ({row.outcome})",
+            place=expectation.place,
+        )
