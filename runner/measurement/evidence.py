@@ -8,6 +8,7 @@ from runner.engine.pod import Pod
 from runner.errors import EngineError
 from runner.measurement import agent
 from runner.measurement.clock import Clock
+from runner.measurement.sockets import in_words
 
 STACKS_WITHIN_S = 3.0
 POLL_S = 0.1
@@ -48,9 +49,9 @@ def stacks(pod: Pod, clock: Clock) -> str | None:
 
 
 def sockets(pod: Pod) -> str | None:
-    """The pod's TCP sockets, as the kernel lists them."""
+    """The pod's TCP sockets, in words."""
     try:
-        return str(agent.ask(pod, "sockets", {}, timeout=10)["tcp"])
+        return in_words(str(agent.ask(pod, "sockets", {}, timeout=10)["tcp"]))
     except EngineError:
         return None
 
