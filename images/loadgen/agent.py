@@ -13,6 +13,7 @@ import gzip
 import itertools
 import json
 import os
+import resource
 import signal
 import socket
 import subprocess
@@ -414,8 +415,15 @@ def sockets(_config: dict[str, Any]) -> dict[str, Any]:
 COMMANDS = {"check": check, "load": load, "ab-opening": ab_opening, "sockets": sockets}
 
 
+def allow_open_files() -> None:
+    """Raise this process's limit of open files, which `ab` inherits, as far as the engine lets."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+
+
 def main() -> int:
     """Run one command; a failed check is an answer too."""
+    allow_open_files()
     name, config = sys.argv[1], json.loads(sys.argv[2])
     try:
         reply = COMMANDS[name](config)

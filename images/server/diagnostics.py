@@ -8,6 +8,7 @@ Both names below are bound before any patch replaces them.
 
 import faulthandler
 import os
+import resource
 import signal
 import sys
 from _thread import start_new_thread as start_native_thread
@@ -20,6 +21,12 @@ IMPORT_FAILED = 81
 MARK_THREADS = "=== threads ==="
 MARK_GREENLETS = "=== greenlets ==="
 MARK_END = "=== end ==="
+
+
+def allow_open_files():
+    """Raise the limit of open files as far as the engine lets: a connection is one."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 def install():

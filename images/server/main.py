@@ -8,6 +8,7 @@ the standard library and the cell's packages. SIGUSR1 dumps every stack to stand
 import diagnostics
 
 diagnostics.install()
+diagnostics.allow_open_files()
 
 import os
 import sys

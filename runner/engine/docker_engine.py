@@ -8,7 +8,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 import docker.errors
 import requests
-from docker.types import LogConfig, Ulimit
+from docker.types import LogConfig
 
 from runner.engine.exec_stream import read_exec
 from runner.engine.ownership import PROJECT_LABEL
@@ -27,8 +27,6 @@ if TYPE_CHECKING:
 
 #: What a container that prints without end may take of the engine's disk.
 IMPORT_CHUNK_BYTES = 1 << 20
-#: Descriptors that a container may open: 4,000 connections need more than a shell's default.
-OPEN_FILES = 65536
 LOG_LIMITS = {"max-size": "8m", "max-file": "2"}
 
 
@@ -184,7 +182,6 @@ class DockerEngine:
             mem_limit=spec.memory_bytes or None,
             memswap_limit=spec.memory_bytes or None,
             pids_limit=spec.pids or None,
-            ulimits=[Ulimit(name="nofile", soft=OPEN_FILES, hard=OPEN_FILES)],
             log_config=LogConfig(type="json-file", config=LOG_LIMITS),
         )
         return config

@@ -17,6 +17,7 @@ from runner.measurement.load import (
     LONE_REPEATS,
     SERIALISED_BELOW,
     SHORT_REQUEST_S,
+    SHORTEST_TOLD_S,
     Load,
     burst_size,
     full_load,
@@ -140,8 +141,10 @@ class Launch:
     @property
     def is_serial(self) -> bool:
         """Whether calibration saw requests answered one by one."""
-        factor = self.checked.factor if self.checked else None
-        return factor is not None and factor < SERIALISED_BELOW
+        checked = self.checked
+        if checked is None or checked.factor is None or checked.lone_s < SHORTEST_TOLD_S:
+            return False
+        return checked.factor < SERIALISED_BELOW
 
     @property
     def service_s(self) -> float:

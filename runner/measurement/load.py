@@ -10,6 +10,9 @@ from runner.spec.loads import shortest_load_s
 
 #: Below this a burst was answered one by one: between 1 (serial) and 2 (two at a time).
 SERIALISED_BELOW = 1.5
+#: Below this latency of a lone request (seconds) the burst's own work, five threads and five
+#: connections of a Python client, takes as long as the requests: it tells nothing.
+SHORTEST_TOLD_S = 0.02
 #: How many requests calibration sends at once. Five tell 1 from 2 and cost a serial server 5 s × s.
 BURST = 5
 #: A lone request this short (seconds) is repeated, for its first call warms things up.

@@ -31,7 +31,10 @@ def of_exit(state: ContainerState, log: str) -> Verdict:
         return Outcome.IMPORT_ERROR, why or "patching or importing failed"
     if state.error:
         return Outcome.CRASHED, state.error
-    return Outcome.CRASHED, f"{_how_it_ended(state.exit_code)}: {last or 'it printed nothing'}"
+    why = exception_line(log)
+    ending = [line.strip() for line in log.splitlines() if line.strip()][-3:]
+    said = why if why in ending else last
+    return Outcome.CRASHED, f"{_how_it_ended(state.exit_code)}: {said or 'it printed nothing'}"
 
 
 def _how_it_ended(code: int) -> str:

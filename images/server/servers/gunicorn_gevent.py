@@ -8,7 +8,8 @@ the worker does not do. A single `patch_*` cannot be had: the worker patches the
 
 NAME = "gunicorn-gevent"
 PLACE = 5
-PACKAGES = ("gunicorn", "gevent")
+#: `packaging`: gunicorn 26.2's gevent worker imports it, and gunicorn does not ask for it.
+PACKAGES = ("gunicorn", "gevent", "packaging")
 SETTINGS = {"workers": 1}
 _PATCHES_ALL = "its worker patches everything by itself, so one patch alone cannot be had"
 UNFIT = {
