@@ -22,6 +22,7 @@ from tests.unit.images.test_server_program import module
 )
 def test_a_late_first_answer_is_not_taken_for_the_service_time(
     monkeypatch: pytest.MonkeyPatch,
+    *,
     service_s: float,
     repeats: int,
     latencies: list[float],
