@@ -161,6 +161,23 @@ def test_what_cannot_be_had_does_not_stop_the_rest(tmp_path: Path) -> None:
     assert all(row["requests_per_second"] is None for row in unavailable)
 
 
+def test_an_expectation_that_is_not_met_is_said_and_exits_1(tmp_path: Path) -> None:
+    expect = """\
+    expect:
+      - {cells: {patch: none}, outcome: hang-at-startup}
+      - {cells: {patch: gevent}, outcome: ok, requests_per_second: "> 1, < 100000"}
+"""
+    project = Project(tmp_path, MATRIX + expect)
+    chosen = ("--select", "server=werkzeug", "--launches", "1")
+    code, stdout, stderr = project.matrix("run", *chosen)
+    assert code == 1
+    assert "requests/s" in stdout  # the table is there all the same
+    (line,) = [line for line in stderr.splitlines() if line.startswith("  ") and "expected" in line]
+    assert "py3.11-none-werkzeug: expected hang-at-startup, saw ok" in line
+    assert f"{project.file}:" in line
+    assert project.matrix("run", *chosen, "--select", "patch=gevent")[0] == 0
+
+
 def test_plan_starts_nothing(project: Project, client: docker.DockerClient) -> None:
     before = {container.id for container in client.containers.list(all=True)}
     code, stdout, _ = project.matrix("plan", "--json")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -14,10 +15,11 @@ from runner.errors import EngineError
 from runner.measurement.coschedule import ALONE_ABOVE, Jobs, packed, stagger
 from runner.measurement.launch import Launch, LaunchResult
 from runner.measurement.outcome import Outcome
-from runner.measurement.rounds import Method, measure
+from runner.measurement.rounds import Method, job_of, measure, waves
 from runner.measurement.schedule import rounds
 from runner.spec.ceiling import AbOpening
 from runner.spec.cell import Cell, Limits
+from runner.spec.words import Workload
 from tests.support.simulated import SimulatedPods, VirtualClock, a_cell, a_job
 
 CELLS = [a_cell(number) for number in range(6)]
@@ -199,3 +201,25 @@ def test_jobs_shrink() -> None:
     assert Jobs(limit=1).halved.wave == 1
     assert Jobs(limit=None).halved.wave == 20
     assert Jobs(limit=None).one_by_one.wave == 1
+
+
+def test_what_shares_more_than_the_cpu_has_a_wave_of_its_own() -> None:
+    busy = replace(CELLS[1], workload=Workload(name="cpu", parameters=(("seconds", "1"),)))
+    cells = [CELLS[0], busy, *CELLS[2:]]
+    jobs = [job_of(cell, 1, method(Jobs(limit=None))) for cell in cells]
+    assert [[job.cell for job in wave] for wave in waves(jobs, 3)] == [
+        [CELLS[0], CELLS[2], CELLS[3]],
+        [CELLS[4], CELLS[5]],
+        [busy],
+    ]
+
+
+def test_a_launch_whose_own_queue_overflowed_is_marked_and_not_repeated() -> None:
+    def overflowing(answer: dict[str, Any]) -> dict[str, Any]:
+        after = answer["after"]
+        network = {**after["network"], "ListenOverflows": 9}
+        return {**answer, "after": {**after, "network": network}}
+
+    ended = run(SimulatedPods(load=overflowing), method(Jobs(limit=1)))
+    assert [final for _, final in ended] == [True] * len(CELLS)
+    assert {r.record.disturbed for r, _ in ended} == {"the listen queue overflowed 9 times"}

@@ -40,6 +40,15 @@ def test_a_bound_on_a_figure(sign: str, bound: float, met: bool) -> None:
     assert [met for _, met, _ in found] == [met]
 
 
+def test_an_outcome_without_figures_that_is_expected_has_no_bounds() -> None:
+    expectation = ExpectationRecord(
+        cells={"patch": "gevent"},
+        outcomes=("ok", "hang-at-startup"),
+        bounds=(("efficiency", ">=", 0.9),),
+    )
+    assert [met for _, met, _ in checked(expectation)] == [True]
+
+
 def test_a_bound_on_a_figure_that_there_is_not_is_unmet() -> None:
     bounds = (("efficiency", ">=", 0.0),)
     found = checked(ExpectationRecord(cells={"patch": "gevent"}, bounds=bounds))
