@@ -19,12 +19,14 @@ from runner.errors import (
     RegressionError,
     UsageError,
 )
+from runner.export import ExportFormat
 from runner.measurement.coschedule import LARGEST_WAVE
 from runner.progress import reporter
 from runner.report.formats import Format
 from runner.report.statistics import THRESHOLD
 from runner.workflow import clean as clean_up
 from runner.workflow import doctor as examine
+from runner.workflow import export as exporting
 from runner.workflow import plan as planning
 from runner.workflow import read
 from runner.workflow import run as running
@@ -173,6 +175,26 @@ def show(
 ) -> None:
     """Print everything about one cell, with the commands that reproduce it by hand."""
     _print(read.show(results, run, cell))
+
+
+@application.command()
+def export(
+    run: RunArgument = "latest",
+    *,
+    file: FileOption = MATRIX_FILE,  # noqa: ARG001 - every command takes it
+    results: ResultsOption = RESULTS,
+    format: Annotated[ExportFormat, typer.Option(help="Whose format.")],  # noqa: A002
+    output: Annotated[Path | None, typer.Option(help="A file, instead of standard output.")] = None,
+) -> None:
+    """Print a run in another program's format."""
+    text = exporting.exported(results, run, format)
+    if output is None:
+        _print(text.removesuffix("\n"))
+        return
+    try:
+        output.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise UsageError(f"--output {output}: cannot be written ({error.strerror})") from None
 
 
 @application.command()

@@ -74,6 +74,8 @@ def refuse_unknown(found: Document) -> None:
         for section in (content.get("axes"), content.get("packages"), content.get("workload"))
     )
     parameters = _parameters(axes, workload)
+    if not parameters:
+        _refuse_unknown_workload(found, workload)
     for key in workload:
         if key != "name" and key not in parameters:
             hint = suggestion(key, ["name", *parameters])
@@ -87,6 +89,17 @@ def refuse_unknown(found: Document) -> None:
             if "python" not in axes:
                 hint += " (`python:` is missing here)"
             found.fail(("axes", axis), f"unknown axis {axis!r}{hint}", key=True)
+
+
+def _refuse_unknown_workload(found: Document, workload: Mapping[str, Plain]) -> None:
+    """A misspelt workload has no parameters: its name is what is wrong, not they."""
+    name = workload.get("name")
+    if not isinstance(name, str):
+        return
+    try:
+        workload_name(name)
+    except ValueError as error:
+        found.fail(("workload", "name"), str(error))
 
 
 def _parameters(axes: Mapping[str, Plain], workload: Mapping[str, Plain]) -> list[str]:

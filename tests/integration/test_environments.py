@@ -167,11 +167,11 @@ def test_image_environment_is_the_cells_own(
         "MATRIX_PATCH",
         "MATRIX_SERVER",
         "MATRIX_WORKLOAD",
-        "MATRIX_SECONDS",
+        "MATRIX_WORKLOAD_SECONDS",
     }
     assert names <= {
         "PATH", "PYTHONPATH", "PYTHONDONTWRITEBYTECODE", "PYTHONUNBUFFERED",
-        "MATRIX_PATCH", "MATRIX_SERVER", "MATRIX_WORKLOAD", "MATRIX_SECONDS",
+        "MATRIX_PATCH", "MATRIX_SERVER", "MATRIX_WORKLOAD", "MATRIX_WORKLOAD_SECONDS",
     }  # fmt: skip
     assert image.attrs["Config"]["User"] == "7001:7001"
     assert image.labels[KEY_LABEL]

@@ -34,7 +34,7 @@ def test_help_lists_every_benchmark(capsys: pytest.CaptureFixture[str]) -> None:
     listed = re.findall(r"^  (\w+) +[A-Z]", capsys.readouterr().out, re.MULTILINE)
     assert listed == list(BENCHMARKS)
     assert sorted(BENCHMARKS) == sorted(
-        ["aa", "coscheduling", "cost", "fidelity", "overhead", "plan", "setup"]
+        ["aa", "companions", "coscheduling", "cost", "fidelity", "overhead", "plan", "setup"]
     )
 
 
