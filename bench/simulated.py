@@ -96,7 +96,7 @@ def load_reply(requests: int, taken: float) -> LoadReply:
         ab=AbRun(
             command=["ab"],
             exit_code=0,
-            timed_out=False,
+            ending="ended",
             stdout=REPORT.format(taken=taken, requests=requests, rate=requests / taken),
             stderr="",
             wall_s=taken,

@@ -9,6 +9,7 @@ engine is. The server's processes are told by their user id.
 from __future__ import annotations
 
 import base64
+import collections
 import gzip
 import itertools
 import json
@@ -28,6 +29,10 @@ HOST = "127.0.0.1"
 PROBE_INTERVAL_S = 0.01
 SAMPLE_INTERVAL_S = 0.2
 INTERRUPT_GRACE_S = 5.0
+PROGRESS_INTERVAL_S = 0.5
+BUSY_WINDOW_S = 0.5
+#: Over how many of its last seconds a load's CPU share is told: what a stalled server does then.
+LAST_S = 3.0
 #: A lone request is late, and asked again, above this many service times and seconds.
 LATE, LATE_BY_S, LONE_REPEATS = 1.1, 0.1, 3
 NETWORK_COUNTERS = ("ListenOverflows", "ListenDrops", "TCPSynRetrans")
@@ -125,12 +130,22 @@ def task_growth(before: dict[str, Any], after: dict[str, Any]) -> dict[str, floa
 
 def network_counters() -> dict[str, int]:
     """The namespace's own TCP counters, from `/proc/net/netstat`."""
-    lines = Path("/proc/net/netstat").read_text().splitlines()
+    counters = counters_of("/proc/net/netstat", "TcpExt:")
+    return {name: counters.get(name, 0) for name in NETWORK_COUNTERS}
+
+
+def connections_made() -> int:
+    """How many connections were accepted in the namespace so far, from `/proc/net/snmp`."""
+    return counters_of("/proc/net/snmp", "Tcp:")["PassiveOpens"]
+
+
+def counters_of(path: str, group: str) -> dict[str, int]:
+    """One group of the kernel's counters: a line of names, then a line of values."""
+    lines = Path(path).read_text().splitlines()
     names, values = next(
-        (a.split(), b.split()) for a, b in itertools.pairwise(lines) if a.startswith("TcpExt:")
+        (a.split()[1:], b.split()[1:]) for a, b in itertools.pairwise(lines) if a.startswith(group)
     )
-    counters = dict(zip(names, values, strict=True))
-    return {name: int(counters.get(name, 0)) for name in NETWORK_COUNTERS}
+    return dict(zip(names, map(int, values), strict=True))
 
 
 def snapshot(uid: int) -> dict[str, Any]:
@@ -158,7 +173,7 @@ def sample(pids: list[int]) -> dict[str, int]:
 
 
 class Sampler(threading.Thread):
-    """Watches the server's threads and memory while `ab` runs."""
+    """Watches the server's threads, memory and CPU while `ab` runs."""
 
     def __init__(self, uid: int) -> None:
         super().__init__(daemon=True)
@@ -166,6 +181,9 @@ class Sampler(threading.Thread):
         self.stopped = threading.Event()
         self.peak_threads = 0
         self.peak_rss_kib = 0
+        self.cpu: collections.deque[tuple[float, float]] = collections.deque(
+            maxlen=int(LAST_S / SAMPLE_INTERVAL_S)
+        )
 
     def run(self) -> None:
         """Sample until stopped."""
@@ -177,17 +195,29 @@ class Sampler(threading.Thread):
         now = sample(server_pids(self.uid))
         self.peak_threads = max(self.peak_threads, now["threads"])
         self.peak_rss_kib = max(self.peak_rss_kib, now["rss_kib"])
+        self.cpu.append((time.monotonic(), cpu_s_of([self.uid])))
+
+    def last_cpu_share(self) -> float | None:
+        """CPUs that the server kept busy over the last seconds."""
+        if len(self.cpu) < 2:
+            return None
+        (begin, before_s), (end, after_s) = self.cpu[0], self.cpu[-1]
+        return (after_s - before_s) / (end - begin)
 
 
 # -- check: ready, verified, calibrated ------------------------------------------------------------
 
 
 class CheckFailedError(Exception):
-    """A step of the check failed: `kind` says which, the text says how."""
+    """A step of the check failed: `kind` says which, the text says how.
 
-    def __init__(self, kind: str, text: str) -> None:
+    `cpu_share` is how many CPUs the server kept busy when it was given up on.
+    """
+
+    def __init__(self, kind: str, text: str, cpu_share: float | None = None) -> None:
         super().__init__(text)
         self.kind = kind
+        self.cpu_share = cpu_share
 
 
 def wait_for_connection(config: dict[str, Any], deadline: float) -> None:
@@ -203,7 +233,7 @@ def wait_for_connection(config: dict[str, Any], deadline: float) -> None:
             raise CheckFailedError("server-gone", "the server's process ended")
         if time.monotonic() > deadline:
             text = f"no connection accepted within {config['startup_s']:g} s"
-            raise CheckFailedError("not-ready", text)
+            raise CheckFailedError("not-ready", text, busy_now(config["uid"]))
         time.sleep(PROBE_INTERVAL_S)
 
 
@@ -233,7 +263,7 @@ def verified_get(config: dict[str, Any], timeout: float) -> float:
         return get(config, timeout)
     except TimeoutError:
         text = f"connection accepted, GET / not answered within {timeout:.0f} s"
-        raise CheckFailedError("not-answered", text) from None
+        raise CheckFailedError("not-answered", text, busy_now(config["uid"])) from None
     except (OSError, HTTPException) as error:
         kind = "server-gone" if not server_pids(config["uid"]) else "broken-answer"
         raise CheckFailedError(kind, f"GET / failed: {type(error).__name__}: {error}") from None
@@ -281,8 +311,17 @@ def check(config: dict[str, Any]) -> dict[str, Any]:
         wall_s, answered = burst(config, size, 3 * size * lone_s + 5)
         cpu_s = cpu_s_of(config["uids"]) - before_s
         reply |= {"burst_s": wall_s, "burst_answered": answered, "factor": size * lone_s / wall_s}
-        reply |= {"burst_cpu_s": cpu_s}
+        reply |= {"burst_cpu_s": cpu_s, "burst_last_cpu_share": None}
+        if answered < size:
+            reply["burst_last_cpu_share"] = busy_now(config["uid"])
     return reply
+
+
+def busy_now(uid: int) -> float:
+    """How many CPUs the server keeps busy at this moment, seen over half a second."""
+    before_s, begun = cpu_s_of([uid]), time.monotonic()
+    time.sleep(BUSY_WINDOW_S)
+    return (cpu_s_of([uid]) - before_s) / (time.monotonic() - begun)
 
 
 def cpu_s_of(uids: list[int]) -> float:
@@ -294,7 +333,7 @@ def cpu_s_of(uids: list[int]) -> float:
 
 
 def run_ab(config: dict[str, Any], directory: Path) -> dict[str, Any]:
-    """Run `ab`; past the deadline interrupt it, so that it still prints what it has."""
+    """Run `ab`; one that does not end in time is interrupted, so that it prints what it has."""
     command = [
         "ab", "-q", "-s", str(config["socket_timeout_s"]),
         "-c", str(config["concurrency"]), "-n", str(config["requests"]),
@@ -305,19 +344,19 @@ def run_ab(config: dict[str, Any], directory: Path) -> dict[str, Any]:
     begun = time.monotonic()
     with report.open("w") as stdout, errors.open("w") as stderr:
         ab = subprocess.Popen(command, stdout=stdout, stderr=stderr)
-    timed_out = not ended_within(ab.pid, config["deadline_s"])
-    if timed_out:
+    ending = wait_for_ab(ab.pid, config)
+    if ending != "ended":
         ab.send_signal(signal.SIGINT)
-        if not ended_within(ab.pid, INTERRUPT_GRACE_S):
+        if not end_of(ab.pid).wait(INTERRUPT_GRACE_S):
             ab.kill()
-            ended_within(ab.pid, INTERRUPT_GRACE_S)
+            end_of(ab.pid).wait(INTERRUPT_GRACE_S)
     wall_s = time.monotonic() - begun
     # An ended process keeps its counters until it is waited for.
     cpu_s, delay_s = cpu_seconds(ab.pid), run_delay_s(f"/proc/{ab.pid}")
     return {
         "command": command,
         "exit_code": ab.wait(),
-        "timed_out": timed_out,
+        "ending": ending,
         "stdout": report.read_text(),
         "stderr": errors.read_text(),
         "wall_s": wall_s,
@@ -326,8 +365,30 @@ def run_ab(config: dict[str, Any], directory: Path) -> dict[str, Any]:
     }
 
 
-def ended_within(pid: int, seconds: float) -> bool:
-    """Wait for a child to end, without reaping it; whether it did within so many seconds."""
+def wait_for_ab(pid: int, config: dict[str, Any]) -> str:
+    """Wait until `ab` has `ended`; else say whether its load is `stalled` or just `late`.
+
+    It has until the deadline, and beyond it until the limit for as long as answers come: `ab` opens
+    a connection when one of its requests was answered, so a server that is slow makes connections
+    come, and one that hangs does not.
+    """
+    ended = end_of(pid)
+    begun = moved = time.monotonic()
+    seen = connections_made()
+    while not ended.wait(PROGRESS_INTERVAL_S):
+        now, made = time.monotonic(), connections_made()
+        if made != seen:
+            seen, moved = made, now
+        if now - begun >= config["limit_s"]:
+            quiet_s = min(config["stall_s"], config["limit_s"] / 2)
+            return "stalled" if now - moved >= quiet_s else "late"
+        if now - begun >= config["deadline_s"] and now - moved >= config["stall_s"]:
+            return "stalled"
+    return "ended"
+
+
+def end_of(pid: int) -> threading.Event:
+    """Set when a child has ended, which is not reaped by that."""
     ended = threading.Event()
 
     def watch() -> None:
@@ -335,7 +396,7 @@ def ended_within(pid: int, seconds: float) -> bool:
         ended.set()
 
     threading.Thread(target=watch, daemon=True).start()
-    return ended.wait(seconds)
+    return ended
 
 
 def load(config: dict[str, Any]) -> dict[str, Any]:
@@ -356,6 +417,7 @@ def load(config: dict[str, Any]) -> dict[str, Any]:
         "after": after,
         "peak_threads": max(sampler.peak_threads, after["threads"]),
         "peak_rss_kib": max(sampler.peak_rss_kib, after["rss_kib"]),
+        "last_cpu_share": sampler.last_cpu_share(),
         "server_alive": bool(server_pids(config["uid"])),
         "percentiles_csv": read_if_there(directory / "percentiles.csv"),
         "requests_tsv_gz": packed(directory / "requests.tsv"),
@@ -434,7 +496,7 @@ def main() -> int:
     try:
         reply = COMMANDS[name](config)
     except CheckFailedError as error:
-        reply = {"failed": error.kind, "reason": str(error)}
+        reply = {"failed": error.kind, "reason": str(error), "cpu_share": error.cpu_share}
     print(json.dumps(reply))
     return 0
 

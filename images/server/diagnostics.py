@@ -1,9 +1,10 @@
 """Dump every stack of this process on SIGUSR1: threads by faulthandler, greenlets by gevent.
 
 faulthandler writes from the signal handler itself, so it works in a process that is blocked inside
-C code. Greenlets can only be found by Python code, so a thread that sleeps in a pipe's read and
-that no patch ever touches does it: the interpreter's wake-up descriptor feeds the pipe.
-Both names below are bound before any patch replaces them.
+C code; but it stops at a hundred threads, the newest first. So a thread that sleeps in a pipe's
+read, which no patch ever touches and the interpreter's wake-up descriptor feeds, writes them all
+again, equal stacks once, and the greenlets, which only Python code can find.
+The names below are bound before any patch replaces them.
 """
 
 import faulthandler
@@ -11,14 +12,17 @@ import os
 import resource
 import signal
 import sys
+from _thread import get_ident as native_ident
 from _thread import start_new_thread as start_native_thread
 
 read_from_pipe = os.read
+main_ident = native_ident()
 
 #: Exit status that says: patching or importing failed, and the traceback is the last thing printed.
 IMPORT_FAILED = 81
 
 MARK_THREADS = "=== threads ==="
+MARK_GROUPED = "=== threads, equal stacks once ==="
 MARK_GREENLETS = "=== greenlets ==="
 MARK_END = "=== end ==="
 
@@ -42,7 +46,32 @@ def install():
 def _dump_greenlets_on_signal(readable):
     while True:
         if read_from_pipe(readable, 1) == bytes([signal.SIGUSR1]):
-            _write(_greenlet_stacks())
+            _write(_thread_stacks() + _greenlet_stacks())
+
+
+def _thread_stacks():
+    """Return the stacks of all threads but this one, equal ones once, the most frequent first."""
+    threads = {}
+    for ident, frame in sys._current_frames().items():  # noqa: SLF001 - its documented name
+        if ident != native_ident():
+            threads.setdefault(_lines(frame), []).append(ident)
+    lines = [MARK_GROUPED]
+    for stack, idents in sorted(threads.items(), key=lambda item: -len(item[1])):
+        which = ", the main one among them" if main_ident in idents else ""
+        lines += ["%d threads%s (most recent call first):" % (len(idents), which), *stack]
+    return "\n".join(lines) + "\n"
+
+
+def _lines(frame):
+    """Return a stack as faulthandler writes it."""
+    lines = []
+    while frame is not None:
+        code = frame.f_code
+        lines.append(
+            '  File "%s", line %s in %s' % (code.co_filename, frame.f_lineno, code.co_name)
+        )
+        frame = frame.f_back
+    return tuple(lines)
 
 
 def _greenlet_stacks():

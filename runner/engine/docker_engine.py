@@ -72,6 +72,7 @@ class DockerEngine:
             cgroup_version=info.get("CgroupVersion", "1"),
             storage_driver=info["Driver"],
             security=tuple(info.get("SecurityOptions") or ()),
+            engine_id=info.get("ID"),
         )
 
     # -- images ------------------------------------------------------------------------------------

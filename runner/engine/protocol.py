@@ -10,7 +10,10 @@ from typing import IO, Protocol
 
 @dataclass(frozen=True, kw_only=True)
 class EngineInfo:
-    """What an engine says of itself. `endpoint` is the one address used for the whole run."""
+    """What an engine says of itself. `endpoint` is the one address used for the whole run.
+
+    `engine_id` tells it from any other engine, None in runs of an earlier release.
+    """
 
     endpoint: str
     version: str
@@ -23,6 +26,7 @@ class EngineInfo:
     cgroup_version: str
     storage_driver: str
     security: tuple[str, ...] = ()
+    engine_id: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -22,6 +22,11 @@ EXIT_REASONS = {
 POLL_TIMEOUT = 119
 
 
+#: Up to this many requests the percentile file cannot be used: for share p of n requests `ab` takes
+#: the sorted time number ⌊0.5 + p n⌋, which for p = 0.99 and n ≤ 50 is one past the last.
+TOO_FEW_FOR_FILE = 50
+
+
 class AbReportError(ValueError):
     """A text that is not a complete report of `ab`; the message says what is missing."""
 
@@ -69,14 +74,15 @@ def parse(report: str, percentiles_csv: str | None = None) -> AbFigures:
     """
     fields = _fields(report)
     mean_ms = _mean_ms(fields)
-    percentiles = _percentiles(report, percentiles_csv)
+    complete = int(_number(fields, "Complete requests"))
+    percentiles = _percentiles(report, percentiles_csv if complete > TOO_FEW_FOR_FILE else None)
 
     def at(share: int) -> float:
         return percentiles.get(share, mean_ms)
 
     return AbFigures(
         time_taken_s=_number(fields, "Time taken for tests"),
-        complete=int(_number(fields, "Complete requests")),
+        complete=complete,
         failed=int(_number(fields, "Failed requests")),
         non_2xx=int(_number(fields, "Non-2xx responses")) if "Non-2xx responses" in fields else 0,
         requests_per_second=_number(fields, "Requests per second"),

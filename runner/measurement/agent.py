@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -36,14 +36,19 @@ class CheckReply(Reply):
     burst_s: float | None = None
     burst_answered: int | None = None
     burst_cpu_s: float | None = None
+    burst_last_cpu_share: float | None = None
 
 
 class AbRun(Reply):
-    """How `ab` ran; `exit_code` is negative for a signal."""
+    """How `ab` ran; `exit_code` is negative for a signal.
+
+    `ending`: it `ended` by itself, or was ended because no answer came any more (`stalled`), or
+    because answers still came when its time was over (`late`).
+    """
 
     command: list[str]
     exit_code: int
-    timed_out: bool
+    ending: Literal["ended", "stalled", "late"]
     stdout: str
     stderr: str
     wall_s: float
@@ -72,7 +77,10 @@ class Snapshot(Reply):
 
 
 class LoadReply(Reply):
-    """One load with the counters around it."""
+    """One load with the counters around it.
+
+    `last_cpu_share` is how many CPUs the server kept busy over the load's last seconds.
+    """
 
     ab: AbRun
     before: Snapshot
@@ -80,6 +88,7 @@ class LoadReply(Reply):
     tasks: TaskGrowth
     peak_threads: int
     peak_rss_kib: int
+    last_cpu_share: float | None = None
     server_alive: bool
     percentiles_csv: str | None
     requests_tsv_gz: str | None
@@ -91,10 +100,14 @@ class LoadReply(Reply):
 
 
 class Refusal(Reply):
-    """A step that failed: `failed` is its kind, `reason` says how."""
+    """A step that failed: `failed` is its kind, `reason` says how.
+
+    `cpu_share` is how many CPUs the server kept busy when it was given up on.
+    """
 
     failed: str
     reason: str
+    cpu_share: float | None = None
 
 
 def ask(pod: Pod, command: str, config: dict[str, Any], timeout: float) -> dict[str, Any]:

@@ -15,6 +15,9 @@ POLL_S = 0.1
 END_OF_DUMP = "=== end ==="
 #: `  File "…", line N in f` of faulthandler, the innermost frame first.
 FRAME = re.compile(r'File "(?P<file>[^"]+)", line (?P<line>\S+) in (?P<function>\S+)')
+#: What the server program writes after faulthandler's own, see `images/server/diagnostics.py`.
+GROUPED, GREENLETS = "=== threads, equal stacks once ===", "=== greenlets ==="
+GROUP = re.compile(r"(?P<number>\d+) threads[^\n]*\(most recent call first\):\n(?P<frame>[^\n]*)")
 
 
 def server_log(pod: Pod) -> str:
@@ -34,7 +37,7 @@ def companion_log(pod: Pod) -> str:
 
 
 def stacks(pod: Pod, clock: Clock) -> str | None:
-    """Stacks of all threads, and of all greenlets where gevent is loaded, as the server dumps them.
+    """Stacks of all threads, and of all greenlets where gevent is loaded, by the server itself.
 
     None where the server did not react at all, not even with its threads.
     """
@@ -56,13 +59,23 @@ def sockets(pod: Pod) -> str | None:
         return None
 
 
-def innermost_frame(dump: str) -> str | None:
-    """The main thread's innermost frame of a dump: `module.py:12 in function`.
+def blocked_frame(dump: str) -> str | None:
+    """Where a dump's threads are blocked: `main thread in module.py:12 in function`.
 
-    faulthandler writes the main thread last of all threads.
+    That is where several threads are found at the same place of their code: those that work on
+    requests. Where all are at different places it is the main thread. A process blocked in C cannot
+    list its threads itself; faulthandler, which does, writes the main thread last.
     """
-    main_thread = dump.partition("=== greenlets ===")[0].rpartition("(most recent call first):")[2]
-    frame = FRAME.search(main_thread)
+    threads = dump.partition(GREENLETS)[0]
+    by_signal, _, grouped = threads.partition(GROUPED)
+    most = GROUP.search(grouped)
+    if most and int(most["number"]) > 1:
+        return _in(f"{most['number']} threads", most["frame"])
+    return _in("main thread", by_signal.rpartition("(most recent call first):")[2])
+
+
+def _in(whose: str, stack: str) -> str | None:
+    frame = FRAME.search(stack)
     if frame is None:
         return None
-    return f"{frame['file'].rpartition('/')[2]}:{frame['line']} in {frame['function']}"
+    return f"{whose} in {frame['file'].rpartition('/')[2]}:{frame['line']} in {frame['function']}"

@@ -6,10 +6,10 @@ from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 
-from runner.engine.pod import COMPANION_UID, DISK, SERVER_UID, CompanionPlan, Pod, PodPlan
+from runner.engine.pod import COMPANION_UID, DISK, SERVER_UID, Pod, PodPlan
 from runner.engine.protocol import Engine
 from runner.errors import EngineError
-from runner.measurement import ab, agent, evidence, verdict
+from runner.measurement import ab, agent, companion, evidence, usage, verdict
 from runner.measurement.agent import CheckReply, LoadReply, Refusal
 from runner.measurement.clock import Clock
 from runner.measurement.disturbance import disturbance
@@ -25,7 +25,6 @@ from runner.measurement.load import (
 )
 from runner.measurement.outcome import Outcome
 from runner.measurement.records import AbFigures, LaunchRecord, Resources
-from runner.spec import catalogue
 from runner.spec.ceiling import AbOpening
 from runner.spec.cell import Cell, Limits
 from runner.spec.loads import ceiling_of
@@ -34,9 +33,6 @@ from runner.spec.loads import ceiling_of
 AB_CPU_S_PER_REQUEST = 8e-5
 #: What the runner adds to the agent's own deadlines before it gives up on the engine, in seconds.
 ENGINE_GRACE_S = 30.0
-#: What a companion prints when it answers, and how often it is looked for, in seconds.
-COMPANION_READY = "companion ready"
-COMPANION_POLL_S = 0.2
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,6 +90,7 @@ class Launch:
         self._pod: Pod | None = None
         self._resources = ExitStack()
         self.closed = False
+        self._companion = job.cell.workload.kind.companion
         self._began = clock.monotonic()
         self._started_at = clock.now()
 
@@ -196,41 +193,17 @@ class Launch:
             loadgen_image=job.loadgen_image,
             limits=job.limits,
             server_volumes=(DISK,) if job.cell.workload.kind.disk else (),
-            companion=self._companion_plan(),
+            companion=companion.plan_of(self._companion, job.companion_image),
         )
         self._pod = Pod(self.engine, plan)
         self._resources.enter_context(self._pod)
         if self.closed:
             self.close()
             raise LaunchEndedError(Outcome.ENGINE_ERROR, "interrupted")
-        if plan.companion:
-            self._await_companion(self._pod)
+        if self._companion:
+            companion.wait_until_ready(self._pod, self._companion, self.clock)
         self._pod.start_server()
         self.checked = self._check(self._pod)
-
-    def _companion_plan(self) -> CompanionPlan | None:
-        name, image = self.job.cell.workload.kind.companion, self.job.companion_image
-        if name is None:
-            return None
-        if image is None:
-            raise EngineError(f"there is no image of the companion {name!r}")
-        return CompanionPlan(
-            image=image, command=(), memory_bytes=catalogue.companions()[name].memory_bytes
-        )
-
-    def _await_companion(self, pod: Pod) -> None:
-        """Wait until what the server talks to says that it answers; else nothing is measured."""
-        name = self.job.cell.workload.kind.companion or ""
-        deadline = self.clock.monotonic() + catalogue.companions()[name].startup_s
-        while COMPANION_READY not in (log := pod.companion_log()):
-            state = pod.companion_state()
-            if not state.running:
-                how = verdict.of_exit(state, log)[1]
-                raise EngineError(f"the companion {name!r} ended before it was ready: {how}")
-            if self.clock.monotonic() > deadline:
-                said = verdict.last_line(log) or "it printed nothing"
-                raise EngineError(f"the companion {name!r} did not become ready: {said}")
-            self.clock.sleep(COMPANION_POLL_S)
 
     def _check(self, pod: Pod) -> CheckReply:
         cell, limits = self.job.cell, self.job.limits
@@ -246,22 +219,16 @@ class Launch:
         burst = 3 * burst_size(cell) * (limits.startup_s + service_s) + 5
         reply = agent.check(pod, config, longest + burst + ENGINE_GRACE_S)
         if isinstance(reply, Refusal):
-            self._end_by_refusal(pod, reply)
-        elif reply.burst_answered == 0:
-            reason = (
-                f"none of {burst_size(cell)} requests sent at once was answered"
-                f"{verdict.cpu_used(reply.burst_cpu_s, reply.burst_s)}"
-            )
-            raise LaunchEndedError(Outcome.HANG_UNDER_LOAD, reason)
-        else:
-            return reply
-        raise AssertionError  # unreachable: a refusal ends the launch
-
-    def _end_by_refusal(self, pod: Pod, refusal: Refusal) -> None:
-        self._end_if_gone(pod)
-        raise LaunchEndedError(*verdict.of_refusal(refusal, evidence.server_log(pod)))
+            self._end_if_gone(pod)
+            raise LaunchEndedError(*verdict.of_refusal(reply, evidence.server_log(pod)))
+        if hangs := verdict.of_burst(reply, burst_size(cell)):
+            self._end_if_gone(pod)
+            raise LaunchEndedError(*hangs)
+        return reply
 
     def _end_if_gone(self, pod: Pod) -> None:
+        """A server that is gone ended the launch; a companion that is, made it say nothing."""
+        companion.refuse_dead(pod, self._companion or "")
         state = pod.server_state()
         if not state.running or state.oom_killed:
             raise LaunchEndedError(*verdict.of_exit(state, evidence.server_log(pod)))
@@ -274,16 +241,29 @@ class Launch:
             "requests": load.requests,
             "concurrency": load.concurrency,
             "deadline_s": load.deadline_s,
+            "limit_s": load.limit_s,
+            "stall_s": load.stall_s,
             "socket_timeout_s": load.socket_timeout_s,
         }
-        reply = agent.load(self._pod, config, load.deadline_s + ENGINE_GRACE_S)
+        reply = agent.load(self._pod, config, load.limit_s + ENGINE_GRACE_S)
         if isinstance(reply, Refusal):
             raise EngineError(reply.reason)
         self.reply = reply
         self.throttled_s = self._pod.server_throttled_s()
         self._keep_ab_files(reply)
         self._end_if_gone(self._pod)
-        self.verdict = verdict.of_load(reply, load, self.figures, serial=self.is_serial)
+        self.verdict = verdict.of_load(reply, load, self.figures, serial=self._was_serial())
+
+    def _was_serial(self) -> bool:
+        """Whether the load itself was answered one by one, whatever the calibration took it for.
+
+        Little's law: its rate times the time of a lone request is how many were in work at a time.
+        """
+        if self.checked is None or self.sent is None or self.figures is None:
+            return self.is_serial
+        if self.sent.concurrency == 1 or self.checked.lone_s < SHORTEST_TOLD_S:
+            return self.is_serial
+        return self.figures.requests_per_second * self.checked.lone_s < SERIALISED_BELOW
 
     def _keep_ab_files(self, reply: LoadReply) -> None:
         self.files["ab.txt"] = (reply.ab.stdout + reply.ab.stderr).encode()
@@ -318,13 +298,13 @@ class Launch:
         if dump is None:
             return f"{reason}; the server did not react to a signal"
         self.files["stacks.txt"] = dump.encode()
-        frame = evidence.innermost_frame(dump)
-        return f"{reason}; main thread in {frame}" if frame else reason
+        frame = evidence.blocked_frame(dump)
+        return f"{reason}; {frame}" if frame else reason
 
     def _record(self) -> LaunchRecord:
         outcome, reason = self.verdict or (Outcome.ENGINE_ERROR, "the launch was not loaded")
         cell, load, checked = self.job.cell, self.sent, self.checked
-        resources = self._resources_used()
+        resources = usage.used(self.reply, self.figures, self.throttled_s)
         wall_s = self.clock.monotonic() - self._began
         return LaunchRecord(
             cell=cell.id,
@@ -350,30 +330,3 @@ class Launch:
         if not outcome.has_figures or resources is None or self.figures is None:
             return None
         return disturbance(resources, self.figures)
-
-    def _resources_used(self) -> Resources | None:
-        reply, figures = self.reply, self.figures
-        if reply is None or figures is None or not figures.complete or not reply.server_alive:
-            return None
-        cpu_ms = 1000 * (reply.after.cpu_s - reply.before.cpu_s)
-        user = reply.after.user_ticks - reply.before.user_ticks
-        system = reply.after.system_ticks - reply.before.system_ticks
-        # The total is exact; ticks, too coarse for it, say how it splits.
-        user_ms = cpu_ms * user / (user + system) if user + system else cpu_ms
-        network = {k: v - reply.before.network[k] for k, v in reply.after.network.items()}
-        return Resources(
-            cpu_user_ms=user_ms,
-            cpu_system_ms=cpu_ms - user_ms,
-            cpu_ms_per_request=cpu_ms / figures.complete,
-            peak_rss_mib=max(reply.peak_rss_kib, reply.after.hwm_kib) / 1024,
-            peak_threads=reply.peak_threads,
-            voluntary_switches=reply.tasks.voluntary_switches,
-            involuntary_switches=reply.tasks.involuntary_switches,
-            run_queue_delay_ms=1000 * (reply.tasks.run_delay_s + reply.ab.run_delay_s),
-            loadgen_run_queue_delay_ms=1000 * reply.ab.run_delay_s,
-            throttled_ms=1000 * self.throttled_s if self.throttled_s is not None else None,
-            listen_overflows=network["ListenOverflows"],
-            listen_drops=network["ListenDrops"],
-            syn_retransmits=network["TCPSynRetrans"],
-            loadgen_cpu_share=reply.ab.cpu_s / reply.ab.wall_s if reply.ab.wall_s else None,
-        )

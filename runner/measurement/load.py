@@ -18,9 +18,11 @@ BURST = 5
 #: A lone request this short (seconds) is repeated, for its first call warms things up.
 SHORT_REQUEST_S = 0.5
 LONE_REPEATS = 3
-#: A load may take this many times its shortest time before it is a hang.
+#: A load that takes this many times its shortest time is looked at: it is a hang where no answer
+#: comes any more for `STALL_S`, or three service times. One that is only slow has `limits.load`.
 PATIENCE = 3.0
 GRACE_S = 10.0
+STALL_S = 10.0
 #: `ab -s`: no socket moved for this long (seconds), or for ten service times.
 SILENCE_S = 30
 #: Share of `limits.load` that a serialised cell's cut load is planned to fill.
@@ -29,11 +31,16 @@ SERIALISED_SHARE = 0.8
 
 @dataclass(frozen=True, kw_only=True)
 class Load:
-    """What `ab` is told. Times in seconds."""
+    """What `ab` is told. Times in seconds.
+
+    From `deadline_s` on it is a hang once no answer came for `stall_s`; at `limit_s` it ends.
+    """
 
     requests: int
     concurrency: int
     deadline_s: float
+    limit_s: float
+    stall_s: float
     socket_timeout_s: int
 
 
@@ -50,6 +57,8 @@ def full_load(cell: Cell, limits: Limits, opening: AbOpening, lone_s: float = 0.
         requests=cell.requests,
         concurrency=cell.concurrency,
         deadline_s=deadline_s,
+        limit_s=limits.load_s,
+        stall_s=_stall(service_s or lone_s),
         socket_timeout_s=_silence(service_s or lone_s, cell),
     )
 
@@ -66,8 +75,15 @@ def serialised_load(cell: Cell, limits: Limits, lone_s: float) -> Load:
         requests=requests,
         concurrency=concurrency,
         deadline_s=limits.load_s,
+        limit_s=limits.load_s,
+        stall_s=_stall(lone_s),
         socket_timeout_s=_silence(lone_s, cell),
     )
+
+
+def _stall(service_s: float) -> float:
+    """For how long, in seconds, no answer may come from a server that works."""
+    return max(STALL_S, 3 * service_s)
 
 
 def _silence(service_s: float, cell: Cell) -> int:

@@ -6,7 +6,7 @@ import signal
 
 from runner.engine.protocol import ContainerState
 from runner.measurement import ab
-from runner.measurement.agent import LoadReply, Refusal
+from runner.measurement.agent import CheckReply, LoadReply, Refusal
 from runner.measurement.load import Load
 from runner.measurement.outcome import Outcome
 from runner.measurement.records import AbFigures
@@ -58,11 +58,9 @@ def exception_line(log: str) -> str:
     return next((line.strip() for line in lines if line.strip() and not line[0].isspace()), "")
 
 
-def cpu_used(cpu_s: float | None, wall_s: float | None) -> str:
+def cpu_used(share: float | None) -> str:
     """How busy a server was while it did not answer: a loop that spins is no wait."""
-    if cpu_s is None or not wall_s:
-        return ""
-    return f"; it used {100 * cpu_s / wall_s:.0f} % of a CPU meanwhile"
+    return "" if share is None else f"; it used {100 * share:.0f} % of a CPU meanwhile"
 
 
 def of_refusal(refusal: Refusal, log: str = "") -> Verdict:
@@ -73,7 +71,18 @@ def of_refusal(refusal: Refusal, log: str = "") -> Verdict:
         return Outcome.WRONG_ANSWER, refusal.reason
     if refusal.failed == "broken-answer":
         return Outcome.FAILED_REQUESTS, refusal.reason
-    return Outcome.HANG_AT_STARTUP, refusal.reason
+    return Outcome.HANG_AT_STARTUP, f"{refusal.reason}{cpu_used(refusal.cpu_share)}"
+
+
+def of_burst(checked: CheckReply, sent: int) -> Verdict | None:
+    """A server that answers one request, but not several at once, hangs; None where it does."""
+    if checked.burst_answered is None or checked.burst_answered == sent:
+        return None
+    reason = (
+        f"{checked.burst_answered or 'none'} of {sent} requests sent at once "
+        f"{'was' if checked.burst_answered < 2 else 'were'} answered"
+    )
+    return Outcome.HANG_UNDER_LOAD, f"{reason}{cpu_used(checked.burst_last_cpu_share)}"
 
 
 def of_load(reply: LoadReply, load: Load, figures: AbFigures | None, *, serial: bool) -> Verdict:
@@ -81,13 +90,13 @@ def of_load(reply: LoadReply, load: Load, figures: AbFigures | None, *, serial: 
 
     `ab` counts a status of 500 as a success, so its `Non-2xx` line is asked as well.
     """
-    busy = cpu_used(reply.after.cpu_s - reply.before.cpu_s, reply.ab.wall_s)
-    if reply.ab.timed_out:
-        answered = figures.complete if figures else 0
-        return (
-            Outcome.HANG_UNDER_LOAD,
-            f"{answered:,} of {load.requests:,} requests answered in {load.deadline_s:.0f} s{busy}",
-        )
+    busy = cpu_used(reply.last_cpu_share)
+    done = f"{figures.complete if figures else 0:,} of {load.requests:,} requests answered"
+    if reply.ab.ending == "stalled":
+        return Outcome.HANG_UNDER_LOAD, f"{done} in {reply.ab.wall_s:.0f} s, then no more{busy}"
+    if reply.ab.ending == "late":
+        reason = f"too slow: {done} in {load.limit_s:.0f} s; raise `limits.load` to see more"
+        return Outcome.FAILED_REQUESTS, reason
     if reply.ab.exit_code == ab.POLL_TIMEOUT:
         reason = f"no answer for {load.socket_timeout_s} s under load{busy}"
         return Outcome.HANG_UNDER_LOAD, reason

@@ -1,8 +1,9 @@
 """Results measured before that are results of this run too.
 
 A launch may be used again where everything that makes it what it is, is equal: the cell with its
-lock and image, the load and its limits, `ab`, the method and the host. All of it goes into one key
-per cell; a key that differs in anything is measured anew.
+lock and image, the load and its limits, `ab`, the method, the host and the engine. All of it goes
+into one key per cell; a key that differs in anything is measured anew. The cell's name is not part
+of it: a second value on an axis renames every cell and changes none.
 """
 
 from __future__ import annotations
@@ -22,8 +23,12 @@ from runner.store.run_directory import RunDirectory
 
 @dataclass(frozen=True, kw_only=True)
 class Reusable:
-    """A finished launch of an earlier run: its record and where its files are."""
+    """A finished launch of an earlier run: its record and where its files are.
 
+    `cell` is what the new run calls its cell.
+    """
+
+    cell: str
     record: LaunchRecord
     directory: Path
     run_id: str
@@ -34,14 +39,14 @@ def key(run: RunRecord, cell: CellRecord) -> str:
     environment = run.environments.get(cell.environment or "")
     companion = run.companions.get(cell.companion or "")
     facts = {
-        "cell": cell.model_dump(mode="json", exclude={"axes"}),
+        "cell": cell.model_dump(mode="json", exclude={"axes", "id"}),
         "lock": environment.lock_digest if environment else None,
         "companion": companion.image_id if companion else None,
         "method": run.method.model_dump(mode="json"),
         "limits": asdict(run.limits),
         "jobs": run.jobs,
         "host": run.host.model_dump(mode="json"),
-        "engine": run.engine.version,
+        "engine": asdict(run.engine),
     }
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
 
@@ -81,6 +86,7 @@ def _launches(
     stored = directory.launches(warn=lambda _: None)
     return {
         (wanted[cell], record.launch): Reusable(
+            cell=wanted[cell],
             record=record,
             directory=directory.launch_directory(cell, record.launch),
             run_id=run.run_id,
@@ -94,7 +100,10 @@ def _launches(
 def adopt(directory: RunDirectory, earlier: Reusable) -> LaunchRecord:
     """Store an earlier launch in a run's directory, with the run it was measured in."""
     record = earlier.record.model_copy(
-        update={"reused_from": earlier.record.reused_from or earlier.run_id}
+        update={
+            "cell": earlier.cell,
+            "reused_from": earlier.record.reused_from or earlier.run_id,
+        }
     )
     files = {
         path.name: path.read_bytes()

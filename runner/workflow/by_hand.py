@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from runner.engine.pod import COMPANION_USER, DISK, LOADGEN_USER, SERVER_USER
+from runner.measurement import companion
 from runner.measurement.agent import PORT
 from runner.spec import catalogue
 from runner.store.records import CellRecord, RunRecord
@@ -24,14 +25,16 @@ def commands(run: RunRecord, cell_id: str) -> list[str]:
     loadgen = f"--network none --init -u {LOADGEN_USER} {run.method.loadgen_image}"
     workload = catalogue.workloads().get(cell.workload)
     disk = f"-v {DISK} " if workload and workload.disk else ""
+    ready = f"docker exec by-hand-loadgen ab -q -n 1 http://127.0.0.1:{PORT}/ >/dev/null 2>&1"
+    made = ["by-hand-server", *(["by-hand-companion"] if cell.companion else []), "by-hand-loadgen"]
     return [
         f"docker run -d --name by-hand-loadgen {HARDENED} {loadgen}",
         *_companion(run, cell, joined),
         f"docker run -d --name by-hand-server {joined} {HARDENED} {disk}{server} {cell.image}",
-        "sleep 3",
-        f"docker exec by-hand-loadgen {load}",
-        "docker kill -s USR1 by-hand-server && sleep 1 && docker logs by-hand-server",
-        "docker rm -f -v by-hand-server by-hand-companion by-hand-loadgen",
+        f"{_until(ready, run.limits.startup_s)} || echo 'it does not answer'",
+        f"docker exec by-hand-loadgen {load} || echo 'ab gave up'",
+        "docker kill -s USR1 by-hand-server; sleep 1; docker logs by-hand-server",
+        f"docker rm -f -v {' '.join(made)}",
     ]
 
 
@@ -42,7 +45,13 @@ def _companion(run: RunRecord, cell: CellRecord, joined: str) -> list[str]:
     image = run.companions[cell.companion].image_id
     user = f"-u {COMPANION_USER} --tmpfs /tmp:exec,size=1g"
     hardened = HARDENED.replace(" --tmpfs /tmp", "")
+    ready = f'docker logs by-hand-companion 2>&1 | grep -q "{companion.READY}"'
     return [
         f"docker run -d --name by-hand-companion {joined} {hardened} {user} {image}",
-        "until docker logs by-hand-companion | grep 'companion ready'; do sleep 1; done",
+        _until(ready, catalogue.companions()[cell.companion].startup_s),
     ]
+
+
+def _until(command: str, seconds: float) -> str:
+    """A shell command that tries another one until it succeeds, or so many seconds are over."""
+    return f"timeout {seconds:.0f} sh -c 'until {command}; do sleep 0.2; done'"

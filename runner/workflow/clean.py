@@ -6,6 +6,7 @@ from contextlib import closing
 
 from runner.engine.connection import connect
 from runner.engine.ownership import HOST_LABEL, OWNER_LABEL, host_id, is_alive
+from runner.engine.protocol import OwnedContainer
 from runner.environments.build import remove_images
 from runner.errors import UsageError
 
@@ -16,10 +17,9 @@ def clean() -> str:
     Raises `UsageError` while a run of this host goes on.
     """
     with closing(connect()) as engine:
-        owned = engine.owned()
+        owned = [container for container in engine.owned() if not _of_another_host(container)]
         for container in owned:
-            labels = container.labels
-            if labels.get(HOST_LABEL) == host_id() and is_alive(labels.get(OWNER_LABEL, "")):
+            if is_alive(container.labels.get(OWNER_LABEL, "")):
                 raise UsageError(
                     f"a run is going on (it made {container.name}): end it first, then clean"
                 )
@@ -29,3 +29,8 @@ def clean() -> str:
     removed = [f"container {container.name}" for container in owned]
     removed += [f"image {name}" for name in images]
     return "\n".join([*removed, f"removed {len(owned)} containers and {len(images)} images"])
+
+
+def _of_another_host(container: OwnedContainer) -> bool:
+    """Whether a run of another machine, with the same engine, made it: is it alive? Who knows."""
+    return container.labels.get(HOST_LABEL) != host_id()

@@ -28,7 +28,7 @@ from runner.workflow import host
 from runner.workflow.locking import LockedCells
 
 #: Raised whenever figures made before are no longer comparable with those made now.
-METHOD_VERSION = 2
+METHOD_VERSION = 3
 
 
 def now() -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import re
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -110,7 +111,10 @@ def test_hangs_under_load(measure: Measure) -> None:
     result = measure(a_cell(), program, replace(LIMITS, load_s=2))
     assert result.record.outcome is Outcome.HANG_UNDER_LOAD
     assert result.record.reason
-    assert "of 40 requests answered in 2 s" in result.record.reason
+    assert "of 40 requests answered in" in result.record.reason
+    assert "it used 0 % of a CPU meanwhile" in result.record.reason
+    assert "threads in" in result.record.reason
+    assert "in stall" in result.record.reason
     assert b"in stall" in result.files["stacks.txt"]
     assert b"Complete requests" in result.files["ab.txt"]
 
@@ -123,6 +127,34 @@ def test_hangs_as_soon_as_requests_come_together(measure: Measure) -> None:
     result = measure(a_cell(), program + "", replace(LIMITS, load_s=2))
     assert result.record.outcome is Outcome.HANG_UNDER_LOAD
     assert b"in answer" in result.files["stacks.txt"]
+
+
+@pytest.mark.parametrize(
+    ("before", "outcome"),
+    [(0, Outcome.HANG_AT_STARTUP), (BEFORE_LOAD + 12, Outcome.HANG_UNDER_LOAD)],
+)
+def test_a_hang_that_burns_a_core_says_so(measure: Measure, before: int, outcome: Outcome) -> None:
+    program = SERVER + (
+        "def spin():\n    while True: pass\n"
+        f"def answer(n):\n    time.sleep(0.05)\n    if n > {before}: spin()\n"
+        "    return HELLO\nserve()"
+    )
+    record = measure(a_cell(), program, replace(LIMITS, startup_s=1, load_s=3)).record
+    assert record.outcome is outcome
+    used = re.search(r"it used (\d+) % of a CPU meanwhile", record.reason or "")
+    assert used, record.reason
+    assert int(used[1]) > 50
+
+
+def test_a_load_that_is_only_slow_is_no_hang(measure: Measure) -> None:
+    program = SERVER + (
+        f"def answer(n):\n    time.sleep(0.05 if n <= {BEFORE_LOAD} else 1.2)\n"
+        "    return HELLO\nserve()"
+    )
+    record = measure(a_cell(), program, replace(LIMITS, load_s=3)).record
+    assert record.outcome is Outcome.FAILED_REQUESTS
+    assert record.reason
+    assert record.reason.startswith("too slow: ")
 
 
 def test_greenlets_are_in_the_evidence(measure: Measure) -> None:

@@ -230,23 +230,26 @@ def test_interrupted(project: Project, pods: Any, number: signal.Signals, jobs: 
 
 
 def test_killed_at_random_moments(project: Project, pods: Any) -> None:
-    """No finished launch is lost, nothing is left after the next start, the table is complete."""
+    """No finished launch is lost or made twice, nothing is left, the table is complete.
+
+    Each start takes over all that was finished before it, so the runs' own launches, those that no
+    other run made, are in the end as many as there are cells and rounds.
+    """
     moments = random.Random(20261101)
-    kept: set[Path] = set()
-    for _ in range(6):
-        process = project.start("run", "--jobs", moments.choice(["1", "auto"]))
+    for _ in range(8):
+        process = project.start("run", "--jobs", "1")
         time.sleep(moments.uniform(0.3, 6))
         process.kill()
         process.communicate()
-        assert project.finished() >= kept
-        kept = project.finished()
-        for path in kept:
-            json.loads(path.read_text())
-    code, _, stderr = project.matrix("run", "--jobs", "auto")
+    code, _, stderr = project.matrix("run", "--jobs", "1")
     assert code == 0, stderr
     rows = project.rows()
     assert len(rows) == CELLS
     assert all(row["launches"] == LAUNCHES for row in rows)
+    results = [json.loads(path.read_text()) for path in project.finished()]
+    made = [(r["cell"], r["launch"]) for r in results if not r["reused_from"]]
+    assert sorted(made) == sorted(set(made))
+    assert len(made) == CELLS * LAUNCHES
     assert pods() == []
 
 
@@ -296,6 +299,35 @@ def test_show_prints_commands_that_reproduce_the_cell(project: Project, pods: An
     assert "Complete requests:      20" in result.stdout
     assert "Failed requests:        0" in result.stdout
     assert "=== greenlets ===" in result.stdout + result.stderr
+
+
+TALKING = """
+version: 1
+experiments:
+  tiny:
+    axes: {python: [3.11], gevent: [25.9.1], grpcio: [1.76.0], patch: [gevent]}
+    packages: {flask: "3.1.*"}
+    exclude_newer: 2026-11-01
+    workload: {name: grpc, seconds: 0.1, ready: true}
+    load: {concurrency: 4, requests: 8}
+    limits: {startup: 5, load: 20, memory: 256m, pids: 256}
+"""
+
+
+def test_the_commands_reproduce_a_hang_with_what_it_talks_to(tmp_path: Path) -> None:
+    project = Project(tmp_path, TALKING)
+    code, stdout, stderr = project.matrix("run")
+    assert code == 0, stderr
+    assert "hang-at-startup" in stdout
+    _, stdout, _ = project.matrix("show", "latest", project.rows()[0]["cell"])
+    assert "in _poll_connectivity" in stdout
+    commands = stdout.partition("== By hand ==\n")[2].strip()
+    result = subprocess.run(
+        ["bash", "-ec", commands], capture_output=True, text=True, check=False, timeout=240
+    )
+    assert result.returncode == 0, result.stderr
+    assert "it does not answer" in result.stdout
+    assert "in _poll_connectivity" in result.stdout + result.stderr
 
 
 def test_doctor_and_clean_of_a_healthy_machine(project: Project) -> None:

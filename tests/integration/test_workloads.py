@@ -5,6 +5,7 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import docker
 import pytest
 
 from runner.engine.docker_engine import DockerEngine
@@ -72,8 +73,10 @@ experiments:
 Measured = dict[str, LaunchResult]
 
 
-def measured(engine: DockerEngine, path: Path, experiment: str) -> Measured:
-    """One launch of every cell of an experiment."""
+def made_ready(
+    engine: DockerEngine, path: Path, experiment: str
+) -> tuple[tuple[Cell, ...], Prepared]:
+    """The cells of an experiment, in order, with their images."""
     expanded = load(path).experiment(experiment)
     locked = lock(expanded, (), architecture=engine.info().architecture)
     assert not locked.unavailable
@@ -87,27 +90,34 @@ def measured(engine: DockerEngine, path: Path, experiment: str) -> Measured:
         say=lambda _: None,
     )
     assert not prepared.failed
+    return locked.cells, prepared
+
+
+def measured(engine: DockerEngine, path: Path, experiment: str) -> Measured:
+    """One launch of every cell of an experiment."""
+    cells, prepared = made_ready(engine, path, experiment)
     with ThreadPoolExecutor(SIDE_BY_SIDE) as pool:
-        results = pool.map(lambda cell: launched(engine, cell, prepared), locked.cells)
-        return {cell.id: result for cell, result in zip(locked.cells, results, strict=True)}
+        results = pool.map(lambda cell: launched(engine, cell, prepared), cells)
+        return {cell.id: result for cell, result in zip(cells, results, strict=True)}
+
+
+def launch_of(engine: DockerEngine, cell: Cell, prepared: Prepared) -> Launch:
+    name = cell.workload.kind.companion
+    job = Job(
+        run="integration",
+        cell=cell,
+        number=1,
+        server_image=prepared.cells[cell].reference,
+        loadgen_image=prepared.loadgen.reference,
+        companion_image=prepared.companions[name].image_id if name else None,
+        limits=LIMITS,
+        opening=AbOpening.FIRST_ALONE,
+    )
+    return Launch(engine, job, SystemClock())
 
 
 def launched(engine: DockerEngine, cell: Cell, prepared: Prepared) -> LaunchResult:
-    name = cell.workload.kind.companion
-    launch = Launch(
-        engine,
-        Job(
-            run="integration",
-            cell=cell,
-            number=1,
-            server_image=prepared.cells[cell].reference,
-            loadgen_image=prepared.loadgen.reference,
-            companion_image=prepared.companions[name].image_id if name else None,
-            limits=LIMITS,
-            opening=AbOpening.FIRST_ALONE,
-        ),
-        SystemClock(),
-    )
+    launch = launch_of(engine, cell, prepared)
     try:
         launch.start()
         launch.load()
@@ -211,3 +221,23 @@ def test_milvus_hangs_under_gevent_and_not_under_init_gevent(
     assert hung.record.reason
     assert "in _poll_connectivity" in hung.record.reason
     assert b"pymilvus" in hung.files["stacks.txt"]
+
+
+def test_a_companion_that_dies_is_not_the_cells_doing(
+    engine: DockerEngine, client: docker.DockerClient, matrix: Path
+) -> None:
+    _, prepared = made_ready(engine, matrix, "workloads")
+    cell = next(c for c in prepared.cells if (c.workload.name, c.patch) == ("http", "none"))
+    launch = launch_of(engine, cell, prepared)
+    try:
+        launch.start()
+        assert launch.verdict is None
+        assert launch._pod
+        client.containers.get(launch._pod.companion).kill()
+        launch.load()
+        record = launch.collect().record
+    finally:
+        launch.close()
+    assert record.outcome is Outcome.ENGINE_ERROR
+    assert record.reason
+    assert record.reason.startswith("the companion 'http' ended: killed by SIGKILL")

@@ -122,7 +122,7 @@ class SimulatedPods:
                 "ab": {
                     "command": ["ab"],
                     "exit_code": 0,
-                    "timed_out": False,
+                    "ending": "ended",
                     "stdout": report,
                     "stderr": "",
                     "wall_s": seconds,

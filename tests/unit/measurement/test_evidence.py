@@ -1,42 +1,70 @@
 from __future__ import annotations
 
-import faulthandler
 import subprocess
 import sys
-import tempfile
 
 from runner.engine.memory import MemoryEngine
 from runner.errors import EngineError
 from runner.measurement import evidence
 from runner.measurement.launch import Launch
 from runner.progress import duration, launch_line
+from runner.spec.catalogue import PROGRAM
 from tests.support.simulated import SimulatedPods, VirtualClock, a_cell, a_job
 
-DUMP = """\
+BY_SIGNAL = """\
 Thread 0x00007f456f7fe6c0 (most recent call first):
   File "/server/diagnostics.py", line 34 in _dump_greenlets_on_signal
 
 Current thread 0x00007f458d6d5780 (most recent call first):
   File "/usr/lib/python3.13/selectors.py", line 398 in select
   File "/usr/lib/python3.13/socketserver.py", line 235 in serve_forever
+"""
+GREENLETS = """\
 === greenlets ===
   File "/site/gevent/hub.py", line 647 in run
 === end ===
 """
+GROUPED = """\
+=== threads, equal stacks once ===
+99 threads (most recent call first):
+  File "/site/grpc/_channel.py", line 7 in wait
+  File "/server/main.py", line 3 in answer
+1 threads, the main one among them (most recent call first):
+  File "/usr/lib/python3.13/selectors.py", line 398 in select
+"""
 
 
-def test_the_innermost_frame_is_the_main_threads() -> None:
-    assert evidence.innermost_frame(DUMP) == "selectors.py:398 in select"
-    assert evidence.innermost_frame("nothing of the kind") is None
+def test_where_threads_are_blocked() -> None:
+    assert (
+        evidence.blocked_frame(BY_SIGNAL + GREENLETS) == "main thread in selectors.py:398 in select"
+    )
+    many = BY_SIGNAL + GROUPED + GREENLETS
+    assert evidence.blocked_frame(many) == "99 threads in _channel.py:7 in wait"
+    one_each = BY_SIGNAL + GROUPED.replace("99", "1") + GREENLETS
+    assert evidence.blocked_frame(one_each) == "main thread in selectors.py:398 in select"
+    assert evidence.blocked_frame("nothing of the kind") is None
 
 
-def test_a_real_dump_is_understood() -> None:
-    with tempfile.TemporaryFile("w+") as file:
-        faulthandler.dump_traceback(file)
-        file.seek(0)
-        frame = evidence.innermost_frame(file.read())
-    assert frame
-    assert " in " in frame
+DUMPED = """
+import sys, threading, time, os, signal
+sys.path.insert(0, {program!r})
+import diagnostics
+diagnostics.install()
+def stall(): time.sleep(600)
+for _ in range(150): threading.Thread(target=stall, daemon=True).start()
+os.kill(os.getpid(), signal.SIGUSR1)
+time.sleep(1)
+"""
+
+
+def test_all_of_many_threads_are_in_a_real_dump() -> None:
+    """More of them than faulthandler writes."""
+    program = DUMPED.format(program=str(PROGRAM))
+    result = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+    assert "stall" in (evidence.blocked_frame(result.stderr) or "")
+    assert "150 threads" in (evidence.blocked_frame(result.stderr) or "")
 
 
 def test_a_log_that_cannot_be_read_says_so() -> None:

@@ -74,9 +74,19 @@ def test_serialised_cells_get_a_smaller_load() -> None:
             "none of 5 requests sent at once was answered",
         ),
         (
-            SimulatedPods(load=ab(timed_out=True, exit_code=1)),
+            SimulatedPods(check=lambda a: {**a, "burst_answered": 2, "burst_last_cpu_share": 1.0}),
             Outcome.HANG_UNDER_LOAD,
-            "5,000 of 5,000 requests answered in 300 s",
+            "2 of 5 requests sent at once were answered; it used 100 % of a CPU meanwhile",
+        ),
+        (
+            SimulatedPods(load=ab(ending="stalled", exit_code=1, wall_s=120.0)),
+            Outcome.HANG_UNDER_LOAD,
+            "5,000 of 5,000 requests answered in 120 s, then no more",
+        ),
+        (
+            SimulatedPods(load=ab(ending="late", exit_code=1)),
+            Outcome.FAILED_REQUESTS,
+            "too slow: 5,000 of 5,000 requests answered in 300 s; raise `limits.load`",
         ),
         (
             SimulatedPods(load=ab(exit_code=119, stdout="")),

@@ -41,8 +41,12 @@ def test_a_wrong_answer_is_explained_by_the_servers_log() -> None:
 
 
 @pytest.mark.parametrize(
-    ("cpu_s", "wall_s", "words"),
-    [(9.9, 10, "; it used 99 % of a CPU meanwhile"), (None, 10, ""), (1, 0, "")],
+    ("share", "words"),
+    [
+        (0.99, "; it used 99 % of a CPU meanwhile"),
+        (0.0, "; it used 0 % of a CPU meanwhile"),
+        (None, ""),
+    ],
 )
-def test_cpu_while_nothing_is_answered(cpu_s: float | None, wall_s: float, words: str) -> None:
-    assert verdict.cpu_used(cpu_s, wall_s) == words
+def test_cpu_while_nothing_is_answered(share: float | None, words: str) -> None:
+    assert verdict.cpu_used(share) == words

@@ -1,0 +1,47 @@
+"""What a launch's server talks to: planned, waited for, and asked whether it is still there."""
+
+from __future__ import annotations
+
+from runner.engine.pod import CompanionPlan, Pod
+from runner.errors import EngineError
+from runner.measurement import verdict
+from runner.measurement.clock import Clock
+from runner.spec import catalogue
+
+#: What a companion prints when it answers, and how often it is looked for, in seconds.
+READY = "companion ready"
+POLL_S = 0.2
+
+
+def plan_of(name: str | None, image: str | None) -> CompanionPlan | None:
+    """The companion to start, None where the workload talks to none."""
+    if name is None:
+        return None
+    if image is None:
+        raise EngineError(f"there is no image of the companion {name!r}")
+    memory_bytes = catalogue.companions()[name].memory_bytes
+    return CompanionPlan(image=image, command=(), memory_bytes=memory_bytes)
+
+
+def wait_until_ready(pod: Pod, name: str, clock: Clock) -> None:
+    """Wait until it says that it answers; `EngineError` where it ends or takes too long."""
+    deadline = clock.monotonic() + catalogue.companions()[name].startup_s
+    while READY not in (log := pod.companion_log()):
+        refuse_dead(pod, name)
+        if clock.monotonic() > deadline:
+            said = verdict.last_line(log) or "it printed nothing"
+            raise EngineError(f"the companion {name!r} did not become ready: {said}")
+        clock.sleep(POLL_S)
+
+
+def refuse_dead(pod: Pod, name: str) -> None:
+    """Raise `EngineError` where the companion has ended: what the server then does is not its own.
+
+    Nothing is said of a pod without one.
+    """
+    if not pod.companion:
+        return
+    state = pod.companion_state()
+    if not state.running or state.oom_killed:
+        how = verdict.of_exit(state, pod.companion_log())[1]
+        raise EngineError(f"the companion {name!r} ended: {how}")
