@@ -274,5 +274,4 @@ def _lost(parts: Sequence[Part]) -> Iterator[str]:
 
 def _called(part: Part) -> str:
     shard = f", shard {part.run.shard}" if part.run.shard else ""
-    host = f" on {part.run.host.hostname}" if part.run.host else ""
-    return f"run {part.run.run_id}{shard}{host}"
+    return f"run {part.run.run_id}{shard}"

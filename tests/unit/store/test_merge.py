@@ -181,7 +181,7 @@ def test_what_was_not_alike_is_said() -> None:
     assert found.run.method.ab_first_request_alone is None
     assert found.run.jobs is None
     for words in (
-        "Not alike in all runs: ab: 2.3 (run of-a on a); 2.4.71 (run of-b on b).",
+        "Not alike in all runs: ab: 2.3 (run of-a); 2.4.71 (run of-b).",
         "Not alike in all runs: ab sends its first request alone: True",
         "Not alike in all runs: cells side by side: 20",
         "Locked to different packages in different runs: py3.11-none.",
@@ -194,7 +194,7 @@ def test_a_cell_that_only_one_host_can_have() -> None:
     without = part("b", {"none": [20.0]}, unavailable=(missing, unavailable(GRPC, "no wheels")))
     found = merged(part("a", {"none": [40.0], "gevent": [44.0]}), without)
     assert [c.id for c in found.run.unavailable] == [GRPC.id]
-    assert f"{GEVENT.id} was unavailable (no wheels) in run of-b on b." in said(found)
+    assert f"{GEVENT.id} was unavailable (no wheels) in run of-b." in said(found)
 
 
 def test_a_shard_that_is_lost_is_missed() -> None:
