@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -79,6 +80,16 @@ def test_the_articles_reports_are_a_run(matrix: Matrix) -> None:
     assert {row[key] for row in found.values() for key in unknown} == {None}
     for words in ("Imported from ab reports made elsewhere", "not known", "From the article."):
         assert words in said.out
+
+
+def test_the_command_that_the_guide_gives(
+    matrix: Matrix, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    guide = (ARTICLE / "README.md").read_text(encoding="utf-8").replace("\\\n", " ")
+    [line] = [line for line in guide.splitlines() if line.startswith("matrix import-ab")]
+    monkeypatch.chdir(ARTICLE.parents[1])
+    assert matrix(*shlex.split(line)[1:], "--results", str(tmp_path)).code == 0
+    assert {row["ceiling_rps"] for row in rows(tmp_path).values()} == {50.0}
 
 
 def test_what_is_not_said_is_not_in_the_record(matrix: Matrix) -> None:
