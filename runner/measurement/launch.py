@@ -137,7 +137,7 @@ class Launch:
 
     @property
     def is_serial(self) -> bool:
-        """Whether the server takes requests one by one: by its own rule, or as calibration saw it."""
+        """Whether requests are taken one by one: by the server's rule, or as calibration saw."""
         checked = self.checked
         if self.job.cell.is_serial:
             return True

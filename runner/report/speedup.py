@@ -13,6 +13,8 @@ from runner.report.statistics import Comparison, differences, paired_ratio
 from runner.store.records import CellRecord, RunRecord
 
 Launches = Mapping[str, Sequence[LaunchRecord]]
+#: A round by its machine, None where the run knows of one only, and its number.
+Round = tuple[str | None, int]
 
 
 def rate_of(figures: AbFigures) -> float:
@@ -22,10 +24,10 @@ def rate_of(figures: AbFigures) -> float:
     return figures.complete / figures.time_taken_s
 
 
-def rates_by_round(row: Row, launches: Launches) -> dict[int, float]:
-    """Rate of each of the row's launches that its figures are made of, by the round's number."""
+def rates_by_round(row: Row, launches: Launches) -> dict[Round, float]:
+    """Rate of each of the row's launches that its figures are made of, by the round."""
     return {
-        launch.launch: rate_of(launch.ab)
+        (launch.block, launch.launch): rate_of(launch.ab)
         for launch in launches.get(row.cell, ())
         if launch.ab and launch.outcome is row.outcome and launch.outcome.has_figures
     }
@@ -38,7 +40,7 @@ def with_speedup(
     matched = _with_baseline(rows, run)
     baselines = {base.cell for _, base in matched}
     pairs = {
-        row.cell: (rates_by_round(row, launches), rates_by_round(base, launches))
+        row.cell: _within_machines(rates_by_round(row, launches), rates_by_round(base, launches))
         for row, base in matched
     }
     pairs = {cell: (own, base) for cell, (own, base) in pairs.items() if own and base}
@@ -59,7 +61,18 @@ def with_speedup(
     ]
 
 
-def _faster(row: Row, own: Mapping[int, float], base: Mapping[int, float]) -> Row:
+def _within_machines(
+    own: Mapping[Round, float], base: Mapping[Round, float]
+) -> tuple[Mapping[Round, float], Mapping[Round, float]]:
+    """Both, without the rounds of a machine that only one of them ran on: it would be compared."""
+    shared = {machine for machine, _ in own} & {machine for machine, _ in base}
+    return (
+        {round_: rate for round_, rate in own.items() if round_[0] in shared},
+        {round_: rate for round_, rate in base.items() if round_[0] in shared},
+    )
+
+
+def _faster(row: Row, own: Mapping[Round, float], base: Mapping[Round, float]) -> Row:
     """The row with its ratio to the baseline, round by round where they share rounds."""
     rounds = sorted(own.keys() & base.keys())
     if not rounds:

@@ -23,14 +23,14 @@ from runner.store.run_directory import RunDirectory
 
 @dataclass(frozen=True, kw_only=True)
 class Reusable:
-    """A finished launch of an earlier run: its record and where its files are.
+    """A finished launch of an earlier run: its record and the run that it is in.
 
     `cell` is what the new run calls its cell.
     """
 
     cell: str
     record: LaunchRecord
-    directory: Path
+    directory: RunDirectory
     run_id: str
 
 
@@ -43,10 +43,10 @@ def key(run: RunRecord, cell: CellRecord) -> str:
         "lock": environment.lock_digest if environment else None,
         "companion": companion.image_id if companion else None,
         "method": run.method.model_dump(mode="json"),
-        "limits": asdict(run.limits),
+        "limits": asdict(run.limits) if run.limits else None,
         "jobs": run.jobs,
-        "host": run.host.model_dump(mode="json"),
-        "engine": asdict(run.engine),
+        "host": run.host.model_dump(mode="json") if run.host else None,
+        "engine": asdict(run.engine) if run.engine else None,
     }
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
 
@@ -80,6 +80,8 @@ def _launches(
         run = directory.read_run()
     except UsageError:  # damaged, or of a newer program: not to be used again
         return {}
+    if run.blocks:  # merged: its rounds are not ours; what was measured here is in the run it is of
+        return {}
     wanted = {cell.id: keys[k] for cell in run.cells if (k := key(run, cell)) in keys}
     if not wanted:
         return {}
@@ -88,7 +90,7 @@ def _launches(
         (wanted[cell], record.launch): Reusable(
             cell=wanted[cell],
             record=record,
-            directory=directory.launch_directory(cell, record.launch),
+            directory=directory,
             run_id=run.run_id,
         )
         for cell in wanted
@@ -105,10 +107,5 @@ def adopt(directory: RunDirectory, earlier: Reusable) -> LaunchRecord:
             "reused_from": earlier.record.reused_from or earlier.run_id,
         }
     )
-    files = {
-        path.name: path.read_bytes()
-        for path in earlier.directory.iterdir()
-        if path.name != "result.json"
-    }
-    directory.write_launch(record, files)
+    directory.write_launch(record, earlier.directory.files_of(earlier.record))
     return record

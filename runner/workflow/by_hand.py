@@ -10,20 +10,27 @@ from runner.store.records import CellRecord, RunRecord
 
 HARDENED = "--cap-drop ALL --security-opt no-new-privileges --read-only --tmpfs /tmp"
 
+MERGED = "the images are where the cell was measured: `matrix show` of its own run says how"
+IMPORTED = "imported from an ab report made elsewhere: no commands can reproduce it"
+
 
 def commands(run: RunRecord, cell_id: str) -> list[str]:
     """Shell commands for a machine whose engine still has the run's images.
 
-    Empty for a cell that never had an image.
+    Empty for a cell that never had an image; of an imported or a merged run only why.
     """
+    if run.is_imported:
+        return [IMPORTED]
+    if run.blocks:
+        return [MERGED, *(f"  run {block.run_id} on {block.label}" for block in run.blocks)]
     cell = next((cell for cell in run.cells if cell.id == cell_id), None)
-    if cell is None or cell.image is None:
+    if cell is None or cell.image is None or run.limits is None:
         return []
     server = f"-u {SERVER_USER} --memory {run.limits.memory_bytes} --pids-limit {run.limits.pids}"
     joined = "--network container:by-hand-loadgen --pid container:by-hand-loadgen"
     load = f"ab -c {cell.concurrency} -n {cell.requests} http://127.0.0.1:{PORT}/"
     loadgen = f"--network none --init -u {LOADGEN_USER} {run.method.loadgen_image}"
-    workload = catalogue.workloads().get(cell.workload)
+    workload = catalogue.workloads().get(cell.workload or "")
     disk = f"-v {DISK} " if workload and workload.disk else ""
     ready = f"docker exec by-hand-loadgen ab -q -n 1 http://127.0.0.1:{PORT}/ >/dev/null 2>&1"
     made = ["by-hand-server", *(["by-hand-companion"] if cell.companion else []), "by-hand-loadgen"]
