@@ -1,0 +1,77 @@
+"""Keep what the documents quote of published runs in step with them: `python -m tests.support.quote`.
+
+A document says what it quotes in a comment of its own, and a test says when the two differ:
+
+    <!-- quote: matrix table results/published/sleep --pivot patch -->
+    <!-- quote: lines 1-12 of results/published/milvus/cells/…/launch-01/stacks.txt -->
+
+up to the next `<!-- /quote -->`. Of a table the notes are left out; what was measured, when and on what
+is said below it.
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+from runner.store.records import RunRecord
+from runner.store.run_directory import open_run
+
+ROOT = Path(__file__).resolve().parents[2]
+QUOTE = re.compile(r"(<!-- quote: (?P<what>.+?) -->\n).*?(<!-- /quote -->)", re.DOTALL)
+LINES = re.compile(r"lines (?P<first>\d+)-(?P<last>\d+) of (?P<path>\S+)")
+
+
+def documents() -> list[Path]:
+    """The Markdown files that are written by hand."""
+    return [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+
+
+def renewed(text: str) -> str:
+    """A document with all that it quotes as it is now."""
+    return QUOTE.sub(lambda m: f"{m[1]}{_content(m['what'])}\n{m[3]}", text)
+
+
+def _content(what: str) -> str:
+    if match := LINES.fullmatch(what):
+        lines = (ROOT / match["path"]).read_text(encoding="utf-8").splitlines()
+        chosen = lines[int(match["first"]) - 1 : int(match["last"])]
+        return "\n".join(["```text", *chosen, "```"])
+    return _table(shlex.split(what))
+
+
+def _table(command: list[str]) -> str:
+    program, verb, path, *options = command
+    if (program, verb) != ("matrix", "table"):
+        raise ValueError(f"a document can quote `matrix table`, not {' '.join(command)}")
+    result = subprocess.run(
+        [sys.executable, "-m", "runner", verb, path, *options, "--format", "github"],
+        capture_output=True, text=True, check=True, cwd=ROOT,
+    )  # fmt: skip
+    table = result.stdout.partition("\n\n")[0]
+    run = open_run(ROOT / "results", str(ROOT / path)).read_run()
+    return f"{table}\n\n*`{shlex.join(command)}`: {_origin(run)}.*"
+
+
+def _origin(run: RunRecord) -> str:
+    """What was measured, when, how often, and on what."""
+    launches = "one launch" if run.launches == 1 else f"{run.launches} launches"
+    said = [f"`{' '.join(run.command)}` on {run.started_at[:10]}, {launches} a cell"]
+    if run.host:
+        said.append(f"{run.host.cpus} CPUs ({run.host.cpu_model}), {run.host.os}")
+    if run.engine:
+        said.append(f"engine {run.engine.version}")
+    return "; ".join([*said, f"ab {run.method.ab_version}"])
+
+
+def main() -> None:
+    """Renew every document."""
+    for path in documents():
+        path.write_text(renewed(path.read_text(encoding="utf-8")), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
