@@ -27,6 +27,7 @@ from runner.report.statistics import THRESHOLD
 from runner.workflow import clean as clean_up
 from runner.workflow import doctor as examine
 from runner.workflow import export as exporting
+from runner.workflow import import_ab as importing
 from runner.workflow import plan as planning
 from runner.workflow import read
 from runner.workflow import run as running
@@ -195,6 +196,31 @@ def export(
         output.write_text(text, encoding="utf-8")
     except OSError as error:
         raise UsageError(f"--output {output}: cannot be written ({error.strerror})") from None
+
+
+@application.command("import-ab")
+def import_ab(
+    name: Annotated[str, typer.Argument(help="What to call the run's experiment.")],
+    files: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="[AXIS=VALUE,…:]FILE...", help="Reports, with what is known of their cells."
+        ),
+    ],
+    *,
+    file: FileOption = MATRIX_FILE,  # noqa: ARG001 - every command takes it
+    results: ResultsOption = RESULTS,
+    workload: Annotated[str | None, typer.Option(help="What the requests did.")] = None,
+    seconds: Annotated[
+        str | None, typer.Option(help="How long a request takes at the least: the ceiling.")
+    ] = None,
+    note: Annotated[
+        list[str] | None, typer.Option(help="A remark below the tables; repeatable.")
+    ] = None,
+) -> None:
+    """Make a run out of reports that `ab` printed elsewhere, and print its table."""
+    told = importing.told_of(workload, seconds, note or ())
+    _print(importing.import_ab(results, name, files, told))
 
 
 @application.command()

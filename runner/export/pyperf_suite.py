@@ -14,24 +14,30 @@ from runner.export.source import Source
 from runner.measurement.records import LaunchRecord
 from runner.report.row import Row
 from runner.report.speedup import rate_of
+from runner.store.records import Host
 
 
 def export(source: Source) -> str:
     """A suite of the cells with figures."""
     benchmarks = [_benchmark(row, source.launches.get(row.cell, ())) for row in source.measured()]
-    host = {
-        "hostname": source.run.host.hostname,
-        "cpu_count": source.run.host.cpus,
-        "platform": f"{source.run.host.os}, kernel {source.run.host.kernel}",
-    }
-    suite = {"version": "1.0", "metadata": host, "benchmarks": benchmarks}
+    suite = {"version": "1.0", "metadata": _machine(source.run.host), "benchmarks": benchmarks}
     return json.dumps(suite, indent=2) + "\n"
+
+
+def _machine(host: Host | None) -> dict[str, Any]:
+    if host is None:
+        return {}
+    return {
+        "hostname": host.hostname,
+        "cpu_count": host.cpus,
+        "platform": f"{host.os}, kernel {host.kernel}",
+    }
 
 
 def _benchmark(row: Row, launches: Sequence[LaunchRecord]) -> dict[str, Any]:
     runs = [
         {
-            "metadata": {"date": launch.started_at, "duration": launch.wall_s or 0.0},
+            "metadata": _moment(launch),
             "values": [1 / rate_of(launch.ab)],
         }
         for launch in launches
@@ -39,3 +45,8 @@ def _benchmark(row: Row, launches: Sequence[LaunchRecord]) -> dict[str, Any]:
     ]
     metadata = {"name": row.cell, "unit": "second", "loops": 1, "inner_loops": row.requests}
     return {"metadata": metadata, "runs": runs}
+
+
+def _moment(launch: LaunchRecord) -> dict[str, Any]:
+    facts = {"date": launch.started_at, "duration": launch.wall_s}
+    return {name: value for name, value in facts.items() if value is not None}

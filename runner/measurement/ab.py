@@ -4,13 +4,22 @@ from __future__ import annotations
 
 import csv
 import io
+import math
 import re
+from dataclasses import dataclass
 
 from runner.measurement.records import AbFigures
 
 REPORT_LINE = re.compile(r"^(?P<name>[A-Z][^:\n]*):[ \t]+(?P<value>.*?)[ \t]*$", re.MULTILINE)
 PERCENTAGE_LINE = re.compile(r"^\s*(?P<share>\d+)%\s+(?P<ms>\d+)", re.MULTILINE)
 FIRST_NUMBER = re.compile(r"-?\d+(?:\.\d+)?")
+VERSION = re.compile(r"This is ApacheBench, Version (\S+)")
+GAVE_UP = re.compile(r"^Total of (\d+) requests completed", re.MULTILINE)
+#: What `ab` prints while it goes on, and once more when all is done: below 150 requests on standard
+#: output, above on standard error, so that a report alone may hold neither.
+GOING_ON = re.compile(r"\(be patient\)\.\.\.|^Completed \d+ requests", re.MULTILINE)
+DONE = re.compile(r"\.\.done|^Finished \d+ requests", re.MULTILINE)
+PERCENTAGES = "Percentage of the requests served"
 
 #: Exit statuses are APR's: an errno of the system, or 1 for a report cut short by a signal.
 EXIT_REASONS = {
@@ -26,6 +35,15 @@ class AbReportError(ValueError):
     """A text that is not a complete report of `ab`; the message says what is missing."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class WholeReport:
+    """A report from its first to its last line. `version` is that of `ab`, where it says so."""
+
+    concurrency: int
+    figures: AbFigures
+    version: str | None
+
+
 def _fields(report: str) -> dict[str, str]:
     """`Name:  value` lines; of a name that comes twice, the first."""
     fields: dict[str, str] = {}
@@ -34,21 +52,29 @@ def _fields(report: str) -> dict[str, str]:
     return fields
 
 
-def _mean_ms(fields: dict[str, str]) -> float:
-    """The mean latency in ms, from the table `Connection Times` (min, mean, sd, median, max).
+def _connection_times(fields: dict[str, str]) -> tuple[float, float | None, float | None]:
+    """Mean, median and maximum in ms, from the table `Connection Times`.
 
-    Not `Time per request`: that is `c × T / n`, which is no latency at all where `ab` sends its
-    first request alone.
+    Its columns are min, mean, sd, median, max, or with `ab -S` min, mean, max. The mean is not
+    `Time per request`, but where there is nothing else: that is `c × T / n`, which is no latency
+    at all where `ab` sends its first request alone.
     """
-    columns = fields.get("Total", "").split()
-    return float(columns[1]) if len(columns) == 5 else _number(fields, "Time per request")
+    columns = [float(match) for match in FIRST_NUMBER.findall(fields.get("Total", ""))]
+    if len(columns) == 5:
+        return columns[1], columns[3], columns[4]
+    if len(columns) == 3:
+        return columns[1], None, columns[2]
+    return _number(fields, "Time per request"), None, None
 
 
 def _number(fields: dict[str, str], name: str) -> float:
     match = FIRST_NUMBER.search(fields.get(name, ""))
     if match is None:
         raise AbReportError(f"the report has no {name!r} line")
-    return float(match.group())
+    number = float(match.group())
+    if not math.isfinite(number):
+        raise AbReportError(f"the report's {name!r} is no number that ab could print")
+    return number
 
 
 def _percentiles(report: str, percentiles_csv: str | None) -> dict[int, float]:
@@ -65,27 +91,47 @@ def _percentiles(report: str, percentiles_csv: str | None) -> dict[int, float]:
 def parse(report: str, percentiles_csv: str | None = None) -> AbFigures:
     """Figures of a report of ApacheBench 2.3; raise `AbReportError` where it is not one.
 
-    A report of a single request has no percentile table: its mean then stands for each of them.
+    A report of a single request has no percentile table: its mean then stands for each of them. Nor
+    has one made with `ab -d`: there are but the median and the maximum of its connection times.
     """
     fields = _fields(report)
-    mean_ms = _mean_ms(fields)
+    mean_ms, median_ms, max_ms = _connection_times(fields)
     percentiles = _percentiles(report, percentiles_csv)
-
-    def at(share: int) -> float:
-        return percentiles.get(share, mean_ms)
-
+    complete = int(_number(fields, "Complete requests"))
+    if complete == 1:
+        percentiles = dict.fromkeys((50, 90, 99, 100), mean_ms) | percentiles
     return AbFigures(
         time_taken_s=_number(fields, "Time taken for tests"),
-        complete=int(_number(fields, "Complete requests")),
+        complete=complete,
         failed=int(_number(fields, "Failed requests")),
         non_2xx=int(_number(fields, "Non-2xx responses")) if "Non-2xx responses" in fields else 0,
         requests_per_second=_number(fields, "Requests per second"),
         mean_ms=mean_ms,
-        p50_ms=at(50),
-        p90_ms=at(90),
-        p99_ms=at(99),
-        max_ms=at(100),
+        p50_ms=percentiles.get(50, median_ms),
+        p90_ms=percentiles.get(90),
+        p99_ms=percentiles.get(99),
+        max_ms=percentiles.get(100, max_ms),
         server_software=fields.get("Server Software") or None,
+    )
+
+
+def parse_whole(report: str) -> WholeReport:
+    """Read a report that nothing else is known of; raise `AbReportError` for one broken off."""
+    if (given_up := GAVE_UP.search(report)) and "Complete requests" not in report:
+        raise AbReportError(f"ab gave up after {given_up[1]} requests and printed no report")
+    fields = _fields(report)
+    for name in ("Concurrency Level", "Time taken for tests", "Complete requests", "Total"):
+        _number(fields, name)
+    if PERCENTAGES in report and 100 not in _percentiles(report, None):
+        raise AbReportError("the report breaks off in its table of percentiles")
+    if GOING_ON.search(report) and not DONE.search(report):
+        complete = fields["Complete requests"]
+        raise AbReportError(f"ab was stopped before its last request, {complete} were complete")
+    version = VERSION.search(report)
+    return WholeReport(
+        concurrency=int(_number(fields, "Concurrency Level")),
+        figures=parse(report),
+        version=version[1] if version else None,
     )
 
 

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from pydantic import BaseModel, ConfigDict
 
 from runner.measurement.outcome import Outcome
+
+#: The newest layout of result.json that this program knows.
+LAUNCH_SCHEMA: Final = 2
 
 
 class Record(BaseModel):
@@ -14,7 +19,10 @@ class Record(BaseModel):
 
 
 class AbFigures(Record):
-    """What `ab` reported of one load."""
+    """What `ab` reported of one load.
+
+    Percentiles are None where it was told not to print them (`ab -d`).
+    """
 
     time_taken_s: float
     complete: int
@@ -22,10 +30,10 @@ class AbFigures(Record):
     non_2xx: int
     requests_per_second: float
     mean_ms: float
-    p50_ms: float
-    p90_ms: float
-    p99_ms: float
-    max_ms: float
+    p50_ms: float | None
+    p90_ms: float | None
+    p99_ms: float | None
+    max_ms: float | None
     server_software: str | None = None
 
 
@@ -57,15 +65,16 @@ class LaunchRecord(Record):
     `ceiling_rps` is the highest rate that the load as asked for can show. `reused_from` is the run
     in which the launch was made, where that is another than the one it is stored in. `attempt`
     counts from 1: a launch that was disturbed is made again. `throttled_ms` of its resources is for
-    the server's whole life, all others are over the load.
+    the server's whole life, all others are over the load. `started_at` is None where the report of
+    the load was made elsewhere and does not say.
     """
 
-    schema_version: int = 1
+    schema_version: int = LAUNCH_SCHEMA
     cell: str
     launch: int
     outcome: Outcome
     reason: str | None = None
-    started_at: str
+    started_at: str | None
     requests: int
     concurrency: int
     ceiling_rps: float | None = None

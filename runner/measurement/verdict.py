@@ -93,17 +93,17 @@ def of_load(reply: LoadReply, load: Load, figures: AbFigures | None, *, serial: 
         return Outcome.HANG_UNDER_LOAD, reason
     if reply.ab.exit_code != 0 or figures is None:
         return Outcome.FAILED_REQUESTS, ab.exit_reason(reply.ab.exit_code, reply.ab.stderr)
-    if flaw := _flaw(figures, load):
-        return Outcome.FAILED_REQUESTS, flaw
+    if why := flaw(figures, load.requests):
+        return Outcome.FAILED_REQUESTS, why
     return (Outcome.SERIALISED, None) if serial else (Outcome.OK, None)
 
 
-def _flaw(figures: AbFigures, load: Load) -> str | None:
+def flaw(figures: AbFigures, requests: int) -> str | None:
     """Why a report that `ab` ended well is not accepted, None where it is."""
     if figures.non_2xx:
         return f"{figures.non_2xx:,} answers with a status other than 2xx"
     if figures.failed:
         return f"ab counted {figures.failed:,} failed requests"
-    if figures.complete != load.requests:
-        return f"{figures.complete:,} of {load.requests:,} requests complete"
+    if figures.complete != requests:
+        return f"{figures.complete:,} of {requests:,} requests complete"
     return None

@@ -18,7 +18,7 @@ def text(comparison: RunComparison) -> str:
     if comparison.doubts:
         lines += ["", "Not measured alike, so a difference may come from this:"]
         lines += [f"  {doubt}" for doubt in comparison.doubts]
-    headings = ("cell", "old", "new", "new / old", "verdict")
+    headings = ("cell", "old", "/s", "new", "/s", "new / old", "verdict")
     table = tabulate([_line(cell) for cell in comparison.cells], headings, disable_numparse=True)
     counts = Counter(str(cell.change) for cell in comparison.cells)
     total = ", ".join(f"{number} {change}" for change, number in counts.most_common())
@@ -27,8 +27,19 @@ def text(comparison: RunComparison) -> str:
 
 
 def _line(cell: CellComparison) -> tuple[str, ...]:
-    ratio = f"{cell.ratio:.3f}" if cell.ratio is not None else NOTHING
-    return (cell.cell, str(cell.old or NOTHING), str(cell.new or NOTHING), ratio, str(cell.change))
+    return (
+        cell.cell,
+        str(cell.old or NOTHING),
+        _figure(cell.old_rate, 2),
+        str(cell.new or NOTHING),
+        _figure(cell.new_rate, 2),
+        _figure(cell.ratio, 3),
+        str(cell.change),
+    )
+
+
+def _figure(value: float | None, digits: int) -> str:
+    return NOTHING if value is None else f"{value:.{digits}f}"
 
 
 def _reasons(comparison: RunComparison) -> list[str]:

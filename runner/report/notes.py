@@ -8,13 +8,14 @@ from typing import Final
 
 from runner.measurement.outcome import Outcome
 from runner.report.row import Row
-from runner.report.text import one_line
+from runner.report.text import NOT_KNOWN, one_line
 from runner.store.records import CellRecord, RunRecord
 
 CLOSED_LOOP: Final = (
     "Percentiles are those of a closed loop of clients: while the server stalls they send nothing, "
     "so a stall counts once (coordinated omission)."
 )
+IMPORTED: Final = "Imported from ab reports made elsewhere; host and versions not known."
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,24 +41,31 @@ def notes(rows: Sequence[Row], run: RunRecord) -> tuple[Note, ...]:
 
 
 def _measured(run: RunRecord) -> tuple[str, ...]:
-    host, engine, launches = run.host, run.engine, run.launches
+    launches = run.launches
     cells = (*run.cells, *run.unavailable)
     workloads = _alternatives(_workload(c, run.axes) for c in cells)
     loads = _alternatives(f"ab -c {c.concurrency} -n {c.requests}" for c in cells)
-    machine = f"{host.cpus} × {host.cpu_model or 'CPU'}, {host.memory_bytes / 2**30:.1f} GiB"
     times = "once" if launches == 1 else f"{launches} times, medians shown"
     items = (
         f"{run.experiment}, run {run.run_id}: {workloads}; {loads}; each cell launched {times}.",
-        f"{machine}, {host.os}, kernel {host.kernel}; engine {engine.version}.",
+        _where(run),
         *run.method.notes,
         CLOSED_LOOP,
     )
     return tuple(one_line(item) for item in items)
 
 
+def _where(run: RunRecord) -> str:
+    host, engine = run.host, run.engine
+    if host is None or engine is None:
+        return IMPORTED
+    machine = f"{host.cpus} × {host.cpu_model or 'CPU'}, {host.memory_bytes / 2**30:.1f} GiB"
+    return f"{machine}, {host.os}, kernel {host.kernel}; engine {engine.version}."
+
+
 def _workload(cell: CellRecord, axes: Sequence[str]) -> str:
     """What the cell's requests do: its parameters, but for those that are columns."""
-    parts = [cell.workload]
+    parts = [cell.workload or f"workload {NOT_KNOWN}"]
     parameters = cell.workload_parameters
     if not parameters and cell.workload_seconds is not None:  # a run of an earlier release
         parameters = {"seconds": f"{cell.workload_seconds:g}"}

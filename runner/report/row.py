@@ -22,12 +22,12 @@ class Row:
     """
 
     cell: str
-    python: str
+    python: str | None
     gevent: str | None
     grpcio: str | None
-    patch: str
-    server: str
-    workload: str
+    patch: str | None
+    server: str | None
+    workload: str | None
     concurrency: int
     requests: int
     outcome: Outcome | None

@@ -78,7 +78,7 @@ def _identity(run: RunRecord, cell: CellRecord, outcome: Outcome | None, reason:
         python=cell.python,
         gevent=cell.packages.get("gevent"),
         grpcio=cell.packages.get("grpcio"),
-        patch=str(cell.patch),
+        patch=cell.patch,
         server=cell.server,
         workload=cell.workload,
         concurrency=cell.concurrency,
@@ -118,7 +118,9 @@ def _share(launches: Sequence[LaunchRecord], texts: Sequence[str | None]) -> str
 def _reused(launches: Sequence[LaunchRecord]) -> str | None:
     """The runs and days that launches are from, where that is not this run."""
     return _distinct(
-        f"run {launch.reused_from} ({launch.started_at[:10]})" if launch.reused_from else None
+        f"run {launch.reused_from} ({(launch.started_at or '')[:10]})"
+        if launch.reused_from
+        else None
         for launch in launches
     )
 

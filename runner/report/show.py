@@ -11,7 +11,7 @@ from runner.measurement.records import LaunchRecord
 from runner.report.notes import CLOSED_LOOP
 from runner.report.row import Row
 from runner.report.rows import collate
-from runner.report.text import suggestion
+from runner.report.text import known, suggestion, work
 from runner.store.records import CellRecord, RunRecord
 from runner.store.run_directory import RunDirectory
 
@@ -49,9 +49,10 @@ def _summary(run: RunRecord, cell: CellRecord, row: Row) -> Iterator[str]:
     yield f"outcome: {row.outcome or 'not measured'}"
     if row.reason and row.outcome:
         yield f"reason: {row.reason}"
-    yield f"Python {cell.python}, patch {cell.patch}, server {cell.server}"
+    python, patch, server = known(cell.python), known(cell.patch), known(cell.server)
+    yield f"Python {python}, patch {patch}, server {server}"
     yield from (f"{name} {version}" for name, version in cell.packages.items())
-    yield f"workload: {cell.workload} {cell.workload_seconds:g} s"
+    yield f"workload: {work(cell)}"
     yield f"load: ab -c {cell.concurrency} -n {cell.requests}"
     if cell.image:
         yield f"image: {cell.image}"
@@ -75,7 +76,7 @@ def _launch(directory: RunDirectory, launch: LaunchRecord) -> str:
 
 
 def _facts(launch: LaunchRecord) -> Iterator[str]:
-    yield f"started at {launch.started_at}"
+    yield f"started at {known(launch.started_at)}"
     yield f"sent: ab -c {launch.concurrency} -n {launch.requests}"
     if launch.reason:
         yield f"reason: {launch.reason}"
@@ -86,6 +87,7 @@ def _facts(launch: LaunchRecord) -> Iterator[str]:
     if launch.ceiling_rps is not None:
         yield f"ceiling {launch.ceiling_rps:.2f} requests/s"
     if launch.ab is not None:
+        yield f"server software: {launch.ab.server_software or 'not said'}"
         yield f"{launch.ab.requests_per_second:.2f} requests/s"
         yield CLOSED_LOOP
 

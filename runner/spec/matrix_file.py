@@ -112,16 +112,21 @@ def load(path: Path) -> MatrixFile:
     return MatrixFile(document=found, default=default, sections=experiments)
 
 
+def name_problem(name: str) -> str | None:
+    """Why an experiment cannot have this name, None where it can."""
+    if re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}", name) and name != "latest":
+        return None
+    return (
+        f"an experiment cannot be called {name!r}, it names a directory of results; use "
+        "letters, digits, '.', '_' and '-', and not 'latest'"
+    )
+
+
 def _outline(found: Document, name: str, content: Plain) -> dict[str, Plain]:
     """An experiment as a mapping. Its name becomes a directory beside the link `latest`."""
     place: Place = ("experiments", name)
-    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}", name) or name == "latest":
-        found.fail(
-            place,
-            f"an experiment cannot be called {name!r}, it names a directory of results; use "
-            "letters, digits, '.', '_' and '-', and not 'latest'",
-            key=True,
-        )
+    if problem := name_problem(name):
+        found.fail(place, problem, key=True)
     if not isinstance(content, dict):
         found.fail(place, "an experiment is a mapping (`axes:`, `workload:` …)", key=True)
     return content

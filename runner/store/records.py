@@ -11,9 +11,8 @@ from runner.measurement.outcome import Outcome
 from runner.measurement.records import Record
 from runner.spec.cell import Limits
 
-#: The newest layouts of run.json and result.json that this program knows.
-RUN_SCHEMA: Final = 1
-LAUNCH_SCHEMA: Final = 1
+#: The newest layout of run.json that this program knows.
+RUN_SCHEMA: Final = 2
 
 
 class Host(Record):
@@ -30,11 +29,12 @@ class Host(Record):
 class Method(Record):
     """How the figures were made. Runs of different `version` are doubtful to compare.
 
+    `version` is None where they come from reports of `ab` that were made elsewhere.
     `ab_first_request_alone`: this `ab` sends one request and opens the other connections when it
     is answered, which lowers the ceiling; None where it was not measured.
     """
 
-    version: int
+    version: int | None
     ab_version: str | None = None
     ab_first_request_alone: bool | None = None
     loadgen_image: str | None = None
@@ -81,14 +81,15 @@ class CellRecord(Record):
     `packages` maps the packages named in the matrix file to exact versions, as far as the cell
     carries them. `axes` maps each of the run's axes to the cell's value, None where the axis was
     dropped from the cell. `environment` is a key of the run's `environments`, `companion` one of
-    its `companions`. `server` names its settings too (`gunicorn-gthread-w1-t16`).
+    its `companions`. `server` names its settings too (`gunicorn-gthread-w1-t16`). What nobody said
+    of a cell whose report was made elsewhere is None.
     """
 
     id: str
-    python: str
-    patch: str
-    server: str
-    workload: str
+    python: str | None
+    patch: str | None
+    server: str | None
+    workload: str | None
     workload_seconds: float | None = None
     workload_parameters: dict[str, str] = Field(default_factory=dict)
     concurrency: int
@@ -116,7 +117,8 @@ class RunRecord(Record):
 
     `axes` are the names in the order of the file; `baseline` is the partial match, axis to value,
     that speed-ups are taken against. `finished_at` is None while the run lasts and after it was
-    interrupted. Times are ISO 8601 with an offset.
+    interrupted. Times are ISO 8601 with an offset. Of an imported run `host`, `engine`, `limits`,
+    `jobs` and `seed` are not known, and `started_at` is when it was imported.
     """
 
     schema_version: int = RUN_SCHEMA
@@ -125,18 +127,23 @@ class RunRecord(Record):
     started_at: str
     finished_at: str | None = None
     command: tuple[str, ...]
-    host: Host
-    engine: EngineInfo
+    host: Host | None
+    engine: EngineInfo | None
     method: Method
     axes: tuple[str, ...]
     baseline: dict[str, str]
-    limits: Limits
+    limits: Limits | None
     launches: int
-    jobs: int
-    seed: int
+    jobs: int | None
+    seed: int | None
     cells: tuple[CellRecord, ...]
     environments: dict[str, EnvironmentRecord]
     unavailable: tuple[UnavailableCell, ...] = ()
     companions: dict[str, CompanionRecord] = Field(default_factory=dict)
     expect: tuple[ExpectationRecord, ...] = ()
     left_out: dict[str, str] = Field(default_factory=dict)
+
+    @property
+    def is_imported(self) -> bool:
+        """Whether the run was made out of reports of `ab` that were made elsewhere."""
+        return self.method.version is None

@@ -38,10 +38,10 @@ def key(run: RunRecord, cell: CellRecord) -> str:
         "lock": environment.lock_digest if environment else None,
         "companion": companion.image_id if companion else None,
         "method": run.method.model_dump(mode="json"),
-        "limits": asdict(run.limits),
+        "limits": asdict(run.limits) if run.limits else None,
         "jobs": run.jobs,
-        "host": run.host.model_dump(mode="json"),
-        "engine": run.engine.version,
+        "host": run.host.model_dump(mode="json") if run.host else None,
+        "engine": run.engine.version if run.engine else None,
     }
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
 

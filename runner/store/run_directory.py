@@ -5,17 +5,17 @@ from __future__ import annotations
 import os
 import shutil
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import count
 from pathlib import Path
 
 from runner.errors import UsageError
-from runner.measurement.records import LaunchRecord
+from runner.measurement.records import LAUNCH_SCHEMA, LaunchRecord
 from runner.store.atomic import link_atomic, make_directory, unwritable, write_atomic
 from runner.store.documents import read_record
-from runner.store.records import LAUNCH_SCHEMA, RUN_SCHEMA, RunRecord
+from runner.store.records import RUN_SCHEMA, RunRecord
 from runner.store.results import LATEST, find_run
 
 RESULT = "result.json"
@@ -81,6 +81,21 @@ class RunDirectory:
         if (directory / RESULT).exists():
             raise FileExistsError(directory / RESULT)
         _write_launch(directory, record, files)
+
+    def write_whole(
+        self, run: RunRecord, launches: Iterable[tuple[LaunchRecord, Mapping[str, bytes]]]
+    ) -> None:
+        """Store a run that is known from beginning to end, under this directory's id, or nothing.
+
+        `run.json` comes last: without it, what an interruption leaves is no run.
+        """
+        try:
+            for record, files in launches:
+                self.write_launch(record, files)
+            self.write_run(run.model_copy(update={"run_id": self.run_id}))
+        except BaseException:
+            shutil.rmtree(self.path, ignore_errors=True)
+            raise
 
     def write_disturbed(self, record: LaunchRecord, files: Mapping[str, bytes]) -> None:
         """Keep a launch that was disturbed and will be made again: shown to nobody, but there."""

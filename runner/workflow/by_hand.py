@@ -9,20 +9,24 @@ from runner.store.records import CellRecord, RunRecord
 
 HARDENED = "--cap-drop ALL --security-opt no-new-privileges --read-only --tmpfs /tmp"
 
+IMPORTED = "imported from an ab report made elsewhere: no commands can reproduce it"
+
 
 def commands(run: RunRecord, cell_id: str) -> list[str]:
     """Shell commands for a machine whose engine still has the run's images.
 
-    Empty for a cell that never had an image.
+    Empty for a cell that never had an image; of an imported run only that there are none.
     """
+    if run.is_imported:
+        return [IMPORTED]
     cell = next((cell for cell in run.cells if cell.id == cell_id), None)
-    if cell is None or cell.image is None:
+    if cell is None or cell.image is None or run.limits is None:
         return []
     server = f"-u {SERVER_USER} --memory {run.limits.memory_bytes} --pids-limit {run.limits.pids}"
     joined = "--network container:by-hand-loadgen --pid container:by-hand-loadgen"
     load = f"ab -c {cell.concurrency} -n {cell.requests} http://127.0.0.1:{PORT}/"
     loadgen = f"--network none --init -u {LOADGEN_USER} {run.method.loadgen_image}"
-    workload = catalogue.workloads().get(cell.workload)
+    workload = catalogue.workloads().get(cell.workload or "")
     disk = f"-v {DISK} " if workload and workload.disk else ""
     return [
         f"docker run -d --name by-hand-loadgen {HARDENED} {loadgen}",

@@ -54,7 +54,7 @@ def test_ok(measure: Measure) -> None:
     assert record.ceiling_rps
     assert record.ceiling_rps == pytest.approx(40 / (0.05 * 5))
     assert record.ab.requests_per_second < record.ceiling_rps
-    assert record.ab.p50_ms >= 50
+    assert (record.ab.p50_ms or 0) >= 50
     assert record.resources
     assert record.resources.cpu_ms_per_request > 0
     assert record.resources.peak_rss_mib > 10

@@ -12,6 +12,7 @@ from runner.measurement.outcome import Outcome
 from runner.measurement.records import LaunchRecord
 from runner.report.compare import Change, RunComparison, compare
 from runner.report.compare_text import text
+from runner.report.pairing import paired
 from runner.report.statistics import Difference
 from runner.store.records import CellRecord, RunRecord
 from runner.store.run_directory import RunDirectory
@@ -146,6 +147,66 @@ def test_launches_taken_over_are_not_a_second_measurement() -> None:
     assert doubt.startswith("the same launches on both sides: 3 of 8")
 
 
+def imported(*cells: CellRecord) -> RunRecord:
+    """A run of reports made elsewhere, in which nothing but these cells' settings is known."""
+    run = run_record(*cells, axes=("patch",), baseline={})
+    method = run.method.model_copy(update={"version": None})
+    unknown = dict.fromkeys(("host", "engine", "limits", "jobs", "seed"))
+    facts = {"run_id": "elsewhere", "method": method, "environments": {}}
+    return run.model_copy(update=facts | unknown)
+
+
+def told(name: str, **said: str) -> CellRecord:
+    """An imported cell of which this is said."""
+    known = {"python": None, "patch": None, "server": None, "workload": None} | said
+    update = {"id": name, "packages": {}, "axes": said, "environment": None, **known}
+    return NONE.model_copy(update=update)
+
+
+OTHER = cell("3.13", "gevent", gevent="25.9.1")
+
+
+@pytest.mark.parametrize(
+    ("cells", "labels"),
+    [
+        ([told("a", patch="gevent", python="3.13")], {f"a → {OTHER.id}"}),
+        ([told("a", patch="gevent")], set()),  # two agree
+        ([told("a", patch="grpc")], set()),  # none does
+        ([told("a")], set()),  # nothing is said, so any would
+        ([told("a", patch="none"), told("b", patch="none", python="3.11")], set()),  # both want one
+        ([told(NONE.id, patch="gevent")], {NONE.id}),  # an equal id comes first
+    ],
+)
+def test_an_imported_cell_is_held_against_the_one_that_it_partly_matches(
+    cells: list[CellRecord], labels: set[str]
+) -> None:
+    old, new = imported(*cells), run_record(NONE, GEVENT, OTHER)
+    assert {pair.label for pair in paired(old, new)} == labels
+    back = {" → ".join(reversed(label.split(" → "))) for label in labels}
+    assert {pair.label for pair in paired(new, old)} == back
+
+
+def test_a_concurrency_that_the_other_run_varies_decides() -> None:
+    clients = [
+        cell("3.11", "none", concurrency=n, further={"concurrency": str(n)}, suffix=f"-c{n}")
+        for n in (50, 100)
+    ]
+    new = run_record(*clients, axes=("python", "patch", "concurrency"))
+    assert [pair.new.id for pair in paired(imported(told("a", patch="none")), new)] == [
+        "py3.11-none-c100"
+    ]
+
+
+def test_runs_of_this_program_are_paired_by_id_alone() -> None:
+    assert paired(run_record(told("a", patch="none")), run_record(NONE)) == []
+
+
+def test_workloads_without_a_service_time_are_compared_too() -> None:
+    old = NONE.model_copy(update={"workload": "file", "workload_seconds": None})
+    [doubt] = compare((run_record(old), {}), (run_record(NONE), {})).doubts
+    assert "werkzeug, file, ab -c 100 -n 5000 → werkzeug, sleep 2 s" in doubt
+
+
 def changed(run: RunRecord) -> RunRecord:
     """The run as another machine with another method would have made it."""
     environment = run.environments["py3.11"]
@@ -153,10 +214,11 @@ def changed(run: RunRecord) -> RunRecord:
     base = environment.base.model_copy(update={"digest": "sha256:cc", "origin": "registry"})
     return run.model_copy(
         update={
-            "host": run.host.model_copy(update={"hostname": "other", "kernel": "6.13.0"}),
-            "engine": replace(run.engine, version="27.0", storage_driver="vfs"),
+            "host": run.host
+            and run.host.model_copy(update={"hostname": "other", "kernel": "6.13.0"}),
+            "engine": run.engine and replace(run.engine, version="27.0", storage_driver="vfs"),
             "method": run.method.model_copy(update=method),
-            "limits": replace(run.limits, load_s=60.0),
+            "limits": run.limits and replace(run.limits, load_s=60.0),
             "jobs": 1,
             "cells": (GEVENT.model_copy(update={"requests": 100, "server": "werkzeug-single"}),),
             "environments": {

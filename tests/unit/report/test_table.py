@@ -130,7 +130,7 @@ def test_sorting_puts_the_unknown_last(
 
 
 def test_sorting_knows_versions(rows: list[Row], run: RunRecord) -> None:
-    pythons = [row.python for row in sort_rows(rows, "python", run)]
+    pythons = [str(row.python) for row in sort_rows(rows, "python", run)]
     assert pythons == sorted(pythons, key=len)
     assert sort_rows(rows, "-python", run)[0].python == "3.11"
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import re
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
@@ -57,6 +58,39 @@ def test_a_run_comes_back_as_it_was_stored(directory: RunDirectory) -> None:
         opened = open_run(directory.results, run)
         assert opened.read_run() == record
         assert opened.run_id == "20261101T120000Z"
+
+
+def test_a_run_of_the_first_schema_is_still_read(directory: RunDirectory) -> None:
+    later = {"shard", "blocks"}
+    first = run_record(NONE).model_dump(mode="json", exclude=later) | {"schema_version": 1}
+    (directory.path / "run.json").write_text(json.dumps(first))
+    assert directory.read_run() == run_record(NONE).model_copy(update={"schema_version": 1})
+    made = launch(NONE).model_dump(mode="json", exclude={"block"}) | {"schema_version": 1}
+    directory.write_launch(launch(NONE), {})
+    (directory.launch_directory(NONE.id, 1) / "result.json").write_text(json.dumps(made))
+    [read] = directory.launches(ignore)[NONE.id]
+    assert read == launch(NONE).model_copy(update={"schema_version": 1})
+
+
+@pytest.mark.parametrize("broken", ["write_launch", "write_run"])
+def test_a_whole_run_is_stored_wholly_or_not_at_all(
+    directory: RunDirectory, monkeypatch: pytest.MonkeyPatch, broken: str
+) -> None:
+    launches = [(launch(NONE, n), {"ab.txt": b"Server"}) for n in (1, 2)]
+    other = RunDirectory.create(directory.results, "other", NOON)
+    with monkeypatch.context() as patched:
+        patched.setattr(RunDirectory, broken, interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            other.write_whole(run_record(NONE), launches)
+    assert not other.path.exists()
+    assert open_run(directory.results, "latest").path == directory.path.resolve()
+    other.write_whole(run_record(NONE), launches)
+    assert len(other.launches(ignore)[NONE.id]) == 2
+    assert open_run(directory.results, "latest").read_run().run_id == other.run_id
+
+
+def interrupt(*_: object) -> None:
+    raise KeyboardInterrupt
 
 
 def test_latest_follows_the_run_written_last(directory: RunDirectory) -> None:
@@ -125,7 +159,7 @@ def test_a_cell_directory_that_cannot_be_made(directory: RunDirectory) -> None:
         ('{"cell": "x"', "EOF while parsing"),
         ('{"schema_version": 1}', "cell: Field required"),
         ("[]", "should be an object"),
-        ('{"schema_version": 2, "cell": "x", "new": 1}', "newer version .*schema 2, known up to 1"),
+        ('{"schema_version": 3, "cell": "x", "new": 1}', "newer version .*schema 3, known up to 2"),
     ],
 )
 def test_a_damaged_result_is_reported_and_left_out(
@@ -170,9 +204,9 @@ def test_a_damaged_run_cannot_be_opened(
 
 
 def test_a_newer_run_that_happens_to_parse_is_refused(directory: RunDirectory) -> None:
-    record = run_record(NONE).model_copy(update={"schema_version": 2})
+    record = run_record(NONE).model_copy(update={"schema_version": 3})
     directory.write_run(record)
-    with pytest.raises(UsageError, match="schema 2, known up to 1"):
+    with pytest.raises(UsageError, match="schema 3, known up to 2"):
         open_run(directory.results, "latest")
 
 
