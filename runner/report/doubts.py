@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from runner.report.pairing import Pair
 from runner.report.row import Row
 from runner.report.speedup import Launches
-from runner.report.text import NOT_KNOWN, known, work
+from runner.report.text import NOT_KNOWN, known, workload_text
 from runner.store.records import CellRecord, RunRecord, UnavailableCell
 
 
@@ -145,7 +145,7 @@ def _loads(pair: Pair) -> Iterator[str]:
 
 def _load(cell: CellRecord) -> str:
     server = cell.server or f"server {NOT_KNOWN}"
-    return f"{server}, {work(cell)}, ab -c {cell.concurrency} -n {cell.requests}"
+    return f"{server}, {workload_text(cell)}, ab -c {cell.concurrency} -n {cell.requests}"
 
 
 def _versions(old: RunRecord, new: RunRecord, pair: Pair) -> Iterator[str]:

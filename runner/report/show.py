@@ -11,7 +11,7 @@ from runner.measurement.records import LaunchRecord
 from runner.report.notes import CLOSED_LOOP
 from runner.report.row import Row
 from runner.report.rows import collate
-from runner.report.text import known, suggestion, work
+from runner.report.text import known, suggestion, workload_text
 from runner.store.records import CellRecord, RunRecord
 from runner.store.run_directory import RunDirectory
 
@@ -52,7 +52,7 @@ def _summary(run: RunRecord, cell: CellRecord, row: Row) -> Iterator[str]:
     python, patch, server = known(cell.python), known(cell.patch), known(cell.server)
     yield f"Python {python}, patch {patch}, server {server}"
     yield from (f"{name} {version}" for name, version in cell.packages.items())
-    yield f"workload: {work(cell)}"
+    yield f"workload: {workload_text(cell)}"
     yield f"load: ab -c {cell.concurrency} -n {cell.requests}"
     if cell.image:
         yield f"image: {cell.image}"

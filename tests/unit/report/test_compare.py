@@ -14,9 +14,11 @@ from runner.report.compare import Change, RunComparison, compare
 from runner.report.compare_text import text
 from runner.report.pairing import paired
 from runner.report.statistics import Difference
+from runner.report.text import workload_text
+from runner.spec import catalogue
 from runner.store.records import CellRecord, RunRecord
 from runner.store.run_directory import RunDirectory
-from tests.unit.store.run_samples import cell, launch, run_record, unavailable
+from tests.unit.store.run_samples import cell, cell_with_workload, launch, run_record, unavailable
 
 NONE = cell("3.11", "none")
 GEVENT = cell("3.11", "gevent", gevent="25.9.1")
@@ -201,10 +203,15 @@ def test_runs_of_this_program_are_paired_by_id_alone() -> None:
     assert paired(run_record(told("a", patch="none")), run_record(NONE)) == []
 
 
-def test_workloads_without_a_service_time_are_compared_too() -> None:
-    old = NONE.model_copy(update={"workload": "file", "workload_seconds": None})
-    [doubt] = compare((run_record(old), {}), (run_record(NONE), {})).doubts
-    assert "werkzeug, file, ab -c 100 -n 5000 → werkzeug, sleep 2 s" in doubt
+@pytest.mark.parametrize("name", catalogue.workloads())
+def test_every_workload_can_be_compared(name: str) -> None:
+    of = cell_with_workload(name)
+    other = of.model_copy(update={"requests": 100})
+    old, new = (run_record(c) for c in (of, other))
+    comparison = compare((old, {of.id: [launch(of)]}), (new, {of.id: [launch(of)]}))
+    doing = f"werkzeug, {workload_text(of)}, ab -c 100 -n"
+    assert f"{of.id}: {doing} 5000 → {doing} 100" in comparison.doubts
+    assert of.id in text(comparison)
 
 
 def changed(run: RunRecord) -> RunRecord:

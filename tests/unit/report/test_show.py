@@ -8,9 +8,11 @@ import pytest
 from runner.errors import UsageError
 from runner.measurement.outcome import Outcome
 from runner.report.show import show
+from runner.report.text import workload_text
+from runner.spec import catalogue
 from runner.store.records import RunRecord
 from runner.store.run_directory import RunDirectory
-from tests.unit.store.run_samples import launch
+from tests.unit.store.run_samples import cell_with_workload, launch, run_record
 
 COMMANDS = ["docker run --rm matrix:py3.11-none"]
 BOTH = "py3.11-gevent25.9.1-grpcio1.76.0-gevent+grpc"
@@ -64,6 +66,18 @@ def test_everything_about_a_cell(directory: RunDirectory) -> None:
         *COMMANDS,
     ):
         assert line in text.splitlines(), line
+
+
+@pytest.mark.parametrize("name", catalogue.workloads())
+def test_every_workload_can_be_shown(name: str, tmp_path: Path) -> None:
+    cell = cell_with_workload(name)
+    made = RunDirectory.create(tmp_path, "sample", datetime.now(UTC))
+    made.write_run(run_record(cell))
+    made.write_launch(launch(cell), {})
+    text = show(made, cell.id, COMMANDS)
+    assert f"workload: {workload_text(cell)}\n" in text
+    for parameter, value in cell.workload_parameters.items():
+        assert value in workload_text(cell), parameter
 
 
 def test_a_log_cannot_steer_the_terminal(directory: RunDirectory) -> None:
