@@ -95,13 +95,20 @@ def smallest_p(first: int, second: int) -> float:
 
 
 def can_differ(first: int, second: int, comparisons: int) -> bool:
-    """Whether so many launches could show a difference that outlives Holm's correction."""
+    """Whether so many launches could show a difference that outlives Holm's correction.
+
+    Never below `ENOUGH_FOR_INTERVAL` on either side: four against four could (p = 0.029), but what
+    has too few launches for an interval has too few for a claim.
+    """
+    if min(first, second) < ENOUGH_FOR_INTERVAL:
+        return False
     return smallest_p(first, second) * max(1, comparisons) <= ALPHA
 
 
 def launches_needed(comparisons: int) -> int:
     """Launches per cell from which a verdict is possible in a table of so many comparisons."""
-    return next(n for n in itertools.count(2) if can_differ(n, n, comparisons))
+    numbers = itertools.count(ENOUGH_FOR_INTERVAL)
+    return next(n for n in numbers if can_differ(n, n, comparisons))
 
 
 def mann_whitney(first: Sequence[float], second: Sequence[float]) -> float:

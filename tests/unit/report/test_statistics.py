@@ -34,9 +34,22 @@ def test_the_smallest_p_that_so_few_launches_can_reach() -> None:
 
 
 def test_how_many_launches_a_verdict_needs() -> None:
-    assert [launches_needed(m) for m in (1, 6, 23, 26)] == [4, 5, 6, 7]
+    assert [launches_needed(m) for m in (0, 1, 6, 23, 26)] == [5, 5, 5, 6, 7]
     assert not can_differ(5, 5, 26)
     assert can_differ(7, 7, 26)
+
+
+@pytest.mark.parametrize(("values", "reference"), [(4, 4), (4, 30), (30, 4)])
+def test_fewer_than_five_launches_on_either_side_claim_nothing(
+    values: int, reference: int
+) -> None:
+    assert smallest_p(values, reference) < 0.05
+    assert not can_differ(values, reference, 1)
+    pair = Comparison(
+        values=tuple(100.0 + n for n in range(values)),
+        reference=tuple(10.0 + n for n in range(reference)),
+    )
+    assert differences([pair]) == [Difference.TOO_FEW]
 
 
 def test_ties_are_exact_as_far_as_permutations_go() -> None:
@@ -132,7 +145,7 @@ def test_the_correction_is_over_the_whole_table() -> None:
 
 
 # A ratio of 1.0201 one way is 0.9803 the other: beyond 1.02 and 1 / 1.02, though not beyond 0.98.
-@example([1.0, 1.00001, 1.00002, 1.00003], [1.0201, 1.02011, 1.02012, 1.02013])
+@example([1 + n / 1e5 for n in range(5)], [1.0201 + n / 1e5 for n in range(5)])
 @given(rates, rates)
 def test_a_verdict_turned_round_is_its_opposite(first: list[float], second: list[float]) -> None:
     opposite = {
