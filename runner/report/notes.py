@@ -32,6 +32,7 @@ def notes(rows: Sequence[Row], run: RunRecord) -> tuple[Note, ...]:
         Note(heading="Measured", items=_measured(run)),
         Note(heading="Reasons", items=_reasons(rows, _has_reason, with_outcome=True)),
         Note(heading="Disturbed", items=_grouped(rows, lambda row: row.disturbed)),
+        Note(heading="Not paired", items=_grouped(rows, lambda row: row.not_paired)),
         Note(heading="Measured before", items=_grouped(rows, lambda row: row.reused_from)),
         Note(heading="Unavailable", items=_reasons(rows, _is(Outcome.UNAVAILABLE))),
         Note(heading="Build failed", items=_reasons(rows, _is(Outcome.BUILD_FAILED))),

@@ -15,7 +15,8 @@ class Row:
     """One cell in a table; the fields are table.json's keys in their order, then `further` axes.
 
     A figure is the median over the launches. `_low` and `_high` bound its interval and are None
-    below five launches; `_min` and `_max` are the launches' own extremes.
+    below five launches; `_min` and `_max` are the launches' own extremes. `not_paired` says why a
+    speedup is not that of launches within rounds.
 
     `outcome` is None for a cell that was not measured. `requests` are those sent, which for a
     serialised cell are fewer than asked for. What is unknown or does not apply is None.
@@ -43,6 +44,9 @@ class Row:
     speedup: float | None = None
     speedup_low: float | None = None
     speedup_high: float | None = None
+    speedup_min: float | None = None
+    speedup_max: float | None = None
+    not_paired: str | None = None
     verdict: str | None = None
     time_taken_s: float | None = None
     mean_ms: float | None = None

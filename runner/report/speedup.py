@@ -4,15 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from statistics import median
+from typing import Final
 
 from runner.measurement.records import AbFigures, LaunchRecord
 from runner.report.axes import axes_of
 from runner.report.canonical import CanonicalIndex
 from runner.report.row import Row
-from runner.report.statistics import Comparison, differences, paired_ratio
+from runner.report.statistics import Comparison, differences, median_estimate
 from runner.store.records import CellRecord, RunRecord
 
 Launches = Mapping[str, Sequence[LaunchRecord]]
+#: The run that a launch was made in, None for the run at hand, and the number of its round there.
+Round = tuple[str | None, int]
+
+OTHER_RUNS: Final = (
+    "not paired with the baseline: measured in different runs; what drifted between them is in "
+    "the ratio, which is that of the medians, and in the verdict"
+)
+NO_SHARED_ROUND: Final = (
+    "not paired with the baseline: no round has figures of both; the ratio is that of the medians"
+)
 
 
 def rate_of(figures: AbFigures) -> float:
@@ -22,10 +34,13 @@ def rate_of(figures: AbFigures) -> float:
     return figures.complete / figures.time_taken_s
 
 
-def rates_by_round(row: Row, launches: Launches) -> dict[int, float]:
-    """Rate of each of the row's launches that its figures are made of, by the round's number."""
+def rates_by_round(row: Row, launches: Launches) -> dict[Round, float]:
+    """Rate of each of the row's launches that its figures are made of, by its round.
+
+    A launch taken over from an earlier run belongs to a round of that run: it is another day's.
+    """
     return {
-        launch.launch: rate_of(launch.ab)
+        (launch.reused_from, launch.launch): rate_of(launch.ab)
         for launch in launches.get(row.cell, ())
         if launch.ab and launch.outcome is row.outcome and launch.outcome.has_figures
     }
@@ -59,13 +74,22 @@ def with_speedup(
     ]
 
 
-def _faster(row: Row, own: Mapping[int, float], base: Mapping[int, float]) -> Row:
-    """The row with its ratio to the baseline, round by round where they share rounds."""
-    rounds = sorted(own.keys() & base.keys())
-    if not rounds:
-        return row
-    ratio = paired_ratio([own[r] for r in rounds], [base[r] for r in rounds])
-    return replace(row, speedup=ratio.median, speedup_low=ratio.low, speedup_high=ratio.high)
+def _faster(row: Row, own: Mapping[Round, float], base: Mapping[Round, float]) -> Row:
+    """The row with its ratio to the baseline: round by round, or of the medians and saying so."""
+    ratios = [own[round_] / base[round_] for round_ in own if round_ in base]
+    if not ratios:
+        ratio = median(own.values()) / median(base.values())
+        same_run = {run for run, _ in own} & {run for run, _ in base}
+        return replace(row, speedup=ratio, not_paired=NO_SHARED_ROUND if same_run else OTHER_RUNS)
+    estimate = median_estimate(ratios)
+    return replace(
+        row,
+        speedup=estimate.median,
+        speedup_low=estimate.low,
+        speedup_high=estimate.high,
+        speedup_min=min(ratios),
+        speedup_max=max(ratios),
+    )
 
 
 def _with_baseline(rows: Sequence[Row], run: RunRecord) -> list[tuple[Row, Row]]:

@@ -76,15 +76,6 @@ def _middle_positions(size: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     return drawn[:, (size - 1) // 2].copy(), drawn[:, size // 2].copy()
 
 
-def paired_ratio(values: Sequence[float], baseline: Sequence[float]) -> Estimate:
-    """Median and interval of the ratios value / baseline, taken round by round.
-
-    Both sequences hold one figure a round, in the same order; pairing removes what drifted between
-    rounds. Raises ValueError where they differ in length or are empty.
-    """
-    return median_estimate([a / b for a, b in zip(values, baseline, strict=True)])
-
-
 def smallest_p(first: int, second: int) -> float:
     """The smallest two-sided p that Mann-Whitney can reach with so many launches on either side.
 

@@ -18,7 +18,6 @@ from runner.report.statistics import (
     launches_needed,
     mann_whitney,
     median_estimate,
-    paired_ratio,
     smallest_p,
 )
 
@@ -40,9 +39,7 @@ def test_how_many_launches_a_verdict_needs() -> None:
 
 
 @pytest.mark.parametrize(("values", "reference"), [(4, 4), (4, 30), (30, 4)])
-def test_fewer_than_five_launches_on_either_side_claim_nothing(
-    values: int, reference: int
-) -> None:
+def test_fewer_than_five_launches_on_either_side_claim_nothing(values: int, reference: int) -> None:
     assert smallest_p(values, reference) < 0.05
     assert not can_differ(values, reference, 1)
     pair = Comparison(
@@ -123,14 +120,6 @@ def test_the_interval_is_that_of_scipy_and_the_same_in_every_process() -> None:
         (values,), np.median, method="percentile", rng=np.random.default_rng(1)
     ).confidence_interval
     assert (first.low, first.high) == pytest.approx((scipy.low, scipy.high), abs=0.02)
-
-
-def test_pairing_removes_what_drifts_between_rounds() -> None:
-    baseline = [10.0, 20.0, 30.0, 40.0, 50.0]
-    ratio = paired_ratio([1.1 * value for value in baseline], baseline)
-    assert ratio.median == ratio.low == pytest.approx(1.1)
-    with pytest.raises(ValueError, match="zip"):
-        paired_ratio([1.0], [1.0, 2.0])
 
 
 def test_verdicts() -> None:
