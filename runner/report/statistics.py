@@ -148,11 +148,12 @@ def _ways_by_sum(ranks: Sequence[int], size: int) -> NDArray[np.float64]:
 
     Rank by rank: those that leave it out, and those that take it, having one less before.
     """
-    ways = np.zeros((size + 1, sum(ranks) + 1))
+    ways: NDArray[np.float64] = np.zeros((size + 1, sum(ranks) + 1))
     ways[0, 0] = 1
     for rank in ranks:
         ways[1:, rank:] += ways[:-1, :-rank]
-    return ways[size]
+    of_size: NDArray[np.float64] = ways[size]
+    return of_size
 
 
 def holm(p_values: Sequence[float]) -> list[float]:

@@ -43,8 +43,8 @@ def test_pairing_removes_what_drifts_between_rounds() -> None:
 
 def test_below_five_launches_the_extremes_of_the_paired_ratios_are_shown() -> None:
     row = patched(made("none", [10.0, 20.0, 40.0]), made("gevent", [10.0, 22.0, 48.0]))
-    assert (row.speedup, row.speedup_low) == (pytest.approx(1.1), None)
-    assert (row.speedup_min, row.speedup_max) == (1.0, pytest.approx(1.2))
+    assert row.speedup_low is None
+    assert [row.speedup_min, row.speedup, row.speedup_max] == pytest.approx([1.0, 1.1, 1.2])
     text = render([row], RUN, format="plain")
     assert "1.100 (1.000–1.200)" in text
 
@@ -76,4 +76,5 @@ def test_only_rounds_that_both_have_in_one_run_are_paired() -> None:
 
 def test_without_a_round_that_has_figures_of_both_the_medians_are_compared() -> None:
     row = patched(made("none", [40.0]), made("gevent", [44.0], first=2))
-    assert (row.speedup, row.not_paired) == (pytest.approx(1.1), NO_SHARED_ROUND)
+    assert row.speedup == pytest.approx(1.1)
+    assert row.not_paired == NO_SHARED_ROUND
