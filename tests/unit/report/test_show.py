@@ -122,9 +122,7 @@ def test_the_companions_log_is_there_to_read(directory: RunDirectory) -> None:
 
 def test_attempts_that_were_disturbed_are_named(directory: RunDirectory) -> None:
     cell = directory.read_run().cells[1]
-    again = launch(cell, rate=40.0, disturbed="ab waited 0.31 ms").model_copy(
-        update={"attempt": 2}
-    )
+    again = launch(cell, rate=40.0, disturbed="ab waited 0.31 ms").model_copy(update={"attempt": 2})
     directory.write_disturbed(again, {})
     directory.write_launch(launch(cell), {})
     text = show(directory, cell.id, COMMANDS)
