@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import random
 import re
@@ -53,10 +54,16 @@ def test_a_figure_says_whether_its_goal_is_met() -> None:
     assert "goal" not in figure("x", "3 s")
 
 
-def test_collating_reads_and_renders_a_stored_run() -> None:
+@pytest.mark.parametrize(("step_s", "ending"), [(1.0, "met"), (1.5, "MISSED")])
+def test_collating_reads_and_renders_a_stored_run(
+    step_s: float, ending: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ticks = itertools.count(0.0, step_s)
+    monkeypatch.setattr("time.perf_counter", lambda: next(ticks))
     lines = list(cost.collating(6, 5))
     assert "6 cells × 5 launches" in lines[0]
-    assert lines[0].endswith("met")
+    assert f"{step_s:.2f} s" in lines[0]
+    assert lines[0].endswith(ending)
 
 
 def test_a_long_run_counts_the_calls_of_each_launch() -> None:
