@@ -15,9 +15,9 @@ class Row:
     """One cell in a table; the fields are table.json's keys in their order, then `further` axes.
 
     A figure is the median over the launches; a count of what should be none (failed requests, other
-    statuses, overflows, retransmits) is the most that any launch showed. `_low` and `_high` bound its interval and are None
-    below five launches; `_min` and `_max` are the launches' own extremes. `not_paired` says why a
-    speedup is not that of launches within rounds.
+    statuses, overflows, retransmits) is the most that any launch showed. `_low` and `_high` bound a
+    figure's interval and are None below five launches; `_min` and `_max` are the launches' own
+    extremes. `not_paired` says why a speedup is not that of launches within rounds.
 
     `outcome` is None for a cell that was not measured. `requests` are those sent, which for a
     serialised cell are fewer than asked for. What is unknown or does not apply is None.

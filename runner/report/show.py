@@ -121,10 +121,9 @@ def _used(used: Resources) -> Iterator[str]:
     share = used.loadgen_cpu_share
     yield f"ab's share of a CPU: {known(None if share is None else f'{share:.1%}')}"
     yield f"throttled: {_ms(used.throttled_ms)}"
-    yield (
-        f"listen queue: {known(used.listen_overflows)} overflows, {known(used.listen_drops)} drops; "
-        f"SYN retransmits: {known(used.syn_retransmits)}"
-    )
+    overflows, drops = known(used.listen_overflows), known(used.listen_drops)
+    yield f"listen queue: {overflows} overflows, {drops} drops"
+    yield f"SYN retransmits: {known(used.syn_retransmits)}"
 
 
 def _ms(value: float | None) -> str:
