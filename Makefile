@@ -6,7 +6,7 @@ EXPERIMENT ?=
 ARGS ?=
 MATRIX = .venv/bin/python -m runner
 
-.PHONY: help matrix smoke plan table test lint bench doctor clean setup setup-dev lock
+.PHONY: help matrix smoke plan merge table test lint bench doctor clean setup setup-dev lock
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -19,6 +19,9 @@ smoke: setup ## the same cells with 200 requests of 0.2 s each
 
 plan: setup ## what would run, how long it takes, what cannot be built and why
 	@$(MATRIX) plan $(EXPERIMENT) $(ARGS)
+
+merge: setup ## join the runs of several machines or shards, ARGS="DIR…"
+	@$(MATRIX) merge $(ARGS)
 
 table: setup ## the newest run's table again
 	@$(MATRIX) table $(ARGS)

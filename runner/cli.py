@@ -28,9 +28,11 @@ from runner.workflow import clean as clean_up
 from runner.workflow import doctor as examine
 from runner.workflow import export as exporting
 from runner.workflow import import_ab as importing
+from runner.workflow import merge as merging
 from runner.workflow import plan as planning
 from runner.workflow import read
 from runner.workflow import run as running
+from runner.workflow import shard as sharding
 from runner.workflow.choice import Choice
 
 INTERRUPTED = 130
@@ -60,6 +62,10 @@ ConcurrencyOption = Annotated[int | None, typer.Option(help="Clients at once.")]
 ThresholdOption = Annotated[
     float, typer.Option(help="Share by which medians must differ to count.")
 ]
+ShardOption = Annotated[
+    str | None,
+    typer.Option("--shard", metavar="I/N", help="Only the I-th of N parts of the cells."),
+]
 LaunchesOption = Annotated[int | None, typer.Option(help="Launches per cell.")]
 MATRIX_FILE = Path("matrix.yaml")
 RESULTS = Path("results")
@@ -70,6 +76,7 @@ def _choice(
     experiment: str | None,
     select: list[str] | None,
     overrides: tuple[int | None, int | None, int | None],
+    shard: str | None,
 ) -> Choice:
     requests, concurrency, launches = overrides
     return Choice(
@@ -79,6 +86,7 @@ def _choice(
         requests=requests,
         concurrency=concurrency,
         launches=launches,
+        shard=None if shard is None else sharding.shard(shard),
     )
 
 
@@ -101,15 +109,16 @@ def plan(
     requests: RequestsOption = None,
     concurrency: ConcurrencyOption = None,
     launches: LaunchesOption = None,
+    shard: ShardOption = None,
     as_json: Annotated[bool, typer.Option("--json", help="A list of objects, one a cell.")] = False,
 ) -> None:
     """Print every cell: its ceiling and predicted duration, and what is unavailable and why."""
-    choice = _choice(file, experiment, select, (requests, concurrency, launches))
+    choice = _choice(file, experiment, select, (requests, concurrency, launches), shard)
     _print(planning.plan(choice, as_json=as_json))
 
 
 @application.command()
-def run(
+def run(  # noqa: PLR0913 - an option each
     experiment: ExperimentArgument = None,
     *,
     file: FileOption = MATRIX_FILE,
@@ -118,6 +127,7 @@ def run(
     requests: RequestsOption = None,
     concurrency: ConcurrencyOption = None,
     launches: LaunchesOption = None,
+    shard: ShardOption = None,
     install: Annotated[
         bool, typer.Option(help="Install a missing engine or tool (Debian, Ubuntu, as root).")
     ] = False,
@@ -127,15 +137,23 @@ def run(
     fresh: Annotated[bool, typer.Option(help="Resolve versions and measure anew.")] = False,
 ) -> None:
     """Lock, build, measure, store, and print the table."""
-    choice = _choice(file, experiment, select, (requests, concurrency, launches))
+    choice = _choice(file, experiment, select, (requests, concurrency, launches), shard)
     options = running.RunOptions(results=results, jobs=_jobs(jobs), install=install, fresh=fresh)
     console = Console(stderr=True)
     with reporter(console) as progress:
         result = running.run(choice, options, progress)
-    _print(result.table)
-    if result.unmet:
-        lines = "".join(f"\n  {checked}" for checked in result.unmet)
-        raise ExpectationError(f"{len(result.unmet)} expectations were not met:{lines}")
+    _show_result(result)
+
+
+@application.command()
+def merge(
+    runs: Annotated[list[str], typer.Argument(metavar="DIR...", help="Run directories.")],
+    *,
+    file: FileOption = MATRIX_FILE,  # noqa: ARG001 - every command takes it
+    results: ResultsOption = RESULTS,
+) -> None:
+    """Join runs of one experiment, of several machines or shards, into a new run."""
+    _show_result(merging.merge(results, runs))
 
 
 @application.command()
@@ -247,6 +265,14 @@ def clean(
 ) -> None:
     """Remove this project's containers and images, nobody else's."""
     _print(clean_up.clean())
+
+
+def _show_result(result: running.RunResult) -> None:
+    """Print a run's table; `ExpectationError` where something was expected and is not so."""
+    _print(result.table)
+    if result.unmet:
+        lines = "".join(f"\n  {checked}" for checked in result.unmet)
+        raise ExpectationError(f"{len(result.unmet)} expectations were not met:{lines}")
 
 
 def _say(text: str) -> None:

@@ -66,7 +66,8 @@ class LaunchRecord(Record):
     in which the launch was made, where that is another than the one it is stored in. `attempt`
     counts from 1: a launch that was disturbed is made again. `throttled_ms` of its resources is for
     the server's whole life, all others are over the load. `started_at` is None where the report of
-    the load was made elsewhere and does not say.
+    the load was made elsewhere and does not say. `block` is the machine that it was made on, where
+    the launches of a run were made on several.
     """
 
     schema_version: int = LAUNCH_SCHEMA
@@ -88,3 +89,4 @@ class LaunchRecord(Record):
     overhead_s: float | None = None
     reused_from: str | None = None
     attempt: int = 1
+    block: str | None = None

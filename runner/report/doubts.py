@@ -85,6 +85,8 @@ def _conditions(run: RunRecord) -> dict[str, object]:
 
 def _machine(run: RunRecord) -> dict[str, object]:
     host, engine = run.host, run.engine
+    if len(run.hosts) > 1:
+        return {"host": ", ".join(run.hosts)}
     if host is None or engine is None:
         return {"host": None, "engine": None}
     return {
@@ -107,7 +109,7 @@ def _settings(run: RunRecord) -> dict[str, object]:
     if run.is_imported or run.limits is None:
         return {}
     return {
-        "cells side by side": run.jobs or "auto",
+        "cells side by side": "auto" if run.jobs == 0 else run.jobs,
         **{f"limit {name}": value for name, value in asdict(run.limits).items()},
     }
 

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from runner.engine.protocol import EngineInfo
 from runner.measurement.outcome import Outcome
 from runner.report.row import Row
 from runner.report.text import one_line, workload_text
-from runner.store.records import RunRecord
+from runner.store.records import Host, RunRecord
 
 CLOSED_LOOP: Final = (
     "Percentiles are those of a closed loop of clients: while the server stalls they send nothing, "
     "so a stall counts once (coordinated omission)."
+)
+WITHIN_A_HOST: Final = (
+    "ratios to the baseline are taken within a host, and verdicts (Mann-Whitney) are over the "
+    "launches of the hosts that a cell and its baseline both ran on, taken together."
 )
 IMPORTED: Final = "Imported from ab reports made elsewhere; host and versions not known."
 
@@ -48,18 +53,33 @@ def _measured(run: RunRecord) -> tuple[str, ...]:
     loads = _alternatives(f"ab -c {c.concurrency} -n {c.requests}" for c in cells)
     times = "once" if launches == 1 else f"{launches} times, medians shown"
     items = (
-        f"{run.experiment}, run {run.run_id}: {workloads}; {loads}; each cell launched {times}.",
-        _where(run),
+        f"{_called(run)}: {workloads}; {loads}; each cell launched {times}.",
+        *_where(run),
         *run.method.notes,
         CLOSED_LOOP,
     )
     return tuple(one_line(item) for item in items)
 
 
-def _where(run: RunRecord) -> str:
-    host, engine = run.host, run.engine
-    if host is None or engine is None:
-        return IMPORTED
+def _called(run: RunRecord) -> str:
+    shard = f", shard {run.shard}" if run.shard else ""
+    return f"{run.experiment}{shard}, run {run.run_id}"
+
+
+def _where(run: RunRecord) -> Iterator[str]:
+    """The machine; of a merged run all of them, and what follows from there being several."""
+    if run.blocks:
+        machines = {b.label: _machine(b.host, b.engine) for b in run.blocks}
+        runs, hosts = f"Merged from {len(run.blocks)} runs on", f"host{'s' * (len(machines) > 1)}"
+        yield f"{runs} {len(machines)} {hosts}; {WITHIN_A_HOST}"
+        yield from (f"{label}: {machine}" for label, machine in machines.items())
+    elif run.host is None or run.engine is None:
+        yield IMPORTED
+    else:
+        yield _machine(run.host, run.engine)
+
+
+def _machine(host: Host, engine: EngineInfo) -> str:
     machine = f"{host.cpus} × {host.cpu_model or 'CPU'}, {host.memory_bytes / 2**30:.1f} GiB"
     return f"{machine}, {host.os}, kernel {host.kernel}; engine {engine.version}."
 

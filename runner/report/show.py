@@ -84,7 +84,7 @@ def _launch(directory: RunDirectory, launch: LaunchRecord) -> str:
 
 
 def _facts(launch: LaunchRecord) -> Iterator[str]:
-    yield f"started at {known(launch.started_at)}"
+    yield f"started at {known(launch.started_at)}{f' on {launch.block}' if launch.block else ''}"
     yield f"sent: ab -c {launch.concurrency} -n {launch.requests}"
     if launch.reason:
         yield f"reason: {launch.reason}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from statistics import median
-from typing import Final
+from typing import Final, NamedTuple
 
 from runner.measurement.records import AbFigures, LaunchRecord
 from runner.report.axes import axes_of
@@ -15,8 +15,19 @@ from runner.report.statistics import Comparison, differences, median_estimate
 from runner.store.records import CellRecord, RunRecord
 
 Launches = Mapping[str, Sequence[LaunchRecord]]
-#: The run that a launch was made in, None for the run at hand, and the number of its round there.
-Round = tuple[str | None, int]
+
+
+class Round(NamedTuple):
+    """A round of the run that a launch was made in.
+
+    `machine` and `run` are None where the run at hand knows of one machine only, and where the
+    launch is its own.
+    """
+
+    machine: str | None
+    run: str | None
+    number: int
+
 
 OTHER_RUNS: Final = (
     "not paired with the baseline: measured in different runs; what drifted between them is in "
@@ -40,7 +51,7 @@ def rates_by_round(row: Row, launches: Launches) -> dict[Round, float]:
     A launch taken over from an earlier run belongs to a round of that run: it is another day's.
     """
     return {
-        (launch.reused_from, launch.launch): rate_of(launch.ab)
+        Round(launch.block, launch.reused_from, launch.launch): rate_of(launch.ab)
         for launch in launches.get(row.cell, ())
         if launch.ab and launch.outcome is row.outcome and launch.outcome.has_figures
     }
@@ -53,7 +64,7 @@ def with_speedup(
     matched = _with_baseline(rows, run)
     baselines = {base.cell for _, base in matched}
     pairs = {
-        row.cell: (rates_by_round(row, launches), rates_by_round(base, launches))
+        row.cell: _within_machines(rates_by_round(row, launches), rates_by_round(base, launches))
         for row, base in matched
     }
     pairs = {cell: (own, base) for cell, (own, base) in pairs.items() if own and base}
@@ -74,12 +85,23 @@ def with_speedup(
     ]
 
 
+def _within_machines(
+    own: Mapping[Round, float], base: Mapping[Round, float]
+) -> tuple[Mapping[Round, float], Mapping[Round, float]]:
+    """Both, without the rounds of a machine that only one of them ran on: it would be compared."""
+    shared = {round_.machine for round_ in own} & {round_.machine for round_ in base}
+    return (
+        {round_: rate for round_, rate in own.items() if round_.machine in shared},
+        {round_: rate for round_, rate in base.items() if round_.machine in shared},
+    )
+
+
 def _faster(row: Row, own: Mapping[Round, float], base: Mapping[Round, float]) -> Row:
     """The row with its ratio to the baseline: round by round, or of the medians and saying so."""
     ratios = [own[round_] / base[round_] for round_ in own if round_ in base]
     if not ratios:
         ratio = median(own.values()) / median(base.values())
-        same_run = {run for run, _ in own} & {run for run, _ in base}
+        same_run = {round_.run for round_ in own} & {round_.run for round_ in base}
         return replace(row, speedup=ratio, not_paired=NO_SHARED_ROUND if same_run else OTHER_RUNS)
     estimate = median_estimate(ratios)
     return replace(

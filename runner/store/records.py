@@ -41,6 +41,18 @@ class Method(Record):
     notes: tuple[str, ...] = ()
 
 
+class Block(Record):
+    """One of the runs that a merged run was made of. Those of one machine have one label.
+
+    The machine is a block of the experiment: what is compared, is compared within it.
+    """
+
+    label: str
+    run_id: str
+    host: Host
+    engine: EngineInfo
+
+
 class BaseImage(Record):
     """The image that an environment was built on. `origin` is `registry` or `debian`."""
 
@@ -119,6 +131,10 @@ class RunRecord(Record):
     that speed-ups are taken against. `finished_at` is None while the run lasts and after it was
     interrupted. Times are ISO 8601 with an offset. Of an imported run `host`, `engine`, `limits`,
     `jobs` and `seed` are not known, and `started_at` is when it was imported.
+
+    `shard` is the part of the experiment that was run, `2/4`; None for the whole. `blocks` are the
+    runs that a merged run was made of; its `host` and `engine` are the first one's, and what they
+    did not have in common is None.
     """
 
     schema_version: int = RUN_SCHEMA
@@ -142,6 +158,13 @@ class RunRecord(Record):
     companions: dict[str, CompanionRecord] = Field(default_factory=dict)
     expect: tuple[ExpectationRecord, ...] = ()
     left_out: dict[str, str] = Field(default_factory=dict)
+    shard: str | None = None
+    blocks: tuple[Block, ...] = ()
+
+    @property
+    def hosts(self) -> tuple[str, ...]:
+        """The labels of the machines that a merged run was measured on."""
+        return tuple(dict.fromkeys(block.label for block in self.blocks))
 
     @property
     def is_imported(self) -> bool:

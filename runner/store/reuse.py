@@ -22,10 +22,10 @@ from runner.store.run_directory import RunDirectory
 
 @dataclass(frozen=True, kw_only=True)
 class Reusable:
-    """A finished launch of an earlier run: its record and where its files are."""
+    """A finished launch of an earlier run: its record and the run that it is in."""
 
     record: LaunchRecord
-    directory: Path
+    directory: RunDirectory
     run_id: str
 
 
@@ -75,6 +75,8 @@ def _launches(
         run = directory.read_run()
     except UsageError:  # damaged, or of a newer program: not to be used again
         return {}
+    if run.blocks:  # merged: its rounds are not ours; what was measured here is in the run it is of
+        return {}
     wanted = {cell.id: keys[k] for cell in run.cells if (k := key(run, cell)) in keys}
     if not wanted:
         return {}
@@ -82,7 +84,7 @@ def _launches(
     return {
         (wanted[cell], record.launch): Reusable(
             record=record,
-            directory=directory.launch_directory(cell, record.launch),
+            directory=directory,
             run_id=run.run_id,
         )
         for cell in wanted
@@ -96,10 +98,5 @@ def adopt(directory: RunDirectory, earlier: Reusable) -> LaunchRecord:
     record = earlier.record.model_copy(
         update={"reused_from": earlier.record.reused_from or earlier.run_id}
     )
-    files = {
-        path.name: path.read_bytes()
-        for path in earlier.directory.iterdir()
-        if path.name != "result.json"
-    }
-    directory.write_launch(record, files)
+    directory.write_launch(record, earlier.directory.files_of(earlier.record))
     return record

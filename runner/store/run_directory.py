@@ -64,6 +64,11 @@ class RunDirectory:
         """Where a launch's files go, whether they are there or not."""
         return self.path / "cells" / cell / f"launch-{launch:02d}"
 
+    def files_of(self, launch: LaunchRecord) -> dict[str, bytes]:
+        """What a stored launch left besides its result, by name."""
+        directory = self.launch_directory(launch.cell, launch.launch)
+        return {path.name: path.read_bytes() for path in directory.iterdir() if path.name != RESULT}
+
     def next_launch(self, cell: str) -> int:
         """The number of the cell's first launch without a result; numbers start at 1."""
         return next(n for n in count(1) if not (self.launch_directory(cell, n) / RESULT).exists())

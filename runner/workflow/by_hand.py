@@ -9,16 +9,19 @@ from runner.store.records import CellRecord, RunRecord
 
 HARDENED = "--cap-drop ALL --security-opt no-new-privileges --read-only --tmpfs /tmp"
 
+MERGED = "the images are where the cell was measured: `matrix show` of its own run says how"
 IMPORTED = "imported from an ab report made elsewhere: no commands can reproduce it"
 
 
 def commands(run: RunRecord, cell_id: str) -> list[str]:
     """Shell commands for a machine whose engine still has the run's images.
 
-    Empty for a cell that never had an image; of an imported run only that there are none.
+    Empty for a cell that never had an image; of an imported or a merged run only why.
     """
     if run.is_imported:
         return [IMPORTED]
+    if run.blocks:
+        return [MERGED, *(f"  run {block.run_id} on {block.label}" for block in run.blocks)]
     cell = next((cell for cell in run.cells if cell.id == cell_id), None)
     if cell is None or cell.image is None or run.limits is None:
         return []

@@ -9,6 +9,7 @@ from runner.spec import override
 from runner.spec.cell import Experiment
 from runner.spec.matrix_file import load
 from runner.spec.select import select
+from runner.workflow.shard import Shard, part
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,14 +22,24 @@ class Choice:
     requests: int | None = None
     concurrency: int | None = None
     launches: int | None = None
+    shard: Shard | None = None
 
 
 def expand(choice: Choice) -> Experiment:
-    """Read the file, expand the experiment into its cells, keep those that are selected."""
+    """Read the file, expand the experiment into its cells, keep those selected, and the shard's.
+
+    No cell is left where there are fewer than shards.
+    """
     experiment = override.apply(
         load(choice.file).experiment(choice.experiment),
         requests=choice.requests,
         concurrency=choice.concurrency,
         launches=choice.launches,
     )
-    return replace(experiment, cells=select(experiment.cells, choice.select, experiment.axes))
+    selected = replace(experiment, cells=select(experiment.cells, choice.select, experiment.axes))
+    return part(selected, choice.shard) if choice.shard else selected
+
+
+def no_cells(experiment: Experiment, shard: Shard | None) -> str:
+    """What is said instead of a table: a job of a CI with nothing to do has not failed."""
+    return f"{experiment.name}: shard {shard} has no cells, there is nothing to measure"

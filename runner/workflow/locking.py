@@ -8,6 +8,7 @@ from functools import cached_property
 from pathlib import Path
 
 from runner.environments.lock import Lock, Unavailable, lock_all, platform_of
+from runner.errors import UsageError
 from runner.spec.cell import Cell, EnvironmentRequest, Experiment, Requirement
 from runner.spec.exact import pinned, with_requirements
 from runner.spec.select import select
@@ -42,9 +43,17 @@ class LockedCells:
 
 
 def lock(
-    experiment: Experiment, patterns: tuple[str, ...], *, architecture: str, fresh: bool = False
+    experiment: Experiment,
+    patterns: tuple[str, ...],
+    *,
+    architecture: str,
+    fresh: bool = False,
+    may_be_none: bool = False,
 ) -> LockedCells:
-    """Resolve every environment, give cells their exact versions, and select among those."""
+    """Resolve every environment, give cells their exact versions, and select among those.
+
+    That none is left is an error, unless there `may_be_none`.
+    """
     requests = _environments(experiment.cells)
     found = lock_all(
         dict.fromkeys(requests.values()),
@@ -66,13 +75,15 @@ def lock(
             unavailable[cell] = result.reason
         else:
             cells.append(with_requirements(cell, exact[_key(cell)]))
-    return _selected(
-        LockedCells(
-            cells=tuple(dict.fromkeys(cells)), locks=_locks(results, exact), unavailable=unavailable
-        ),
-        patterns,
-        experiment.axes,
+    locked = LockedCells(
+        cells=tuple(dict.fromkeys(cells)), locks=_locks(results, exact), unavailable=unavailable
     )
+    try:
+        return _selected(locked, patterns, experiment.axes)
+    except UsageError:
+        if may_be_none:
+            return replace(locked, cells=(), unavailable={})
+        raise
 
 
 def _key(cell: Cell) -> Key:

@@ -18,8 +18,9 @@ from runner.report.statistics import launches_needed
 from runner.spec.ceiling import AbOpening
 from runner.spec.cell import Cell, Experiment, Limits
 from runner.spec.loads import ceiling_of
-from runner.workflow.choice import Choice, expand
+from runner.workflow.choice import Choice, expand, no_cells
 from runner.workflow.locking import LockedCells, lock
+from runner.workflow.shard import Shard
 
 #: The axes that every cell of the plan names.
 NAMED = {"python", "gevent", "grpcio", "patch", "server", "workload", "concurrency"}
@@ -29,8 +30,17 @@ def plan(choice: Choice, *, as_json: bool) -> str:
     """The plan as a table for people, or as a JSON list of one object per cell."""
     with _no_collector():
         experiment = expand(choice)
-        locked = lock(experiment, choice.select, architecture=platform.machine())
-        return _json(experiment, locked) if as_json else _text(experiment, locked)
+        locked = lock(
+            experiment,
+            choice.select,
+            architecture=platform.machine(),
+            may_be_none=choice.shard is not None,
+        )
+        if as_json:
+            return _json(experiment, locked)
+        if not _all(locked):
+            return no_cells(experiment, choice.shard)
+        return _text(experiment, locked, choice.shard)
 
 
 @contextmanager
@@ -75,7 +85,7 @@ def _item(
     }
 
 
-def _text(experiment: Experiment, locked: LockedCells) -> str:
+def _text(experiment: Experiment, locked: LockedCells, shard: Shard | None) -> str:
     rows = [
         (
             cell.id,
@@ -86,7 +96,7 @@ def _text(experiment: Experiment, locked: LockedCells) -> str:
         for cell in locked.cells
     ]
     headings = ("cell", "environment", "ceiling, requests/s", "one launch")
-    parts = [_columns([headings, *rows]), "", _total(experiment, locked)]
+    parts = [_columns([headings, *rows]), "", _total(experiment, locked, shard)]
     parts += _unavailable(locked)
     parts += [f"left out: {what}: {why}" for what, why in experiment.left_out]
     return "\n".join(parts)
@@ -105,14 +115,15 @@ def _columns(lines: list[tuple[str, ...]]) -> str:
     return "\n".join(form.format(*line).rstrip() for line in (lines[0], rule, *lines[1:]))
 
 
-def _total(experiment: Experiment, locked: LockedCells) -> str:
+def _total(experiment: Experiment, locked: LockedCells, shard: Shard | None) -> str:
     environments = {lock_.digest for cell in locked.cells if (lock_ := locked.lock_of(cell))}
     together, alone = (
         duration(experiment.launches * estimate.run_s(locked.cells, jobs, experiment.limits))
         for jobs in (Jobs(limit=None), Jobs(limit=1))
     )
+    name = f"{experiment.name}, shard {shard}" if shard else experiment.name
     return (
-        f"{experiment.name}: {len(locked.cells)} cells in {len(environments)} environments × "
+        f"{name}: {len(locked.cells)} cells in {len(environments)} environments × "
         f"{experiment.launches} launch{'es' if experiment.launches > 1 else ''}: about {together} "
         f"where all fit side by side, {alone} with --jobs 1 (the images not counted)"
         f"{_verdicts(experiment, locked)}"

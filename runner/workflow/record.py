@@ -26,6 +26,7 @@ from runner.store.records import (
 )
 from runner.workflow import host
 from runner.workflow.locking import LockedCells
+from runner.workflow.shard import Shard
 
 #: Raised whenever figures made before are no longer comparable with those made now.
 METHOD_VERSION = 2
@@ -46,6 +47,7 @@ def run_record(
     ab: AbFacts,
     jobs: int | None,
     seed: int,
+    shard: Shard | None,
 ) -> RunRecord:
     """All that decides what the run's figures mean."""
     unavailable = [
@@ -75,6 +77,7 @@ def run_record(
         launches=experiment.launches,
         jobs=jobs or 0,
         seed=seed,
+        shard=str(shard) if shard else None,
         cells=tuple(
             CellRecord(**_cell(cell, experiment, locked, image))
             for cell, image in prepared.cells.items()

@@ -29,10 +29,11 @@ from runner.store.results import check_results
 from runner.store.reuse import adopt, reusable
 from runner.store.run_directory import RunDirectory
 from runner.store.run_lock import only_run
-from runner.workflow.choice import Choice, expand
+from runner.workflow.choice import Choice, expand, no_cells
 from runner.workflow.engine import usable_engine
 from runner.workflow.locking import CACHE, LockedCells, lock
 from runner.workflow.record import now, run_record
+from runner.workflow.shard import Shard
 
 #: A launch by its cell's id and its number.
 Made = tuple[str, int]
@@ -59,6 +60,7 @@ class Ready:
     ab: AbFacts
     jobs: Jobs
     seed: int
+    shard: Shard | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,6 +74,8 @@ class RunResult:
 def run(choice: Choice, options: RunOptions, reporter: Reporter) -> RunResult:
     """Measure an experiment, return its table; interrupted, `InterruptedRunError` carries it."""
     experiment = expand(choice)
+    if not experiment.cells:
+        return RunResult(table=no_cells(experiment, choice.shard))
     check_results(options.results)
     engine = usable_engine(reporter.say, install=options.install)
     with contextlib.closing(engine), only_run(options.results):
@@ -93,7 +97,13 @@ def make_ready(
 ) -> Ready:
     """Lock, bootstrap, install, build, and look at how `ab` begins."""
     info = engine.info()
-    locked = lock(experiment, choice.select, architecture=info.architecture, fresh=options.fresh)
+    locked = lock(
+        experiment,
+        choice.select,
+        architecture=info.architecture,
+        fresh=options.fresh,
+        may_be_none=choice.shard is not None,
+    )
     if options.install and experiment.base.kind != "registry":
         ensure_tool("mmdebstrap", "mmdebstrap", reporter.say)
     prepared = prepare(
@@ -113,6 +123,7 @@ def make_ready(
         ab=ab_facts(engine, prepared.loadgen.reference),
         jobs=Jobs(limit=options.jobs, cpus=info.cpus),
         seed=secrets.randbits(32),
+        shard=choice.shard,
     )
 
 
@@ -128,6 +139,7 @@ def open_directory(ready: Ready, results: Path) -> RunDirectory:
         ab=ready.ab,
         jobs=ready.jobs.limit,
         seed=ready.seed,
+        shard=ready.shard,
     )
     directory.write_run(record)
     return directory

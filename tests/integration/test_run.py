@@ -303,3 +303,19 @@ def test_doctor_and_clean_of_a_healthy_machine(project: Project) -> None:
     assert code == 0
     assert "ready" in stdout
     assert "API" in stdout
+
+
+def test_shards_are_merged_into_the_whole(project: Project) -> None:
+    for index in (1, 2):
+        code, _, stderr = project.matrix("run", "--shard", f"{index}/2", "--fresh")
+        assert code == 0, stderr
+    runs = sorted(project.results.glob("tiny/2*"))
+    shards = [json.loads((run / "run.json").read_text())["shard"] for run in runs]
+    assert sorted(shards) == ["1/2", "2/2"]
+    code, stdout, stderr = project.matrix("merge", *map(str, runs))
+    assert code == 0, stderr
+    assert "Merged from 2 runs on 1 host" in stdout
+    rows = project.rows()
+    assert len(rows) == CELLS
+    assert {row["launches"] for row in rows} == {LAUNCHES}
+    assert None not in {row["speedup"] for row in rows}

@@ -9,7 +9,7 @@ import pytest
 from runner.measurement.outcome import Outcome
 from runner.measurement.records import LaunchRecord
 from runner.spec.cell import Limits
-from runner.store.records import CompanionRecord, RunRecord
+from runner.store.records import Block, CompanionRecord, RunRecord
 from runner.store.reuse import adopt, reusable
 from runner.store.run_directory import RunDirectory
 from tests.unit.store.run_samples import cell, launch, run_record
@@ -42,7 +42,7 @@ def test_an_equal_cells_launch_is_used_again(tmp_path: Path) -> None:
     directory = stored(tmp_path, called(OLD), launch(CELL))
     [earlier] = reusable(called(NOW), tmp_path).values()
     assert earlier.record == launch(CELL)
-    assert earlier.directory == directory.launch_directory(CELL.id, 1)
+    assert earlier.directory == directory
 
 
 @pytest.mark.parametrize(("before", "after", "kept"), [(1, 5, [1]), (5, 2, [1, 2])])
@@ -123,6 +123,15 @@ def test_a_launch_that_failed_for_the_engines_sake_is_made_again(tmp_path: Path)
 def test_a_hang_is_a_finding_like_any_other(tmp_path: Path) -> None:
     stored(tmp_path, called(OLD), launch(CELL, outcome=Outcome.HANG_UNDER_LOAD, reason="no answer"))
     assert found(called(NOW), tmp_path) == {(CELL.id, 1): OLD}
+
+
+def test_a_merged_run_is_no_source(tmp_path: Path) -> None:
+    assert RUN.host
+    assert RUN.engine
+    block = Block(label="bench", run_id=OLD, host=RUN.host, engine=RUN.engine)
+    merged = called(OLD).model_copy(update={"blocks": (block,)})
+    stored(tmp_path, merged, launch(CELL))
+    assert found(called(NOW), tmp_path) == {}
 
 
 def test_a_damaged_run_is_skipped(tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ def total(*patches: str) -> str:
         for patch in patches
     )
     experiment = Experiment(name="sample", axes=("patch",), cells=cells, limits=Limits())
-    return _total(experiment, LockedCells(cells=cells, locks={}, unavailable={}))
+    return _total(experiment, LockedCells(cells=cells, locks={}, unavailable={}), None)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,277 @@
+"""Runs of one experiment joined into one: pure, from records to a record.
+
+A merged run's rounds are those of its runs, one run after the other, so launches of one round are
+always of one machine.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Final, TypeVar
+
+from runner.engine.protocol import EngineInfo
+from runner.errors import UsageError
+from runner.measurement.records import LaunchRecord
+from runner.store.records import Block, CellRecord, Host, Method, RunRecord, UnavailableCell
+
+T = TypeVar("T")
+#: A block, and what the launches of its own run call it: None where that run knows of one machine.
+NamedBlock = tuple[str | None, Block]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Part:
+    """A run to be joined with others; `source` is what the user calls it."""
+
+    source: str
+    run: RunRecord
+    launches: Mapping[str, Sequence[LaunchRecord]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Joined:
+    """A launch of the merged run, and which launch of which part (by its place) it is."""
+
+    record: LaunchRecord
+    part: int
+    was: LaunchRecord
+
+
+@dataclass(frozen=True, kw_only=True)
+class Merged:
+    """The record of the merged run, without an id, and its launches."""
+
+    run: RunRecord
+    launches: tuple[Joined, ...]
+
+
+def _limits(run: RunRecord) -> str:
+    facts = asdict(run.limits) if run.limits else {}
+    return ", ".join(f"{name} {value:g}" for name, value in facts.items())
+
+
+#: What must be the same in all runs, by the name that a user knows it by.
+SAME: Final[Mapping[str, Callable[[RunRecord], object]]] = {
+    "experiment": lambda run: run.experiment,
+    "axes": lambda run: ", ".join(run.axes),
+    "baseline": lambda run: ", ".join(f"{a} {v}" for a, v in run.baseline.items()) or "none",
+    "method version": lambda run: run.method.version,
+}
+#: What need not be the same, but is worth knowing where it is not.
+WORTH_KNOWING: Final[Mapping[str, Callable[[RunRecord], object]]] = {
+    "ab": lambda run: run.method.ab_version,
+    "ab sends its first request alone": lambda run: run.method.ab_first_request_alone,
+    "cells side by side": lambda run: "auto" if run.jobs == 0 else run.jobs,
+    "limits": _limits,
+    "expectations": lambda run: ", ".join(e.place for e in run.expect) or "none",
+}
+
+
+def merge(parts: Sequence[Part], *, command: Sequence[str]) -> Merged:
+    """Join runs; `UsageError` where they are not of one experiment, or one of them comes twice."""
+    _refuse_unlike(parts)
+    _refuse_twice(parts)
+    blocks = _blocks(parts)
+    cells = _cells(parts)
+    first = parts[0].run
+    finished = [part.run.finished_at for part in parts]
+    unavailable = {cell.id: cell for part in parts for cell in part.run.unavailable}
+    run = first.model_copy(
+        update={
+            "run_id": "",
+            "started_at": min(part.run.started_at for part in parts),
+            "finished_at": None if None in finished else max(filter(None, finished)),
+            "command": tuple(command),
+            "method": _method(parts),
+            "launches": max(part.run.launches for part in parts),
+            "jobs": _common([part.run.jobs for part in parts]),
+            "seed": _common([part.run.seed for part in parts]),
+            "cells": tuple(cells.values()),
+            "unavailable": tuple(c for c in unavailable.values() if c.id not in cells),
+            "environments": _union([part.run.environments for part in parts]),
+            "companions": _union([part.run.companions for part in parts]),
+            "left_out": _union([part.run.left_out for part in parts]),
+            "shard": None,
+            "blocks": tuple(block for of_part in blocks for _, block in of_part),
+        }
+    )
+    return Merged(run=run, launches=tuple(_launches(parts, blocks)))
+
+
+def _common(values: Sequence[T]) -> T | None:
+    """What all have, None where they differ."""
+    return values[0] if all(value == values[0] for value in values) else None
+
+
+def _union(mappings: Sequence[Mapping[str, T]]) -> dict[str, T]:
+    """All keys; of one that several have, the first."""
+    return {key: value for mapping in reversed(mappings) for key, value in mapping.items()}
+
+
+# -- what cannot be joined -------------------------------------------------------------------------
+
+
+def _refuse_unlike(parts: Sequence[Part]) -> None:
+    first = parts[0]
+    for part in parts:
+        if part.run.is_imported:
+            raise UsageError(
+                f"{part.source}: imported, from machines that nobody knows; "
+                "`matrix import-ab` takes several reports at once"
+            )
+        for name, of in SAME.items():
+            if of(part.run) != of(first.run):
+                raise UsageError(
+                    f"{part.source}: {name} {of(part.run)}, and {name} {of(first.run)} in "
+                    f"{first.source}; merge runs of one experiment, made by one version"
+                )
+
+
+def _refuse_twice(parts: Sequence[Part]) -> None:
+    """The same launch, in whatever run and under whatever number, is one observation."""
+    seen: dict[str, int] = {}
+    for place, part in enumerate(parts):
+        for of_cell in part.launches.values():
+            for launch in of_cell:
+                made = launch.model_dump_json(exclude={"launch", "block", "reused_from"})
+                if (other := seen.setdefault(made, place)) != place:
+                    raise UsageError(
+                        f"{part.source}: launch {launch.launch} of {launch.cell} is also in "
+                        f"{parts[other].source}; leave one of them out, or measure with --fresh"
+                    )
+
+
+# -- machines --------------------------------------------------------------------------------------
+
+
+def _blocks(parts: Sequence[Part]) -> list[list[NamedBlock]]:
+    """The blocks of each part, labelled so that each machine has one label in all of them."""
+    labels: dict[tuple[Host, EngineInfo], str] = {}
+    found = []
+    for part in parts:
+        own = []
+        for name, block in _own_blocks(part):
+            machine = (block.host, block.engine)
+            if machine not in labels:
+                labels[machine] = _label(block.host.hostname, [*labels.values()])
+            own.append((name, block.model_copy(update={"label": labels[machine]})))
+        found.append(own)
+    return found
+
+
+def _own_blocks(part: Part) -> list[NamedBlock]:
+    run = part.run
+    if run.blocks:
+        return [(block.label, block) for block in run.blocks]
+    if run.host is None or run.engine is None:
+        raise UsageError(f"{part.source}: does not say where it was measured")
+    alone = Block(label="", run_id=run.run_id, host=run.host, engine=run.engine)
+    return [(None, alone)]
+
+
+def _label(hostname: str, taken: Sequence[str]) -> str:
+    """The host's name, with a number where another machine has it."""
+    same = sum(label == hostname or label.startswith(f"{hostname}#") for label in taken)
+    return f"{hostname}#{same + 1}" if same else hostname
+
+
+def _launches(parts: Sequence[Part], blocks: Sequence[Sequence[NamedBlock]]) -> Iterator[Joined]:
+    """All launches, renumbered: a part's rounds follow those of the parts before it."""
+    rounds = 0
+    for place, (part, own) in enumerate(zip(parts, blocks, strict=True)):
+        labels = {name: block.label for name, block in own}
+        made = [launch for of_cell in part.launches.values() for launch in of_cell]
+        for launch in made:
+            update = {"launch": rounds + launch.launch, "block": labels[launch.block]}
+            yield Joined(record=launch.model_copy(update=update), part=place, was=launch)
+        rounds += max((launch.launch for launch in made), default=0)
+
+
+# -- cells -----------------------------------------------------------------------------------------
+
+
+def _cells(parts: Sequence[Part]) -> dict[str, CellRecord]:
+    """Every cell once. `UsageError` for one that was not loaded alike everywhere."""
+    cells: dict[str, tuple[CellRecord, Part]] = {}
+    for part in parts:
+        for cell in part.run.cells:
+            first, other = cells.setdefault(cell.id, (cell, part))
+            if _load(first) != _load(cell):
+                raise UsageError(
+                    f"{part.source}: {cell.id} is {_load(cell)}, and {_load(first)} in "
+                    f"{other.source}; merge runs of one load"
+                )
+    return {name: cell for name, (cell, _) in cells.items()}
+
+
+def _load(cell: CellRecord) -> str:
+    does = " ".join([str(cell.workload), *cell.workload_parameters.values()])
+    return f"{does}, {cell.server}, ab -c {cell.concurrency} -n {cell.requests}"
+
+
+# -- what a reader should know ---------------------------------------------------------------------
+
+
+def _method(parts: Sequence[Part]) -> Method:
+    """The first run's, but for what they do not have in common, with remarks on what differs."""
+    methods = [part.run.method for part in parts]
+    remarks = [note for method in methods for note in method.notes]
+    remarks += [*_differences(parts), *_locks(parts), *_refused(parts), *_lost(parts)]
+    alone = _common([method.ab_first_request_alone for method in methods])
+    return methods[0].model_copy(
+        update={
+            "ab_version": _common([method.ab_version for method in methods]),
+            "ab_first_request_alone": alone,
+            "notes": tuple(dict.fromkeys(remarks)),
+        }
+    )
+
+
+def _differences(parts: Sequence[Part]) -> Iterator[str]:
+    for name, of in WORTH_KNOWING.items():
+        runs: dict[str, list[str]] = {}
+        for part in parts:
+            runs.setdefault(str(of(part.run)), []).append(_called(part))
+        if len(runs) > 1:
+            said = "; ".join(f"{value} ({', '.join(ids)})" for value, ids in runs.items())
+            yield f"Not alike in all runs: {name}: {said}."
+
+
+def _locks(parts: Sequence[Part]) -> Iterator[str]:
+    """Cells of one name that were locked to different packages."""
+    digests: dict[str, set[str]] = {}
+    for part in parts:
+        for cell in part.run.cells:
+            environment = part.run.environments.get(cell.environment or "")
+            digests.setdefault(cell.id, set()).add(environment.lock_digest if environment else "")
+    unlike = [cell for cell, found in digests.items() if len(found) > 1]
+    if unlike:
+        yield f"Locked to different packages in different runs: {', '.join(unlike)}."
+
+
+def _refused(parts: Sequence[Part]) -> Iterator[str]:
+    """Cells that one run measured and another could not."""
+    measured = {cell.id for part in parts for cell in part.run.cells}
+    for part in parts:
+        refused = [cell for cell in part.run.unavailable if cell.id in measured]
+        for cell in refused:
+            yield f"{cell.id} was {_why(cell)} in {_called(part)}."
+
+
+def _why(cell: UnavailableCell) -> str:
+    return f"{cell.outcome} ({cell.reason})"
+
+
+def _lost(parts: Sequence[Part]) -> Iterator[str]:
+    """Shards of which there is no run."""
+    present = {part.run.shard for part in parts if part.run.shard}
+    for number in sorted({int(shard.partition("/")[2]) for shard in present}):
+        every = [f"{index}/{number}" for index in range(1, number + 1)]
+        if missing := [shard for shard in every if shard not in present]:
+            yield f"No run of shard {', '.join(missing)}: it had no cells, or was lost."
+
+
+def _called(part: Part) -> str:
+    shard = f", shard {part.run.shard}" if part.run.shard else ""
+    return f"run {part.run.run_id}{shard}"
