@@ -36,7 +36,7 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--cells", type=int, help="cells (plan, cost, setup, coscheduling)")
     made.add_argument("--requests", type=int, help="requests per launch")
     made.add_argument("--launches", type=int, help="launches (overhead, cost, fidelity, aa)")
-    made.add_argument("--runs", type=Path, nargs="+", default=[], help="aa: run directories")
+    made.add_argument("--runs", type=Path, nargs=2, default=[], help="aa: two run directories")
     return made
 
 

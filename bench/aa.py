@@ -1,22 +1,26 @@
-"""A against A: how often two runs of the same cell are said to differ.
+"""A against A: how often two runs of the same cells are said to differ.
 
-Launches of a cell are dealt at random into two runs of `n` launches each, without replacement where
-there are 2 n of them and with replacement otherwise; pairs make tables of 26, each judged by the
-report's own rule. `n` is the fewest launches that allow a verdict in such a table: with fewer the
-rule never says that anything differs. Real launches: those of `--runs DIR…`, else of every run in
-`results/` with enough of them, else of a run of `smoke` made for it.
+Two real runs, `--runs RUN_A RUN_B` or two of `smoke` made for it, are compared as `matrix compare`
+does: what drifts between runs is in them. As they are one table of a few dozen cells, the launches
+of both together are then dealt at random into many more such tables, two sides a cell, without
+replacement where there are enough of them. All launches are real; a side has as many as a verdict
+in a table of 26 needs, for with fewer the rule never says that anything differs.
 """
 
 from __future__ import annotations
 
 import random
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 
 from bench.measured import PROJECT_MATRIX, measured
-from bench.options import REPOSITORY, Options, figure
+from bench.options import Options, figure
+from runner.errors import UsageError
+from runner.measurement.outcome import Outcome
 from runner.measurement.records import LaunchRecord
+from runner.report.compare import Change, compare
 from runner.report.speedup import rate_of
 from runner.report.statistics import (
     ENOUGH_FOR_INTERVAL,
@@ -26,81 +30,144 @@ from runner.report.statistics import (
     differences,
     launches_needed,
 )
-from runner.store.run_directory import RunDirectory
+from runner.store.records import RunRecord
+from runner.store.run_directory import RunDirectory, open_run
 from runner.workflow.choice import Choice
 
 TABLE, TABLES, SEED = 26, 40, 1
+ENOUGH_PAIRS = 200
 GOAL = 0.01
 DIFFERS = {Difference.FASTER, Difference.SLOWER}
+
+#: A run and its launches by cell: what `compare` takes.
+Side = tuple[RunRecord, Mapping[str, Sequence[LaunchRecord]]]
 Rates = list[list[float]]
 
 
 def run(options: Options) -> Iterator[str]:
-    """The share of false verdicts, with the threshold and by the test alone."""
-    rates = stored_rates(options.runs or _runs_of_project())
-    if not rates and not options.runs:
-        yield "  no run with launches enough: measuring `smoke`"
-        rates = measured_rates(options)
+    """Shares of false verdicts, with the threshold and by the test alone: of the runs, of deals."""
+    with ExitStack() as stack:
+        if not options.runs:
+            yield "  measuring `smoke` twice"
+            temporary = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+            first, second = (measured_run(options, temporary / name) for name in "ab")
+        elif len(options.runs) == 2:
+            first, second = (read(path) for path in options.runs)
+        else:
+            raise UsageError("aa --runs takes two run directories of the same experiment")
+    yield from compared(first, second)
+    rates = pooled(first, second)
     if not rates:
-        yield f"  no cell of these runs has {ENOUGH_FOR_INTERVAL} launches with figures"
+        yield f"  no cell has {ENOUGH_FOR_INTERVAL} launches with figures: nothing to deal"
         return
-    yield from judged(rates, launches_needed(TABLE), TABLES)
+    yield from dealt(rates, launches_needed(TABLE), TABLES)
 
 
-def judged(rates: Rates, launches: int, tables: int) -> Iterator[str]:
-    """Deal the launches, judge the tables, count."""
+def read(path: Path) -> Side:
+    """A stored run; `UsageError` where it is none."""
+    return _side(open_run(path.parent.parent, str(path)))
+
+
+def measured_run(options: Options, results: Path) -> Side:
+    """A run of `smoke` with as many launches as a verdict needs, nothing of it used again."""
+    choice = Choice(
+        file=PROJECT_MATRIX,
+        experiment="smoke",
+        requests=options.requests,
+        launches=options.launches or launches_needed(TABLE),
+    )
+    return _side(measured(choice, results, jobs=None, cells=options.cells).directory)
+
+
+def _side(directory: RunDirectory) -> Side:
+    return directory.read_run(), directory.launches()
+
+
+# -- two real runs ---------------------------------------------------------------------------------
+
+
+def compared(first: Side, second: Side) -> Iterator[str]:
+    """What `matrix compare` says of the two runs."""
+    comparison = compare(first, second)
+    yield from (f"  not measured alike: {doubt}" for doubt in comparison.doubts)
+    for cell in comparison.cells:
+        if isinstance(cell.change, Change):
+            yield f"  {cell.cell}: {cell.change} ({cell.old} → {cell.new})"
+    cells = [cell.cell for cell in comparison.cells if cell.ratio is not None]
+    yield figure("two runs: cell pairs: launches a side", f"{len(cells)}: {sizes(cells, first)}")
+    for threshold in (THRESHOLD, 0.0):
+        found = compare(first, second, threshold=threshold).cells
+        verdicts = [cell.change for cell in found if isinstance(cell.change, Difference)]
+        yield from false_share("two runs", verdicts, threshold)
+
+
+def sizes(cells: Sequence[str], side: Side) -> str:
+    """How many launches with figures the cells have: `7`, or `5–7` where not all have as many."""
+    numbers = [len([x for x in side[1][cell] if x.outcome.has_figures]) for cell in cells] or [0]
+    return "–".join(str(number) for number in sorted({min(numbers), max(numbers)}))
+
+
+def false_share(
+    what: str, verdicts: Sequence[Change | Difference], threshold: float
+) -> Iterator[str]:
+    """How many of the verdicts that could say so say that A differs from A."""
+    able = [verdict for verdict in verdicts if verdict is not Difference.TOO_FEW]
+    if len(able) < len(verdicts) and threshold:
+        yield f"    (of {len(verdicts)}, {len(verdicts) - len(able)} with too few launches)"
+    false = sum(verdict in DIFFERS for verdict in able)
+    share = false / max(1, len(able))
+    yield figure(
+        f"{what}: said to differ, threshold {threshold:.0%}",
+        f"{share:.2%} ({false} of {len(able)})",
+        "≤ 1 %" if threshold else "",
+        met=share <= GOAL if threshold and able else None,
+    )
+
+
+# -- the same launches, dealt ----------------------------------------------------------------------
+
+
+def pooled(*sides: Side) -> Rates:
+    """Requests/s of each cell's launches of all sides, of the cells that have enough.
+
+    A launch that one run took over from the other is one launch, and another outcome is another
+    cell.
+    """
+    pools: dict[tuple[str, Outcome], dict[tuple[str, int], float]] = {}
+    for record, launches in sides:
+        for launch in (launch for of_cell in launches.values() for launch in of_cell):
+            if launch.ab and launch.outcome.has_figures:
+                pool = pools.setdefault((launch.cell, launch.outcome), {})
+                made_in = launch.reused_from or record.run_id
+                pool[made_in, launch.launch] = rate_of(launch.ab)
+    return [[*pool.values()] for pool in pools.values() if len(pool) >= ENOUGH_FOR_INTERVAL]
+
+
+def dealt(rates: Rates, launches: int, tables: int) -> Iterator[str]:
+    """Deal the launches, judge the tables by the report's own rule, count."""
     generator = random.Random(SEED)  # noqa: S311 - an order, not a secret
-    dealt = [
+    deals = [
         [deal(generator.choice(rates), launches, generator) for _ in range(TABLE)]
         for _ in range(tables)
     ]
-    whole = sum(len(launches_) >= 2 * launches for launches_ in rates)
-    yield figure("cells with launches, of them enough to deal them whole", f"{len(rates)}, {whole}")
-    yield figure("pairs: launches a side", f"{tables * TABLE}: {launches}")
-    for threshold, goal in ((THRESHOLD, "≤ 1 %"), (0.0, "")):
-        verdicts = [differences(table, threshold=threshold) for table in dealt]
-        false = sum(verdict in DIFFERS for table in verdicts for verdict in table)
-        share = false / (tables * TABLE)
-        name = f"said to differ, threshold {threshold:.0%}"
-        yield figure(name, f"{share:.2%} ({false})", goal, met=share <= GOAL if goal else None)
+    whole = sum(len(of_cell) >= 2 * launches for of_cell in rates)
+    yield figure("dealt: cells, of them with launches enough", f"{len(rates)}, {whole}")
+    pairs = tables * TABLE
+    yield figure(
+        "dealt: cell pairs: launches a side",
+        f"{pairs}: {launches}",
+        f"≥ {ENOUGH_PAIRS} pairs",
+        met=pairs >= ENOUGH_PAIRS,
+    )
+    for threshold in (THRESHOLD, 0.0):
+        verdicts = [v for table in deals for v in differences(table, threshold=threshold)]
+        yield from false_share("dealt", verdicts, threshold)
 
 
 def deal(rates: Sequence[float], launches: int, generator: random.Random) -> Comparison:
-    """Two runs of one cell."""
+    """Two sides of one cell."""
     if len(rates) >= 2 * launches:
         drawn = generator.sample(rates, 2 * launches)
     else:
         drawn = generator.choices(rates, k=2 * launches)
     return Comparison(values=tuple(drawn[:launches]), reference=tuple(drawn[launches:]))
-
-
-def _runs_of_project() -> tuple[Path, ...]:
-    return tuple(path.parent for path in (REPOSITORY / "results").glob("*/*/run.json"))
-
-
-def stored_rates(runs: Sequence[Path]) -> Rates:
-    """Requests/s of the launches of each cell that has enough of them, run by run."""
-    cells = [
-        rates_of(launches)
-        for path in runs
-        for launches in RunDirectory(results=path.parent.parent, path=path).launches().values()
-    ]
-    return [rates for rates in cells if len(rates) >= ENOUGH_FOR_INTERVAL]
-
-
-def rates_of(launches: Sequence[LaunchRecord]) -> list[float]:
-    """Requests/s of the launches that have figures."""
-    return [rate_of(x.ab) for x in launches if x.ab and x.outcome.has_figures]
-
-
-def measured_rates(options: Options) -> Rates:
-    """Launches of `smoke`, enough to deal them whole."""
-    choice = Choice(
-        file=PROJECT_MATRIX,
-        experiment="smoke",
-        requests=options.requests,
-        launches=options.launches or 2 * launches_needed(TABLE),
-    )
-    with tempfile.TemporaryDirectory() as name:
-        done = measured(choice, Path(name), jobs=None, cells=options.cells)
-        return [rates_of(launches) for launches in done.launches.values()]

@@ -298,6 +298,17 @@ def _usage(error: typer.TyperException) -> str:
     return f"{said.rstrip('.')}; `matrix --help` and `matrix COMMAND --help` list what there is"
 
 
+def _refused(error: OSError) -> str:
+    """What the system refused that nobody foresaw: where, why, and what may mend it."""
+    said = str(error.strerror or error)
+    if not error.filename:
+        return f"the system refused: {said}; see to its disk, permissions and open files"
+    return (
+        f"{error.filename}: {said}; mend its permissions, or what stands there in place of a file "
+        "or a directory, or pass another path"
+    )
+
+
 def main() -> None:
     """Run the command line and exit: the only place that does."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)
@@ -327,4 +338,7 @@ def main() -> None:
             f"error: the engine failed: {error}; what was measured is stored: see to the engine "
             "(`matrix doctor`), and the same command goes on from there"
         )
+    except OSError as error:
+        code = UsageError.exit_code
+        _say(f"error: {_refused(error)}")
     sys.exit(code)

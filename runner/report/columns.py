@@ -78,13 +78,14 @@ FIGURES: Final = (
     Column(key="speedup", heading="× baseline", show=ratio, spread=True),
     Column(key="p50_ms", heading="p50 ms", show=milliseconds),
     Column(key="p90_ms", heading="p90 ms", show=milliseconds),
-    Column(key="p99_ms", heading="p99 ms", show=milliseconds),
+    Column(key="p99_ms", heading="p99 ms", show=milliseconds, spread=True),
     Column(key="max_ms", heading="max ms", show=milliseconds),
-    Column(key="cpu_ms_per_request", heading="CPU ms/request", show=two_decimals),
+    Column(key="cpu_ms_per_request", heading="CPU ms/request", show=two_decimals, spread=True),
     Column(key="peak_rss_mib", heading="peak RSS MiB", show=whole),
     Column(key="peak_threads", heading="threads", show=whole),
 )
 OVERFLOWS: Final = Column(key="listen_overflows", heading="queue overflows", show=whole)
+RETRANSMITS: Final = Column(key="syn_retransmits", heading="SYN retries", show=whole)
 VERDICT: Final = Column(key="verdict", heading="against baseline")
 LAUNCHES: Final = Column(key="launches", heading="launches", show=whole)
 OUTCOME: Final = Column(key="outcome", heading="outcome")
@@ -102,8 +103,8 @@ def columns_for(rows: Sequence[Row], run: RunRecord) -> list[Column]:
     """The columns of the rows' table, in their order."""
     axes = [Column(key=axis, heading=axis) for axis in shown_axes(rows, run)]
     repeated = [VERDICT, LAUNCHES] if any(row.launches > 1 for row in rows) else []
-    overflown = [OVERFLOWS] if any(row.listen_overflows for row in rows) else []
-    return [*axes, OUTCOME, *FIGURES, *overflown, *repeated]
+    seen = [c for c in (OVERFLOWS, RETRANSMITS) if any(row.value(c.key) for row in rows)]
+    return [*axes, OUTCOME, *FIGURES, *seen, *repeated]
 
 
 def _varies(rows: Iterable[Row], axis: str) -> bool:

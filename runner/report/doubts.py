@@ -8,8 +8,8 @@ from dataclasses import asdict, dataclass
 from runner.report.pairing import Pair
 from runner.report.row import Row
 from runner.report.speedup import Launches
-from runner.report.text import NOT_KNOWN, known, work
-from runner.store.records import CellRecord, RunRecord, UnavailableCell
+from runner.report.text import NOT_KNOWN, known, workload_text
+from runner.store.records import CellRecord, CompanionRecord, RunRecord, UnavailableCell
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,11 +27,13 @@ def doubts(before: Side, after: Side, pairs: Sequence[Pair]) -> Iterator[str]:
     First of them: launches that are the same on both sides, which cannot differ from themselves.
     """
     yield from _same_launches(before, after)
+    yield from _disturbed_launches(before, after)
     old, new = _conditions(before.run), _conditions(after.run)
     for name in old:
         if name in new and old[name] != new[name]:
             yield f"{name}: {known(old[name])} → {known(new[name])}"
     yield from _base_doubts(before.run, after.run)
+    yield from _companion_doubts(before.run, after.run)
     yield from _cell_doubts(before, after, pairs)
 
 
@@ -42,6 +44,16 @@ def _same_launches(before: Side, after: Side) -> Iterator[str]:
             f"the same launches on both sides: {same} of {len(new)}, taken over from an earlier "
             "run; `matrix run --fresh` measures anew"
         )
+
+
+def _disturbed_launches(before: Side, after: Side) -> Iterator[str]:
+    """They count like the others, on whichever side they are."""
+    counts = []
+    for side in (before, after):
+        launches = [launch for of_cell in side.launches.values() for launch in of_cell]
+        counts.append((sum(bool(launch.disturbed) for launch in launches), len(launches)))
+    if any(disturbed for disturbed, _ in counts):
+        yield "disturbed launches: {} of {} → {} of {}".format(*counts[0], *counts[1])
 
 
 def _origins(side: Side) -> set[tuple[str, str, int]]:
@@ -119,6 +131,19 @@ def _bases(run: RunRecord) -> dict[str, str]:
     }
 
 
+def _companion_doubts(old: RunRecord, new: RunRecord) -> Iterator[str]:
+    """What cells of both runs talk to, where it is not the same."""
+    for name in old.companions:
+        if name in new.companions and old.companions[name] != new.companions[name]:
+            before, after = (_companion(run.companions[name]) for run in (old, new))
+            yield f"companion {name}: {before} → {after}"
+
+
+def _companion(record: CompanionRecord) -> str:
+    versions = "".join(f"{name} {version}, " for name, version in record.versions.items())
+    return f"{versions}image {record.image_id.removeprefix('sha256:')[:12]}"
+
+
 def _cell_doubts(before: Side, after: Side, pairs: Sequence[Pair]) -> Iterator[str]:
     """Cells held against each other that were not given the same thing, those alike in one line."""
     measured = [
@@ -130,6 +155,7 @@ def _cell_doubts(before: Side, after: Side, pairs: Sequence[Pair]) -> Iterator[s
     for pair in measured:
         for words in (
             *_loads(pair),
+            *_orders(pair),
             *_versions(before.run, after.run, pair),
             *_ceilings(before.rows[pair.old.id], after.rows[pair.new.id], pair),
         ):
@@ -145,9 +171,16 @@ def _loads(pair: Pair) -> Iterator[str]:
         yield f"{old} → {new}"
 
 
+def _orders(pair: Pair) -> Iterator[str]:
+    """When the patch is applied; of an imported cell and one of an earlier release nobody knows."""
+    old, new = pair.old.order, pair.new.order
+    if old and new and old != new:
+        yield f"order of patching: {old} → {new}"
+
+
 def _load(cell: CellRecord) -> str:
     server = cell.server or f"server {NOT_KNOWN}"
-    return f"{server}, {work(cell)}, ab -c {cell.concurrency} -n {cell.requests}"
+    return f"{server}, {workload_text(cell)}, ab -c {cell.concurrency} -n {cell.requests}"
 
 
 def _versions(old: RunRecord, new: RunRecord, pair: Pair) -> Iterator[str]:

@@ -9,8 +9,8 @@ from typing import Final
 from runner.engine.protocol import EngineInfo
 from runner.measurement.outcome import Outcome
 from runner.report.row import Row
-from runner.report.text import NOT_KNOWN, one_line
-from runner.store.records import CellRecord, Host, RunRecord
+from runner.report.text import one_line, workload_text
+from runner.store.records import Host, RunRecord
 
 CLOSED_LOOP: Final = (
     "Percentiles are those of a closed loop of clients: while the server stalls they send nothing, "
@@ -37,6 +37,7 @@ def notes(rows: Sequence[Row], run: RunRecord) -> tuple[Note, ...]:
         Note(heading="Measured", items=_measured(run)),
         Note(heading="Reasons", items=_reasons(rows, _has_reason, with_outcome=True)),
         Note(heading="Disturbed", items=_grouped(rows, lambda row: row.disturbed)),
+        Note(heading="Not paired", items=_grouped(rows, lambda row: row.not_paired)),
         Note(heading="Measured before", items=_grouped(rows, lambda row: row.reused_from)),
         Note(heading="Unavailable", items=_reasons(rows, _is(Outcome.UNAVAILABLE))),
         Note(heading="Build failed", items=_reasons(rows, _is(Outcome.BUILD_FAILED))),
@@ -48,7 +49,7 @@ def notes(rows: Sequence[Row], run: RunRecord) -> tuple[Note, ...]:
 def _measured(run: RunRecord) -> tuple[str, ...]:
     launches = run.launches
     cells = (*run.cells, *run.unavailable)
-    workloads = _alternatives(_workload(c, run.axes) for c in cells)
+    workloads = _alternatives(workload_text(c, without=run.axes) for c in cells)
     loads = _alternatives(f"ab -c {c.concurrency} -n {c.requests}" for c in cells)
     times = "once" if launches == 1 else f"{launches} times, medians shown"
     items = (
@@ -81,18 +82,6 @@ def _where(run: RunRecord) -> Iterator[str]:
 def _machine(host: Host, engine: EngineInfo) -> str:
     machine = f"{host.cpus} × {host.cpu_model or 'CPU'}, {host.memory_bytes / 2**30:.1f} GiB"
     return f"{machine}, {host.os}, kernel {host.kernel}; engine {engine.version}."
-
-
-def _workload(cell: CellRecord, axes: Sequence[str]) -> str:
-    """What the cell's requests do: its parameters, but for those that are columns."""
-    parts = [cell.workload or f"workload {NOT_KNOWN}"]
-    parameters = cell.workload_parameters
-    if not parameters and cell.workload_seconds is not None:  # a run of an earlier release
-        parameters = {"seconds": f"{cell.workload_seconds:g}"}
-    for name, value in parameters.items():
-        if name not in axes:
-            parts.append(f"{value} s" if name == "seconds" else f"{name} {value}")
-    return " ".join(parts)
 
 
 def _alternatives(texts: Iterable[str]) -> str:

@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from statistics import median, median_high
 from typing import Final
 
 from runner.measurement.outcome import Outcome
 from runner.measurement.records import LaunchRecord
 from runner.report.axes import axes_of, further_axes, natural_key
+from runner.report.figures import figures_of
 from runner.report.row import KEYS, Row
-from runner.report.speedup import rate_of, with_speedup
-from runner.report.statistics import THRESHOLD, median_estimate
+from runner.report.speedup import with_speedup
+from runner.report.statistics import THRESHOLD
 from runner.store.records import CellRecord, RunRecord, UnavailableCell
 
 #: From the mildest to the worst. An engine error says nothing of the cell, so all else outranks it.
@@ -65,7 +65,7 @@ def _measured(run: RunRecord, cell: CellRecord, launches: Sequence[LaunchRecord]
         disturbed=_share(launches, [launch.disturbed for launch in launches]),
         reused_from=_reused(launches),
     )
-    return _with_figures(row, [launch for launch in launches if launch.outcome is outcome])
+    return replace(row, **figures_of([one for one in launches if one.outcome is outcome]))
 
 
 def _unavailable(run: RunRecord, cell: UnavailableCell) -> Row:
@@ -123,50 +123,3 @@ def _reused(launches: Sequence[LaunchRecord]) -> str | None:
         else None
         for launch in launches
     )
-
-
-def _with_figures(row: Row, launches: Sequence[LaunchRecord]) -> Row:
-    """The row with the figures of its launches, all of them of the row's outcome.
-
-    Failures are counts that the load showed, not performance: every outcome keeps them.
-    """
-    ab = [launch.ab for launch in launches if launch.ab]
-    row = replace(
-        row,
-        failed_requests=max((figures.failed for figures in ab), default=None),
-        non_2xx=max((figures.non_2xx for figures in ab), default=None),
-    )
-    if row.outcome is None or not row.outcome.has_figures:
-        return row
-    used = [launch.resources for launch in launches if launch.resources]
-    rates = [rate_of(figures) for figures in ab]
-    rate = median_estimate(rates) if rates else None
-    ceiling = _median(launch.ceiling_rps for launch in launches)
-    return replace(
-        row,
-        requests=median_high(launch.requests for launch in launches),
-        requests_per_second=rate.median if rate else None,
-        requests_per_second_low=rate.low if rate else None,
-        requests_per_second_high=rate.high if rate else None,
-        requests_per_second_min=min(rates, default=None),
-        requests_per_second_max=max(rates, default=None),
-        ceiling_rps=ceiling,
-        efficiency=rate.median / ceiling if rate and ceiling else None,
-        time_taken_s=_median(figures.time_taken_s for figures in ab),
-        mean_ms=_median(figures.mean_ms for figures in ab),
-        p50_ms=_median(figures.p50_ms for figures in ab),
-        p90_ms=_median(figures.p90_ms for figures in ab),
-        p99_ms=_median(figures.p99_ms for figures in ab),
-        max_ms=_median(figures.max_ms for figures in ab),
-        cpu_ms_per_request=_median(resources.cpu_ms_per_request for resources in used),
-        peak_rss_mib=_median(resources.peak_rss_mib for resources in used),
-        peak_threads=median_high(r.peak_threads for r in used) if used else None,
-        listen_overflows=max(
-            (r.listen_overflows for r in used if r.listen_overflows is not None), default=None
-        ),
-    )
-
-
-def _median(values: Iterable[float | None]) -> float | None:
-    known = [value for value in values if value is not None]
-    return median(known) if known else None

@@ -7,16 +7,23 @@ from pathlib import Path
 from typing import Final
 
 from runner.errors import UsageError
-from runner.measurement.records import LaunchRecord
+from runner.measurement.records import LaunchRecord, Resources
 from runner.report.notes import CLOSED_LOOP
 from runner.report.row import Row
 from runner.report.rows import collate
-from runner.report.text import known, suggestion, work
+from runner.report.text import known, suggestion, workload_text
 from runner.store.records import CellRecord, RunRecord
 from runner.store.run_directory import RunDirectory
 
 #: A launch's files that are for reading, in the order to read them. Others are named only.
-READABLE: Final = ("ab.txt", "server.log", "stacks.txt", "sockets.txt", "removal-error.txt")
+READABLE: Final = (
+    "ab.txt",
+    "server.log",
+    "companion.log",
+    "stacks.txt",
+    "sockets.txt",
+    "removal-error.txt",
+)
 
 
 def show(directory: RunDirectory, cell_id: str, commands: Sequence[str]) -> str:
@@ -31,6 +38,7 @@ def show(directory: RunDirectory, cell_id: str, commands: Sequence[str]) -> str:
     sections = [
         _section(cell_id, _summary(run, cell, row)),
         *(_launch(directory, launch) for launch in launches),
+        _section("Disturbed, and made again", _disturbed(directory, cell_id)),
         _section("By hand", commands),
     ]
     return "\n".join(section for section in sections if section)
@@ -52,7 +60,7 @@ def _summary(run: RunRecord, cell: CellRecord, row: Row) -> Iterator[str]:
     python, patch, server = known(cell.python), known(cell.patch), known(cell.server)
     yield f"Python {python}, patch {patch}, server {server}"
     yield from (f"{name} {version}" for name, version in cell.packages.items())
-    yield f"workload: {work(cell)}"
+    yield f"workload: {workload_text(cell)}"
     yield f"load: ab -c {cell.concurrency} -n {cell.requests}"
     if cell.image:
         yield f"image: {cell.image}"
@@ -88,8 +96,53 @@ def _facts(launch: LaunchRecord) -> Iterator[str]:
         yield f"ceiling {launch.ceiling_rps:.2f} requests/s"
     if launch.ab is not None:
         yield f"server software: {launch.ab.server_software or 'not said'}"
-        yield f"{launch.ab.requests_per_second:.2f} requests/s"
+        yield _rate(launch)
         yield CLOSED_LOOP
+    if launch.resources is not None:
+        yield from _used(launch.resources)
+
+
+def _used(used: Resources) -> Iterator[str]:
+    """What the server used over the load, and what the machine and the network did to it."""
+    user_ms, system_ms = used.cpu_user_ms, used.cpu_system_ms
+    yield (
+        f"CPU {used.cpu_ms_per_request:.2f} ms/request "
+        f"({user_ms:.0f} ms user, {system_ms:.0f} ms system)"
+    )
+    yield f"peak RSS {used.peak_rss_mib:.1f} MiB, {used.peak_threads} threads at most"
+    yield (
+        f"context switches: {known(used.voluntary_switches)} voluntary, "
+        f"{known(used.involuntary_switches)} involuntary"
+    )
+    yield (
+        f"waits for a CPU: {_ms(used.run_queue_delay_ms)}, "
+        f"of them by ab {_ms(used.loadgen_run_queue_delay_ms)}"
+    )
+    share = used.loadgen_cpu_share
+    yield f"ab's share of a CPU: {known(None if share is None else f'{share:.1%}')}"
+    yield f"throttled: {_ms(used.throttled_ms)}"
+    overflows, drops = known(used.listen_overflows), known(used.listen_drops)
+    yield f"listen queue: {overflows} overflows, {drops} drops"
+    yield f"SYN retransmits: {known(used.syn_retransmits)}"
+
+
+def _ms(value: float | None) -> str:
+    return known(None if value is None else f"{value:.1f} ms")
+
+
+def _disturbed(directory: RunDirectory, cell_id: str) -> list[str]:
+    """The attempts that were not left alone: why, their rate, and where their files are."""
+    return [
+        f"launch {attempt.launch}, attempt {attempt.attempt}: {attempt.disturbed}; {_rate(attempt)}"
+        f"; in {directory.disturbed_directory(attempt)}"
+        for attempt in directory.disturbed(cell_id)
+    ]
+
+
+def _rate(launch: LaunchRecord) -> str:
+    if launch.ab is None:
+        return str(launch.outcome)
+    return f"{launch.ab.requests_per_second:.2f} requests/s"
 
 
 def _text(path: Path) -> str:

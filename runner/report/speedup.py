@@ -4,17 +4,38 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from statistics import median
+from typing import Final, NamedTuple
 
 from runner.measurement.records import AbFigures, LaunchRecord
 from runner.report.axes import axes_of
 from runner.report.canonical import CanonicalIndex
 from runner.report.row import Row
-from runner.report.statistics import Comparison, differences, paired_ratio
+from runner.report.statistics import Comparison, differences, median_estimate
 from runner.store.records import CellRecord, RunRecord
 
 Launches = Mapping[str, Sequence[LaunchRecord]]
-#: A round by its machine, None where the run knows of one only, and its number.
-Round = tuple[str | None, int]
+
+
+class Round(NamedTuple):
+    """A round of the run that a launch was made in.
+
+    `machine` and `run` are None where the run at hand knows of one machine only, and where the
+    launch is its own.
+    """
+
+    machine: str | None
+    run: str | None
+    number: int
+
+
+OTHER_RUNS: Final = (
+    "not paired with the baseline: measured in different runs; what drifted between them is in "
+    "the ratio, which is that of the medians, and in the verdict"
+)
+NO_SHARED_ROUND: Final = (
+    "not paired with the baseline: no round has figures of both; the ratio is that of the medians"
+)
 
 
 def rate_of(figures: AbFigures) -> float:
@@ -25,9 +46,12 @@ def rate_of(figures: AbFigures) -> float:
 
 
 def rates_by_round(row: Row, launches: Launches) -> dict[Round, float]:
-    """Rate of each of the row's launches that its figures are made of, by the round."""
+    """Rate of each of the row's launches that its figures are made of, by its round.
+
+    A launch taken over from an earlier run belongs to a round of that run: it is another day's.
+    """
     return {
-        (launch.block, launch.launch): rate_of(launch.ab)
+        Round(launch.block, launch.reused_from, launch.launch): rate_of(launch.ab)
         for launch in launches.get(row.cell, ())
         if launch.ab and launch.outcome is row.outcome and launch.outcome.has_figures
     }
@@ -65,20 +89,29 @@ def _within_machines(
     own: Mapping[Round, float], base: Mapping[Round, float]
 ) -> tuple[Mapping[Round, float], Mapping[Round, float]]:
     """Both, without the rounds of a machine that only one of them ran on: it would be compared."""
-    shared = {machine for machine, _ in own} & {machine for machine, _ in base}
+    shared = {round_.machine for round_ in own} & {round_.machine for round_ in base}
     return (
-        {round_: rate for round_, rate in own.items() if round_[0] in shared},
-        {round_: rate for round_, rate in base.items() if round_[0] in shared},
+        {round_: rate for round_, rate in own.items() if round_.machine in shared},
+        {round_: rate for round_, rate in base.items() if round_.machine in shared},
     )
 
 
 def _faster(row: Row, own: Mapping[Round, float], base: Mapping[Round, float]) -> Row:
-    """The row with its ratio to the baseline, round by round where they share rounds."""
-    rounds = sorted(own.keys() & base.keys())
-    if not rounds:
-        return row
-    ratio = paired_ratio([own[r] for r in rounds], [base[r] for r in rounds])
-    return replace(row, speedup=ratio.median, speedup_low=ratio.low, speedup_high=ratio.high)
+    """The row with its ratio to the baseline: round by round, or of the medians and saying so."""
+    ratios = [own[round_] / base[round_] for round_ in own if round_ in base]
+    if not ratios:
+        ratio = median(own.values()) / median(base.values())
+        same_run = {round_.run for round_ in own} & {round_.run for round_ in base}
+        return replace(row, speedup=ratio, not_paired=NO_SHARED_ROUND if same_run else OTHER_RUNS)
+    estimate = median_estimate(ratios)
+    return replace(
+        row,
+        speedup=estimate.median,
+        speedup_low=estimate.low,
+        speedup_high=estimate.high,
+        speedup_min=min(ratios),
+        speedup_max=max(ratios),
+    )
 
 
 def _with_baseline(rows: Sequence[Row], run: RunRecord) -> list[tuple[Row, Row]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from difflib import get_close_matches
 from typing import Final
 
@@ -27,7 +27,17 @@ def known(value: object) -> str:
     return NOT_KNOWN if value is None else str(value)
 
 
-def work(cell: CellRecord) -> str:
-    """What a request of the cell does, and for how long as far as that is known: `sleep 2 s`."""
-    name = cell.workload or f"workload {NOT_KNOWN}"
-    return name if cell.workload_seconds is None else f"{name} {cell.workload_seconds:g} s"
+def workload_text(cell: CellRecord, *, without: Collection[str] = ()) -> str:
+    """What a request of the cell does, with its parameters: `sleep 2 s`, `grpc 2 s call stream`.
+
+    `without` names parameters that stand elsewhere already.
+    """
+    parameters = cell.workload_parameters
+    if not parameters and cell.workload_seconds is not None:  # a run of an earlier release
+        parameters = {"seconds": f"{cell.workload_seconds:g}"}
+    said = [
+        f"{value} s" if name == "seconds" else f"{name} {value}"
+        for name, value in parameters.items()
+        if name not in without
+    ]
+    return " ".join((cell.workload or f"workload {NOT_KNOWN}", *said))

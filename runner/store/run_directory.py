@@ -19,6 +19,7 @@ from runner.store.records import RUN_SCHEMA, RunRecord
 from runner.store.results import LATEST, find_run
 
 RESULT = "result.json"
+DISTURBED = "disturbed"
 
 
 def _to_standard_error(message: str) -> None:
@@ -104,8 +105,18 @@ class RunDirectory:
 
     def write_disturbed(self, record: LaunchRecord, files: Mapping[str, bytes]) -> None:
         """Keep a launch that was disturbed and will be made again: shown to nobody, but there."""
+        _write_launch(self.disturbed_directory(record), record, files)
+
+    def disturbed_directory(self, record: LaunchRecord) -> Path:
+        """Where a launch's files go that was disturbed and made again."""
         name = f"launch-{record.launch:02d}-attempt-{record.attempt}"
-        _write_launch(self.path / "cells" / record.cell / "disturbed" / name, record, files)
+        return self.path / "cells" / record.cell / DISTURBED / name
+
+    def disturbed(
+        self, cell: str, warn: Callable[[str], None] = _to_standard_error
+    ) -> list[LaunchRecord]:
+        """The cell's launches that were disturbed and made again, as `launches` reads them."""
+        return self._launches_of(self.path / "cells" / cell / DISTURBED, warn)
 
     def launches(
         self, warn: Callable[[str], None] = _to_standard_error

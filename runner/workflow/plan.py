@@ -121,15 +121,23 @@ def _total(experiment: Experiment, locked: LockedCells, shard: Shard | None) -> 
         duration(experiment.launches * estimate.run_s(locked.cells, jobs, experiment.limits))
         for jobs in (Jobs(limit=None), Jobs(limit=1))
     )
-    baseline = experiment.baseline
-    comparisons = sum(any(c.axis(a) != v for a, v in baseline) for c in locked.cells)
     name = f"{experiment.name}, shard {shard}" if shard else experiment.name
     return (
         f"{name}: {len(locked.cells)} cells in {len(environments)} environments × "
         f"{experiment.launches} launch{'es' if experiment.launches > 1 else ''}: about {together} "
-        f"where all fit side by side, {alone} with --jobs 1 (the images not counted)\n"
-        f"a verdict on {comparisons} comparisons needs --launches {launches_needed(comparisons)}"
+        f"where all fit side by side, {alone} with --jobs 1 (the images not counted)"
+        f"{_verdicts(experiment, locked)}"
     )
+
+
+def _verdicts(experiment: Experiment, locked: LockedCells) -> str:
+    """A line on how many launches a verdict needs; nothing where nothing is compared."""
+    baseline = experiment.baseline
+    comparisons = sum(any(c.axis(a) != v for a, v in baseline) for c in locked.cells)
+    if not comparisons:
+        return ""
+    what = f"{comparisons} comparison{'s' if comparisons > 1 else ''}"
+    return f"\na verdict on {what} needs --launches {launches_needed(comparisons)}"
 
 
 def _unavailable(locked: LockedCells) -> list[str]:

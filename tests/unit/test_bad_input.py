@@ -9,6 +9,7 @@ import socketserver
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
 
@@ -16,6 +17,8 @@ import docker.errors
 import pytest
 
 from runner import cli
+from runner.store.run_directory import RunDirectory
+from tests.unit.store.run_samples import cell, run_record
 
 GOOD = """\
 version: 1
@@ -253,6 +256,47 @@ def test_a_damaged_run(matrix: Matrix, tmp_path: Path) -> None:
     run.mkdir(parents=True)
     (run / "run.json").write_text("{", encoding="utf-8")
     assert_error(matrix("table", str(run)), "run.json", "damaged")
+
+
+@pytest.fixture
+def stored(tmp_path: Path) -> RunDirectory:
+    """A run without launches in `results`."""
+    directory = RunDirectory.create(tmp_path / "results", "sleep", datetime.now(UTC))
+    directory.write_run(run_record(cell("3.11", "none")))
+    return directory
+
+
+@pytest.mark.parametrize("command", [("table",), ("show", "latest", "py3.11-none")])
+def test_a_file_where_a_directory_should_be(
+    matrix: Matrix, stored: RunDirectory, command: tuple[str, ...]
+) -> None:
+    (stored.path / "cells").write_text("", encoding="utf-8")
+    assert_error(matrix(*command), "cells: Not a directory", "in place of")
+
+
+def test_a_directory_that_cannot_be_read(
+    matrix: Matrix, stored: RunDirectory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def deny(path: Path) -> None:  # a test run by root may read everything
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr("os.scandir", deny)
+    assert_error(matrix("table"), f"{stored.path}/cells: Permission denied", "permissions")
+
+
+def test_a_path_that_no_system_takes(matrix: Matrix) -> None:
+    assert_error(matrix("table", "x" * 5_000), "File name too long")
+    assert_error(matrix("plan", "--file", "x" * 5_000), "File name too long")
+
+
+def test_an_error_of_the_system_without_a_path(
+    matrix: Matrix, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise OSError("too much")
+
+    monkeypatch.setattr("runner.workflow.read.table", fail)
+    assert_error(matrix("table"), "the system refused: too much", "disk")
 
 
 # -- engines and indexes that fail -----------------------------------------------------------------

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import random
 import re
+import shutil
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -13,9 +16,12 @@ from bench import aa, coscheduling, cost, overhead, plan, setup
 from bench.__main__ import BENCHMARKS, main, parser
 from bench.measured import Measured, Timeline, spread
 from bench.options import Options, figure
+from runner.errors import UsageError
 from runner.measurement.records import LaunchRecord
 from runner.report.statistics import THRESHOLD, Difference
 from runner.store.run_directory import RunDirectory
+from tests.unit.store import run_samples
+from tests.unit.store.run_samples import cell, run_record
 
 
 def launch(*, rate: float = 49.0, wall_s: float = 3.0, overhead_s: float = 1.0) -> LaunchRecord:
@@ -53,10 +59,16 @@ def test_a_figure_says_whether_its_goal_is_met() -> None:
     assert "goal" not in figure("x", "3 s")
 
 
-def test_collating_reads_and_renders_a_stored_run() -> None:
+@pytest.mark.parametrize(("step_s", "ending"), [(1.0, "met"), (1.5, "MISSED")])
+def test_collating_reads_and_renders_a_stored_run(
+    step_s: float, ending: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ticks = itertools.count(0.0, step_s)
+    monkeypatch.setattr("time.perf_counter", lambda: next(ticks))
     lines = list(cost.collating(6, 5))
     assert "6 cells × 5 launches" in lines[0]
-    assert lines[0].endswith("met")
+    assert f"{step_s:.2f} s" in lines[0]
+    assert lines[0].endswith(ending)
 
 
 def test_a_long_run_counts_the_calls_of_each_launch() -> None:
@@ -106,21 +118,90 @@ def test_coscheduling_names_the_worst_cell() -> None:
     assert "+0.00%" in lines[2]
 
 
-def test_runs_dealt_from_one_cell_do_not_differ() -> None:
-    generator = random.Random(1)
-    same = [[generator.gauss(50, 0.1) for _ in range(14)] for _ in range(4)]
-    assert " 0.00% (0)" in list(aa.judged(same, 7, tables=2))[2]
+SAMPLE = [cell("3.11", "none"), cell("3.11", "gevent", gevent="25.9.1"), cell("3.13", "none")]
 
 
-def test_every_false_verdict_is_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+def stored_a(results: Path, *, launches: int = 7, factor: float = 1.0) -> Path:
+    """A run of three cells whose rates are the sample's times a factor."""
+    directory = RunDirectory.create(results, "sleep", datetime.now(UTC))
+    directory.write_run(run_record(*SAMPLE).model_copy(update={"run_id": directory.run_id}))
+    for of in SAMPLE:
+        for number in range(1, launches + 1):
+            rate = (48 + number / 1000) * factor
+            directory.write_launch(run_samples.launch(of, number, rate=rate), {})
+    return directory.path
+
+
+def aa_of(first: Path, second: Path) -> dict[str, str]:
+    """The benchmark's lines by what they tell."""
+    lines = [line.strip() for line in aa.run(Options(runs=(first, second)))]
+    return {re.split("  +", line)[0]: " ".join(re.split("  +", line)[1:]) for line in lines}
+
+
+def test_equal_runs_do_not_differ(tmp_path: Path) -> None:
+    said = aa_of(stored_a(tmp_path), stored_a(tmp_path))
+    assert said["two runs: cell pairs: launches a side"] == "3: 7"
+    assert said["two runs: said to differ, threshold 2%"] == "0.00% (0 of 3) goal ≤ 1 % met"
+    assert said["two runs: said to differ, threshold 0%"] == "0.00% (0 of 3)"
+    assert said["dealt: cells, of them with launches enough"] == "3, 3"
+    assert said["dealt: cell pairs: launches a side"] == "1040: 7 goal ≥ 200 pairs met"
+    assert said["dealt: said to differ, threshold 2%"] == "0.00% (0 of 1040) goal ≤ 1 % met"
+
+
+@pytest.mark.parametrize(
+    ("factor", "with_threshold"), [(1.1, "100.00% (3 of 3) goal ≤ 1 % MISSED"), (1.01, "0.00% (0")]
+)
+def test_every_false_verdict_on_two_runs_is_counted(
+    tmp_path: Path, factor: float, with_threshold: str
+) -> None:
+    said = aa_of(stored_a(tmp_path), stored_a(tmp_path, factor=factor))
+    assert said["two runs: said to differ, threshold 2%"].startswith(with_threshold)
+    assert said["two runs: said to differ, threshold 0%"] == "100.00% (3 of 3)"
+
+
+def test_launches_too_few_for_a_verdict_prove_nothing(tmp_path: Path) -> None:
+    said = aa_of(stored_a(tmp_path, launches=4), stored_a(tmp_path, launches=4))
+    assert "(of 3, 3 with too few launches)" in said
+    assert said["two runs: said to differ, threshold 2%"] == "0.00% (0 of 0) goal ≤ 1 %"
+
+
+def test_cells_that_are_not_in_both_runs_are_named(tmp_path: Path) -> None:
+    first, second = stored_a(tmp_path), stored_a(tmp_path)
+    shutil.rmtree(second / "cells" / SAMPLE[2].id)
+    said = aa_of(first, second)
+    assert f"{SAMPLE[2].id}: outcome changed (ok → None)" in said
+    assert said["two runs: cell pairs: launches a side"] == "2: 7"
+
+
+def test_a_launch_that_both_runs_have_is_pooled_once() -> None:
+    run = run_record(SAMPLE[0])
+    made = [run_samples.launch(SAMPLE[0], number) for number in range(1, 6)]
+    taken = [launch.model_copy(update={"reused_from": run.run_id}) for launch in made]
+    later = run.model_copy(update={"run_id": "20261102T120000Z"})
+    pools = aa.pooled((run, {SAMPLE[0].id: made}), (later, {SAMPLE[0].id: taken}))
+    assert [len(pool) for pool in pools] == [5]
+    assert aa.pooled((run, {SAMPLE[0].id: made[:4]})) == []
+
+
+def test_an_a_a_proof_takes_two_runs(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="takes two run directories"):
+        list(aa.run(Options(runs=(tmp_path,))))
+    with pytest.raises(UsageError, match="no such run"):
+        list(aa.run(Options(runs=(tmp_path / "a", tmp_path / "b"))))
+
+
+def test_every_false_verdict_on_dealt_launches_is_counted(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     def all_faster(table: list[object], *, threshold: float) -> list[Difference]:
         assert threshold in {0.0, THRESHOLD}
         return [Difference.FASTER for _ in table]
 
     monkeypatch.setattr(aa, "differences", all_faster)
-    line = list(aa.judged([[1.0] * 14], 7, tables=2))[2]
-    assert " 100.00% (52)" in line
-    assert line.endswith("MISSED")
+    lines = list(aa.dealt([[1.0] * 14], 7, tables=2))
+    assert lines[1].endswith("MISSED")  # 52 pairs are too few
+    assert " 100.00% (52 of 52)" in lines[2]
+    assert lines[2].endswith("MISSED")
 
 
 def test_launches_are_dealt_whole_where_there_are_enough() -> None:
@@ -128,12 +209,6 @@ def test_launches_are_dealt_whole_where_there_are_enough() -> None:
     assert sorted(dealt.values + dealt.reference) == [1.0, 2.0, 3.0, 4.0]
     scarce = aa.deal([1.0, 2.0, 3.0], 2, random.Random(1))
     assert len(scarce.values) == len(scarce.reference) == 2
-
-
-def test_stored_launches_are_found_where_there_are_enough(tmp_path: Path) -> None:
-    five = cost.stored_run(tmp_path / "five", 2, 5)
-    four = cost.stored_run(tmp_path / "four", 2, 4)
-    assert [len(rates) for rates in aa.stored_rates([five.path, four.path])] == [5, 5]
 
 
 def test_cells_are_spread_over_the_experiment() -> None:

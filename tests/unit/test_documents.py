@@ -11,7 +11,7 @@ import pytest
 
 from runner.environments.base import SUITES
 from runner.measurement.outcome import Outcome
-from runner.report.columns import FIGURES, LAUNCHES, OVERFLOWS, VERDICT
+from runner.report.columns import FIGURES, LAUNCHES, OVERFLOWS, RETRANSMITS, VERDICT
 from runner.report.statistics import Difference
 from runner.spec import catalogue
 from runner.spec.matrix_file import load
@@ -31,7 +31,7 @@ def first_cells(text: str) -> set[str]:
 
 
 def test_every_column_and_outcome_is_explained_and_no_other() -> None:
-    columns = {column.heading for column in (*FIGURES, OVERFLOWS, VERDICT, LAUNCHES)}
+    columns = {column.heading for column in (*FIGURES, OVERFLOWS, RETRANSMITS, VERDICT, LAUNCHES)}
     assert first_cells(section("Reading the table")) == columns | {str(o) for o in Outcome}
 
 

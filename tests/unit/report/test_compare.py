@@ -14,9 +14,11 @@ from runner.report.compare import Change, RunComparison, compare
 from runner.report.compare_text import text
 from runner.report.pairing import paired
 from runner.report.statistics import Difference
-from runner.store.records import CellRecord, RunRecord
+from runner.report.text import workload_text
+from runner.spec import catalogue
+from runner.store.records import CellRecord, CompanionRecord, RunRecord
 from runner.store.run_directory import RunDirectory
-from tests.unit.store.run_samples import cell, launch, run_record, unavailable
+from tests.unit.store.run_samples import cell, cell_with_workload, launch, run_record, unavailable
 
 NONE = cell("3.11", "none")
 GEVENT = cell("3.11", "gevent", gevent="25.9.1")
@@ -201,10 +203,64 @@ def test_runs_of_this_program_are_paired_by_id_alone() -> None:
     assert paired(run_record(told("a", patch="none")), run_record(NONE)) == []
 
 
-def test_workloads_without_a_service_time_are_compared_too() -> None:
-    old = NONE.model_copy(update={"workload": "file", "workload_seconds": None})
-    [doubt] = compare((run_record(old), {}), (run_record(NONE), {})).doubts
-    assert "werkzeug, file, ab -c 100 -n 5000 → werkzeug, sleep 2 s" in doubt
+@pytest.mark.parametrize("name", catalogue.workloads())
+def test_every_workload_can_be_compared(name: str) -> None:
+    of = cell_with_workload(name)
+    other = of.model_copy(update={"requests": 100})
+    old, new = (run_record(c) for c in (of, other))
+    comparison = compare((old, {of.id: [launch(of)]}), (new, {of.id: [launch(of)]}))
+    doing = f"werkzeug, {workload_text(of)}, ab -c 100 -n"
+    assert f"{of.id}: {doing} 5000 → {doing} 100" in comparison.doubts
+    assert of.id in text(comparison)
+
+
+def doubts_between(old: RunRecord, new: RunRecord) -> list[str]:
+    return list(compare((old, {}), (new, {})).doubts)
+
+
+def test_another_companion_is_a_doubt() -> None:
+    def talking_to(image: str, version: str) -> RunRecord:
+        record = CompanionRecord(image_id=f"sha256:{image * 64}", versions={"grpcio": version})
+        return run_record(GEVENT).model_copy(update={"companions": {"grpc": record}})
+
+    old = talking_to("a", "1.76.0")
+    assert doubts_between(old, talking_to("b", "1.77.0")) == [
+        "companion grpc: grpcio 1.76.0, image aaaaaaaaaaaa → grpcio 1.77.0, image bbbbbbbbbbbb"
+    ]
+    assert doubts_between(old, old) == []
+    assert doubts_between(old, run_record(GEVENT)) == []
+
+
+def test_other_parameters_of_the_workload_are_a_doubt() -> None:
+    unary = cell_with_workload("grpc")
+    stream = {**unary.workload_parameters, "call": "stream"}
+    other = unary.model_copy(update={"workload_parameters": stream})
+    [doubt] = doubts_between(run_record(unary), run_record(other))
+    assert "call unary" in doubt.partition(" → ")[0]
+    assert "call stream" in doubt.partition(" → ")[2]
+
+
+def test_another_order_of_patching_is_a_doubt() -> None:
+    first, late, untold = (
+        run_record(GEVENT.model_copy(update={"order": order})) for order in ("first", "late", None)
+    )
+    assert doubts_between(first, late) == [f"{GEVENT.id}: order of patching: first → late"]
+    assert doubts_between(first, first) == []
+    assert doubts_between(untold, late) == []
+
+
+@pytest.mark.parametrize(("old", "new"), [(0, 1), (2, 0), (2, 2)])
+def test_disturbed_launches_are_counted_on_either_side(old: int, new: int) -> None:
+    def with_disturbed(number: int) -> list[LaunchRecord]:
+        made = launches_of(GEVENT, SLOW)
+        waited = [x.model_copy(update={"disturbed": "ab waited"}) for x in made[:number]]
+        return waited + made[number:]
+
+    before, after = run_record(GEVENT), run_record(GEVENT).model_copy(update={"run_id": "later"})
+    comparison = compare(
+        (before, {GEVENT.id: with_disturbed(old)}), (after, {GEVENT.id: with_disturbed(new)})
+    )
+    assert comparison.doubts == (f"disturbed launches: {old} of 8 → {new} of 8",)
 
 
 def changed(run: RunRecord) -> RunRecord:

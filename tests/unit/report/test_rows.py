@@ -4,11 +4,20 @@ import pytest
 
 from runner.measurement.outcome import Outcome
 from runner.measurement.records import LaunchRecord
+from runner.report.render import render
 from runner.report.row import KEYS, Row
 from runner.report.rows import SEVERITY, collate
 from runner.spec.catalogue import patches
 from runner.store.records import CellRecord, RunRecord
-from tests.unit.store.run_samples import AXES, ab_figures, cell, launch, run_record, unavailable
+from tests.unit.store.run_samples import (
+    AXES,
+    RESOURCES,
+    ab_figures,
+    cell,
+    launch,
+    run_record,
+    unavailable,
+)
 
 DESIGN_KEYS = """
     cell python gevent grpcio patch server workload concurrency requests outcome reason launches
@@ -59,6 +68,42 @@ def test_one_launch_gives_its_own_figures() -> None:
 def test_several_launches_give_their_median() -> None:
     row = row_of(*(launch(NONE, n, rate=rate) for n, rate in enumerate((10.0, 90.0, 30.0), 1)))
     assert (row.requests_per_second, row.launches) == (30.0, 3)
+
+
+def with_resources(number: int, *, p99_ms: float = 2000.0, **resources: float) -> LaunchRecord:
+    figures = ab_figures(48.0).model_copy(update={"p99_ms": p99_ms})
+    used = RESOURCES.model_copy(update=resources)
+    return launch(NONE, number).model_copy(update={"ab": figures, "resources": used})
+
+
+def test_p99_and_cpu_have_their_spread() -> None:
+    row = row_of(
+        with_resources(1, p99_ms=2010.0, cpu_ms_per_request=0.5),
+        with_resources(2, p99_ms=2090.0, cpu_ms_per_request=0.25),
+        with_resources(3, p99_ms=2050.0, cpu_ms_per_request=0.75),
+    )
+    assert (row.p99_ms, row.p99_ms_min, row.p99_ms_max) == (2050.0, 2010.0, 2090.0)
+    cpu = (row.cpu_ms_per_request, row.cpu_ms_per_request_min, row.cpu_ms_per_request_max)
+    assert cpu == (0.5, 0.25, 0.75)
+    text = render([row], run_record(NONE, launches=3), format="plain")
+    assert "2050 (2010–2090)" in text
+    assert "0.50 (0.25–0.75)" in text
+
+
+def test_resources_are_medians_and_counts_of_mishaps_the_most() -> None:
+    keys = ("voluntary_switches", "involuntary_switches", "run_queue_delay_ms", "loadgen_cpu_share")
+    counts = ("listen_overflows", "syn_retransmits")
+    row = row_of(
+        *(with_resources(n, **dict.fromkeys((*keys, *counts), n)) for n in (1, 2, 6)),
+    )
+    assert [row.value(key) for key in keys] == [2, 2, 2, 2]
+    assert [row.value(key) for key in counts] == [6, 6]
+    assert (row.cpu_user_ms_per_request, row.cpu_system_ms_per_request) == (0.8, 0.2)
+
+
+def test_resources_that_no_launch_knows_are_unknown() -> None:
+    row = row_of(launch(NONE))
+    assert (row.voluntary_switches, row.syn_retransmits, row.loadgen_cpu_share) == (None,) * 3
 
 
 def test_axes_that_a_cell_does_not_have_are_null() -> None:

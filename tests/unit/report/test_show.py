@@ -7,10 +7,13 @@ import pytest
 
 from runner.errors import UsageError
 from runner.measurement.outcome import Outcome
+from runner.measurement.records import Resources
 from runner.report.show import show
+from runner.report.text import workload_text
+from runner.spec import catalogue
 from runner.store.records import RunRecord
 from runner.store.run_directory import RunDirectory
-from tests.unit.store.run_samples import launch
+from tests.unit.store.run_samples import RESOURCES, cell_with_workload, launch, run_record
 
 COMMANDS = ["docker run --rm matrix:py3.11-none"]
 BOTH = "py3.11-gevent25.9.1-grpcio1.76.0-gevent+grpc"
@@ -60,10 +63,76 @@ def test_everything_about_a_cell(directory: RunDirectory) -> None:
         "== Launch 2: ok ==",
         "concurrency factor 5.00",
         "48.00 requests/s",
+        "CPU 1.00 ms/request (4000 ms user, 1000 ms system)",
+        "peak RSS 61.4 MiB, 101 threads at most",
+        "context switches: not known voluntary, not known involuntary",
+        "ab's share of a CPU: not known",
         "== By hand ==",
         *COMMANDS,
     ):
         assert line in text.splitlines(), line
+
+
+@pytest.mark.parametrize("name", catalogue.workloads())
+def test_every_workload_can_be_shown(name: str, tmp_path: Path) -> None:
+    cell = cell_with_workload(name)
+    made = RunDirectory.create(tmp_path, "sample", datetime.now(UTC))
+    made.write_run(run_record(cell))
+    made.write_launch(launch(cell), {})
+    text = show(made, cell.id, COMMANDS)
+    assert f"workload: {workload_text(cell)}\n" in text
+    for parameter, value in cell.workload_parameters.items():
+        assert value in workload_text(cell), parameter
+
+
+def test_every_resource_that_is_measured_is_shown(directory: RunDirectory) -> None:
+    measured = {
+        "voluntary_switches": 10_001,
+        "involuntary_switches": 22,
+        "run_queue_delay_ms": 33.5,
+        "loadgen_run_queue_delay_ms": 4.25,
+        "throttled_ms": 55.0,
+        "listen_overflows": 66,
+        "listen_drops": 77,
+        "syn_retransmits": 88,
+        "loadgen_cpu_share": 0.0991,
+    }
+    assert {*measured} == {
+        name for name, field in Resources.model_fields.items() if not field.is_required()
+    }
+    used = RESOURCES.model_copy(update=measured)
+    cell = directory.read_run().cells[1]
+    directory.write_launch(launch(cell).model_copy(update={"resources": used}), {})
+    text = show(directory, cell.id, COMMANDS)
+    for line in (
+        "context switches: 10001 voluntary, 22 involuntary",
+        "waits for a CPU: 33.5 ms, of them by ab 4.2 ms",
+        "ab's share of a CPU: 9.9%",
+        "throttled: 55.0 ms",
+        "listen queue: 66 overflows, 77 drops",
+        "SYN retransmits: 88",
+    ):
+        assert line in text.splitlines(), line
+
+
+def test_the_companions_log_is_there_to_read(directory: RunDirectory) -> None:
+    cell = directory.read_run().cells[1]
+    directory.write_launch(launch(cell), {"companion.log": b"companion ready\n"})
+    assert "== companion.log ==\ncompanion ready\n" in show(directory, cell.id, COMMANDS)
+
+
+def test_attempts_that_were_disturbed_are_named(directory: RunDirectory) -> None:
+    cell = directory.read_run().cells[1]
+    again = launch(cell, rate=40.0, disturbed="ab waited 0.31 ms").model_copy(update={"attempt": 2})
+    directory.write_disturbed(again, {})
+    directory.write_launch(launch(cell), {})
+    text = show(directory, cell.id, COMMANDS)
+    place = directory.path / "cells" / cell.id / "disturbed" / "launch-01-attempt-2"
+    assert (
+        "== Disturbed, and made again ==\n"
+        f"launch 1, attempt 2: ab waited 0.31 ms; 40.00 requests/s; in {place}\n"
+    ) in text
+    assert "Disturbed" not in show(directory, BOTH, COMMANDS)
 
 
 def test_a_log_cannot_steer_the_terminal(directory: RunDirectory) -> None:

@@ -12,7 +12,7 @@ from runner.report.row import Row
 from runner.report.rows import collate
 from runner.report.table import comparison
 from runner.store.records import RunRecord
-from tests.unit.store.run_samples import AXES, cell, launch, run_record
+from tests.unit.store.run_samples import AXES, RESOURCES, cell, launch, run_record
 
 GOLDEN = """\
 | python   | gevent   | grpcio   | patch       | outcome         |   requests/s |   ceiling |\
@@ -77,6 +77,19 @@ def test_launches_are_a_column_where_there_are_several() -> None:
     assert comparison(rows, run).headings[-1] == "launches"
     assert comparison(rows, run).lines[0][-1] == "2"
     assert "each cell launched 2 times, medians shown" in render(rows, run, format="plain")
+
+
+@pytest.mark.parametrize(
+    ("key", "heading"),
+    [("listen_overflows", "queue overflows"), ("syn_retransmits", "SYN retries")],
+)
+def test_what_should_be_none_is_a_column_where_there_was_any(key: str, heading: str) -> None:
+    none = cell("3.11", "none")
+    run = run_record(none)
+    for seen, shown in ((None, False), (0, False), (3, True)):
+        used = RESOURCES.model_copy(update={key: seen})
+        rows = collate(run, {none.id: [launch(none).model_copy(update={"resources": used})]})
+        assert (heading in comparison(rows, run).headings) is shown
 
 
 @pytest.mark.parametrize("axis", ["server", "concurrency", "flask"])

@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from runner.engine.protocol import EngineInfo
 from runner.measurement.outcome import Outcome
 from runner.measurement.records import AbFigures, LaunchRecord, Resources
-from runner.spec.cell import Limits
+from runner.spec.cell import Cell, Experiment, Limits
+from runner.spec.words import Server, workload
 from runner.store.records import (
     BaseImage,
     CellRecord,
@@ -17,6 +18,8 @@ from runner.store.records import (
     RunRecord,
     UnavailableCell,
 )
+from runner.workflow.locking import LockedCells
+from runner.workflow.record import _cell
 
 AXES = ("python", "gevent", "grpcio", "patch")
 LOCK = "flask==3.1.2 \\\n    --hash=sha256:00ff\n"
@@ -52,6 +55,23 @@ def cell(
         environment=f"py{python}",
         image="sha256:cc",
     )
+
+
+def cell_with_workload(name: str) -> CellRecord:
+    """An unpatched cell of a workload at its defaults, as `matrix run` stores it."""
+    spec = Cell(
+        python="3.11",
+        patch="none",
+        server=Server(name="werkzeug"),
+        workload=workload(name, {}),
+        concurrency=100,
+        requests=5000,
+        requirements=(),
+        varied=("workload",),
+    )
+    experiment = Experiment(name="sample", axes=AXES, cells=(spec,), limits=Limits())
+    locked = LockedCells(cells=(spec,), locks={}, unavailable={})
+    return CellRecord(**_cell(spec, experiment, locked))
 
 
 def unavailable(

@@ -1,0 +1,171 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from runner.measurement.outcome import Outcome
+from runner.measurement.records import LaunchRecord
+from runner.spec.cell import Limits
+from runner.store.records import Block, CompanionRecord, RunRecord
+from runner.store.reuse import adopt, reusable
+from runner.store.run_directory import RunDirectory
+from tests.unit.store.run_samples import cell, launch, run_record
+
+CELL = cell("3.11", "gevent", gevent="25.9.1").model_copy(update={"companion": "grpc"})
+COMPANION = {"grpc": CompanionRecord(image_id="sha256:dd")}
+RUN = run_record(CELL).model_copy(update={"companions": COMPANION})
+OLD, NEWER, NOW = "20261101T120000Z", "20261102T120000Z", "20261103T120000Z"
+
+
+def called(run_id: str, *, launches: int = 1) -> RunRecord:
+    return RUN.model_copy(update={"run_id": run_id, "launches": launches})
+
+
+def stored(results: Path, run: RunRecord, *launches: LaunchRecord) -> RunDirectory:
+    directory = RunDirectory(results=results, path=results / run.experiment / run.run_id)
+    directory.path.mkdir(parents=True)
+    directory.write_run(run)
+    for record in launches:
+        directory.write_launch(record, {"ab.txt": b"Finished"})
+    return directory
+
+
+def found(run: RunRecord, results: Path) -> dict[tuple[str, int], str]:
+    """The run that each reusable launch was found in."""
+    return {made: launch.run_id for made, launch in reusable(run, results).items()}
+
+
+def test_an_equal_cells_launch_is_used_again(tmp_path: Path) -> None:
+    directory = stored(tmp_path, called(OLD), launch(CELL))
+    [earlier] = reusable(called(NOW), tmp_path).values()
+    assert earlier.record == launch(CELL)
+    assert earlier.directory == directory
+
+
+@pytest.mark.parametrize(("before", "after", "kept"), [(1, 5, [1]), (5, 2, [1, 2])])
+def test_another_number_of_launches_keeps_the_rounds_there_are(
+    tmp_path: Path, before: int, after: int, kept: list[int]
+) -> None:
+    made = [launch(CELL, number) for number in range(1, before + 1)]
+    stored(tmp_path, called(OLD, launches=before), *made)
+    again = found(called(NOW, launches=after), tmp_path)
+    assert again == {(CELL.id, number): OLD for number in kept}
+
+
+def with_cell(**update: object) -> RunRecord:
+    return RUN.model_copy(update={"cells": (CELL.model_copy(update=update),)})
+
+
+def with_lock(digest: str) -> RunRecord:
+    environment = RUN.environments["py3.11"].model_copy(update={"lock_digest": digest})
+    return RUN.model_copy(update={"environments": {"py3.11": environment}})
+
+
+def with_part(part: str, **update: object) -> RunRecord:
+    """The run with its host, its engine or its method changed."""
+    record = getattr(RUN, part)
+    if part == "engine":
+        return RUN.model_copy(update={part: replace(record, **update)})
+    return RUN.model_copy(update={part: record.model_copy(update=update)})
+
+
+CHANGES: dict[str, Callable[[], RunRecord]] = {
+    "lock": lambda: with_lock("sha256:ab"),
+    "image": lambda: with_cell(image="sha256:ce"),
+    "requests": lambda: with_cell(requests=4999),
+    "clients": lambda: with_cell(concurrency=99),
+    "server": lambda: with_cell(server="werkzeug-single"),
+    "workload": lambda: with_cell(workload_parameters={"seconds": "2", "call": "stream"}),
+    "order": lambda: with_cell(order="late"),
+    "limit": lambda: RUN.model_copy(update={"limits": replace(Limits(), load_s=299)}),
+    "jobs": lambda: RUN.model_copy(update={"jobs": 1}),
+    "host": lambda: with_part("host", hostname="other"),
+    "kernel": lambda: with_part("host", kernel="6.13.0"),
+    "engine": lambda: with_part("engine", version="27.0"),
+    "ab": lambda: with_part("method", ab_version="2.4.71"),
+    "sidecar": lambda: with_part("method", loadgen_image="sha256:ee"),
+    "method": lambda: with_part("method", version=2),
+    "companion": lambda: RUN.model_copy(
+        update={"companions": {"grpc": CompanionRecord(image_id="sha256:de")}}
+    ),
+}
+
+
+@pytest.mark.parametrize("what", CHANGES)
+def test_whatever_makes_a_result_what_it_is_must_be_equal(tmp_path: Path, what: str) -> None:
+    stored(tmp_path, called(OLD), launch(CELL))
+    now = CHANGES[what]().model_copy(update={"run_id": NOW})
+    assert found(now, tmp_path) == {}
+
+
+def test_what_makes_no_difference_may_differ(tmp_path: Path) -> None:
+    stored(tmp_path, called(OLD), launch(CELL))
+    other = {"seed": 8, "started_at": "2026-11-03T12:00:00+00:00", "command": ("matrix", "again")}
+    assert found(called(NOW).model_copy(update=other), tmp_path) == {(CELL.id, 1): OLD}
+
+
+def test_the_newest_of_several_counts(tmp_path: Path) -> None:
+    stored(tmp_path, called(OLD, launches=2), launch(CELL), launch(CELL, 2))
+    stored(tmp_path, called(NEWER), launch(CELL))
+    again = found(called(NOW, launches=2), tmp_path)
+    assert again == {(CELL.id, 1): NEWER, (CELL.id, 2): OLD}
+
+
+def test_a_launch_that_failed_for_the_engines_sake_is_made_again(tmp_path: Path) -> None:
+    stored(tmp_path, called(OLD), launch(CELL))
+    stored(tmp_path, called(NEWER), launch(CELL, outcome=Outcome.ENGINE_ERROR, reason="timeout"))
+    assert found(called(NOW), tmp_path) == {(CELL.id, 1): OLD}
+
+
+def test_a_hang_is_a_finding_like_any_other(tmp_path: Path) -> None:
+    stored(tmp_path, called(OLD), launch(CELL, outcome=Outcome.HANG_UNDER_LOAD, reason="no answer"))
+    assert found(called(NOW), tmp_path) == {(CELL.id, 1): OLD}
+
+
+def test_a_merged_run_is_no_source(tmp_path: Path) -> None:
+    assert RUN.host
+    assert RUN.engine
+    block = Block(label="bench", run_id=OLD, host=RUN.host, engine=RUN.engine)
+    merged = called(OLD).model_copy(update={"blocks": (block,)})
+    stored(tmp_path, merged, launch(CELL))
+    assert found(called(NOW), tmp_path) == {}
+
+
+def test_a_damaged_run_is_skipped(tmp_path: Path) -> None:
+    stored(tmp_path, called(OLD), launch(CELL))
+    damaged = stored(tmp_path, called(NEWER), launch(CELL))
+    (damaged.path / "run.json").write_text("{", encoding="utf-8")
+    assert found(called(NOW), tmp_path) == {(CELL.id, 1): OLD}
+
+
+def test_a_damaged_launch_is_skipped_in_silence(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    directory = stored(tmp_path, called(OLD, launches=2), launch(CELL), launch(CELL, 2))
+    (directory.launch_directory(CELL.id, 1) / "result.json").write_text("{", encoding="utf-8")
+    assert found(called(NOW, launches=2), tmp_path) == {(CELL.id, 2): OLD}
+    assert capsys.readouterr().err == ""
+
+
+def test_a_run_does_not_find_itself(tmp_path: Path) -> None:
+    stored(tmp_path, called(NOW), launch(CELL))
+    assert found(called(NOW), tmp_path) == {}
+
+
+def test_a_launch_that_is_adopted_brings_its_files_and_says_where_it_was_made(
+    tmp_path: Path,
+) -> None:
+    stored(tmp_path, called(OLD), launch(CELL))
+    for run_id in (NEWER, NOW):  # the second time it comes from a run that had adopted it
+        run = called(run_id)
+        [earlier] = reusable(run, tmp_path).values()
+        directory = stored(tmp_path, run)
+        adopted = adopt(directory, earlier)
+        assert adopted == launch(CELL).model_copy(update={"reused_from": OLD})
+        assert directory.launches() == {CELL.id: [adopted]}
+        path = directory.launch_directory(CELL.id, 1)
+        assert (path / "ab.txt").read_bytes() == b"Finished"
+    assert earlier.run_id == NEWER
