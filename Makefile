@@ -6,7 +6,7 @@ EXPERIMENT ?=
 ARGS ?=
 MATRIX = .venv/bin/python -m runner
 
-.PHONY: help matrix smoke plan merge table test lint bench doctor clean setup setup-dev lock
+.PHONY: help matrix smoke plan merge table test lint bench doctor clean setup setup-dev docs lock
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -44,6 +44,9 @@ test: lint ## lint, then unit and integration tests on a real engine
 
 bench: setup-dev ## figures of the runner itself, measured side by side
 	@.venv/bin/python -m bench $(ARGS)
+
+docs: setup-dev ## bring what README and docs quote of published runs in step with them
+	@.venv/bin/python -m tests.support.quote
 
 lock: setup ## lock the requirements anew
 	@for group in "" -dev; do .venv/bin/uv pip compile pyproject.toml --group build $${group:+--group dev} --universal \

@@ -9,7 +9,15 @@ from typing import Any
 
 from runner.engine.memory import MemoryEngine
 from runner.engine.protocol import ContainerSpec, ExecResult
-from runner.measurement.agent import AbRun, CheckReply, LoadReply, Snapshot, TaskGrowth
+from runner.measurement.agent import (
+    AbRun,
+    CheckReply,
+    LoadReply,
+    ReadyReply,
+    Reply,
+    Snapshot,
+    TaskGrowth,
+)
 
 SERVICE_S = 2.0
 NETWORK = {"ListenOverflows": 0, "ListenDrops": 0, "TCPSynRetrans": 0}
@@ -67,8 +75,17 @@ class SimulatedCell:
     ) -> ExecResult:
         """Answer one command of the agent."""
         config = json.loads(command[3])
-        reply = check(config) if command[2] == "check" else self.load(config)
-        return ExecResult(exit_code=0, stdout=reply.model_dump_json().encode(), stderr=b"")
+        return ExecResult(
+            exit_code=0,
+            stdout=self.reply(command[2], config).model_dump_json().encode(),
+            stderr=b"",
+        )
+
+    def reply(self, name: str, config: dict[str, Any]) -> Reply:
+        """What the agent would say."""
+        if name == "ready":
+            return ReadyReply(ready_s=0.4)
+        return check(config) if name == "check" else self.load(config)
 
     def load(self, config: dict[str, Any]) -> LoadReply:
         """Take as long as the ceiling says."""
@@ -80,7 +97,6 @@ class SimulatedCell:
 def check(config: dict[str, Any]) -> CheckReply:
     """A server that takes all requests together."""
     return CheckReply(
-        ready_s=0.4,
         first_s=SERVICE_S,
         lone_s=SERVICE_S,
         factor=float(config["burst"]),

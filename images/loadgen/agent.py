@@ -26,7 +26,9 @@ from pathlib import Path
 from typing import Any
 
 HOST = "127.0.0.1"
-PROBE_INTERVAL_S = 0.01
+#: How often a server that does not listen yet is tried: at first, and once it takes longer, for a
+#: probe costs CPU that others want who start beside it.
+PROBE_INTERVAL_S, PROBE_INTERVAL_LATER_S, LATER_S = 0.01, 0.1, 1.0
 SAMPLE_INTERVAL_S = 0.2
 INTERRUPT_GRACE_S = 5.0
 PROGRESS_INTERVAL_S = 0.5
@@ -220,8 +222,15 @@ class CheckFailedError(Exception):
         self.cpu_share = cpu_share
 
 
-def wait_for_connection(config: dict[str, Any], deadline: float) -> None:
-    """Return as soon as the server accepts a connection; fail at once when it is dead."""
+def ready(config: dict[str, Any]) -> dict[str, Any]:
+    """Wait until the server accepts a connection; fail at once when it is dead."""
+    begun = time.monotonic()
+    wait_for_connection(config, begun)
+    return {"ready_s": time.monotonic() - begun}
+
+
+def wait_for_connection(config: dict[str, Any], begun: float) -> None:
+    """Return as soon as the server accepts a connection; it has the limit from `begun` on."""
     while True:
         try:
             socket.create_connection((HOST, config["port"]), timeout=1).close()
@@ -231,10 +240,11 @@ def wait_for_connection(config: dict[str, Any], deadline: float) -> None:
             return
         if not server_pids(config["uid"]):
             raise CheckFailedError("server-gone", "the server's process ended")
-        if time.monotonic() > deadline:
+        waited_s = time.monotonic() - begun
+        if waited_s > config["startup_s"]:
             text = f"no connection accepted within {config['startup_s']:g} s"
             raise CheckFailedError("not-ready", text, busy_now(config["uid"]))
-        time.sleep(PROBE_INTERVAL_S)
+        time.sleep(PROBE_INTERVAL_S if waited_s < LATER_S else PROBE_INTERVAL_LATER_S)
 
 
 def get(config: dict[str, Any], timeout: float) -> float:
@@ -291,11 +301,8 @@ def burst(config: dict[str, Any], size: int, timeout: float) -> tuple[float, int
 
 
 def check(config: dict[str, Any]) -> dict[str, Any]:
-    """Wait for the server, verify its answer, measure how many requests it takes at once."""
-    begun = time.monotonic()
+    """Verify the answer of a server that is ready, measure how many requests it takes at once."""
     service_s: float = config["service_s"]
-    wait_for_connection(config, begun + config["startup_s"])
-    ready_s = time.monotonic() - begun
     first_s = verified_get(config, config["startup_s"] + service_s)
     lone_s = first_s
     for number in range(LONE_REPEATS):
@@ -304,7 +311,7 @@ def check(config: dict[str, Any]) -> dict[str, Any]:
         if number >= config["lone_repeats"] and lone_s <= LATE * service_s + LATE_BY_S:
             break
         lone_s = min(lone_s, verified_get(config, config["startup_s"] + service_s))
-    reply = {"ready_s": ready_s, "first_s": first_s, "lone_s": lone_s, "factor": None}
+    reply = {"first_s": first_s, "lone_s": lone_s, "factor": None}
     size = config["burst"]
     if size > 1:
         before_s = cpu_s_of(config["uids"])
@@ -480,7 +487,13 @@ def sockets(_config: dict[str, Any]) -> dict[str, Any]:
     return {"tcp": Path("/proc/net/tcp").read_text(), "network": network_counters()}
 
 
-COMMANDS = {"check": check, "load": load, "ab-opening": ab_opening, "sockets": sockets}
+COMMANDS = {
+    "ready": ready,
+    "check": check,
+    "load": load,
+    "ab-opening": ab_opening,
+    "sockets": sockets,
+}
 
 
 def allow_open_files() -> None:

@@ -23,13 +23,18 @@ class Reply(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
+class ReadyReply(Reply):
+    """When the server accepted its first connection, in seconds from being asked for."""
+
+    ready_s: float
+
+
 class CheckReply(Reply):
-    """Readiness, verification and calibration; times in seconds.
+    """Verification and calibration; times in seconds.
 
     `factor` is the concurrency factor, None where a burst of one says nothing.
     """
 
-    ready_s: float
     first_s: float
     lone_s: float
     factor: float | None
@@ -125,8 +130,13 @@ def ask(pod: Pod, command: str, config: dict[str, Any], timeout: float) -> dict[
     return dict(answer)
 
 
+def ready(pod: Pod, config: dict[str, Any], timeout: float) -> ReadyReply | Refusal:
+    """Wait for the server to accept connections."""
+    return _read(ReadyReply, ask(pod, "ready", config, timeout))
+
+
 def check(pod: Pod, config: dict[str, Any], timeout: float) -> CheckReply | Refusal:
-    """Wait for the server, verify and calibrate it."""
+    """Verify and calibrate a server that is ready."""
     return _read(CheckReply, ask(pod, "check", config, timeout))
 
 

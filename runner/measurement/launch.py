@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 from runner.engine.pod import COMPANION_UID, DISK, SERVER_UID, Pod, PodPlan
 from runner.engine.protocol import Engine
 from runner.errors import EngineError
 from runner.measurement import ab, agent, companion, evidence, usage, verdict
-from runner.measurement.agent import CheckReply, LoadReply, Refusal
+from runner.measurement.agent import CheckReply, LoadReply, ReadyReply, Refusal
 from runner.measurement.clock import Clock
 from runner.measurement.disturbance import disturbance
 from runner.measurement.load import (
@@ -33,6 +34,8 @@ from runner.spec.loads import ceiling_of
 AB_CPU_S_PER_REQUEST = 8e-5
 #: What the runner adds to the agent's own deadlines before it gives up on the engine, in seconds.
 ENGINE_GRACE_S = 30.0
+
+ReplyT = TypeVar("ReplyT", ReadyReply, CheckReply)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,11 +72,12 @@ class LaunchEndedError(Exception):
 
 
 class Launch:
-    """Made in three steps, so that many can be started before the first is loaded.
+    """Made in steps, so that many can be brought up before the first is checked or loaded.
 
-    `start` brings the pod up and checks it, `load` loads it, `collect` takes the evidence and
-    returns the result, `close` removes the pod and is called always. A launch that ended early
-    skips what is left.
+    `bring_up` starts the pod, `await_ready` waits until its server accepts connections, `check`
+    verifies and calibrates it, `load` loads it, `collect` takes the evidence and returns the
+    result, `close` removes the pod and is called always. A launch that ended early skips what is
+    left.
     """
 
     def __init__(self, engine: Engine, job: Job, clock: Clock) -> None:
@@ -81,6 +85,7 @@ class Launch:
         self.clock = clock
         self.engine = engine
         self.verdict: verdict.Verdict | None = None
+        self.startup_s: float | None = None
         self.checked: CheckReply | None = None
         self.sent: Load | None = None
         self.reply: LoadReply | None = None
@@ -97,17 +102,31 @@ class Launch:
     # -- the steps ---------------------------------------------------------------------------------
 
     def start(self) -> None:
-        """Start the pod; wait until it is ready, verify its answer, calibrate."""
-        self._guarded(self._start)
+        """All that comes before the load."""
+        self.bring_up()
+        self.await_ready()
+        self.check()
+
+    def bring_up(self) -> None:
+        """Start the pod: sidecar, companion (until it answers), server."""
+        self._began, self._started_at = self.clock.monotonic(), self.clock.now()
+        self._guarded(self._bring_up)
+
+    def await_ready(self) -> None:
+        """Wait until the server accepts connections, or `limits.startup` is over."""
+        self._guarded(self._await_ready)
+
+    def check(self) -> None:
+        """Verify the server's answer; find out how many requests it takes at once."""
+        self._guarded(self._check)
 
     def load(self) -> None:
-        """Load the server, unless the launch has ended already."""
-        if self.verdict is None:
-            self._guarded(self._load)
+        """Load the server."""
+        self._guarded(self._load)
 
     def collect(self) -> LaunchResult:
         """Take the evidence and return what came of the launch."""
-        self._guarded(self._take_evidence)
+        self._attempt(self._take_evidence)
         return LaunchResult(record=self._record(), files=self.files)
 
     def close(self) -> None:
@@ -164,6 +183,12 @@ class Launch:
         return full_load(self.job.cell, self.job.limits, self.job.opening, self.service_s)
 
     def _guarded(self, step: Callable[[], None]) -> None:
+        """Take a step, unless the launch has ended already."""
+        if self.verdict is None:
+            self._attempt(step)
+
+    def _attempt(self, step: Callable[[], None]) -> None:
+        """Take a step; what ends the launch is its verdict."""
         try:
             step()
         except LaunchEndedError as end:
@@ -185,7 +210,9 @@ class Launch:
             return Outcome.ENGINE_ERROR, str(second)
         return Outcome.ENGINE_ERROR, str(error)
 
-    def _start(self) -> None:
+    def _bring_up(self) -> None:
+        if self.closed:
+            raise LaunchEndedError(Outcome.ENGINE_ERROR, "interrupted")
         job = self.job
         plan = PodPlan(
             run=job.run,
@@ -205,9 +232,20 @@ class Launch:
         if self._companion:
             companion.wait_until_ready(self._pod, self._companion, self.clock)
         self._pod.start_server()
-        self.checked = self._check(self._pod)
 
-    def _check(self, pod: Pod) -> CheckReply:
+    @property
+    def pod(self) -> Pod:
+        """The pod, once it was brought up."""
+        if self._pod is None:
+            raise EngineError("the pod was not brought up")
+        return self._pod
+
+    def _await_ready(self) -> None:
+        startup_s = self.job.limits.startup_s
+        reply = agent.ready(self.pod, {"startup_s": startup_s}, startup_s + ENGINE_GRACE_S)
+        self.startup_s = self._accepted(reply).ready_s
+
+    def _check(self) -> None:
         cell, limits = self.job.cell, self.job.limits
         service_s = cell.workload.service_s or 0.0
         config = {
@@ -217,15 +255,19 @@ class Launch:
             "lone_repeats": LONE_REPEATS if service_s < SHORT_REQUEST_S else 0,
             "burst": burst_size(cell),
         }
-        longest = (2 + LONE_REPEATS) * (limits.startup_s + service_s)
+        longest = (1 + LONE_REPEATS) * (limits.startup_s + service_s)
         burst = 3 * burst_size(cell) * (limits.startup_s + service_s) + 5
-        reply = agent.check(pod, config, longest + burst + ENGINE_GRACE_S)
-        if isinstance(reply, Refusal):
-            self._end_if_gone(pod)
-            raise LaunchEndedError(*verdict.of_refusal(reply, evidence.server_log(pod)))
+        reply = self._accepted(agent.check(self.pod, config, longest + burst + ENGINE_GRACE_S))
         if hangs := verdict.of_burst(reply, burst_size(cell)):
-            self._end_if_gone(pod)
+            self._end_if_gone(self.pod)
             raise LaunchEndedError(*hangs)
+        self.checked = reply
+
+    def _accepted(self, reply: ReplyT | Refusal) -> ReplyT:
+        """An answer of the agent that is none of its refusals, each of which ends the launch."""
+        if isinstance(reply, Refusal):
+            self._end_if_gone(self.pod)
+            raise LaunchEndedError(*verdict.of_refusal(reply, evidence.server_log(self.pod)))
         return reply
 
     def _end_if_gone(self, pod: Pod) -> None:
@@ -236,8 +278,6 @@ class Launch:
             raise LaunchEndedError(*verdict.of_exit(state, evidence.server_log(pod)))
 
     def _load(self) -> None:
-        if self._pod is None:
-            raise AssertionError
         load = self.sent = self.next_load()
         config = {
             "requests": load.requests,
@@ -247,13 +287,13 @@ class Launch:
             "stall_s": load.stall_s,
             "socket_timeout_s": load.socket_timeout_s,
         }
-        reply = agent.load(self._pod, config, load.limit_s + ENGINE_GRACE_S)
+        reply = agent.load(self.pod, config, load.limit_s + ENGINE_GRACE_S)
         if isinstance(reply, Refusal):
             raise EngineError(reply.reason)
         self.reply = reply
-        self.throttled_s = self._pod.server_throttled_s()
+        self.throttled_s = self.pod.server_throttled_s()
         self._keep_ab_files(reply)
-        self._end_if_gone(self._pod)
+        self._end_if_gone(self.pod)
         self.verdict = verdict.of_load(reply, load, self.figures, serial=self._was_serial())
 
     def _was_serial(self) -> bool:
@@ -317,7 +357,7 @@ class Launch:
             requests=load.requests if load else cell.requests,
             concurrency=load.concurrency if load else cell.concurrency,
             ceiling_rps=ceiling_of(cell, self.job.opening),
-            startup_s=checked.ready_s if checked else None,
+            startup_s=self.startup_s,
             lone_request_ms=checked.lone_s * 1000 if checked else None,
             concurrency_factor=checked.factor if checked else None,
             ab=self.figures,

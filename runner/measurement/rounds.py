@@ -93,7 +93,13 @@ def _attempt(
             on_end(result, not repeated)
 
         launches = [Launch(engine, job, clock) for job in wave]
-        run_wave(launches, grouped=side_by_side.grouped, clock=clock, on_end=end)
+        run_wave(
+            launches,
+            grouped=side_by_side.grouped,
+            cpus=side_by_side.cpus,
+            clock=clock,
+            on_end=end,
+        )
         if any(launch.failed_for_engine for launch in launches):
             engine.info()  # an engine that is gone ends the run here, not each launch to come
     return again

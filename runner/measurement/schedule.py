@@ -11,13 +11,18 @@ import random
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from typing import Self
 
 from runner.measurement.clock import Clock
 from runner.measurement.launch import Launch, LaunchResult
 from runner.spec.cell import Cell
 
-#: How many pods are brought up or removed at a time: that is CPU work of the engine.
+#: How many pods are removed at a time: that is CPU work of the engine.
 ENGINE_WORKERS = 2
+#: How long, in seconds, a pod that starts has its turn before the next one starts beside it.
+#: Starting is CPU work: forty at once on two CPUs, and an application that imports in a second took
+#: more than twenty. One that hangs at start-up waits for longer, and uses no CPU meanwhile.
+LONGEST_TURN_S = 5.0
 #: Launches loaded side by side, each with the seconds after which its load begins.
 Group = Sequence[tuple[Launch, float]]
 
@@ -34,12 +39,14 @@ def run_wave(
     launches: Sequence[Launch],
     *,
     grouped: Callable[[Sequence[Launch]], Sequence[Group]],
+    cpus: int,
     clock: Clock,
     on_end: Callable[[LaunchResult], None],
 ) -> None:
-    """Make the launches of one wave: start all, load them group by group, remove all.
+    """Make the launches of one wave: start all, check all, load them group by group, remove all.
 
-    No pod starts or goes while another of the wave is being loaded. `grouped` sorts the launches
+    Pods start in turns, as many at a time as the engine has CPUs. None starts or goes while another
+    of the wave is being checked or loaded. `grouped` sorts the launches
     that are ready into groups, loaded one group after the other; within a group each load begins
     its number of seconds after the first. `on_end` is called once per launch as soon as it has
     ended, never twice at a time. Whatever ends the wave early, every pod of it is removed.
@@ -55,7 +62,8 @@ def run_wave(
             on_end(result)
 
     try:
-        _together([launch.start for launch in launches])
+        _bring_up(launches, turns=max(ENGINE_WORKERS, cpus))
+        _together([launch.check for launch in launches])
         for launch in launches:
             if launch.verdict is not None:
                 end(launch)
@@ -63,6 +71,48 @@ def run_wave(
             _load_group(group, clock, end)
     finally:
         _close_all(launches)
+
+
+def _bring_up(launches: Sequence[Launch], turns: int) -> None:
+    """Start the pods in turns and wait until each is ready or has ended."""
+    free = threading.BoundedSemaphore(turns)
+
+    def start(launch: Launch) -> None:
+        with _Turn(free) as turn:
+            launch.bring_up()
+            turn.end_after(LONGEST_TURN_S)
+            launch.await_ready()
+
+    _together([functools.partial(start, launch) for launch in launches])
+
+
+class _Turn:
+    """A place among those who start; given up at the end of the block, or some time before."""
+
+    def __init__(self, free: threading.BoundedSemaphore) -> None:
+        self._free = free
+        self._given_up = threading.Lock()
+        self._timer: threading.Timer | None = None
+
+    def __enter__(self) -> Self:
+        self._free.acquire()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._timer:
+            self._timer.cancel()
+        self._give_up()
+
+    def end_after(self, seconds: float) -> None:
+        """Give the place up in so many seconds, whatever is still going on."""
+        self._timer = threading.Timer(seconds, self._give_up)
+        self._timer.daemon = True
+        self._timer.start()
+
+    def _give_up(self) -> None:
+        """Give the place up, once: the timer and the block's end may come together."""
+        if self._given_up.acquire(blocking=False):
+            self._free.release()
 
 
 def _load_group(group: Group, clock: Clock, end: Callable[[Launch], None]) -> None:

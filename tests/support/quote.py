@@ -1,12 +1,12 @@
-"""Keep what the documents quote of published runs in step with them: `python -m tests.support.quote`.
+"""Keep what documents quote of published runs in step with them: `python -m tests.support.quote`.
 
 A document says what it quotes in a comment of its own, and a test says when the two differ:
 
     <!-- quote: matrix table results/published/sleep --pivot patch -->
     <!-- quote: lines 1-12 of results/published/milvus/cells/…/launch-01/stacks.txt -->
 
-up to the next `<!-- /quote -->`. Of a table the notes are left out; what was measured, when and on what
-is said below it.
+up to the next `<!-- /quote -->`. Of a table the notes are left out; what was measured, when and on
+what is said below it.
 """
 
 from __future__ import annotations

@@ -70,12 +70,13 @@ class VirtualClock:
 class SimulatedPods:
     """A behaviour for `MemoryEngine`: servers that take `service_s` per request.
 
-    `check` and `load` may change an answer, or raise; `wait_ms` is what ab waits for a CPU per
-    request, by the number of loads made before.
+    `ready`, `check` and `load` may change an answer, or raise; `wait_ms` is what ab waits for a CPU
+    per request, by the number of loads made before.
     """
 
     service_s: float = 2.0
     serial: bool = False
+    ready: Callable[[dict[str, Any]], dict[str, Any]] = lambda answer: answer
     check: Callable[[dict[str, Any]], dict[str, Any]] = lambda answer: answer
     load: Callable[[dict[str, Any]], dict[str, Any]] = lambda answer: answer
     wait_ms: Callable[[int], float] = lambda _: 0.0
@@ -90,11 +91,13 @@ class SimulatedPods:
         answer = getattr(self, f"_{name.replace('-', '_')}")(config)
         return ExecResult(exit_code=0, stdout=json.dumps(answer).encode(), stderr=b"")
 
+    def _ready(self, _config: dict[str, Any]) -> dict[str, Any]:
+        return self.ready({"ready_s": 0.1})
+
     def _check(self, config: dict[str, Any]) -> dict[str, Any]:
         factor = 1.0 if self.serial else float(config["burst"])
         return self.check(
             {
-                "ready_s": 0.1,
                 "first_s": self.service_s,
                 "lone_s": self.service_s,
                 "factor": factor if config["burst"] > 1 else None,

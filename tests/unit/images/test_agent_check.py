@@ -37,7 +37,6 @@ def test_a_late_first_answer_is_not_taken_for_the_service_time(
         seen.append(next(answers))
         return seen[-1]
 
-    monkeypatch.setattr(agent, "wait_for_connection", lambda *_: None)
     monkeypatch.setattr(agent, "verified_get", get)
     config = {"service_s": service_s, "startup_s": 1, "lone_repeats": repeats, "burst": 1}
     reply = agent.check(config)

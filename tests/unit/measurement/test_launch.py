@@ -64,7 +64,7 @@ def test_serialised_cells_get_a_smaller_load() -> None:
 @pytest.mark.parametrize(
     ("pods", "outcome", "reason"),
     [
-        (SimulatedPods(check=refused("not-ready")), Outcome.HANG_AT_STARTUP, "as told"),
+        (SimulatedPods(ready=refused("not-ready")), Outcome.HANG_AT_STARTUP, "as told"),
         (SimulatedPods(check=refused("not-answered")), Outcome.HANG_AT_STARTUP, "as told"),
         (SimulatedPods(check=refused("wrong-answer")), Outcome.WRONG_ANSWER, "as told"),
         (SimulatedPods(check=refused("broken-answer")), Outcome.FAILED_REQUESTS, "as told"),
@@ -137,7 +137,7 @@ def test_ends(pods: SimulatedPods, outcome: Outcome, reason: str) -> None:
         (137, True, Outcome.OOM_KILLED, "killed by the kernel"),
     ],
 )
-@pytest.mark.parametrize("step", ["check", "load"])
+@pytest.mark.parametrize("step", ["ready", "check", "load"])
 def test_the_server_dies(
     exit_code: int, oom: bool, outcome: Outcome, reason: str, step: str
 ) -> None:
@@ -146,7 +146,7 @@ def test_the_server_dies(
 
     def die(answer: Answer) -> Answer:
         dead(engine, exit_code, log="first\nboom\n\n", oom=oom)
-        return {"failed": "server-gone", "reason": "gone"} if step == "check" else answer
+        return {"failed": "server-gone", "reason": "gone"} if step != "load" else answer
 
     setattr(pods, step, die)
     record = launch(pods, engine).record
@@ -156,7 +156,7 @@ def test_the_server_dies(
 
 
 def test_hangs_leave_stacks_and_sockets() -> None:
-    result = launch(SimulatedPods(check=refused("not-ready")))
+    result = launch(SimulatedPods(ready=refused("not-ready")))
     assert result.files["stacks.txt"] == b"SIGUSR1\n"
     assert b"TIME_WAIT" in result.files["sockets.txt"]
 

@@ -12,6 +12,7 @@ import pytest
 
 from runner.engine.memory import MemoryEngine
 from runner.errors import EngineError
+from runner.measurement import schedule
 from runner.measurement.coschedule import ALONE_ABOVE, Jobs, packed, stagger
 from runner.measurement.launch import Launch, LaunchResult
 from runner.measurement.outcome import Outcome
@@ -74,17 +75,53 @@ def test_every_launch_is_made_once(limit: int | None) -> None:
     assert sorted(made) == sorted((c.id, n) for c in CELLS for n in (1, 2, 3))
 
 
-def test_all_of_a_wave_are_checked_before_one_is_loaded() -> None:
+def test_all_of_a_wave_are_ready_before_one_is_checked_and_checked_before_one_is_loaded() -> None:
     pods = SimulatedPods()
     run(pods, method(Jobs(limit=None, cpus=2)))
     kinds = [kind for kind, _ in pods.events]
-    assert kinds == ["check"] * len(CELLS) + ["load"] * len(CELLS)
+    assert kinds == [step for step in ("ready", "check", "load") for _ in CELLS]
+
+
+def test_pods_start_in_turns() -> None:
+    starting: list[int] = []
+    now = 0
+
+    def ready(answer: dict[str, Any]) -> dict[str, Any]:
+        nonlocal now
+        now += 1
+        starting.append(now)
+        time.sleep(0.01)
+        now -= 1
+        return answer
+
+    run(SimulatedPods(ready=ready), method(Jobs(limit=None, cpus=2)))
+    assert len(starting) == len(CELLS)
+    assert max(starting) <= 2
+
+
+def test_one_that_hangs_at_startup_keeps_no_other_from_starting(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(schedule, "LONGEST_TURN_S", 0.01)
+    others = threading.Event()
+
+    def ready(answer: dict[str, Any]) -> dict[str, Any]:
+        kinds = [kind for kind, _ in pods.events]
+        if len(kinds) <= 2:  # the first two take all turns, and wait for all others
+            assert others.wait(30)
+        elif len(kinds) == len(CELLS):
+            others.set()
+        return answer
+
+    pods = SimulatedPods(ready=ready)
+    ended = run(pods, method(Jobs(limit=None, cpus=2)))
+    assert [result.record.outcome for result, _ in ended] == [Outcome.OK] * len(CELLS)
 
 
 def test_one_by_one_a_launch_is_over_before_the_next_is_checked() -> None:
     pods = SimulatedPods()
     run(pods, method(Jobs(limit=1)))
-    assert [kind for kind, _ in pods.events] == ["check", "load"] * len(CELLS)
+    assert [kind for kind, _ in pods.events] == ["ready", "check", "load"] * len(CELLS)
 
 
 def test_what_is_done_is_not_made_again() -> None:
@@ -112,7 +149,7 @@ def test_a_cell_that_fails_stops_no_other() -> None:
     def refuse_first(answer: dict[str, Any]) -> dict[str, Any]:
         return {"failed": "not-ready", "reason": "hangs"} if len(pods.events) == 1 else answer
 
-    pods = SimulatedPods(check=refuse_first)
+    pods = SimulatedPods(ready=refuse_first)
     ended = run(pods, method(Jobs(limit=1)))
     outcomes = [result.record.outcome for result, _ in ended]
     assert sorted(outcomes) == [Outcome.HANG_AT_STARTUP] + [Outcome.OK] * 5
