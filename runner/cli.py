@@ -165,10 +165,22 @@ def table(
     format: Annotated[Format, typer.Option(help="The table's format.")] = Format.PLAIN,  # noqa: A002
     pivot: Annotated[str | None, typer.Option(metavar="AXIS", help="One column per value.")] = None,
     sort: Annotated[str | None, typer.Option(metavar="COLUMN", help="`-COLUMN`: down.")] = None,
+    columns: Annotated[
+        str | None, typer.Option(metavar="COLUMN,…", help="Only these, e.g. `patch,p99_ms`.")
+    ] = None,
     threshold: ThresholdOption = THRESHOLD,
 ) -> None:
     """Print the comparison table of a run."""
-    _print(read.table(results, run, format_=format, pivot=pivot, sort=sort, threshold=threshold))
+    text = read.table(
+        results,
+        run,
+        format_=format,
+        pivot=pivot,
+        sort=sort,
+        columns=columns,
+        threshold=threshold,
+    )
+    _print(text)
 
 
 @application.command()

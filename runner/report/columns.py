@@ -6,8 +6,10 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from runner.report.axes import ALWAYS_SHOWN, axes_of
-from runner.report.row import Row
+from runner.errors import UsageError
+from runner.report.axes import ALWAYS_SHOWN, axes_of, further_axes
+from runner.report.row import KEYS, Row
+from runner.report.text import suggestion
 from runner.store.records import RunRecord
 
 #: What stands where there is nothing: an axis that the cell does not have, a figure not known.
@@ -43,6 +45,8 @@ class Column:
         return text
 
     def _show(self, value: str | float) -> str:
+        if isinstance(value, float) and self.show is None:
+            return f"{value:.4g}"
         return str(value) if self.show is None or isinstance(value, str) else self.show(value)
 
 
@@ -105,6 +109,23 @@ def columns_for(rows: Sequence[Row], run: RunRecord) -> list[Column]:
     repeated = [VERDICT, LAUNCHES] if any(row.launches > 1 for row in rows) else []
     seen = [c for c in (OVERFLOWS, RETRANSMITS) if any(row.value(c.key) for row in rows)]
     return [*axes, OUTCOME, *FIGURES, *seen, *repeated]
+
+
+def chosen(text: str, run: RunRecord) -> list[Column]:
+    """The columns of a list like `patch,outcome,p99_ms`: keys of table.json or headings.
+
+    Raises `UsageError` for what is neither.
+    """
+    return [_called(name.strip(), run) for name in text.split(",")]
+
+
+def _called(name: str, run: RunRecord) -> Column:
+    known = {c.key: c for c in (OUTCOME, *FIGURES, OVERFLOWS, RETRANSMITS, VERDICT, LAUNCHES)}
+    key = {column.heading: column.key for column in known.values()}.get(name, name)
+    keys = (*KEYS, *further_axes(run))
+    if key not in keys:
+        raise UsageError(f"--columns: unknown column {name!r}{suggestion(name, keys)}")
+    return known.get(key) or Column(key=key, heading=key)
 
 
 def _varies(rows: Iterable[Row], axis: str) -> bool:

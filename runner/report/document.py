@@ -13,16 +13,17 @@ from runner.store.records import RunRecord
 
 @dataclass(frozen=True, kw_only=True)
 class Document:
-    """A run's rows in their order, and the axis to pivot on, if any."""
+    """A run's rows in their order; the axis to pivot on, or the columns to show, if any."""
 
     run: RunRecord
     rows: tuple[Row, ...]
     pivot: str | None = None
+    columns: str | None = None
 
     def table(self) -> Table:
         """The table for people; `UsageError` for an axis that cannot be pivoted on."""
         if self.pivot is None:
-            return comparison(self.rows, self.run)
+            return comparison(self.rows, self.run, self.columns)
         return pivot_table(self.rows, self.run, self.pivot)
 
 

@@ -22,19 +22,23 @@ def render(
     format: str,  # noqa: A002 - the name of the option that it comes from
     pivot: str | None = None,
     sort: str | None = None,
+    columns: str | None = None,
 ) -> str:
     """The rows in one of `EXPORTERS`' formats, ending with a newline.
 
-    Raises `UsageError` for an unknown format, axis or column, and for a pivot that the format has
-    no place for.
+    Raises `UsageError` for an unknown format, axis or column, for a pivot or a choice of columns
+    that the format has no place for, and for both together.
     """
     if format not in EXPORTERS:
         known = suggestion(format, [str(name) for name in EXPORTERS])
         raise UsageError(f"--format: unknown format {format!r}{known}")
     if pivot is not None and format in MACHINE_FORMATS:
         raise UsageError(f"--pivot has no meaning with --format {format}; leave one of them out")
+    if columns is not None and (format in MACHINE_FORMATS or pivot is not None):
+        other = "--pivot" if pivot is not None else f"--format {format}"
+        raise UsageError(f"--columns has no meaning with {other}; leave one of them out")
     ordered = rows if sort is None else sort_rows(rows, sort, run)
-    return EXPORTERS[format](Document(run=run, rows=tuple(ordered), pivot=pivot))
+    return EXPORTERS[format](Document(run=run, rows=tuple(ordered), pivot=pivot, columns=columns))
 
 
 def write_tables(directory: RunDirectory) -> list[Row]:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from runner.measurement.outcome import Outcome
-from runner.report.columns import Column, columns_for
+from runner.report.columns import Column, chosen, columns_for
 from runner.report.notes import Note, notes
 from runner.report.row import Row
 from runner.report.text import one_line
@@ -29,14 +29,17 @@ class Table:
     notes: tuple[Note, ...]
 
 
-def comparison(rows: Sequence[Row], run: RunRecord) -> Table:
-    """One line per measured cell; the others are in the notes with their reasons."""
+def comparison(rows: Sequence[Row], run: RunRecord, columns: str | None = None) -> Table:
+    """One line per measured cell; the others are in the notes with their reasons.
+
+    `columns` lists those to show, instead of all; `UsageError` for an unknown one.
+    """
     measured = [row for row in rows if row.outcome not in LISTED_BELOW]
-    columns = columns_for(measured, run)
+    shown = chosen(columns, run) if columns else columns_for(measured, run)
     return Table(
-        headings=tuple(column.heading for column in columns),
-        numeric=tuple(column.show is not None for column in columns),
-        lines=tuple(tuple(_text(column, row) for column in columns) for row in measured),
+        headings=tuple(column.heading for column in shown),
+        numeric=tuple(column.show is not None for column in shown),
+        lines=tuple(tuple(_text(column, row) for column in shown) for row in measured),
         notes=notes(rows, run),
     )
 

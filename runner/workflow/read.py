@@ -21,13 +21,15 @@ def table(
     format_: str,
     pivot: str | None,
     sort: str | None,
+    columns: str | None,
     threshold: float,
 ) -> str:
     """The run's table, collated anew from its launches."""
     directory = open_run(results, run)
     record = directory.read_run()
     rows = collate(record, directory.launches(), threshold=checked_threshold(threshold))
-    return render(rows, record, format=format_, pivot=pivot, sort=sort).rstrip("\n")
+    text = render(rows, record, format=format_, pivot=pivot, sort=sort, columns=columns)
+    return text.rstrip("\n")
 
 
 def compare(results: Path, old: str, new: str, *, threshold: float) -> str:

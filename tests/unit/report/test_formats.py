@@ -116,6 +116,26 @@ def test_formats_for_programs_have_no_pivot(name: str, rows: list[Row], run: Run
         render(rows, run, format=name, pivot="patch")
 
 
+def test_columns_are_chosen_by_key_or_heading(rows: list[Row], run: RunRecord) -> None:
+    text = render(rows, run, format="github", columns="patch, requests/s,mean_ms")
+    headings = [part.strip() for part in text.splitlines()[0].strip("|").split("|")]
+    assert headings == ["patch", "requests/s", "mean\\_ms"]
+    assert len(text.partition("\n\n")[0].splitlines()) == 2 + sum(r.launches > 0 for r in rows)
+    with pytest.raises(UsageError, match="--columns: unknown column 'pach'; did you mean 'patch'"):
+        render(rows, run, format="github", columns="pach")
+
+
+@pytest.mark.parametrize(
+    ("options", "other"),
+    [({"format": "json"}, "--format json"), ({"format": "plain", "pivot": "patch"}, "--pivot")],
+)
+def test_columns_cannot_be_chosen_everywhere(
+    options: dict[str, str], other: str, rows: list[Row], run: RunRecord
+) -> None:
+    with pytest.raises(UsageError, match=f"--columns has no meaning with {other}"):
+        render(rows, run, columns="patch", **options)
+
+
 def test_the_tables_of_a_run_are_written_beside_it(tmp_path: Path, run: RunRecord) -> None:
     directory = RunDirectory.create(tmp_path, "sleep", datetime.now(UTC))
     directory.write_run(run)
