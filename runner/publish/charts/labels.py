@@ -1,0 +1,54 @@
+"""How cells are named in charts: by what tells them apart, and no more."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+
+from runner.publish.source import PublishedRun
+from runner.report.axes import Value, axes_of, natural_key
+from runner.report.row import Row
+
+PATCH = "patch"
+#: Axes whose values need no name beside them.
+_SPEAKING = {"patch", "server", "workload", "driver"}
+
+
+def varying_axes(run: PublishedRun) -> list[str]:
+    """The run's axes with more than one value, those dropped from a cell left aside."""
+    return [axis for axis in axes_of(run.run) if len(_values(run.rows, axis)) > 1]
+
+
+def _values(rows: Iterable[Row], axis: str) -> set[Value]:
+    return {row.value(axis) for row in rows} - {None}
+
+
+def in_groups(run: PublishedRun) -> list[Row]:
+    """The rows so that those which differ only in their patch mode are neighbours."""
+    axes = [axis for axis in varying_axes(run) if axis != PATCH]
+    return sorted(
+        run.rows, key=lambda row: [natural_key(axis, row.value(axis)) for axis in (*axes, PATCH)]
+    )
+
+
+def label(row: Row, axes: Sequence[str]) -> str:
+    """The row's values on these axes: `Python 3.11 · gevent 25.9.1 · werkzeug`."""
+    return " · ".join(
+        _spoken(axis, value) for axis in axes if (value := row.value(axis)) is not None
+    )
+
+
+def _spoken(axis: str, value: Value) -> str:
+    if axis == "python":
+        return f"Python {value}"
+    if axis == "concurrency":
+        return f"{value} clients"
+    return str(value) if axis in _SPEAKING else f"{axis} {value}"
+
+
+def cell_labels(run: PublishedRun) -> dict[str, str]:
+    """A label for each cell of the run, no two alike: where they would be, the cell's own id."""
+    axes = [*(axis for axis in varying_axes(run) if axis != PATCH), PATCH]
+    labels = {row.cell: label(row, axes) for row in run.rows}
+    counts = Counter(labels.values())
+    return {cell: text if counts[text] == 1 else cell for cell, text in labels.items()}
