@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 from xml.sax.saxutils import quoteattr
@@ -9,10 +10,13 @@ from xml.sax.saxutils import quoteattr
 import altair as alt
 import vl_convert
 
+from runner.publish.charts import png
 from runner.publish.charts.style import CONFIG
 
 #: What the modules of the charts build.
-Drawing: TypeAlias = "alt.Chart | alt.LayerChart | alt.HConcatChart | alt.VConcatChart"
+Drawing: TypeAlias = (
+    "alt.Chart | alt.LayerChart | alt.FacetChart | alt.ConcatChart | alt.VConcatChart"
+)
 #: Pixels of the PNG per pixel of the SVG: sharp on a projector.
 PNG_SCALE: Final = 2.0
 #: What the PNG, which no page can colour, is drawn on and with.
@@ -36,20 +40,41 @@ class Chart:
     png: bytes
 
 
-def chart(name: str, title: str, description: str, drawing: Drawing) -> Chart:
-    """The drawing with all that goes with it, its title at the top."""
-    # What altair checks here by the schema takes longer than drawing; the tests check it.
-    spec: dict[str, Any] = drawing.to_dict(validate=False)
-    spec |= {"title": title, "description": description, "config": CONFIG}
-    del spec["$schema"]  # an address, and the page says which library draws
-    svg = _described(vl_convert.vegalite_to_svg(spec), description)
+@dataclass(frozen=True, kw_only=True)
+class Draft:
+    """A chart before it is drawn; `notes` are the lines under its title that say how to read it."""
+
+    name: str
+    title: str
+    description: str
+    notes: Sequence[str]
+    drawing: Drawing
+
+
+def inline(values: Iterable[dict[str, Any]]) -> alt.InlineData:
+    """Data that stands in the specification; what is None is left out of it."""
+    rows = [{key: value for key, value in row.items() if value is not None} for row in values]
+    return alt.InlineData(values=rows)
+
+
+def drawn(draft: Draft) -> Chart:
+    """The draft as pictures, with its title and notes at the top."""
+    # What altair would check here by the schema takes longer than drawing; the tests check it.
+    spec: dict[str, Any] = draft.drawing.to_dict(validate=False)
+    spec |= {
+        "title": {"text": draft.title, "subtitle": list(draft.notes)},
+        "description": draft.description,
+        "config": CONFIG,
+    }
+    del spec["$schema"]  # an address, and the page knows what draws its charts
+    svg = _described(vl_convert.vegalite_to_svg(spec), draft.description)
     return Chart(
-        name=name,
-        title=title,
-        description=description,
+        name=draft.name,
+        title=draft.title,
+        description=draft.description,
         spec=spec,
         svg=svg,
-        png=vl_convert.svg_to_png(_printed(svg), scale=PNG_SCALE),
+        png=png.compressed(vl_convert.svg_to_png(_printed(svg), scale=PNG_SCALE)),
     )
 
 
@@ -59,9 +84,7 @@ def _described(svg: str, description: str) -> str:
 
 
 def _printed(svg: str) -> str:
-    """The SVG with a colour for what is in `currentColor`, on paper."""
-    head, bracket, body = svg.partition('xmlns="http')
-    head = f'{head}color="{INK}" {bracket}'
-    tag_end = body.index(">") + 1
-    paper = f'<rect width="100%" height="100%" fill="{PAPER}"/>'
-    return f"{head}{body[:tag_end]}{paper}{body[tag_end:]}"
+    """The SVG on paper, with a colour for what is in `currentColor`."""
+    inked = svg.replace("<svg ", f'<svg color="{INK}" ', 1)
+    opening, end, drawing = inked.partition("><")
+    return f'{opening}><rect width="100%" height="100%" fill="{PAPER}"/><{drawing}'

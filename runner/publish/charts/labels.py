@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from runner.publish.source import PublishedRun
 from runner.report.axes import Value, axes_of, natural_key
@@ -33,8 +33,13 @@ def in_groups(run: PublishedRun) -> list[Row]:
 
 def label(row: Row, axes: Sequence[str]) -> str:
     """The row's values on these axes: `Python 3.11 · gevent 25.9.1 · werkzeug`."""
+    return label_of({axis: row.value(axis) for axis in axes}, axes)
+
+
+def label_of(values: Mapping[str, Value], axes: Sequence[str]) -> str:
+    """The values on these axes as a label; axes without a value are left out."""
     return " · ".join(
-        _spoken(axis, value) for axis in axes if (value := row.value(axis)) is not None
+        _spoken(axis, value) for axis in axes if (value := values.get(axis)) is not None
     )
 
 

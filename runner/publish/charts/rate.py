@@ -7,78 +7,116 @@ from typing import Any, Final
 
 import altair as alt
 
-from runner.publish.charts.chart import Chart, chart
+from runner.publish.charts.chart import Draft, inline
+from runner.publish.charts.efficiency import efficiency_panel
 from runner.publish.charts.labels import cell_labels, in_groups
-from runner.publish.charts.style import WIDTH, patch_scales
+from runner.publish.charts.style import ROW_HEIGHT, WIDTH, patch_scales, rows_axis
+from runner.publish.charts.words import between, count, one_or_more, outcome_of, without_figures
 from runner.publish.source import PublishedRun
 from runner.report.columns import FIGURES
 from runner.report.row import Row
 
-TITLE: Final = "Requests per second against the ceiling of the load"
-ROW_HEIGHT: Final = 17
-#: Ceilings or rates this many times apart need a logarithmic axis.
-WIDE: Final = 20
+#: A run of more cells than this has a tile for each instead of a line.
+MOST_LINES: Final = 60
+#: Ceilings this many times apart need a logarithmic axis.
+WIDE: Final = 10
 _RATE: Final = FIGURES[0]
 
-
-def rate_chart(runs: Sequence[PublishedRun]) -> Chart:
-    """A row per cell, one panel per run."""
-    rows = [row for run in runs for row in run.rows]
-    patches = [row.patch for row in rows]
-    panels = [_panel(run, patches, named=len(runs) > 1) for run in runs]
-    return chart("rate", TITLE, TITLE, alt.vconcat(*panels, spacing=24))
+_TICK: Final = "│ the ceiling: the highest rate that the load can show, whatever serves it."
+_INTERVAL: Final = "Marks are medians over launches, thick lines their 95 % intervals."
+_EXTREMES: Final = "Marks are medians over launches; thin lines reach from lowest to highest."
+_TILES: Final = "A tile per cell: its rate over the ceiling of its load; symbols have no figures."
 
 
-def _panel(run: PublishedRun, patches: Sequence[str], *, named: bool) -> alt.LayerChart:
-    labels = cell_labels(run)
-    data = alt.InlineData(values=[_datum(row, labels[row.cell]) for row in in_groups(run)])
-    color, shape = patch_scales(patches)
-    y = alt.Y("label:N", sort=None, title=None, axis=alt.Axis(grid=True, ticks=False))
-    x = alt.X("rate:Q", title="requests/s", scale=_scale(run.rows))
-    base = alt.Chart(data).encode(y=y)
-    layers = [
-        base.mark_rule(strokeWidth=1.2).encode(x=alt.X("min:Q"), x2="max:Q"),
-        base.mark_rule(strokeWidth=3).encode(x=alt.X("low:Q"), x2="high:Q"),
-        base.mark_tick(thickness=2, size=ROW_HEIGHT - 3).encode(x=alt.X("ceiling:Q")),
-        base.mark_point(filled=True, size=70, opacity=1).encode(
-            x=x,
-            color=alt.Color("patch:N", title="patch", scale=color),
-            shape=alt.Shape("patch:N", title="patch", scale=shape),
-            tooltip=["cell:N", "figures:N", "ceiling:Q", "disturbed:N"],
-        ),
-        base.mark_text(align="left", dx=8)
-        .encode(x=alt.value(WIDTH), text="figures:N")
-        .transform_filter("isValid(datum.rate)"),
-        base.mark_text(align="left", dx=6, fontStyle="italic")
-        .encode(x=alt.value(0), text="outcome:N", tooltip=["cell:N", "outcome:N", "reason:N"])
-        .transform_filter("!isValid(datum.rate)"),
-    ]
-    title = run.label if named else alt.Undefined
-    return alt.LayerChart(layer=layers, width=WIDTH, height=alt.Step(ROW_HEIGHT), title=title)
-
-
-def _datum(row: Row, label: str) -> dict[str, Any]:
-    datum: dict[str, Any] = {"cell": row.cell, "label": label, "patch": row.patch}
-    if row.requests_per_second is None:
-        return datum | {"outcome": str(row.outcome or "not measured"), "reason": row.reason}
-    interval = row.requests_per_second_low is not None
-    ends = ("low", "high") if interval else ("min", "max")
-    spread = {end: row.value(f"requests_per_second_{end}") for end in ends}
-    return (
-        datum
-        | spread
-        | {
-            "rate": row.requests_per_second,
-            "ceiling": row.ceiling_rps,
-            "figures": _RATE.text(row),
-            "disturbed": row.disturbed,
-        }
+def rate_draft(runs: Sequence[PublishedRun]) -> Draft:
+    """A panel per run: lines of cells, or tiles where these would be too many."""
+    tiled = any(len(run.rows) > MOST_LINES for run in runs)
+    patches = [row.patch for run in runs for row in run.rows]
+    panels = [efficiency_panel(run) if tiled else _panel(run, patches) for run in runs]
+    if len(runs) > 1:
+        panels = [panel.properties(title=run.label) for panel, run in zip(panels, runs)]
+    return Draft(
+        name="rate",
+        title="Requests per second against the ceiling",
+        description=" ".join(_description(run, named=len(runs) > 1) for run in runs),
+        notes=[_TILES] if tiled else [_TICK, *_spreads(runs)],
+        drawing=panels[0] if len(panels) == 1 else alt.vconcat(*panels, spacing=24),
     )
 
 
+def _spreads(runs: Sequence[PublishedRun]) -> list[str]:
+    rows = [row for run in runs for row in run.rows if row.launches > 1]
+    intervals = {row.requests_per_second_low is not None for row in rows if _has_rate(row)}
+    return [note for has, note in ((True, _INTERVAL), (False, _EXTREMES)) if has in intervals]
+
+
+def _panel(run: PublishedRun, patches: Sequence[str]) -> alt.LayerChart:
+    labels = cell_labels(run)
+    rows = in_groups(run)
+    color, shape = patch_scales(patches)
+    order = [labels[row.cell] for row in rows]
+    base = alt.Chart().encode(y=alt.Y("label:N", sort=order, axis=rows_axis()))
+    measured = base.transform_filter("isValid(datum.rate)")
+    others = base.transform_filter("!isValid(datum.rate)")
+    layers = [
+        measured.mark_rule(strokeWidth=1.2).encode(x="min:Q", x2="max:Q"),
+        measured.mark_rule(strokeWidth=3.5).encode(x="low:Q", x2="high:Q"),
+        measured.mark_tick(thickness=2, size=ROW_HEIGHT - 3).encode(x="ceiling:Q"),
+        measured.mark_point(filled=True, size=70, opacity=1).encode(
+            x=alt.X("rate:Q", title="requests/s", scale=_scale(run.rows)),
+            color=alt.Color("patch:N", title=None, scale=color),
+            shape=alt.Shape("patch:N", title=None, scale=shape),
+            tooltip=["cell:N", "figures:N", "ceiling:Q", "disturbed:N"],
+        ),
+        measured.mark_text(align="left", dx=10).encode(x=alt.value(WIDTH), text="figures:N"),
+        others.mark_text(align="left", dx=6, fontStyle="italic").encode(
+            x=alt.value(0), text="outcome:N", tooltip=["cell:N", "outcome:N", "reason:N"]
+        ),
+    ]
+    return alt.LayerChart(
+        data=inline(_datum(row, labels[row.cell]) for row in rows),
+        layer=layers,
+        width=WIDTH,
+        height=alt.Step(ROW_HEIGHT),
+    )
+
+
+def _has_rate(row: Row) -> bool:
+    return row.requests_per_second is not None
+
+
+def _datum(row: Row, label: str) -> dict[str, Any]:
+    """What is drawn of a row: an interval of the median, or the extremes where there is none."""
+    datum: dict[str, Any] = {"cell": row.cell, "label": label, "patch": row.patch}
+    if not _has_rate(row):
+        return datum | {"outcome": outcome_of(row), "reason": row.reason}
+    ends = ("min", "max") if row.requests_per_second_low is None else ("low", "high")
+    return datum | {
+        "rate": row.requests_per_second,
+        "ceiling": row.ceiling_rps,
+        "figures": _RATE.text(row),
+        "disturbed": row.disturbed,
+        **{end: row.value(f"requests_per_second_{end}") for end in ends},
+    }
+
+
 def _scale(rows: Sequence[Row]) -> alt.Scale:
-    """From zero, unless the loads themselves are so far apart that only a logarithm shows all."""
-    loads = [load for row in rows if (load := row.ceiling_rps or row.requests_per_second)]
-    if loads and max(loads) > WIDE * min(loads):
-        return alt.Scale(type="log", nice=True)
-    return alt.Scale(zero=True, nice=True)
+    """From zero; logarithmic where the loads themselves are too far apart for that."""
+    ceilings = [row.ceiling_rps for row in rows if row.ceiling_rps]
+    if not ceilings or max(ceilings) <= WIDE * min(ceilings):
+        return alt.Scale(zero=True, nice=True)
+    rates = [row.requests_per_second for row in rows if row.requests_per_second]
+    return alt.Scale(
+        type="log", domain=[min(rates + ceilings) / 1.5, max(rates + ceilings) * 1.1], nice=False
+    )
+
+
+def _description(run: PublishedRun, *, named: bool) -> str:
+    """`26 cells between 48.6 and 48.7 requests/s against a ceiling of 49.0; 3 cells crashed.`."""
+    rates = [row.requests_per_second for row in run.rows if row.requests_per_second is not None]
+    ceilings = [row.ceiling_rps for row in run.rows if row.ceiling_rps is not None]
+    parts = [f"{count(len(rates), 'cell')} {between(rates)} requests/s"] if rates else []
+    if rates and ceilings:
+        parts[0] += f" against {one_or_more('ceiling', ceilings)}"
+    text = "; ".join([*parts, *without_figures(run.rows)])
+    return f"{run.label}: {text}." if named else f"{text}."

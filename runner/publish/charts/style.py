@@ -11,11 +11,14 @@ from typing import Any, Final
 
 import altair as alt
 
+from runner.measurement.outcome import Outcome
 from runner.report.axes import natural_key
 
 INK: Final = "currentColor"
 FONT: Final = "system-ui, sans-serif"
 WIDTH: Final = 480
+#: The height of a cell's line where each has one.
+ROW_HEIGHT: Final = 17
 
 ORANGE: Final = "#E69F00"
 SKY: Final = "#56B4E9"
@@ -48,6 +51,35 @@ def patch_scales(patches: Iterable[str]) -> tuple[alt.Scale, alt.Scale]:
         alt.Scale(domain=known, range=[color for color, _ in looks]),
         alt.Scale(domain=known, range=[shape for _, shape in looks]),
     )
+
+
+#: How cells without figures look where there is no room for the word.
+OUTCOME_SHAPES: Final = {
+    Outcome.HANG_AT_STARTUP: "square",
+    Outcome.HANG_UNDER_LOAD: "circle",
+    Outcome.CRASHED: "cross",
+    Outcome.OOM_KILLED: "triangle-up",
+    Outcome.IMPORT_ERROR: "triangle-left",
+    Outcome.WRONG_ANSWER: "diamond",
+    Outcome.FAILED_REQUESTS: "triangle-down",
+    Outcome.UNAVAILABLE: "stroke",
+    Outcome.BUILD_FAILED: "wedge",
+    Outcome.ENGINE_ERROR: "arrow",
+}
+_NOT_MEASURED_SHAPE: Final = "triangle-right"
+
+
+def outcome_scale(outcomes: Iterable[str]) -> alt.Scale:
+    """The scale of shape for these outcomes without figures, in the order of the words' list."""
+    shapes = {str(outcome): shape for outcome, shape in OUTCOME_SHAPES.items()}
+    wanted = set(outcomes)
+    known = [*(word for word in shapes if word in wanted), *sorted(wanted - shapes.keys())]
+    return alt.Scale(domain=known, range=[shapes.get(word, _NOT_MEASURED_SHAPE) for word in known])
+
+
+def rows_axis(*, labels: bool = True) -> alt.Axis:
+    """The axis of a chart with a line per cell, without labels for one beside another."""
+    return alt.Axis(grid=True, ticks=False, title=None, labels=labels)
 
 
 _TEXT: Final = {"labelColor": INK, "titleColor": INK, "labelFontSize": 11, "titleFontSize": 11}

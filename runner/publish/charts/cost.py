@@ -1,0 +1,177 @@
+"""What patching costs or saves: CPU and memory of each cell beside those of its baseline."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import altair as alt
+import numpy as np
+
+from runner.publish.charts.chart import Draft, inline
+from runner.publish.charts.labels import cell_labels, in_groups, label, varying_axes
+from runner.publish.charts.style import ROW_HEIGHT, patch_scales, rows_axis
+from runner.publish.charts.words import number
+from runner.publish.source import PublishedRun
+from runner.report.axes import natural_key
+from runner.report.row import Row
+from runner.report.speedup import with_baseline
+
+#: A run of more cells than this has a line per server and patch mode instead of one per cell.
+MOST_LINES: Final = 60
+PANEL: Final = 260
+#: The key of each panel's figure, and what is written under it.
+MEASURES: Final = (
+    ("cpu_ms_per_request", "CPU ms/request"),
+    ("peak_rss_mib", "peak RSS MiB"),
+)
+_NOTE: Final = "│ the baseline; the line is what patching changes."
+_SUMMARY: Final = "Marks are medians over cells, thick lines their middle half, thin lines all."
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Line:
+    """One line of both panels: its label, and for each measure what is drawn of it."""
+
+    label: str
+    patch: str
+    cell: str | None
+    drawn: dict[str, float | None]
+
+
+def cost_draft(runs: Sequence[PublishedRun]) -> Draft | None:
+    """Both panels for each run; None where no cell has figures."""
+    shown = [run for run in runs if _costed(run.rows)]
+    if not shown:
+        return None
+    summed = any(len(_costed(run.rows)) > MOST_LINES for run in shown)
+    patches = [row.patch for run in shown for row in _costed(run.rows)]
+    blocks = [_block(_summary(run) if summed else _lines(run), patches) for run in shown]
+    if len(runs) > 1:
+        blocks = [
+            block.properties(title=run.label) for block, run in zip(blocks, shown, strict=True)
+        ]
+    return Draft(
+        name="cost",
+        title="CPU and memory by patch mode",
+        description=" ".join(_description(run, named=len(runs) > 1) for run in shown),
+        notes=[_SUMMARY if summed else _NOTE],
+        drawing=alt.vconcat(*blocks, spacing=24),
+    )
+
+
+def _costed(rows: Sequence[Row]) -> list[Row]:
+    return [row for row in rows if row.cpu_ms_per_request is not None]
+
+
+def _lines(run: PublishedRun) -> list[_Line]:
+    labels = cell_labels(run)
+    baselines = {row.cell: base for row, base in with_baseline(run.rows, run.run)}
+    return [
+        _Line(
+            label=labels[row.cell],
+            patch=row.patch,
+            cell=row.cell,
+            drawn=_beside(row, baselines.get(row.cell)),
+        )
+        for row in _costed(in_groups(run))
+    ]
+
+
+def _beside(row: Row, baseline: Row | None) -> dict[str, float | None]:
+    """The row's figures, with a line from its baseline's."""
+    drawn: dict[str, float | None] = {}
+    for key, _ in MEASURES:
+        own, base = _figure(row, key), _figure(baseline, key) if baseline else None
+        drawn |= {key: own, f"{key}_tick": base}
+        drawn |= {f"{key}_low": base, f"{key}_high": own} if base is not None else {}
+    return drawn
+
+
+def _figure(row: Row, key: str) -> float | None:
+    value = row.value(key)
+    return float(value) if isinstance(value, int | float) else None
+
+
+def _summary(run: PublishedRun) -> list[_Line]:
+    """A line for each server and patch mode: quartiles over its cells."""
+    axes = [axis for axis in ("server", "patch") if axis == "patch" or axis in varying_axes(run)]
+    groups: dict[tuple[str, str], list[Row]] = {}
+    for row in _costed(run.rows):
+        groups.setdefault((row.server, row.patch), []).append(row)
+    ordered = sorted(
+        groups, key=lambda pair: (natural_key("server", pair[0]), natural_key("patch", pair[1]))
+    )
+    return [
+        _Line(
+            label=f"{label(groups[server, patch][0], axes)} ({len(groups[server, patch])} cells)",
+            patch=patch,
+            cell=None,
+            drawn=_quartiles(groups[server, patch]),
+        )
+        for server, patch in ordered
+    ]
+
+
+def _quartiles(rows: Sequence[Row]) -> dict[str, float | None]:
+    drawn: dict[str, float | None] = {}
+    for key, _ in MEASURES:
+        values = [value for row in rows if (value := _figure(row, key)) is not None]
+        if values:
+            least, low, middle, high, most = np.quantile(values, [0, 0.25, 0.5, 0.75, 1]).tolist()
+            drawn |= {key: middle, f"{key}_min": least, f"{key}_max": most}
+            drawn |= {f"{key}_low": low, f"{key}_high": high}
+    return drawn
+
+
+def _block(lines: Sequence[_Line], patches: Sequence[str]) -> alt.HConcatChart:
+    data = inline(_datum(line) for line in lines)
+    order = [line.label for line in lines]
+    panels = [
+        _panel(key, title, order, patches, labelled=place == 0)
+        for place, (key, title) in enumerate(MEASURES)
+    ]
+    return alt.HConcatChart(data=data, hconcat=panels, spacing=24)
+
+
+def _datum(line: _Line) -> dict[str, Any]:
+    return {"label": line.label, "patch": line.patch, "cell": line.cell, **line.drawn}
+
+
+def _panel(
+    key: str, title: str, order: Sequence[str], patches: Sequence[str], *, labelled: bool
+) -> alt.LayerChart:
+    color, shape = patch_scales(patches)
+    axis = rows_axis(labels=labelled)
+    base = alt.Chart().encode(y=alt.Y("label:N", sort=list(order), axis=axis))
+    x = alt.X(f"{key}:Q", title=title, scale=alt.Scale(zero=True, nice=True))
+    layers = [
+        base.mark_rule(strokeWidth=1.2).encode(x=f"{key}_min:Q", x2=f"{key}_max:Q"),
+        base.mark_rule(strokeWidth=3, opacity=0.5).encode(x=f"{key}_low:Q", x2=f"{key}_high:Q"),
+        base.mark_tick(thickness=2, size=ROW_HEIGHT - 3).encode(x=f"{key}_tick:Q"),
+        base.mark_point(filled=True, size=70, opacity=1).encode(
+            x=x,
+            color=alt.Color("patch:N", title=None, scale=color),
+            shape=alt.Shape("patch:N", title=None, scale=shape),
+            tooltip=["label:N", "cell:N", f"{key}:Q", f"{key}_tick:Q"],
+        ),
+    ]
+    return alt.LayerChart(layer=layers, width=PANEL, height=alt.Step(ROW_HEIGHT))
+
+
+def _description(run: PublishedRun, *, named: bool) -> str:
+    """`Medians by patch mode: none 0.45 ms of CPU per request and 37.0 MiB, gevent …`."""
+    groups: dict[str, list[Row]] = {}
+    for row in _costed(run.rows):
+        groups.setdefault(row.patch, []).append(row)
+    ordered = sorted(groups, key=lambda patch: natural_key("patch", patch))
+    text = ", ".join(_median_words(patch, groups[patch]) for patch in ordered)
+    return f"{run.label}: {text}." if named else f"Medians by patch mode: {text}."
+
+
+def _median_words(patch: str, rows: Sequence[Row]) -> str:
+    middle = _quartiles(rows)
+    cpu, memory = middle["cpu_ms_per_request"], middle.get("peak_rss_mib")
+    text = f"{patch} {number(cpu or 0.0)} ms of CPU per request"
+    return text if memory is None else f"{text} and {number(memory)} MiB"

@@ -1,0 +1,173 @@
+"""How long requests took: for each environment a panel with one distribution per patch mode."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import altair as alt
+
+from runner.publish.charts.chart import Draft, inline
+from runner.publish.charts.labels import PATCH, label_of, varying_axes
+from runner.publish.charts.style import INK, patch_scales
+from runner.publish.charts.words import count, number
+from runner.publish.latency import MOST_POINTS, Curve, curve_of
+from runner.publish.source import PublishedRun
+from runner.report.pivot import grid
+
+COLUMNS: Final = 3
+#: So many panels are drawn at a time; those of a large run are leafed through.
+PANELS: Final = 12
+WIDTH: Final = 210
+HEIGHT: Final = 150
+#: So many points has a run's chart in all, and so few its curves at the least.
+ALL_POINTS: Final = 12_000
+FEWEST_POINTS: Final = 12
+#: The slowest request over the fastest one from which on the axis is logarithmic.
+WIDE: Final = 10
+#: Shares of slower requests at which a curve carries its patch mode's mark.
+MARKED: Final = (0.5, 0.1, 0.01, 0.001)
+_NOTE: Final = "A curve per cell over all its requests: how many took so long or longer."
+_SHARE: Final = "datum.value > 0.99 ? 'all' : '1 in ' + format(1 / datum.value, ',.0f')"
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Panel:
+    """An environment's panel: its name, the page that it is on, and its cells."""
+
+    name: str
+    page: str
+    cells: frozenset[str]
+
+
+def latency_draft(run: PublishedRun, name: str = "latency") -> Draft | None:
+    """The panels of a run; None where no cell has latencies stored."""
+    curves = _curves(run)
+    if not curves:
+        return None
+    panels = _panels(run, curves)
+    pages = list(dict.fromkeys(panel.page for panel in panels))
+    notes = [_NOTE]
+    if len(pages) > 1:
+        notes.append(f"Shown: {pages[0]}, {PANELS} of {len(panels)} environments.")
+    return Draft(
+        name=name,
+        title="How long requests took",
+        description=_description(run, curves),
+        notes=notes,
+        drawing=_drawing(run, curves, panels, pages),
+    )
+
+
+def _curves(run: PublishedRun) -> dict[str, Curve]:
+    """The curve of each cell with figures, over the launches that its figures are of."""
+    rows = [row for row in run.rows if row.requests_per_second is not None]
+    points = max(FEWEST_POINTS, min(MOST_POINTS, ALL_POINTS // max(len(rows), 1)))
+    curves = {}
+    for row in rows:
+        launches = [one for one in run.launches.get(row.cell, ()) if one.outcome is row.outcome]
+        if curve := curve_of(run.directory, launches, points):
+            curves[row.cell] = curve
+    return curves
+
+
+def _panels(run: PublishedRun, curves: Mapping[str, Curve]) -> list[_Panel]:
+    """A panel per line of the table by patch mode: a baseline is on each that it stands for."""
+    table = grid(run.rows, run.run, PATCH)
+    axes = [axis for axis in varying_axes(run) if axis != PATCH]
+    named = [
+        (label_of(dict(zip(table.axes, values, strict=True)), axes), cells)
+        for values, found in table.lines
+        if (cells := frozenset(row.cell for row in found if row and row.cell in curves))
+    ]
+    return [
+        _Panel(name=name, page=_page(place, named), cells=cells)
+        for place, (name, cells) in enumerate(named)
+    ]
+
+
+def _page(place: int, named: Sequence[tuple[str, object]]) -> str:
+    """`first panel … last panel` of the page that the panel at this place is on."""
+    page = named[place - place % PANELS :][:PANELS]
+    return f"{page[0][0]} … {page[-1][0]}"
+
+
+def _drawing(
+    run: PublishedRun, curves: Mapping[str, Curve], panels: Sequence[_Panel], pages: Sequence[str]
+) -> alt.FacetChart:
+    color, shape = patch_scales(row.patch for row in run.rows if row.cell in curves)
+    scale = alt.Scale(zero=False, nice=False, type="log" if _is_wide(curves) else "linear")
+    base = alt.Chart().encode(
+        x=alt.X("ms:Q", title="ms", scale=scale, axis=alt.Axis(tickCount=4, format=",")),
+        y=alt.Y(
+            "share:Q",
+            title="requests as slow or slower",
+            scale=alt.Scale(type="log", reverse=True, nice=False),
+            axis=alt.Axis(values=[1, *(10.0**-n for n in range(1, 7))], labelExpr=_SHARE),
+        ),
+        color=alt.Color("patch:N", title=None, scale=color),
+    )
+    # Marks are points of the curves that say so: one flattening serves both layers.
+    layers = [
+        base.mark_line(strokeWidth=1.6).encode(
+            detail="cell:N", order=alt.Order("share:Q", sort="descending")
+        ),
+        base.mark_point(filled=True, size=45, opacity=1)
+        .encode(shape=alt.Shape("patch:N", title=None, scale=shape), tooltip=["cell:N", "ms:Q"])
+        .transform_filter("datum.mark"),
+    ]
+    chart = alt.LayerChart(
+        data=inline(_data(run, curves, panels)), layer=layers, width=WIDTH, height=HEIGHT
+    )
+    faceted = chart.facet(
+        alt.Facet("panel:N", title=None, sort=[panel.name for panel in panels]),
+        columns=COLUMNS,
+        bounds="flush",
+        spacing={"row": 56, "column": 30},
+    ).transform_flatten(["panel", "page"])
+    if _is_wide(curves):
+        faceted = faceted.resolve_scale(x="independent")
+    if len(pages) > 1:
+        page = alt.param(
+            name="page", value=pages[0], bind=alt.binding_select(options=pages, name="Shown: ")
+        )
+        faceted = faceted.add_params(page).transform_filter("datum.page === page")
+    return faceted.transform_flatten(["ms", "share", "mark"])
+
+
+def _is_wide(curves: Mapping[str, Curve]) -> bool:
+    least = min(curve.latency_ms[0] for curve in curves.values())
+    most = max(curve.latency_ms[-1] for curve in curves.values())
+    return bool(least > 0 and most > WIDE * least)
+
+
+def _data(
+    run: PublishedRun, curves: Mapping[str, Curve], panels: Sequence[_Panel]
+) -> Iterator[dict[str, Any]]:
+    """A cell's curve once, with all the panels that it is drawn in."""
+    for row in run.rows:
+        if row.cell not in curves:
+            continue
+        curve = curves[row.cell]
+        on = [panel for panel in panels if row.cell in panel.cells]
+        marked = {curve.place(share) for share in MARKED if share >= curve.share[-1]}
+        yield {
+            "cell": row.cell,
+            "patch": row.patch,
+            "panel": [panel.name for panel in on],
+            "page": [panel.page for panel in on],
+            "ms": [round(ms, 3) for ms in curve.latency_ms.tolist()],
+            "share": [float(f"{share:.4g}") for share in curve.share.tolist()],
+            "mark": [int(place in marked) for place in range(curve.share.size)],
+        }
+
+
+def _description(run: PublishedRun, curves: Mapping[str, Curve]) -> str:
+    """The slowest hundredth of the cell where it is fastest, and where it is slowest."""
+    slow = {cell: curve.at(0.01) for cell, curve in curves.items()}
+    best, worst = min(slow, key=slow.__getitem__), max(slow, key=slow.__getitem__)
+    return (
+        f"Distributions of {count(len(curves), 'cell')}: of a hundred requests the slowest took "
+        f"{number(slow[best])} ms or more in {best}, and {number(slow[worst])} ms in {worst}."
+    )
