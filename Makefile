@@ -6,7 +6,7 @@ EXPERIMENT ?=
 ARGS ?=
 MATRIX = .venv/bin/python -m runner
 
-.PHONY: help matrix smoke plan table test lint bench doctor clean setup setup-dev lock
+.PHONY: help matrix smoke plan table publish test lint bench doctor clean setup setup-dev lock
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -22,6 +22,9 @@ plan: setup ## what would run, how long it takes, what cannot be built and why
 
 table: setup ## the newest run's table again
 	@$(MATRIX) table $(ARGS)
+
+publish: setup ## the newest run as a page, README, tables and charts in results/published
+	@$(MATRIX) publish $(ARGS)
 
 doctor: setup ## what this machine offers, what is missing, and how to mend it
 	@$(MATRIX) doctor $(ARGS)

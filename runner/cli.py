@@ -28,6 +28,7 @@ from runner.workflow import clean as clean_up
 from runner.workflow import doctor as examine
 from runner.workflow import export as exporting
 from runner.workflow import plan as planning
+from runner.workflow import publish as publishing
 from runner.workflow import read
 from runner.workflow import run as running
 from runner.workflow.choice import Choice
@@ -195,6 +196,23 @@ def export(
         output.write_text(text, encoding="utf-8")
     except OSError as error:
         raise UsageError(f"--output {output}: cannot be written ({error.strerror})") from None
+
+
+@application.command()
+def publish(
+    runs: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[RUN]...", help="Run directories, or `latest`; that without any."),
+    ] = None,
+    *,
+    file: FileOption = MATRIX_FILE,  # noqa: ARG001 - every command takes it
+    results: ResultsOption = RESULTS,
+    name: Annotated[
+        str | None, typer.Option(help="The publication's name; else its experiment's.")
+    ] = None,
+) -> None:
+    """Write runs as a page, README, tables, charts and evidence below `results/published`."""
+    _print(publishing.publish(results, runs or (), name))
 
 
 @application.command()

@@ -35,7 +35,7 @@ def with_speedup(
     rows: Sequence[Row], run: RunRecord, launches: Launches, threshold: float
 ) -> list[Row]:
     """The rows with their rate over that of the baseline: equal on the axes that it carries."""
-    matched = _with_baseline(rows, run)
+    matched = with_baseline(rows, run)
     baselines = {base.cell for _, base in matched}
     pairs = {
         row.cell: (rates_by_round(row, launches), rates_by_round(base, launches))
@@ -68,7 +68,7 @@ def _faster(row: Row, own: Mapping[int, float], base: Mapping[int, float]) -> Ro
     return replace(row, speedup=ratio.median, speedup_low=ratio.low, speedup_high=ratio.high)
 
 
-def _with_baseline(rows: Sequence[Row], run: RunRecord) -> list[tuple[Row, Row]]:
+def with_baseline(rows: Sequence[Row], run: RunRecord) -> list[tuple[Row, Row]]:
     """Each row that has a baseline, with it."""
     if not run.baseline:
         return []

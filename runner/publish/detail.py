@@ -1,0 +1,166 @@
+"""The page's data: what sorts and filters the table, and each cell's evidence, shown on demand.
+
+Texts are kept apart and named by number: cells of one environment share most of theirs.
+"""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator, Sequence
+from typing import Any, Final
+
+from runner.publish.answers import shown_outcome
+from runner.publish.files import PublishedLaunch
+from runner.publish.publication import Part, Publication, PublishedCell
+from runner.publish.table import FullTable
+from runner.report.columns import milliseconds, two_decimals, whole
+from runner.report.text import one_line
+from runner.store.records import RunRecord
+
+#: Characters of launches' files that the page holds; what goes beyond is in the files beside it.
+ROOM: Final = 1_500_000
+
+
+class Texts:
+    """Each different text once, by its number."""
+
+    def __init__(self) -> None:
+        self.numbers: dict[str, int] = {}
+
+    def number(self, text: str) -> int:
+        """The text's number."""
+        return self.numbers.setdefault(text, len(self.numbers))
+
+    def all(self) -> list[str]:
+        """The texts in the order of their numbers."""
+        return list(self.numbers)
+
+
+def data(published: Publication, table: FullTable) -> dict[str, Any]:
+    """All that the page's script needs, as JSON can hold it."""
+    texts = Texts()
+    held = _held(published)
+    return {
+        "columns": [
+            {"key": h.key, "text": h.text, "numeric": h.numeric, "choices": h.choices}
+            for h in table.headings
+        ],
+        "values": [row.values for row in table.rows],
+        "cells": [
+            _cell(part, cell, texts, held) for part in published.parts for cell in part.cells
+        ],
+        "texts": texts.all(),
+    }
+
+
+def _held(published: Publication) -> set[str]:
+    """Paths of the files whose text the page holds, the most telling first until its room is used.
+
+    First the evidence of failures, then every cell's first report, then the further ones.
+    """
+    files = [
+        (bool(launch.record.outcome.has_figures), number, file)
+        for part in published.parts
+        for cell in part.cells
+        for number, launch in enumerate(cell.launches)
+        for file in launch.files
+    ]
+    held, room = set(), ROOM
+    for _, _, file in sorted(files, key=lambda item: item[:2]):
+        if len(file.text) <= room:
+            room -= len(file.text)
+            held.add(file.path)
+    return held
+
+
+def _cell(part: Part, cell: PublishedCell, texts: Texts, held: set[str]) -> dict[str, Any]:
+    row = cell.row
+    return {
+        "id": row.cell,
+        "key": key_of(part, cell),
+        "anchor": cell.anchor,
+        "run": part.source.label,
+        "outcome": shown_outcome(row.outcome),
+        "reason": row.reason,
+        "facts": [[name, texts.number(value)] for name, value in cell_facts(part.run, cell)],
+        "commands": [texts.number(line) for line in commands(part.run, cell)],
+        "launches": [_launch(launch, held) for launch in cell.launches],
+    }
+
+
+def key_of(part: Part, cell: PublishedCell) -> str:
+    """What the page's address calls the cell: its id, after its run's directory if it has one."""
+    return f"{part.prefix}{cell.row.cell}"
+
+
+def cell_facts(run: RunRecord, cell: PublishedCell) -> Iterator[tuple[str, str]]:
+    """What the cell is made of."""
+    record = cell.record
+    yield "Python", record.python or "unknown"
+    yield "patch mode", record.patch + (f", {record.order}" if record.order else "")
+    yield "packages", ", ".join(f"{n} {v}" for n, v in record.packages.items()) or "none named"
+    yield "server", record.server
+    parameters = "".join(f", {n} {v}" for n, v in record.workload_parameters.items())
+    yield "workload", f"{record.workload}{parameters}"
+    yield "load", f"ab -c {record.concurrency} -n {record.requests}"
+    if record.image:
+        yield "image", record.image
+    environment = run.environments.get(record.environment or "")
+    if environment:
+        base = environment.base
+        yield "base image", f"{base.reference} ({base.origin}) {base.digest or ''}".rstrip()
+        yield "installed", ", ".join(locked(environment.lock))
+        yield "lock", environment.lock_digest
+    companion = run.companions.get(record.companion or "")
+    if companion:
+        versions = ", ".join(f"{n} {v}" for n, v in companion.versions.items())
+        yield "talks to", f"{record.companion} {versions}, image {companion.image_id}"
+
+
+def locked(lock: str) -> list[str]:
+    """The distributions of a lock, without their hashes: `flask 3.1.2`."""
+    lines = (line.strip().removesuffix("\\").strip() for line in lock.splitlines())
+    return [line.replace("==", " ") for line in lines if line and line[0] not in "-#"]
+
+
+def commands(run: RunRecord, cell: PublishedCell) -> Sequence[str]:
+    """How the cell is measured again, and how it is made by hand where its image is."""
+    again = ["matrix", "run", run.experiment, "--select", f"cell={cell.row.cell}", "--fresh"]
+    lines = ["# with this project and its matrix file", shlex.join(again)]
+    if cell.by_hand:
+        lines += ["# by hand, on the machine that has the images", *cell.by_hand]
+    return lines
+
+
+def _launch(launch: PublishedLaunch, held: set[str]) -> dict[str, Any]:
+    record = launch.record
+    return {
+        "number": record.launch,
+        "outcome": str(record.outcome),
+        "reason": record.reason,
+        "disturbed": record.disturbed,
+        "figures": list(_figures(launch)),
+        "files": [
+            {"name": f.name, "path": f.path, "text": f.text if f.path in held else None}
+            for f in launch.files
+        ],
+    }
+
+
+def _figures(launch: PublishedLaunch) -> Iterator[tuple[str, str]]:
+    """A launch's own figures, named and rounded."""
+    record = launch.record
+    yield "started", one_line(record.started_at)
+    if record.ab:
+        yield "requests/s", two_decimals(record.ab.requests_per_second)
+        yield "p50 ms", milliseconds(record.ab.p50_ms)
+        yield "p99 ms", milliseconds(record.ab.p99_ms)
+        yield "max ms", milliseconds(record.ab.max_ms)
+    if record.resources:
+        yield "CPU ms/request", two_decimals(record.resources.cpu_ms_per_request)
+        yield "peak RSS MiB", whole(record.resources.peak_rss_mib)
+        yield "threads", whole(record.resources.peak_threads)
+    if record.concurrency_factor is not None:
+        yield "concurrency factor", two_decimals(record.concurrency_factor)
+    if record.reused_from:
+        yield "made in run", record.reused_from
