@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Final
 
 from runner.publish.charts.bundle import vega_bundle
@@ -39,5 +40,7 @@ def _drafts(runs: Sequence[PublishedRun]) -> Iterator[Draft | None]:
     for name, draft_of in OF_A_RUN.items():
         if len(runs) == 1:
             yield draft_of(runs[0], name)
-        else:
-            yield from (draft_of(run, f"{name}-{place}") for place, run in enumerate(runs, 1))
+            continue
+        for place, run in enumerate(runs, 1):
+            if draft := draft_of(run, f"{name}-{place}"):
+                yield replace(draft, title=f"{draft.title}: {run.label}")

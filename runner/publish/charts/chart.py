@@ -54,7 +54,9 @@ class Draft:
 def inline(values: Iterable[dict[str, Any]]) -> alt.InlineData:
     """Data that stands in the specification; what is None is left out of it."""
     rows = [{key: value for key, value in row.items() if value is not None} for row in values]
-    return alt.InlineData(values=rows)
+    data = alt.InlineData(values=[])
+    data.values = rows  # set only now, for altair would check each value of each row by its schema
+    return data
 
 
 def drawn(draft: Draft) -> Chart:
@@ -86,5 +88,5 @@ def _described(svg: str, description: str) -> str:
 def _printed(svg: str) -> str:
     """The SVG on paper, with a colour for what is in `currentColor`."""
     inked = svg.replace("<svg ", f'<svg color="{INK}" ', 1)
-    opening, end, drawing = inked.partition("><")
+    opening, _, drawing = inked.partition("><")
     return f'{opening}><rect width="100%" height="100%" fill="{PAPER}"/><{drawing}'

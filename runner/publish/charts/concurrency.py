@@ -19,6 +19,7 @@ from runner.report.row import Row
 WIDTH: Final = 270
 HEIGHT: Final = 190
 COLUMNS: Final = 2
+LEGEND_COLUMNS: Final = 3
 #: Where there would be more lines, there is one per server and patch mode.
 MOST_LINES: Final = 24
 RATE: Final = "requests_per_second"
@@ -73,9 +74,7 @@ def _by_line(rows: Sequence[Row], axes: Sequence[str]) -> dict[tuple[str, str], 
     return found
 
 
-def _drawing(
-    lines: _Lines, rows: Sequence[Row], concurrencies: Sequence[int]
-) -> alt.ConcatChart:
+def _drawing(lines: _Lines, rows: Sequence[Row], concurrencies: Sequence[int]) -> alt.ConcatChart:
     color, shape = patch_scales(row.patch for row in rows)
     x = alt.X(
         "concurrency:Q",
@@ -84,7 +83,8 @@ def _drawing(
         axis=alt.Axis(values=list(concurrencies), format=",", grid=False),
     )
     names = list(dict.fromkeys(name for name, _ in lines.rows))
-    dashed = alt.StrokeDash("line:N", title=None, sort=names)
+    legend = alt.Legend(columns=LEGEND_COLUMNS) if len(names) > 1 else None
+    dashed = alt.StrokeDash("line:N", title=None, sort=names, legend=legend)
     base = alt.Chart().encode(
         x=x, color=alt.Color("patch:N", title=None, scale=color), detail=["line:N", "patch:N"]
     )
@@ -99,9 +99,7 @@ def _drawing(
         if key == RATE:
             layers.insert(0, _ceilings(rows, x))
         panels.append(alt.LayerChart(layer=layers, width=WIDTH, height=HEIGHT))
-    return alt.ConcatChart(
-        data=inline(_data(lines)), concat=panels, columns=COLUMNS, spacing=28
-    )
+    return alt.ConcatChart(data=inline(_data(lines)), concat=panels, columns=COLUMNS, spacing=28)
 
 
 def _ceilings(rows: Sequence[Row], x: alt.X) -> alt.Chart:
@@ -115,11 +113,8 @@ def _ceilings(rows: Sequence[Row], x: alt.X) -> alt.Chart:
         {"kind": f"{server} {workload}", "concurrency": clients, "ceiling": ceiling}
         for (server, workload, clients), ceiling in loads.items()
     )
-    return (
-        alt.Chart(data)
-        .mark_line(strokeDash=[4, 4], strokeWidth=1.2, opacity=0.6, color=INK)
-        .encode(x=x, y="ceiling:Q", detail="kind:N")
-    )
+    chart = alt.Chart(data).encode(x=x, y=alt.Y("ceiling:Q"), detail="kind:N")
+    return chart.mark_line(strokeDash=[4, 4], strokeWidth=1.2, opacity=0.6, color=INK)
 
 
 def _data(lines: _Lines) -> Iterator[dict[str, Any]]:

@@ -10,11 +10,10 @@ import altair as alt
 import numpy as np
 
 from runner.publish.charts.chart import Draft, inline
-from runner.publish.charts.labels import cell_labels, in_groups, label, varying_axes
+from runner.publish.charts.labels import PATCH, cell_labels, in_groups, label, ordered, varying_axes
 from runner.publish.charts.style import ROW_HEIGHT, patch_scales, rows_axis
-from runner.publish.charts.words import number
+from runner.publish.charts.words import count, number
 from runner.publish.source import PublishedRun
-from runner.report.axes import natural_key
 from runner.report.row import Row
 from runner.report.speedup import with_baseline
 
@@ -96,21 +95,18 @@ def _figure(row: Row, key: str) -> float | None:
 
 def _summary(run: PublishedRun) -> list[_Line]:
     """A line for each server and patch mode: quartiles over its cells."""
-    axes = [axis for axis in ("server", "patch") if axis == "patch" or axis in varying_axes(run)]
-    groups: dict[tuple[str, str], list[Row]] = {}
-    for row in _costed(run.rows):
-        groups.setdefault((row.server, row.patch), []).append(row)
-    ordered = sorted(
-        groups, key=lambda pair: (natural_key("server", pair[0]), natural_key("patch", pair[1]))
-    )
+    axes = [axis for axis in ("server", PATCH) if axis == PATCH or axis in varying_axes(run)]
+    groups: dict[str, list[Row]] = {}
+    for row in ordered(_costed(run.rows), axes):
+        groups.setdefault(label(row, axes), []).append(row)
     return [
         _Line(
-            label=f"{label(groups[server, patch][0], axes)} ({len(groups[server, patch])} cells)",
-            patch=patch,
+            label=f"{name} ({count(len(rows), 'cell')})",
+            patch=rows[0].patch,
             cell=None,
-            drawn=_quartiles(groups[server, patch]),
+            drawn=_quartiles(rows),
         )
-        for server, patch in ordered
+        for name, rows in groups.items()
     ]
 
 
@@ -163,10 +159,9 @@ def _panel(
 def _description(run: PublishedRun, *, named: bool) -> str:
     """`Medians by patch mode: none 0.45 ms of CPU per request and 37.0 MiB, gevent …`."""
     groups: dict[str, list[Row]] = {}
-    for row in _costed(run.rows):
+    for row in ordered(_costed(run.rows), [PATCH]):
         groups.setdefault(row.patch, []).append(row)
-    ordered = sorted(groups, key=lambda patch: natural_key("patch", patch))
-    text = ", ".join(_median_words(patch, groups[patch]) for patch in ordered)
+    text = ", ".join(_median_words(patch, rows) for patch, rows in groups.items())
     return f"{run.label}: {text}." if named else f"Medians by patch mode: {text}."
 
 

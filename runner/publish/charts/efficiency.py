@@ -8,15 +8,14 @@ from typing import Any, Final
 import altair as alt
 
 from runner.publish.charts.chart import inline
-from runner.publish.charts.labels import PATCH, in_groups, label, varying_axes
+from runner.publish.charts.labels import PATCH, in_groups, label, ordered, varying_axes
 from runner.publish.charts.style import INK, outcome_scale
 from runner.publish.charts.words import outcome_of
 from runner.publish.source import PublishedRun
-from runner.report.axes import natural_key
 from runner.report.columns import FIGURES
 from runner.report.row import Row
 
-TILE: Final = 16
+TILE: Final = 14
 _RATE: Final = FIGURES[0]
 
 
@@ -31,7 +30,7 @@ def efficiency_panel(run: PublishedRun) -> alt.LayerChart:
     tiles = base.transform_filter("isValid(datum.efficiency)").mark_rect(
         width=TILE - 2, height=TILE - 2, stroke=INK, strokeOpacity=0.35
     )
-    symbols = base.transform_filter("isValid(datum.outcome)").mark_point(size=45, color=INK)
+    symbols = base.transform_filter("isValid(datum.outcome)").mark_point(size=40, color=INK)
     outcomes = [outcome_of(row) for row in rows if row.requests_per_second is None]
     legend = alt.Legend(gradientLength=160)
     return alt.LayerChart(
@@ -64,13 +63,17 @@ def _layout(run: PublishedRun) -> tuple[list[str], list[str]]:
     """The axes down and across: of all ways to cut them, the one nearest to a square."""
     axes = [axis for axis in varying_axes(run) if axis != PATCH]
     cuts = [(axes[:place], [*axes[place:], PATCH]) for place in range(len(axes) + 1)]
-    return min(cuts, key=lambda cut: max(len(_labels(run.rows, side)) for side in cut))
+    return min(cuts, key=lambda cut: max(_number(run.rows, side) for side in cut))
+
+
+def _number(rows: Sequence[Row], axes: Sequence[str]) -> int:
+    """How many combinations of values the rows have on these axes."""
+    return len({tuple(row.value(axis) for axis in axes) for row in rows})
 
 
 def _labels(rows: Sequence[Row], axes: Sequence[str]) -> list[str]:
     """The labels of the rows on these axes, in the order of the axes."""
-    ordered = sorted(rows, key=lambda row: [natural_key(axis, row.value(axis)) for axis in axes])
-    return list(dict.fromkeys(label(row, axes) for row in ordered))
+    return list(dict.fromkeys(label(row, axes) for row in ordered(rows, axes)))
 
 
 def _datum(row: Row, down: Sequence[str], across: Sequence[str]) -> dict[str, Any]:

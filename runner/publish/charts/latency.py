@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import altair as alt
 
 from runner.publish.charts.chart import Draft, inline
 from runner.publish.charts.labels import PATCH, label_of, varying_axes
-from runner.publish.charts.style import INK, patch_scales
+from runner.publish.charts.style import patch_scales
 from runner.publish.charts.words import count, number
 from runner.publish.latency import MOST_POINTS, Curve, curve_of
 from runner.publish.source import PublishedRun
@@ -28,16 +28,17 @@ FEWEST_POINTS: Final = 12
 WIDE: Final = 10
 #: Shares of slower requests at which a curve carries its patch mode's mark.
 MARKED: Final = (0.5, 0.1, 0.01, 0.001)
-_NOTE: Final = "A curve per cell over all its requests: how many took so long or longer."
+_NOTE: Final = "A curve per cell over all its requests: how many took so many ms or longer."
+_OWN_AXES: Final = "Each panel has a time axis of its own."
 _SHARE: Final = "datum.value > 0.99 ? 'all' : '1 in ' + format(1 / datum.value, ',.0f')"
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Panel:
-    """An environment's panel: its name, the page that it is on, and its cells."""
+    """An environment's panel: its name, the number of the page that it is on, and its cells."""
 
     name: str
-    page: str
+    page: int
     cells: frozenset[str]
 
 
@@ -47,14 +48,14 @@ def latency_draft(run: PublishedRun, name: str = "latency") -> Draft | None:
     if not curves:
         return None
     panels = _panels(run, curves)
-    pages = list(dict.fromkeys(panel.page for panel in panels))
-    notes = [_NOTE]
+    pages = _pages(panels)
+    notes = [f"{_NOTE} {_OWN_AXES}" if _is_wide(curves) else _NOTE]
     if len(pages) > 1:
         notes.append(f"Shown: {pages[0]}, {PANELS} of {len(panels)} environments.")
     return Draft(
         name=name,
         title="How long requests took",
-        description=_description(run, curves),
+        description=_description(curves),
         notes=notes,
         drawing=_drawing(run, curves, panels, pages),
     )
@@ -82,28 +83,31 @@ def _panels(run: PublishedRun, curves: Mapping[str, Curve]) -> list[_Panel]:
         if (cells := frozenset(row.cell for row in found if row and row.cell in curves))
     ]
     return [
-        _Panel(name=name, page=_page(place, named), cells=cells)
+        _Panel(name=name, page=place // PANELS, cells=cells)
         for place, (name, cells) in enumerate(named)
     ]
 
 
-def _page(place: int, named: Sequence[tuple[str, object]]) -> str:
-    """`first panel … last panel` of the page that the panel at this place is on."""
-    page = named[place - place % PANELS :][:PANELS]
-    return f"{page[0][0]} … {page[-1][0]}"
+def _pages(panels: Sequence[_Panel]) -> list[str]:
+    """Each page by its first and last panel."""
+    starts = range(0, len(panels), PANELS)
+    pages = [panels[start : start + PANELS] for start in starts]
+    return [f"{page[0].name} … {page[-1].name}" for page in pages]
 
 
 def _drawing(
     run: PublishedRun, curves: Mapping[str, Curve], panels: Sequence[_Panel], pages: Sequence[str]
 ) -> alt.FacetChart:
     color, shape = patch_scales(row.patch for row in run.rows if row.cell in curves)
-    scale = alt.Scale(zero=False, nice=False, type="log" if _is_wide(curves) else "linear")
+    kind: Literal["log", "linear"] = "log" if _is_wide(curves) else "linear"
+    scale = alt.Scale(zero=False, nice=False, padding=5, type=kind)
+    axis = alt.Axis(tickCount=4, format=",", labelOverlap="greedy", labelSeparation=6)
     base = alt.Chart().encode(
-        x=alt.X("ms:Q", title="ms", scale=scale, axis=alt.Axis(tickCount=4, format=",")),
+        x=alt.X("ms:Q", title=None, scale=scale, axis=axis),
         y=alt.Y(
             "share:Q",
             title="requests as slow or slower",
-            scale=alt.Scale(type="log", reverse=True, nice=False),
+            scale=alt.Scale(type="log", reverse=True, nice=False, padding=5),
             axis=alt.Axis(values=[1, *(10.0**-n for n in range(1, 7))], labelExpr=_SHARE),
         ),
         color=alt.Color("patch:N", title=None, scale=color),
@@ -124,14 +128,13 @@ def _drawing(
         alt.Facet("panel:N", title=None, sort=[panel.name for panel in panels]),
         columns=COLUMNS,
         bounds="flush",
-        spacing={"row": 56, "column": 30},
+        spacing={"row": 48, "column": 30},
     ).transform_flatten(["panel", "page"])
     if _is_wide(curves):
         faceted = faceted.resolve_scale(x="independent")
     if len(pages) > 1:
-        page = alt.param(
-            name="page", value=pages[0], bind=alt.binding_select(options=pages, name="Shown: ")
-        )
+        choice = alt.binding_select(options=[*range(len(pages))], labels=pages, name="Shown: ")
+        page = alt.param(name="page", value=0, bind=choice)
         faceted = faceted.add_params(page).transform_filter("datum.page === page")
     return faceted.transform_flatten(["ms", "share", "mark"])
 
@@ -157,13 +160,13 @@ def _data(
             "patch": row.patch,
             "panel": [panel.name for panel in on],
             "page": [panel.page for panel in on],
-            "ms": [round(ms, 3) for ms in curve.latency_ms.tolist()],
+            "ms": [float(f"{ms:.5g}") for ms in curve.latency_ms.tolist()],
             "share": [float(f"{share:.4g}") for share in curve.share.tolist()],
             "mark": [int(place in marked) for place in range(curve.share.size)],
         }
 
 
-def _description(run: PublishedRun, curves: Mapping[str, Curve]) -> str:
+def _description(curves: Mapping[str, Curve]) -> str:
     """The slowest hundredth of the cell where it is fastest, and where it is slowest."""
     slow = {cell: curve.at(0.01) for cell, curve in curves.items()}
     best, worst = min(slow, key=slow.__getitem__), max(slow, key=slow.__getitem__)

@@ -32,14 +32,16 @@ def rate_draft(runs: Sequence[PublishedRun]) -> Draft:
     """A panel per run: lines of cells, or tiles where these would be too many."""
     tiled = any(len(run.rows) > MOST_LINES for run in runs)
     patches = [row.patch for run in runs for row in run.rows]
+    limited = any(row.ceiling_rps for run in runs for row in run.rows)
     panels = [efficiency_panel(run) if tiled else _panel(run, patches) for run in runs]
     if len(runs) > 1:
-        panels = [panel.properties(title=run.label) for panel, run in zip(panels, runs)]
+        named = zip(panels, runs, strict=True)
+        panels = [panel.properties(title=run.label) for panel, run in named]
     return Draft(
         name="rate",
-        title="Requests per second against the ceiling",
+        title="Requests per second against the ceiling" if limited else "Requests per second",
         description=" ".join(_description(run, named=len(runs) > 1) for run in runs),
-        notes=[_TILES] if tiled else [_TICK, *_spreads(runs)],
+        notes=[_TILES] if tiled else [*([_TICK] if limited else []), *_spreads(runs)],
         drawing=panels[0] if len(panels) == 1 else alt.vconcat(*panels, spacing=24),
     )
 

@@ -36,10 +36,15 @@ LOOKS: Final = {
 
 @dataclass(frozen=True, kw_only=True)
 class _Bar:
-    """One launch of this run: seconds since the run's start, and what kind it is."""
+    """One launch of this run, in seconds since the run's start.
+
+    `load_s` is when its load began: until then its containers started, were checked, and waited
+    for their turn. A launch that was not loaded to the end has no such moment.
+    """
 
     launch: LaunchRecord
     start_s: float
+    load_s: float | None
     end_s: float
 
     @property
@@ -72,14 +77,16 @@ def _bars(run: PublishedRun, launches: Sequence[LaunchRecord]) -> Iterator[_Bar]
     for launch in launches:
         if launch.reused_from is None and launch.wall_s is not None:
             start = (datetime.fromisoformat(launch.started_at) - began).total_seconds()
-            yield _Bar(launch=launch, start_s=start, end_s=start + launch.wall_s)
+            end = start + launch.wall_s
+            load = max(start, end - launch.ab.time_taken_s) if launch.ab else None
+            yield _Bar(launch=launch, start_s=start, load_s=load, end_s=end)
 
 
 def _notes(*, reused: int, many: bool) -> Iterator[str]:
     if many:
-        yield "Launches side by side at each time; ▲ marks the beginnings of disturbed ones."
+        yield "Launches under way at each time; above them ▲ where a disturbed one ended."
     else:
-        yield "A bar per launch, from its container's start to its end."
+        yield "A line per launch from its start to its end, with a bar while it was loaded."
     if reused:
         yield f"{count(reused, 'launch')} of earlier runs, used again, not shown."
 
@@ -108,9 +115,12 @@ def _lines(run: PublishedRun, bars: Sequence[_Bar]) -> alt.LayerChart:
     )
     shapes = alt.Scale(domain=kinds, range=[LOOKS[kind][1] for kind in kinds])
     layers = [
-        base.mark_bar(height=7, opacity=0.55).encode(
+        base.mark_rule(strokeWidth=1.5).encode(
             x=alt.X("start:Q", title=title, scale=alt.Scale(zero=True)), x2="end:Q"
         ),
+        base.mark_bar(height=7, opacity=0.8)
+        .encode(x="load:Q", x2="end:Q")
+        .transform_filter("isValid(datum.load)"),
         base.mark_point(filled=True, size=60, opacity=1).encode(
             x="end:Q", shape=alt.Shape("kind:N", title=None, scale=shapes)
         ),
@@ -132,6 +142,7 @@ def _datum(bar: _Bar, label: str, unit: float) -> dict[str, Any]:
         "disturbed": bar.launch.disturbed,
         "kind": bar.kind,
         "start": round(bar.start_s / unit, 3),
+        "load": None if bar.load_s is None else round(bar.load_s / unit, 3),
         "end": round(bar.end_s / unit, 3),
     }
 
@@ -143,7 +154,7 @@ def _crowd(bars: Sequence[_Bar]) -> alt.LayerChart:
     ends = np.array([bar.end_s for bar in bars])
     middles = (edges[:-1] + edges[1:]) / 2
     running = np.searchsorted(np.sort(starts), middles) - np.searchsorted(np.sort(ends), middles)
-    disturbed = np.histogram(starts[[bar.kind == DISTURBED for bar in bars]], edges)[0]
+    disturbed = np.histogram(ends[[bar.kind == DISTURBED for bar in bars]], edges)[0]
     data = inline(
         {"time": round(time / unit, 3), "running": int(now), "disturbed": int(hurt) or None}
         for time, now, hurt in zip(middles.tolist(), running, disturbed, strict=True)
@@ -152,15 +163,11 @@ def _crowd(bars: Sequence[_Bar]) -> alt.LayerChart:
     return alt.LayerChart(
         data=data,
         layer=[
-            base.mark_area(interpolate="step", color=BLUE, opacity=0.55).encode(
-                y=alt.Y("running:Q", title="launches side by side")
+            base.mark_area(interpolate="step", color=BLUE, opacity=0.8).encode(
+                y=alt.Y("running:Q", title="launches under way")
             ),
-            base.mark_point(filled=True, shape="triangle-up", color=VERMILION, opacity=1)
-            .encode(
-                y="running:Q",
-                size=alt.Size("disturbed:Q", title=DISTURBED, scale=alt.Scale(range=[50, 250])),
-                tooltip=["time:Q", "running:Q", "disturbed:Q"],
-            )
+            base.mark_point(filled=True, shape="triangle-up", color=VERMILION, size=60, opacity=1)
+            .encode(y=alt.value(-8), tooltip=["time:Q", "running:Q", "disturbed:Q"])
             .transform_filter("isValid(datum.disturbed)"),
         ],
         width=WIDTH,
