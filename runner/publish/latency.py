@@ -30,6 +30,8 @@ _TOTAL: Final = "ttime"
 #: Above this share of requests points are evenly apart, below it evenly on a logarithmic scale.
 _TAIL: Final = 0.1
 MOST_POINTS: Final = 100
+#: Shares of the slowest requests that every curve has a point for, as far as it has requests.
+LANDMARKS: Final = (0.5, 0.1, 0.01, 0.001)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,9 +56,9 @@ class Curve:
         """The latency in ms that this share of the requests took or exceeded."""
         return float(np.interp(-share, -self.share, self.latency_ms))
 
-    def place(self, share: float) -> int:
-        """The index of the last point whose share is no smaller than this one."""
-        return int(np.searchsorted(-self.share, -share, side="right")) - 1
+    def landmarks(self) -> list[int]:
+        """The places of the points nearest to the landmarks, as far as there are requests."""
+        return [_nearest(self.share, share) for share in LANDMARKS if share >= self.share[-1]]
 
 
 def curve_of(
@@ -78,7 +80,7 @@ def read(launch: Path, requests: int) -> Sample | None:
     """A launch's latencies: of each request, else by percentile of so many; None without files."""
     for name, parse in ((REQUESTS, _requests), (PERCENTILES, _percentiles)):
         try:
-            sample = parse((launch / name).read_bytes(), requests)
+            return parse((launch / name).read_bytes(), requests)
         except FileNotFoundError:
             continue
         except (OSError, EOFError, ValueError, LookupError, zlib.error) as error:
@@ -86,24 +88,30 @@ def read(launch: Path, requests: int) -> Sample | None:
                 f"{launch / name}: cannot be read as latencies ({error}); "
                 "remove it, and the charts do without"
             ) from error
-        if sample.latency_ms.size:
-            return sample
     return None
 
 
 def _requests(content: bytes, _: int) -> Sample:
     heading, _newline, lines = gzip.decompress(content).partition(b"\n")
     column = heading.decode().split("\t").index(_TOTAL)
-    latency = np.array([line.split(b"\t")[column] for line in lines.splitlines()], dtype=np.float64)
+    latency = _numbers([line.split(b"\t")[column] for line in lines.splitlines()])
     return Sample(latency_ms=latency, requests=np.ones_like(latency))
 
 
 def _percentiles(content: bytes, requests: int) -> Sample:
     """The last percentile is the slowest request; the others share what remains."""
     _heading, *lines = content.splitlines()
-    latency = np.array([line.partition(b",")[2] for line in lines], dtype=np.float64)
+    latency = _numbers([line.partition(b",")[2] for line in lines])
     each = (requests - 1) / max(latency.size - 1, 1)
     return Sample(latency_ms=latency, requests=np.append(np.full(latency.size - 1, each), 1.0))
+
+
+def _numbers(texts: Sequence[bytes]) -> Floats:
+    """The texts as times; `ValueError` where there are none, or others than times."""
+    numbers = np.array(texts, dtype=np.float64)
+    if not numbers.size or not np.isfinite(numbers).all() or numbers.min() < 0:
+        raise ValueError("it has no times, or others than numbers from 0 up")
+    return numbers
 
 
 def pooled(samples: Sequence[Sample]) -> Sample:
@@ -115,7 +123,7 @@ def pooled(samples: Sequence[Sample]) -> Sample:
 
 
 def thinned(sample: Sample, points: int = MOST_POINTS) -> Curve:
-    """The sample's distribution in at most so many points (3 or more), its tail kept.
+    """The sample's distribution in at most so many points (6 or more), its tail kept.
 
     Half of the points are for the fastest nine tenths of the requests, half for the slowest.
     """
@@ -123,9 +131,16 @@ def thinned(sample: Sample, points: int = MOST_POINTS) -> Curve:
     latency, requests = sample.latency_ms[order], sample.requests[order]
     # Summed from the slowest one, so that the smallest shares are exact.
     share = np.cumsum(requests[::-1])[::-1] / requests.sum()
-    body = (points + 1) // 2
-    tail = np.geomspace(min(_TAIL, share[0]), share[-1], points - body)
-    wanted = np.concatenate([np.linspace(1, _TAIL, body, endpoint=False), tail])
-    found = np.searchsorted(-share, -wanted * (1 + 1e-9)).clip(max=share.size - 1)
-    picked = np.unique(found)
+    room = points - len(LANDMARKS)
+    body = np.linspace(1, _TAIL, room - room // 2, endpoint=False)
+    tail = np.geomspace(min(_TAIL, share[0]), share[-1], room // 2)
+    wanted = np.concatenate([body, tail]) * (1 + 1e-9)  # a share equal but for rounding is found
+    found = np.searchsorted(-share, -wanted).clip(max=share.size - 1)
+    near = [_nearest(share, landmark) for landmark in LANDMARKS]
+    picked = np.unique([*found, *near])
     return Curve(latency_ms=latency[picked], share=share[picked])
+
+
+def _nearest(shares: Floats, wanted: float) -> int:
+    """The place of the share that is the fewest times as large or small as the one wanted."""
+    return int(np.abs(np.log(shares / wanted)).argmin())

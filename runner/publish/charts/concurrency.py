@@ -113,8 +113,9 @@ def _ceilings(rows: Sequence[Row], x: alt.X) -> alt.Chart:
         {"kind": f"{server} {workload}", "concurrency": clients, "ceiling": ceiling}
         for (server, workload, clients), ceiling in loads.items()
     )
-    chart = alt.Chart(data).encode(x=x, y=alt.Y("ceiling:Q"), detail="kind:N")
-    return chart.mark_line(strokeDash=[4, 4], strokeWidth=1.2, opacity=0.6, color=INK)
+    chart = alt.Chart(data).mark_line(strokeDash=[4, 4], strokeWidth=1.2, opacity=0.6, color=INK)
+    ceilings: alt.Chart = chart.encode(x=x, y="ceiling:Q", detail="kind:N")
+    return ceilings
 
 
 def _data(lines: _Lines) -> Iterator[dict[str, Any]]:

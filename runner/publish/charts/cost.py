@@ -11,7 +11,8 @@ import numpy as np
 
 from runner.publish.charts.chart import Draft, inline
 from runner.publish.charts.labels import PATCH, cell_labels, in_groups, label, ordered, varying_axes
-from runner.publish.charts.style import ROW_HEIGHT, patch_scales, rows_axis
+from runner.publish.charts.marks import points, spreads, ticks
+from runner.publish.charts.style import ROW_HEIGHT, rows_axis
 from runner.publish.charts.words import count, number
 from runner.publish.source import PublishedRun
 from runner.report.row import Row
@@ -122,13 +123,11 @@ def _quartiles(rows: Sequence[Row]) -> dict[str, float | None]:
 
 
 def _block(lines: Sequence[_Line], patches: Sequence[str]) -> alt.HConcatChart:
-    data = inline(_datum(line) for line in lines)
-    order = [line.label for line in lines]
     panels = [
-        _panel(key, title, order, patches, labelled=place == 0)
+        _panel(key, title, lines, patches, labelled=place == 0)
         for place, (key, title) in enumerate(MEASURES)
     ]
-    return alt.HConcatChart(data=data, hconcat=panels, spacing=24)
+    return alt.HConcatChart(data=inline(_datum(line) for line in lines), hconcat=panels, spacing=24)
 
 
 def _datum(line: _Line) -> dict[str, Any]:
@@ -136,22 +135,16 @@ def _datum(line: _Line) -> dict[str, Any]:
 
 
 def _panel(
-    key: str, title: str, order: Sequence[str], patches: Sequence[str], *, labelled: bool
+    key: str, title: str, lines: Sequence[_Line], patches: Sequence[str], *, labelled: bool
 ) -> alt.LayerChart:
-    color, shape = patch_scales(patches)
-    axis = rows_axis(labels=labelled)
-    base = alt.Chart().encode(y=alt.Y("label:N", sort=list(order), axis=axis))
+    known = {name for line in lines for name, value in line.drawn.items() if value is not None}
+    order = [line.label for line in lines]
+    base = alt.Chart().encode(y=alt.Y("label:N", sort=order, axis=rows_axis(labels=labelled)))
     x = alt.X(f"{key}:Q", title=title, scale=alt.Scale(zero=True, nice=True))
     layers = [
-        base.mark_rule(strokeWidth=1.2).encode(x=f"{key}_min:Q", x2=f"{key}_max:Q"),
-        base.mark_rule(strokeWidth=3, opacity=0.5).encode(x=f"{key}_low:Q", x2=f"{key}_high:Q"),
-        base.mark_tick(thickness=2, size=ROW_HEIGHT - 3).encode(x=f"{key}_tick:Q"),
-        base.mark_point(filled=True, size=70, opacity=1).encode(
-            x=x,
-            color=alt.Color("patch:N", title=None, scale=color),
-            shape=alt.Shape("patch:N", title=None, scale=shape),
-            tooltip=["label:N", "cell:N", f"{key}:Q", f"{key}_tick:Q"],
-        ),
+        *spreads(base, known, prefix=f"{key}_", opacity=0.5),
+        *ticks(base, known, f"{key}_tick"),
+        points(base, x, patches, ["label:N", "cell:N", f"{key}:Q"]),
     ]
     return alt.LayerChart(layer=layers, width=PANEL, height=alt.Step(ROW_HEIGHT))
 

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Final
 
 from runner.publish.source import PublishedRun
 from runner.report.axes import Value, axes_of, natural_key
 from runner.report.row import Row
 
-PATCH = "patch"
+PATCH: Final = "patch"
+SEPARATOR: Final = " · "
 #: Axes whose values need no name beside them.
-_SPEAKING = {"patch", "server", "workload", "driver"}
+_SPEAKING: Final = {"patch", "server", "workload", "driver"}
 
 
 def varying_axes(run: PublishedRun) -> list[str]:
@@ -48,7 +50,7 @@ def label(row: Row, axes: Sequence[str]) -> str:
 
 def label_of(values: Mapping[str, Value], axes: Sequence[str]) -> str:
     """The values on these axes as a label; axes without a value are left out."""
-    return " · ".join(
+    return SEPARATOR.join(
         _spoken(axis, value) for axis in axes if (value := values.get(axis)) is not None
     )
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 import altair as alt
 
 from runner.publish.charts.chart import Draft, inline
-from runner.publish.charts.labels import PATCH, label_of, varying_axes
+from runner.publish.charts.labels import PATCH, SEPARATOR, label_of, varying_axes
 from runner.publish.charts.style import patch_scales
 from runner.publish.charts.words import count, number
 from runner.publish.latency import MOST_POINTS, Curve, curve_of
@@ -26,8 +26,9 @@ ALL_POINTS: Final = 12_000
 FEWEST_POINTS: Final = 12
 #: The slowest request over the fastest one from which on the axis is logarithmic.
 WIDE: Final = 10
-#: Shares of slower requests at which a curve carries its patch mode's mark.
-MARKED: Final = (0.5, 0.1, 0.01, 0.001)
+#: A heading longer than this many letters is broken; each line is so many pixels high.
+HEADING_LETTERS: Final = 34
+HEADING_LINE: Final = 14
 _NOTE: Final = "A curve per cell over all its requests: how many took so many ms or longer."
 _OWN_AXES: Final = "Each panel has a time axis of its own."
 _SHARE: Final = "datum.value > 0.99 ? 'all' : '1 in ' + format(1 / datum.value, ',.0f')"
@@ -99,11 +100,9 @@ def _drawing(
     run: PublishedRun, curves: Mapping[str, Curve], panels: Sequence[_Panel], pages: Sequence[str]
 ) -> alt.FacetChart:
     color, shape = patch_scales(row.patch for row in run.rows if row.cell in curves)
-    kind: Literal["log", "linear"] = "log" if _is_wide(curves) else "linear"
-    scale = alt.Scale(zero=False, nice=False, padding=5, type=kind)
-    axis = alt.Axis(tickCount=4, format=",", labelOverlap="greedy", labelSeparation=6)
+    axis = alt.Axis(tickCount=4, format=",~f", labelOverlap="greedy", labelSeparation=6)
     base = alt.Chart().encode(
-        x=alt.X("ms:Q", title=None, scale=scale, axis=axis),
+        x=alt.X("ms:Q", title=None, scale=_time_scale(curves), axis=axis),
         y=alt.Y(
             "share:Q",
             title="requests as slow or slower",
@@ -125,10 +124,15 @@ def _drawing(
         data=inline(_data(run, curves, panels)), layer=layers, width=WIDTH, height=HEIGHT
     )
     faceted = chart.facet(
-        alt.Facet("panel:N", title=None, sort=[panel.name for panel in panels]),
+        alt.Facet(
+            "panel:N",
+            title=None,
+            sort=[panel.name for panel in panels],
+            header=alt.Header(labelExpr=_heading(panels), labelPadding=4),
+        ),
         columns=COLUMNS,
         bounds="flush",
-        spacing={"row": 48, "column": 30},
+        spacing={"row": 34 + HEADING_LINE * _heading_lines(panels), "column": 30},
     ).transform_flatten(["panel", "page"])
     if _is_wide(curves):
         faceted = faceted.resolve_scale(x="independent")
@@ -139,10 +143,28 @@ def _drawing(
     return faceted.transform_flatten(["ms", "share", "mark"])
 
 
+def _heading_lines(panels: Sequence[_Panel]) -> int:
+    """How many lines the longest heading takes: a line for all, or one for each axis."""
+    longest = max((panel.name for panel in panels), key=len)
+    return 1 if len(longest) <= HEADING_LETTERS else longest.count(SEPARATOR) + 1
+
+
+def _heading(panels: Sequence[_Panel]) -> str:
+    """The expression for a panel's heading."""
+    one_line = _heading_lines(panels) == 1
+    return "datum.label" if one_line else f"split(datum.label, '{SEPARATOR}')"
+
+
 def _is_wide(curves: Mapping[str, Curve]) -> bool:
     least = min(curve.latency_ms[0] for curve in curves.values())
     most = max(curve.latency_ms[-1] for curve in curves.values())
     return bool(least > 0 and most > WIDE * least)
+
+
+def _time_scale(curves: Mapping[str, Curve]) -> alt.Scale:
+    if _is_wide(curves):
+        return alt.Scale(type="log", nice=False, padding=5)
+    return alt.Scale(zero=False, nice=False, padding=5)
 
 
 def _data(
@@ -154,7 +176,7 @@ def _data(
             continue
         curve = curves[row.cell]
         on = [panel for panel in panels if row.cell in panel.cells]
-        marked = {curve.place(share) for share in MARKED if share >= curve.share[-1]}
+        marked = set(curve.landmarks())
         yield {
             "cell": row.cell,
             "patch": row.patch,

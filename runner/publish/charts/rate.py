@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import Any, Final
 
 import altair as alt
@@ -10,7 +10,8 @@ import altair as alt
 from runner.publish.charts.chart import Draft, inline
 from runner.publish.charts.efficiency import efficiency_panel
 from runner.publish.charts.labels import cell_labels, in_groups
-from runner.publish.charts.style import ROW_HEIGHT, WIDTH, patch_scales, rows_axis
+from runner.publish.charts.marks import points, spreads, ticks
+from runner.publish.charts.style import ROW_HEIGHT, WIDTH, rows_axis
 from runner.publish.charts.words import between, count, one_or_more, outcome_of, without_figures
 from runner.publish.source import PublishedRun
 from runner.report.columns import FIGURES
@@ -54,33 +55,30 @@ def _spreads(runs: Sequence[PublishedRun]) -> list[str]:
 
 def _panel(run: PublishedRun, patches: Sequence[str]) -> alt.LayerChart:
     labels = cell_labels(run)
-    rows = in_groups(run)
-    color, shape = patch_scales(patches)
-    order = [labels[row.cell] for row in rows]
+    data = [_datum(row, labels[row.cell]) for row in in_groups(run)]
+    known = {key for datum in data for key, value in datum.items() if value is not None}
+    order = [datum["label"] for datum in data]
     base = alt.Chart().encode(y=alt.Y("label:N", sort=order, axis=rows_axis()))
-    measured = base.transform_filter("isValid(datum.rate)")
-    others = base.transform_filter("!isValid(datum.rate)")
+    x = alt.X("rate:Q", title="requests/s", scale=_scale(run.rows))
     layers = [
-        measured.mark_rule(strokeWidth=1.2).encode(x="min:Q", x2="max:Q"),
-        measured.mark_rule(strokeWidth=3.5).encode(x="low:Q", x2="high:Q"),
-        measured.mark_tick(thickness=2, size=ROW_HEIGHT - 3).encode(x="ceiling:Q"),
-        measured.mark_point(filled=True, size=70, opacity=1).encode(
-            x=alt.X("rate:Q", title="requests/s", scale=_scale(run.rows)),
-            color=alt.Color("patch:N", title=None, scale=color),
-            shape=alt.Shape("patch:N", title=None, scale=shape),
-            tooltip=["cell:N", "figures:N", "ceiling:Q", "disturbed:N"],
-        ),
-        measured.mark_text(align="left", dx=10).encode(x=alt.value(WIDTH), text="figures:N"),
-        others.mark_text(align="left", dx=6, fontStyle="italic").encode(
-            x=alt.value(0), text="outcome:N", tooltip=["cell:N", "outcome:N", "reason:N"]
-        ),
+        *spreads(base, known),
+        *ticks(base, known, "ceiling"),
+        points(base, x, patches, ["cell:N", "figures:N", "ceiling:Q", "disturbed:N"]),
+        *_words(base, known),
     ]
-    return alt.LayerChart(
-        data=inline(_datum(row, labels[row.cell]) for row in rows),
-        layer=layers,
-        width=WIDTH,
-        height=alt.Step(ROW_HEIGHT),
-    )
+    return alt.LayerChart(data=inline(data), layer=layers, width=WIDTH, height=alt.Step(ROW_HEIGHT))
+
+
+def _words(base: alt.Chart, known: Collection[str]) -> Iterator[alt.Chart]:
+    """Beside a cell its figures as the table has them; where there are none, its outcome."""
+    if "figures" in known:
+        text = base.mark_text(align="left", dx=10).encode(x=alt.value(WIDTH), text="figures:N")
+        yield text.transform_filter("isValid(datum.figures)")
+    if "outcome" in known:
+        text = base.mark_text(align="left", dx=6, fontStyle="italic").encode(
+            x=alt.value(0), text="outcome:N", tooltip=["cell:N", "outcome:N", "reason:N"]
+        )
+        yield text.transform_filter("isValid(datum.outcome)")
 
 
 def _has_rate(row: Row) -> bool:
