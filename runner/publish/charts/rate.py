@@ -112,7 +112,7 @@ def _scale(rows: Sequence[Row]) -> alt.Scale:
 
 
 def _description(run: PublishedRun, *, named: bool) -> str:
-    """`26 cells between 48.6 and 48.7 requests/s against a ceiling of 49.0; 3 cells crashed.`."""
+    """`26 cells between 48.6 and 48.7 requests/s against a ceiling of 49.0; crashed: 1 cell.`."""
     rates = [row.requests_per_second for row in run.rows if row.requests_per_second is not None]
     ceilings = [row.ceiling_rps for row in run.rows if row.ceiling_rps is not None]
     parts = [f"{count(len(rates), 'cell')} {between(rates)} requests/s"] if rates else []

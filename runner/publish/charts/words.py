@@ -39,6 +39,6 @@ def outcome_of(row: Row) -> str:
 
 
 def without_figures(rows: Sequence[Row]) -> list[str]:
-    """`3 cells hang-at-startup`, for each outcome of rows without a rate."""
+    """`hang-at-startup: 3 cells`, for each outcome of rows without a rate."""
     counts = Counter(outcome_of(row) for row in rows if row.requests_per_second is None)
-    return [f"{count(quantity, 'cell')} {outcome}" for outcome, quantity in counts.most_common()]
+    return [f"{outcome}: {count(quantity, 'cell')}" for outcome, quantity in counts.most_common()]
