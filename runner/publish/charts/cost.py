@@ -140,7 +140,8 @@ def _panel(
     known = {name for line in lines for name, value in line.drawn.items() if value is not None}
     order = [line.label for line in lines]
     base = alt.Chart().encode(y=alt.Y("label:N", sort=order, axis=rows_axis(labels=labelled)))
-    x = alt.X(f"{key}:Q", title=title, scale=alt.Scale(zero=True, nice=True))
+    scale, axis = alt.Scale(zero=True, nice=True), alt.Axis(tickCount=5)
+    x = alt.X(f"{key}:Q", title=title, scale=scale, axis=axis)
     layers = [
         *spreads(base, known, prefix=f"{key}_", opacity=0.5),
         *ticks(base, known, f"{key}_tick"),

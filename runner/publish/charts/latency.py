@@ -100,7 +100,7 @@ def _drawing(
     run: PublishedRun, curves: Mapping[str, Curve], panels: Sequence[_Panel], pages: Sequence[str]
 ) -> alt.FacetChart:
     color, shape = patch_scales(row.patch for row in run.rows if row.cell in curves)
-    axis = alt.Axis(tickCount=4, format=",~f", labelOverlap="greedy", labelSeparation=6)
+    axis = alt.Axis(tickCount=4, format=",~f")
     base = alt.Chart().encode(
         x=alt.X("ms:Q", title=None, scale=_time_scale(curves), axis=axis),
         y=alt.Y(
@@ -132,7 +132,7 @@ def _drawing(
         ),
         columns=COLUMNS,
         bounds="flush",
-        spacing={"row": 34 + HEADING_LINE * _heading_lines(panels), "column": 30},
+        spacing={"row": 34 + HEADING_LINE * _heading_lines(panels), "column": 40},
     ).transform_flatten(["panel", "page"])
     if _is_wide(curves):
         faceted = faceted.resolve_scale(x="independent")

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 import altair as alt
 
+from runner.measurement.outcome import Outcome
 from runner.publish.charts.chart import Draft, inline
 from runner.publish.charts.efficiency import efficiency_panel
 from runner.publish.charts.labels import cell_labels, in_groups
@@ -59,7 +60,10 @@ def _panel(run: PublishedRun, patches: Sequence[str]) -> alt.LayerChart:
     known = {key for datum in data for key, value in datum.items() if value is not None}
     order = [datum["label"] for datum in data]
     base = alt.Chart().encode(y=alt.Y("label:N", sort=order, axis=rows_axis()))
-    x = alt.X("rate:Q", title="requests/s", scale=_scale(run.rows))
+    far = _far_apart(run.rows)
+    title = "requests/s, logarithmic" if far else "requests/s"
+    scale = _logarithmic(run.rows) if far else alt.Scale(zero=True, nice=True)
+    x = alt.X("rate:Q", title=title, scale=scale)
     layers = [
         *spreads(base, known),
         *ticks(base, known, "ceiling"),
@@ -94,21 +98,31 @@ def _datum(row: Row, label: str) -> dict[str, Any]:
     return datum | {
         "rate": row.requests_per_second,
         "ceiling": row.ceiling_rps,
-        "figures": _RATE.text(row),
+        "figures": _figures(row),
         "disturbed": row.disturbed,
         **{end: row.value(f"requests_per_second_{end}") for end in ends},
     }
 
 
-def _scale(rows: Sequence[Row]) -> alt.Scale:
-    """From zero; logarithmic where the loads themselves are too far apart for that."""
+def _figures(row: Row) -> str:
+    """The rate as the table has it, and what must be known to read it."""
+    words = [_RATE.text(row)]
+    if row.outcome is Outcome.SERIALISED:
+        words.append(str(row.outcome))
+    if row.disturbed:
+        words.append("disturbed")
+    return " · ".join(words)
+
+
+def _far_apart(rows: Sequence[Row]) -> bool:
+    """Whether the loads themselves are too far apart for an axis from zero."""
     ceilings = [row.ceiling_rps for row in rows if row.ceiling_rps]
-    if not ceilings or max(ceilings) <= WIDE * min(ceilings):
-        return alt.Scale(zero=True, nice=True)
-    rates = [row.requests_per_second for row in rows if row.requests_per_second]
-    return alt.Scale(
-        type="log", domain=[min(rates + ceilings) / 1.5, max(rates + ceilings) * 1.1], nice=False
-    )
+    return bool(ceilings) and max(ceilings) > WIDE * min(ceilings)
+
+
+def _logarithmic(rows: Sequence[Row]) -> alt.Scale:
+    shown = [value for row in rows for value in (row.ceiling_rps, row.requests_per_second) if value]
+    return alt.Scale(type="log", domain=[min(shown) / 1.5, max(shown) * 1.1], nice=False)
 
 
 def _description(run: PublishedRun, *, named: bool) -> str:

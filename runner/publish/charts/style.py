@@ -101,6 +101,8 @@ CONFIG: Final[dict[str, Any]] = {
         "gridOpacity": 0.12,
         "labelLimit": 420,
     },
+    # Only there: a line per cell keeps every label.
+    "axisQuantitative": {"labelOverlap": "greedy", "labelSeparation": 6},
     "legend": {**_TEXT, "orient": "top", "titleFontWeight": "normal", "symbolSize": 70},
     "header": {**_TEXT, "labelFontWeight": "bold"},
     "title": {

@@ -194,6 +194,14 @@ def test_a_rate_has_an_interval_from_five_launches_on_and_extremes_below(
     assert "41.50 (41.00–42.00)" in texts_of(charts["rate"])
 
 
+def test_a_rate_that_needs_a_word_has_it(tmp_path: Path, charts: dict[str, Chart]) -> None:
+    assert "48.60 · disturbed" in texts_of(charts["rate"])
+    slow = cell("3.11", "none")
+    launches = {slow.id: [launch(slow, rate=0.5, outcome=Outcome.SERIALISED)]}
+    rate, *_ = charts_of([published(tmp_path, run_record(slow), launches)])
+    assert "0.50 · serialised" in texts_of(rate)
+
+
 def test_cells_without_figures_are_there_with_their_word(charts: dict[str, Chart]) -> None:
     texts = texts_of(charts["rate"])
     assert {"hang-at-startup", "unavailable"} <= {*texts}
