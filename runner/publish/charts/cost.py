@@ -11,7 +11,7 @@ import numpy as np
 
 from runner.publish.charts.chart import Draft, inline
 from runner.publish.charts.labels import PATCH, cell_labels, in_groups, label, ordered, varying_axes
-from runner.publish.charts.marks import points, spreads, ticks
+from runner.publish.charts.marks import axis_of, points, spreads, ticks
 from runner.publish.charts.style import ROW_HEIGHT, rows_axis
 from runner.publish.charts.words import count, number
 from runner.publish.source import PublishedRun
@@ -21,6 +21,8 @@ from runner.report.speedup import with_baseline
 #: A run of more cells than this has a line per server and patch mode instead of one per cell.
 MOST_LINES: Final = 60
 PANEL: Final = 260
+#: Figures this many times apart need a logarithmic axis.
+WIDE: Final = 50
 #: The key of each panel's figure, and what is written under it.
 MEASURES: Final = (
     ("cpu_ms_per_request", "CPU ms/request"),
@@ -140,8 +142,9 @@ def _panel(
     known = {name for line in lines for name, value in line.drawn.items() if value is not None}
     order = [line.label for line in lines]
     base = alt.Chart().encode(y=alt.Y("label:N", sort=order, axis=rows_axis(labels=labelled)))
-    scale, axis = alt.Scale(zero=True, nice=True), alt.Axis(tickCount=5)
-    x = alt.X(f"{key}:Q", title=title, scale=scale, axis=axis)
+    shown = [value for line in lines if (value := line.drawn.get(key)) is not None]
+    far_apart = bool(shown) and max(shown) > WIDE * min(shown) > 0
+    x = axis_of(key, title, shown, far_apart=far_apart)
     layers = [
         *spreads(base, known, prefix=f"{key}_", opacity=0.5),
         *ticks(base, known, f"{key}_tick"),

@@ -13,6 +13,16 @@ from runner.publish.charts.style import ROW_HEIGHT, patch_scales
 _SPREADS: Final = ((1.2, "min", "max"), (3.5, "low", "high"))
 
 
+def axis_of(field: str, title: str, shown: Sequence[float], *, far_apart: bool) -> alt.X:
+    """From zero, or over what is shown, all of it above zero, on a logarithmic axis."""
+    axis = alt.Axis(tickCount=6)
+    if not far_apart:
+        scale = alt.Scale(zero=True, nice=True)
+        return alt.X(f"{field}:Q", title=title, scale=scale, axis=axis)
+    scale = alt.Scale(type="log", domain=[min(shown) / 1.5, max(shown) * 1.1], nice=False)
+    return alt.X(f"{field}:Q", title=f"{title}, logarithmic", scale=scale, axis=axis)
+
+
 def spreads(
     base: alt.Chart, known: Collection[str], *, prefix: str = "", opacity: float = 1.0
 ) -> Iterator[alt.Chart]:

@@ -11,7 +11,7 @@ from runner.measurement.outcome import Outcome
 from runner.publish.charts.chart import Draft, inline
 from runner.publish.charts.efficiency import efficiency_panel
 from runner.publish.charts.labels import cell_labels, in_groups
-from runner.publish.charts.marks import points, spreads, ticks
+from runner.publish.charts.marks import axis_of, points, spreads, ticks
 from runner.publish.charts.style import ROW_HEIGHT, WIDTH, rows_axis
 from runner.publish.charts.words import between, count, one_or_more, outcome_of, without_figures
 from runner.publish.source import PublishedRun
@@ -60,10 +60,8 @@ def _panel(run: PublishedRun, patches: Sequence[str]) -> alt.LayerChart:
     known = {key for datum in data for key, value in datum.items() if value is not None}
     order = [datum["label"] for datum in data]
     base = alt.Chart().encode(y=alt.Y("label:N", sort=order, axis=rows_axis()))
-    far = _far_apart(run.rows)
-    title = "requests/s, logarithmic" if far else "requests/s"
-    scale = _logarithmic(run.rows) if far else alt.Scale(zero=True, nice=True)
-    x = alt.X("rate:Q", title=title, scale=scale)
+    shown = [value for datum in data for key in ("rate", "ceiling") if (value := datum.get(key))]
+    x = axis_of("rate", "requests/s", shown, far_apart=_far_apart(run.rows))
     layers = [
         *spreads(base, known),
         *ticks(base, known, "ceiling"),
@@ -118,11 +116,6 @@ def _far_apart(rows: Sequence[Row]) -> bool:
     """Whether the loads themselves are too far apart for an axis from zero."""
     ceilings = [row.ceiling_rps for row in rows if row.ceiling_rps]
     return bool(ceilings) and max(ceilings) > WIDE * min(ceilings)
-
-
-def _logarithmic(rows: Sequence[Row]) -> alt.Scale:
-    shown = [value for row in rows for value in (row.ceiling_rps, row.requests_per_second) if value]
-    return alt.Scale(type="log", domain=[min(shown) / 1.5, max(shown) * 1.1], nice=False)
 
 
 def _description(run: PublishedRun, *, named: bool) -> str:

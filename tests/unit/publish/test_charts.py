@@ -235,17 +235,29 @@ def test_curves_are_over_all_launches_and_a_baseline_is_in_every_panel(
     assert len(gevent["ms"]) <= 100
 
 
-def test_cost_is_beside_that_of_the_baseline(tmp_path: Path) -> None:
+def cost_of(path: Path, cpu_ms: float) -> Chart:
+    """The chart of a baseline with 1 ms of CPU per request and a patched cell with so much."""
     cells = [cell("3.11", "none"), cell("3.11", "gevent", gevent="25.9.1")]
     launches = {one.id: [launch(one)] for one in cells}
     (record,) = launches[cells[1].id]
     assert record.resources
-    used = record.resources.model_copy(update={"cpu_ms_per_request": 0.3})
+    used = record.resources.model_copy(update={"cpu_ms_per_request": cpu_ms})
     launches[cells[1].id] = [record.model_copy(update={"resources": used})]
-    _, cost = charts_of([published(tmp_path, run_record(*cells), launches)])
+    _, cost = charts_of([published(path, run_record(*cells), launches)])
+    return cost
+
+
+def test_cost_is_beside_that_of_the_baseline(tmp_path: Path) -> None:
+    cost = cost_of(tmp_path, 0.3)
     patched = of_patch(cost, "gevent")
     assert (patched["cpu_ms_per_request"], patched["cpu_ms_per_request_tick"]) == (0.3, 1.0)
     assert "none 1.00 ms of CPU per request and 61.4 MiB, gevent 0.30 ms" in cost.description
+    assert {"CPU ms/request", "peak RSS MiB"} <= {*texts_of(cost)}
+
+
+def test_costs_far_apart_have_a_logarithmic_axis(tmp_path: Path) -> None:
+    texts = texts_of(cost_of(tmp_path, 1000.0))
+    assert {"CPU ms/request, logarithmic", "peak RSS MiB"} <= {*texts}
 
 
 def test_disturbed_launches_and_those_without_figures_are_told_apart(
