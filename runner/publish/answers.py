@@ -7,6 +7,7 @@ loads that single them out.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
@@ -15,7 +16,7 @@ from runner.measurement.outcome import Outcome
 from runner.publish.grouping import Group, groups
 from runner.publish.prices import prices
 from runner.publish.rates import rates
-from runner.publish.wording import code, counted, listed, span
+from runner.publish.wording import code, counted, listed, named, shown, span, values_on
 from runner.report.columns import percent, shown_axes
 from runner.report.row import Row
 from runner.report.speedup import with_baseline
@@ -57,6 +58,7 @@ NOT_TOLD: Final[Mapping[Outcome | None, str]] = {
 #: Reasons longer than this are left to the evidence.
 LONGEST_REASON: Final = 160
 MAIN_THREAD: Final = "main thread in "
+LINE_NUMBER: Final = re.compile(r":[^: ]+(?= in )")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,22 +81,45 @@ class Answer:
     sentences: tuple[Sentence, ...]
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Run:
+    """A run's rows, those that tell something, and the axes that a sentence may name.
+
+    `versions` are those of the axes that are versions of something.
+    """
+
+    rows: Sequence[Row]
+    told: Sequence[Row]
+    axes: Sequence[str]
+    versions: Sequence[str]
+
+
 def answers(rows: Sequence[Row], run: RunRecord) -> tuple[Answer, ...]:
     """The questions that these rows answer, in the order that a reader asks them."""
-    told = [row for row in rows if row.outcome not in UNTOLD]
-    axes = [axis for axis in shown_axes(rows, run) if axis != "patch"]
+    seen = _run(rows, run)
     asked = (
-        (WORKS, [*_total(rows), *_ends(told, axes, [Outcome.OK])]),
-        ("Does it hang?", _hangs(told, axes)),
-        ("Does it fail otherwise?", _ends(told, axes, FAILURES)),
-        ("Does it serve one request at a time?", _ends(told, axes, [Outcome.SERIALISED])),
-        (HELPS, _helps(rows, run, axes)),
+        (WORKS, [*_total(rows), *_ends(seen, [Outcome.OK])]),
+        ("Does it hang?", _hangs(seen)),
+        ("Does it fail otherwise?", _ends(seen, FAILURES)),
+        ("Does it serve one request at a time?", _ends(seen, [Outcome.SERIALISED])),
+        (HELPS, _helps(seen, run)),
         ("What does it cost?", _costs(rows, run)),
-        ("What could not be had?", _untold(rows, axes)),
+        ("What is not known?", _untold(seen)),
         ("What casts doubt on this?", _doubts(rows)),
     )
     found = (Answer(question=question, sentences=tuple(said)) for question, said in asked)
     return tuple(answer for answer in found if answer.sentences)
+
+
+def _run(rows: Sequence[Row], run: RunRecord) -> _Run:
+    axes = [axis for axis in shown_axes(rows, run) if axis != "patch"]
+    packages = {name for cell in (*run.cells, *run.unavailable) for name in cell.packages}
+    return _Run(
+        rows=rows,
+        told=[row for row in rows if row.outcome not in UNTOLD],
+        axes=axes,
+        versions=[axis for axis in axes if axis in {"python", *packages}],
+    )
 
 
 def _total(rows: Sequence[Row]) -> Iterator[Sentence]:
@@ -108,26 +133,25 @@ def _total(rows: Sequence[Row]) -> Iterator[Sentence]:
         yield _about(f"Of {counted(len(rows), 'cell')}: {listed(seen)}.", rows)
 
 
-def _ends(
-    told: Sequence[Row], axes: Sequence[str], outcomes: Sequence[Outcome]
-) -> Iterator[Sentence]:
+def _ends(seen: _Run, outcomes: Sequence[Outcome]) -> Iterator[Sentence]:
     """What modes do, per outcome, with the reason where all their cells share one."""
     for outcome in outcomes:
-        for group in groups(told, axes, _outcome, outcome):
+        for group in groups(seen.told, seen.axes, _outcome, outcome):
             reason = _shared_reason(group.rows)
-            yield _ended(group, outcome, f": {code(reason)}" if reason else "")
+            yield _ended(seen, group, outcome, f": {code(reason)}" if reason else "")
 
 
-def _hangs(told: Sequence[Row], axes: Sequence[str]) -> Iterator[Sentence]:
-    """Which modes hang, and in which frame. That none does is an answer too."""
-    hanging = [row for row in told if row.outcome in HANGS]
-    if told and not hanging:
-        yield _about(f"No: none of {counted(len(told), 'measured cell')} hangs.", told)
-    kinds = dict.fromkeys(map(_hang, hanging))
-    for outcome, frame in kinds:
-        waits = f"; its main thread is in {code(frame)}" if frame else ""
-        for group in groups(told, axes, _hang, (outcome, frame)):
-            yield _ended(group, Outcome(str(outcome)), waits)
+def _hangs(seen: _Run) -> Iterator[Sentence]:
+    """Which modes hang, and in which function. That none does is an answer too."""
+    hanging = [row for row in seen.told if row.outcome in HANGS]
+    if seen.told and not hanging:
+        yield _about(f"No: none of {counted(len(seen.told), 'measured cell')} hangs.", seen.told)
+    for outcome, function in dict.fromkeys(map(_hang, hanging)):
+        for group in groups(seen.told, seen.axes, _hang, (outcome, function)):
+            frames = dict.fromkeys(frame for row in group.rows if (frame := frame_of(row)))
+            where = listed([code(frame) for frame in frames], "or")
+            waits = f"; its main thread is in {where}" if where else ""
+            yield _ended(seen, group, Outcome(str(outcome)), waits)
 
 
 def _outcome(row: Row) -> Outcome | None:
@@ -135,7 +159,9 @@ def _outcome(row: Row) -> Outcome | None:
 
 
 def _hang(row: Row) -> tuple[Outcome | None, str | None]:
-    return row.outcome, frame_of(row)
+    """How a row hangs: the same place has other line numbers in other versions."""
+    frame = frame_of(row)
+    return row.outcome, LINE_NUMBER.sub("", frame) if frame else None
 
 
 def frame_of(row: Row) -> str | None:
@@ -149,10 +175,20 @@ def shown_outcome(outcome: Outcome | None) -> str:
     return str(outcome or "not measured")
 
 
-def _ended(group: Group, outcome: Outcome, more: str) -> Sentence:
+def _ended(seen: _Run, group: Group, outcome: Outcome, more: str) -> Sentence:
     verb = VERBS[outcome][group.is_plural]
-    text = f"{group.subject} {verb} {group.condition}{more}."
+    text = f"{group.subject} {verb} {group.condition}{_versions(seen, group)}{more}."
     return _of(group, text, {"outcome": (str(outcome),)})
+
+
+def _versions(seen: _Run, group: Group) -> str:
+    """The versions that a sentence is about, as far as its condition does not name them."""
+    found = []
+    for axis in seen.versions:
+        values = [shown(v) for v in values_on(group.rows, axis) if v is not None]
+        if values and axis not in group.condition.axes:
+            found.append(f"{named(axis)} {listed(values)}")
+    return f" ({'; '.join(found)})" if found else ""
 
 
 def _shared_reason(rows: Sequence[Row]) -> str:
@@ -161,13 +197,13 @@ def _shared_reason(rows: Sequence[Row]) -> str:
     return reason if len(reason) <= LONGEST_REASON else ""
 
 
-def _helps(rows: Sequence[Row], run: RunRecord, axes: Sequence[str]) -> Iterator[Sentence]:
-    pairs = with_baseline(rows, run)
+def _helps(seen: _Run, run: RunRecord) -> Iterator[Sentence]:
+    pairs = with_baseline(seen.rows, run)
     bases = list({base.cell: base for _, base in pairs}.values())
     own = {base.cell for base in bases}
-    judged = [row for row in rows if row.verdict and row.cell not in own]
+    judged = [row for row in seen.rows if row.verdict and row.cell not in own]
     name = baseline_name(run)
-    for text, group in rates(judged, axes, name):
+    for text, group in rates(judged, seen.axes, name):
         verdicts = tuple(dict.fromkeys(str(row.verdict) for row in group.rows))
         yield _of(group, text, {"verdict": verdicts})
     if judged:
@@ -196,9 +232,9 @@ def _costs(rows: Sequence[Row], run: RunRecord) -> Iterator[Sentence]:
         yield _about(text, price.rows, {"patch": (price.patch,)})
 
 
-def _untold(rows: Sequence[Row], axes: Sequence[str]) -> Iterator[Sentence]:
+def _untold(seen: _Run) -> Iterator[Sentence]:
     for outcome, words in NOT_TOLD.items():
-        for group in groups(rows, axes, _outcome, outcome):
+        for group in groups(seen.rows, seen.axes, _outcome, outcome):
             text = f"{group.subject}: {words} {group.condition}."
             yield _of(group, text, {"outcome": (shown_outcome(outcome),)})
 

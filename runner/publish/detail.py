@@ -139,7 +139,7 @@ def _launch(launch: PublishedLaunch, held: set[str]) -> dict[str, Any]:
         "outcome": str(record.outcome),
         "reason": record.reason,
         "disturbed": record.disturbed,
-        "figures": list(_figures(launch)),
+        "figures": dict(_figures(launch)),
         "files": [
             {"name": f.name, "path": f.path, "text": f.text if f.path in held else None}
             for f in launch.files

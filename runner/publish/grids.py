@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from runner.publish.answers import shown_outcome
 from runner.publish.publication import Part, PublishedCell
 from runner.publish.signs import SIGNS, sign, style
-from runner.publish.wording import shown
+from runner.publish.wording import named, shown
 from runner.report.columns import percent, two_decimals
-from runner.report.pivot import grid
+from runner.report.pivot import Grid, grid
 from runner.report.row import Row
 
 
@@ -39,8 +39,12 @@ class Line:
 
 @dataclass(frozen=True, kw_only=True)
 class Pivot:
-    """The headings of environments and of patch modes, and the lines."""
+    """The headings of environments and of patch modes, and the lines.
 
+    `throughout` is what all environments share, in words.
+    """
+
+    throughout: str
     axes: tuple[str, ...]
     patches: tuple[str, ...]
     lines: tuple[Line, ...]
@@ -50,12 +54,33 @@ def pivot(part: Part) -> Pivot:
     """A run's cells by environment and patch mode."""
     cells = {cell.row.cell: cell for cell in part.cells}
     laid_out = grid(part.source.rows, part.run, "patch")
-    lines, above = [], ("",) * len(laid_out.axes)
+    varying = _varying(laid_out)
+    lines, above = [], ("",) * len(varying)
     for values, found in laid_out.lines:
-        labels = tuple(shown(value) for value in values)
+        labels = tuple(shown(values[place]) for place in varying)
         lines.append(Line(labels=_marked(labels, above), squares=_squares(found, cells)))
         above = labels
-    return Pivot(axes=laid_out.axes, patches=tuple(map(str, laid_out.columns)), lines=tuple(lines))
+    return Pivot(
+        throughout=_throughout(laid_out, varying),
+        axes=tuple(laid_out.axes[place] for place in varying),
+        patches=tuple(map(str, laid_out.columns)),
+        lines=tuple(lines),
+    )
+
+
+def _varying(laid_out: Grid) -> list[int]:
+    """Places of the axes that tell environments apart; the first where there is but one."""
+    columns = enumerate(zip(*(values for values, _ in laid_out.lines), strict=True))
+    return [place for place, values in columns if len(set(values)) > 1] or [0]
+
+
+def _throughout(laid_out: Grid, varying: Sequence[int]) -> str:
+    first = laid_out.lines[0][0]
+    return ", ".join(
+        f"{named(axis)} {shown(first[place])}"
+        for place, axis in enumerate(laid_out.axes)
+        if place not in varying and first[place] is not None
+    )
 
 
 def legend(rows: Iterable[Iterable[Row]]) -> tuple[tuple[str, str, str], ...]:

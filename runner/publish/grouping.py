@@ -33,7 +33,8 @@ class Group:
     @property
     def view(self) -> Mapping[str, tuple[str, ...]]:
         """The filters of the full table that show these rows' versions and modes."""
-        told = {axis: tuple(map(shown, found)) for axis, found in self.condition.values.items()}
+        axes = self.condition.axes
+        told = {axis: tuple(map(shown, self.condition.values(axis))) for axis in axes}
         return {"patch": self.patches, **told}
 
 

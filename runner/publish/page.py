@@ -11,7 +11,6 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from runner.publish.answers import Sentence
-from runner.publish.charts import vega_bundle
 from runner.publish.comparison import side_by_side
 from runner.publish.detail import cell_facts, data
 from runner.publish.grids import legend, pivot
@@ -44,7 +43,7 @@ def page(published: Publication) -> str:
             specs=script_json({chart.name: chart.spec for chart in published.charts}),
             # Drawn by this program's own libraries, which escape what they are given.
             svgs={chart.name: Markup(chart.svg) for chart in published.charts},  # noqa: S704
-            bundle=script_text(vega_bundle()) if published.charts else "",
+            bundle=script_text(published.script),
         )
     )
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from runner.publish.answers import Answer, answers
+from runner.publish.bundled import bundled
 from runner.publish.charts import Chart, charts_of
 from runner.publish.files import PublishedLaunch, launches_of
 from runner.publish.source import PublishedRun
@@ -51,24 +53,32 @@ class Part:
 
 @dataclass(frozen=True, kw_only=True)
 class Publication:
-    """One or more runs under a name; `comparisons` hold each later run against the first."""
+    """One or more runs under a name; `comparisons` hold each later run against the first.
+
+    `script` is what draws the charts in the page.
+    """
 
     name: str
     parts: tuple[Part, ...]
     comparisons: tuple[RunComparison, ...]
     charts: tuple[Chart, ...]
+    script: str
 
 
-def publication(name: str, runs: Sequence[PublishedRun], by_hand: ByHand) -> Publication:
+def publication(
+    name: str, runs: Sequence[PublishedRun], by_hand: ByHand, cache: Path
+) -> Publication:
     """Read what the runs left and make of it what is to be shown."""
     first, *later = runs
+    charts = tuple(charts_of(runs))
     return Publication(
         name=name,
         parts=tuple(_part(run, number, len(runs), by_hand) for number, run in enumerate(runs)),
         comparisons=tuple(
             compare((first.run, first.launches), (run.run, run.launches)) for run in later
         ),
-        charts=tuple(charts_of(runs)),
+        charts=charts,
+        script=bundled(cache) if charts else "",
     )
 
 

@@ -7,7 +7,7 @@ from enum import Enum, auto
 from typing import Final
 
 from runner.publish.grouping import Group, groups
-from runner.publish.wording import span, times
+from runner.publish.wording import ratios
 from runner.report.row import Row
 from runner.report.statistics import THRESHOLD, Difference
 
@@ -61,7 +61,7 @@ def rates(judged: Sequence[Row], axes: Sequence[str], base: str) -> Iterator[tup
     """A sentence and the rows it is about, for rows with a verdict; `base` names the baseline."""
     for rate, (sentence, verbs) in SENTENCES.items():
         for group in groups(judged, axes, rate_of, rate):
-            ratio = span((row.speedup for row in group.rows), times)
+            ratio = ratios(row.speedup for row in group.rows)
             yield (
                 sentence.format(
                     who=group.subject,

@@ -11,8 +11,8 @@ from runner.measurement.outcome import Outcome
 SIGNS: Final[Mapping[Outcome | None, tuple[str, str]]] = {
     Outcome.OK: ("✓", "ok"),
     Outcome.SERIALISED: ("≡", "serial"),
-    Outcome.HANG_AT_STARTUP: ("⏸", "hang"),
-    Outcome.HANG_UNDER_LOAD: ("⏸", "hang"),
+    Outcome.HANG_AT_STARTUP: ("‖", "hang"),
+    Outcome.HANG_UNDER_LOAD: ("‖", "hang"),
     Outcome.CRASHED: ("✕", "failed"),
     Outcome.OOM_KILLED: ("✕", "failed"),
     Outcome.IMPORT_ERROR: ("✕", "failed"),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict
 
 from runner.publish.publication import Publication
 from runner.publish.wording import counted, listed, shown, values_on
@@ -54,10 +53,11 @@ def facts(run: RunRecord) -> Facts:
 
 def method(run: RunRecord, rows: Sequence[Row]) -> tuple[Facts, tuple[Note, ...]]:
     """How the run was made, and what its reader should know."""
-    return tuple(_method(run)), notes(rows, run)
+    return tuple(environment(run)), notes(rows, run)
 
 
-def _method(run: RunRecord) -> Iterator[tuple[str, str]]:
+def environment(run: RunRecord) -> Iterator[tuple[str, str]]:
+    """All that is recorded of how and where the run was made."""
     yield "command", " ".join(run.command)
     yield "started", run.started_at
     yield "finished", run.finished_at or "not finished"
@@ -67,12 +67,20 @@ def _method(run: RunRecord) -> Iterator[tuple[str, str]]:
     yield "load generator's image", run.method.loadgen_image or "unknown"
     yield "method", f"version {run.method.version}"
     yield "baseline", ", ".join(f"{k} {v}" for k, v in run.baseline.items()) or "none"
-    yield "limits", ", ".join(f"{k} {v:g}" for k, v in asdict(run.limits).items())
+    yield "limits", _limits(run)
     yield "launches per cell", str(run.launches)
     yield "side by side", "as many as fit" if run.jobs == 0 else str(run.jobs)
     yield "seed", str(run.seed)
     for what, why in run.left_out.items():
         yield f"left out: {one_line(what)}", one_line(why)
+
+
+def _limits(run: RunRecord) -> str:
+    limits = run.limits
+    return (
+        f"start-up {limits.startup_s:g} s, load {limits.load_s:g} s, "
+        f"memory {limits.memory_bytes / 2**20:.0f} MiB, {limits.pids:,} processes and threads"
+    )
 
 
 def _machine(run: RunRecord) -> str:

@@ -81,20 +81,29 @@ def full_table(published: Publication) -> FullTable:
     """The table of all runs of a publication."""
     items = [_item(part, cell) for part in published.parts for cell in part.cells]
     filters = _filters(published, items)
-    columns = [*filters, *_figures(items), LAUNCHES, REASON, CELL]
+    columns = _columns(filters, items)
     choices = {column.key: _choices(column, items) for column in filters}
     headings = tuple(
         Heading(
             key=column.key,
             text=column.heading,
             numeric=column.show is not None,
-            hidden=column.key in HIDDEN_AT_FIRST,
+            hidden=_is_hidden(column, items, choices.get(column.key)),
             choices=choices.get(column.key),
         )
         for column in columns
     )
     ranks = {key: {text: n for n, text in enumerate(found)} for key, found in choices.items()}
     return FullTable(headings=headings, rows=tuple(_row(item, columns, ranks) for item in items))
+
+
+def _is_hidden(column: Column, items: Sequence[_Item], choices: Sequence[str] | None) -> bool:
+    """Whether a reader must ask for the column: one of equal values, or of none, tells nothing."""
+    if column is OUTCOME:
+        return False
+    if column.key in HIDDEN_AT_FIRST or (choices is not None and len(choices) < 2):
+        return True
+    return all(item.values.get(column.key) is None for item in items)
 
 
 def _item(part: Part, cell: PublishedCell) -> _Item:
@@ -124,9 +133,14 @@ def _filters(published: Publication, items: Sequence[_Item]) -> list[Column]:
     return found
 
 
-def _figures(items: Sequence[_Item]) -> list[Column]:
-    overflown = any(item.cell.row.listen_overflows for item in items)
-    return [*FIGURES, *([OVERFLOWS] if overflown else [])]
+def _columns(filters: Sequence[Column], items: Sequence[_Item]) -> list[Column]:
+    """All columns, the verdict beside the ratio that it is about."""
+    found = [column for column in (*filters, *FIGURES) if column is not VERDICT]
+    if VERDICT in filters:
+        found.insert(1 + [column.key for column in found].index("speedup"), VERDICT)
+    if any(item.cell.row.listen_overflows for item in items):
+        found.append(OVERFLOWS)
+    return [*found, LAUNCHES, REASON, CELL]
 
 
 def _choices(column: Column, items: Sequence[_Item]) -> tuple[str, ...]:

@@ -16,6 +16,7 @@ from runner.report.rows import collate
 from runner.store.results import LATEST
 from runner.store.run_directory import RunDirectory, open_run
 from runner.workflow.by_hand import commands
+from runner.workflow.locking import CACHE
 
 NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
@@ -30,7 +31,7 @@ def publish(results: Path, runs: Sequence[str], name: str | None) -> str:
     sources = [_source(directory) for directory in opened]
     _different(sources)
     chosen = name or "-vs-".join(source.run.experiment for source in sources)
-    published = publication(checked_name(chosen), sources, commands)
+    published = publication(checked_name(chosen), sources, commands, CACHE)
     return str(write(results, published) / "index.html")
 
 

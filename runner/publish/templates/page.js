@@ -265,8 +265,23 @@
     return make(
       "section", {}, make("h3", {}, `Launch ${launch.number}: ${launch.outcome}`),
       ...said.filter(Boolean).map((words) => make("p", {}, words)),
-      pairs(launch.figures), ...launch.files.map(fileOf),
+      ...launch.files.map(fileOf),
     );
+  }
+
+  /** A line per launch, a column per figure that any of them has. */
+  function figuresOf(launches) {
+    const names = [...new Set(launches.flatMap(({ figures }) => Object.keys(figures)))];
+    const heading = (words, scope) => make("th", { scope, class: "number" }, words);
+    const region = { class: "scroll", tabindex: "0", role: "region", "aria-label": "Launches" };
+    return make("div", region, make(
+      "table", {}, make("caption", {}, "Launches"),
+      make("thead", {}, make("tr", {}, ...["launch", ...names].map((name) => heading(name, "col")))),
+      make("tbody", {}, ...launches.map(({ number, figures }) => make(
+        "tr", {}, heading(String(number), "row"),
+        ...names.map((name) => make("td", { class: "number" }, figures[name] ?? "–")),
+      ))),
+    ));
   }
 
   function evidence(cell, style) {
@@ -276,6 +291,7 @@
     return [
       make("p", { class: `verdict ${style}` }, cell.outcome),
       ...(cell.reason ? [make("p", {}, cell.reason)] : []),
+      ...(cell.launches.length ? [figuresOf(cell.launches)] : []),
       pairs(cell.facts.map(([name, number]) => [name, text(number)])),
       make("h3", {}, "Reproduce"), button, make("pre", { tabindex: "0", "aria-label": "commands" }, commands),
       ...cell.launches.map(launchOf),
@@ -351,6 +367,7 @@
   for (const element of all(".scripted, #controls")) element.hidden = false;
   for (const figure of all(".chart")) watcher.observe(figure);
   addEventListener("hashchange", follow);
+  show();
   follow();
   document.documentElement.dataset.ready = String(Math.round(performance.now()));
 })();
