@@ -125,8 +125,8 @@ def test_costs_are_those_against_a_baseline_of_the_same_outcome() -> None:
     found = said(run_record(NONE, GEVENT), launch(NONE), lean)
     assert found[COSTS] == [
         (
-            "Against `none`, `gevent` takes 0.50 × the CPU per request (0.50 ms), 1.00 × the memory "
-            "(61 MiB) and 2 threads instead of 101."
+            "Against `none`, `gevent` takes 0.50 × the CPU per request (0.50 ms), "
+            "1.00 × the memory (61 MiB) and 2 threads instead of 101."
         )
     ]
     serial = launch(NONE, outcome=Outcome.SERIALISED)
