@@ -28,7 +28,6 @@ from runner.workflow import clean as clean_up
 from runner.workflow import doctor as examine
 from runner.workflow import export as exporting
 from runner.workflow import plan as planning
-from runner.workflow import publish as publishing
 from runner.workflow import read
 from runner.workflow import run as running
 from runner.workflow.choice import Choice
@@ -212,6 +211,9 @@ def publish(
     ] = None,
 ) -> None:
     """Write runs as a page, README, tables, charts and evidence below `results/published`."""
+    # What draws charts takes a third of a second to import, which no other command should pay.
+    from runner.workflow import publish as publishing  # noqa: PLC0415
+
     _print(publishing.publish(results, runs or (), name))
 
 

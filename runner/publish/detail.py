@@ -6,9 +6,10 @@ Texts are kept apart and named by number: cells of one environment share most of
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
+from runner.measurement.records import AbFigures, LaunchRecord, Resources
 from runner.publish.answers import shown_outcome
 from runner.publish.files import PublishedLaunch
 from runner.publish.publication import Part, Publication, PublishedCell
@@ -18,7 +19,9 @@ from runner.report.text import one_line
 from runner.store.records import RunRecord
 
 #: Characters of launches' files that the page holds; what goes beyond is in the files beside it.
-ROOM: Final = 1_500_000
+ROOM: Final = 800_000
+#: The text of one of a launch's figures, None where it has none.
+Show = Callable[[LaunchRecord], str | None]
 
 
 class Texts:
@@ -49,6 +52,7 @@ def data(published: Publication, table: FullTable) -> dict[str, Any]:
         "cells": [
             _cell(part, cell, texts, held) for part in published.parts for cell in part.cells
         ],
+        "figures": [name for name, _ in FIGURES],
         "texts": texts.all(),
     }
 
@@ -82,6 +86,7 @@ def _cell(part: Part, cell: PublishedCell, texts: Texts, held: set[str]) -> dict
         "run": part.source.label,
         "outcome": shown_outcome(row.outcome),
         "reason": row.reason,
+        "path": f"{part.prefix}cells/{row.cell}",
         "facts": [[name, texts.number(value)] for name, value in cell_facts(part.run, cell)],
         "commands": [texts.number(line) for line in commands(part.run, cell)],
         "launches": [_launch(launch, held) for launch in cell.launches],
@@ -98,7 +103,7 @@ def cell_facts(run: RunRecord, cell: PublishedCell) -> Iterator[tuple[str, str]]
     record = cell.record
     yield "Python", record.python or "unknown"
     yield "patch mode", record.patch + (f", {record.order}" if record.order else "")
-    yield "packages", ", ".join(f"{n} {v}" for n, v in record.packages.items()) or "none named"
+    yield "packages", packages(record.packages)
     yield "server", record.server
     parameters = "".join(f", {n} {v}" for n, v in record.workload_parameters.items())
     yield "workload", f"{record.workload}{parameters}"
@@ -113,8 +118,13 @@ def cell_facts(run: RunRecord, cell: PublishedCell) -> Iterator[tuple[str, str]]
         yield "lock", environment.lock_digest
     companion = run.companions.get(record.companion or "")
     if companion:
-        versions = ", ".join(f"{n} {v}" for n, v in companion.versions.items())
+        versions = packages(companion.versions)
         yield "talks to", f"{record.companion} {versions}, image {companion.image_id}"
+
+
+def packages(versions: Mapping[str, str]) -> str:
+    """`flask 3.1.3, gevent 25.9.1`."""
+    return ", ".join(f"{name} {version}" for name, version in versions.items()) or "none named"
 
 
 def locked(lock: str) -> list[str]:
@@ -133,34 +143,42 @@ def commands(run: RunRecord, cell: PublishedCell) -> Sequence[str]:
 
 
 def _launch(launch: PublishedLaunch, held: set[str]) -> dict[str, Any]:
+    """A launch in few characters, for there may be thousands. What is unknown is left out."""
     record = launch.record
-    return {
+    said = {
         "number": record.launch,
         "outcome": str(record.outcome),
         "reason": record.reason,
         "disturbed": record.disturbed,
-        "figures": dict(_figures(launch)),
-        "files": [
-            {"name": f.name, "path": f.path, "text": f.text if f.path in held else None}
-            for f in launch.files
-        ],
+        "figures": [show(record) for _, show in FIGURES],
+        "files": {f.name: f.text if f.path in held else None for f in launch.files},
     }
+    return {key: value for key, value in said.items() if value is not None}
 
 
-def _figures(launch: PublishedLaunch) -> Iterator[tuple[str, str]]:
-    """A launch's own figures, named and rounded."""
-    record = launch.record
-    yield "started", one_line(record.started_at)
-    if record.ab:
-        yield "requests/s", two_decimals(record.ab.requests_per_second)
-        yield "p50 ms", milliseconds(record.ab.p50_ms)
-        yield "p99 ms", milliseconds(record.ab.p99_ms)
-        yield "max ms", milliseconds(record.ab.max_ms)
-    if record.resources:
-        yield "CPU ms/request", two_decimals(record.resources.cpu_ms_per_request)
-        yield "peak RSS MiB", whole(record.resources.peak_rss_mib)
-        yield "threads", whole(record.resources.peak_threads)
-    if record.concurrency_factor is not None:
-        yield "concurrency factor", two_decimals(record.concurrency_factor)
-    if record.reused_from:
-        yield "made in run", record.reused_from
+def _of_ab(figure: Callable[[AbFigures], str]) -> Show:
+    return lambda record: figure(record.ab) if record.ab else None
+
+
+def _of_resources(figure: Callable[[Resources], str]) -> Show:
+    return lambda record: figure(record.resources) if record.resources else None
+
+
+def _factor(record: LaunchRecord) -> str | None:
+    factor = record.concurrency_factor
+    return None if factor is None else two_decimals(factor)
+
+
+#: A launch's own figures: heading, and the text that it has of a record, if any.
+FIGURES: Final[tuple[tuple[str, Show], ...]] = (
+    ("requests/s", _of_ab(lambda ab: two_decimals(ab.requests_per_second))),
+    ("p50 ms", _of_ab(lambda ab: milliseconds(ab.p50_ms))),
+    ("p99 ms", _of_ab(lambda ab: milliseconds(ab.p99_ms))),
+    ("max ms", _of_ab(lambda ab: milliseconds(ab.max_ms))),
+    ("CPU ms/request", _of_resources(lambda used: two_decimals(used.cpu_ms_per_request))),
+    ("peak RSS MiB", _of_resources(lambda used: whole(used.peak_rss_mib))),
+    ("threads", _of_resources(lambda used: whole(used.peak_threads))),
+    ("concurrency factor", _factor),
+    ("started", lambda record: one_line(record.started_at)),
+    ("made in run", lambda record: record.reused_from),
+)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from collections.abc import Iterator
 from functools import cache
@@ -11,8 +12,9 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from runner.publish.answers import Sentence
+from runner.publish.charts import Chart
 from runner.publish.comparison import side_by_side
-from runner.publish.detail import cell_facts, data
+from runner.publish.detail import data, packages
 from runner.publish.grids import legend, pivot
 from runner.publish.publication import Part, Publication
 from runner.publish.summary import asked, facts, method, title
@@ -20,6 +22,8 @@ from runner.publish.table import RUN, full_table
 from runner.publish.wording import counted
 
 TEMPLATE: Final = "page.html.j2"
+#: Characters of SVG above which a page shows the PNG, which does not grow with its marks.
+LARGEST_SVG: Final = 250_000
 
 
 def page(published: Publication) -> str:
@@ -41,8 +45,7 @@ def page(published: Publication) -> str:
             table=table,
             data=script_json(data(published, table)),
             specs=script_json({chart.name: chart.spec for chart in published.charts}),
-            # Drawn by this program's own libraries, which escape what they are given.
-            svgs={chart.name: Markup(chart.svg) for chart in published.charts},  # noqa: S704
+            pictures={chart.name: picture(chart) for chart in published.charts},
             bundle=script_text(published.script),
         )
     )
@@ -71,6 +74,17 @@ def _spans(text: str) -> Iterator[Markup]:
         yield Markup("<code>{}</code>").format(part) if number % 2 else escape(part)
 
 
+def picture(chart: Chart) -> Markup:
+    """A chart for readers without JavaScript: as SVG, which takes the page's colours, or as PNG.
+
+    The SVG is drawn by this program's own libraries, which escape what they are given.
+    """
+    if len(chart.svg) <= LARGEST_SVG:
+        return Markup(chart.svg)  # noqa: S704
+    image = Markup('<img alt="{}" src="data:image/png;base64,{}">')
+    return image.format(chart.description, base64.b64encode(chart.png).decode())
+
+
 def view(published: Publication, part: Part, sentence: Sentence) -> dict[str, tuple[str, ...]]:
     """The filters of the full table that show a sentence's evidence."""
     run = {RUN.key: (part.source.label,)} if len(published.parts) > 1 else {}
@@ -87,8 +101,8 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     environment.filters["code_spans"] = code_spans
+    environment.filters["packages"] = packages
     environment.globals.update(
-        cell_facts=cell_facts,
         counted=counted,
         view=view,
         style=_asset(environment, "page.css"),

@@ -35,7 +35,7 @@ def facts(run: RunRecord) -> Facts:
     loads = dict.fromkeys(f"ab -c {c.concurrency} -n {c.requests}" for c in run.cells)
     said = list(loads)
     cells = counted(len(run.cells), "cell")
-    launches = counted(run.launches, "launch").replace("launchs", "launches")
+    launches = counted(run.launches, "launch")
     return (
         ("run", f"{run.run_id}, started {run.started_at[:16].replace('T', ' ')} UTC"),
         ("measured", f"{cells}, {launches} each"),

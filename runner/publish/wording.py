@@ -33,8 +33,9 @@ def listed(words: Sequence[str], last: str = "and") -> str:
 
 
 def counted(number: int, noun: str) -> str:
-    """`1 cell`, `26 cells`."""
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+    """`1 cell`, `26 cells`, `7 launches`."""
+    plural = f"{noun}es" if noun.endswith("ch") else f"{noun}s"
+    return f"{number:,} {noun if number == 1 else plural}"
 
 
 def span(values: Iterable[float | None], show: Callable[[float], str] = two_decimals) -> str:

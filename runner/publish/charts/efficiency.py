@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
 import altair as alt
@@ -30,29 +30,35 @@ def efficiency_panel(run: PublishedRun) -> alt.LayerChart:
     tiles = base.transform_filter("isValid(datum.efficiency)").mark_rect(
         width=TILE - 2, height=TILE - 2, stroke=INK, strokeOpacity=0.35
     )
-    symbols = base.transform_filter("isValid(datum.outcome)").mark_point(size=40, color=INK)
-    outcomes = [outcome_of(row) for row in rows if row.requests_per_second is None]
     legend = alt.Legend(gradientLength=160)
+    layers = [
+        tiles.encode(
+            color=alt.Color(
+                "efficiency:Q",
+                title="rate / ceiling",
+                scale=alt.Scale(scheme="viridis", domain=[0, 1]),
+                legend=legend,
+            ),
+            tooltip=["cell:N", "figures:N", "efficiency:Q"],
+        ),
+        *_symbols(base, [outcome_of(row) for row in rows if row.requests_per_second is None]),
+    ]
     return alt.LayerChart(
         data=inline(_datum(row, down, across) for row in rows),
-        layer=[
-            tiles.encode(
-                color=alt.Color(
-                    "efficiency:Q",
-                    title="rate / ceiling",
-                    scale=alt.Scale(scheme="viridis", domain=[0, 1]),
-                    legend=legend,
-                ),
-                tooltip=["cell:N", "figures:N", "efficiency:Q"],
-            ),
-            symbols.encode(
-                shape=alt.Shape("outcome:N", title=None, scale=outcome_scale(outcomes)),
-                tooltip=["cell:N", "outcome:N"],
-            ),
-        ],
+        layer=layers,
         width=alt.Step(TILE),
         height=alt.Step(TILE),
     )
+
+
+def _symbols(base: alt.Chart, outcomes: Sequence[str]) -> Iterator[alt.Chart]:
+    """A layer for the cells without figures. Without any its legend would have no size to take."""
+    if outcomes:
+        symbols = base.transform_filter("isValid(datum.outcome)").mark_point(size=40, color=INK)
+        yield symbols.encode(
+            shape=alt.Shape("outcome:N", title=None, scale=outcome_scale(outcomes)),
+            tooltip=["cell:N", "outcome:N"],
+        )
 
 
 def _axis(angle: float) -> alt.Axis:

@@ -250,36 +250,38 @@
     )));
   }
 
-  function fileOf(file) {
-    const link = make("a", { href: file.path.split("/").map(encodeURIComponent).join("/") }, "file");
-    if (file.text === null) return make("p", {}, `${file.name}: see the `, link);
-    const telling = file.name === "stacks.txt";
+  function fileOf(path, name, content) {
+    const href = `${path}/${name}`.split("/").map(encodeURIComponent).join("/");
+    const link = make("a", { href }, content === null ? name : "file");
+    if (content === null) return make("p", {}, link);
     return make(
-      "details", { open: telling }, make("summary", {}, file.name),
-      make("p", {}, link), make("pre", { tabindex: "0", "aria-label": file.name }, file.text),
+      "details", { open: name === "stacks.txt" }, make("summary", {}, name),
+      make("p", {}, link), make("pre", { tabindex: "0", "aria-label": name }, content),
     );
   }
 
-  function launchOf(launch) {
+  function launchOf(launch, cell) {
+    const path = `${cell.path}/launch-${String(launch.number).padStart(2, "0")}`;
     const said = [launch.reason, launch.disturbed && `disturbed: ${launch.disturbed}`];
     return make(
       "section", {}, make("h3", {}, `Launch ${launch.number}: ${launch.outcome}`),
       ...said.filter(Boolean).map((words) => make("p", {}, words)),
-      ...launch.files.map(fileOf),
+      ...Object.entries(launch.files).map(([name, content]) => fileOf(path, name, content)),
     );
   }
 
   /** A line per launch, a column per figure that any of them has. */
   function figuresOf(launches) {
-    const names = [...new Set(launches.flatMap(({ figures }) => Object.keys(figures)))];
+    const known = data.figures.map((_, n) => n)
+      .filter((n) => launches.some(({ figures }) => figures[n] !== null));
     const heading = (words, scope) => make("th", { scope, class: "number" }, words);
     const region = { class: "scroll", tabindex: "0", role: "region", "aria-label": "Launches" };
     return make("div", region, make(
       "table", {}, make("caption", {}, "Launches"),
-      make("thead", {}, make("tr", {}, ...["launch", ...names].map((name) => heading(name, "col")))),
+      make("thead", {}, make("tr", {}, heading("launch", "col"), ...known.map((n) => heading(data.figures[n], "col")))),
       make("tbody", {}, ...launches.map(({ number, figures }) => make(
         "tr", {}, heading(String(number), "row"),
-        ...names.map((name) => make("td", { class: "number" }, figures[name] ?? "–")),
+        ...known.map((n) => make("td", { class: "number" }, figures[n] ?? "–")),
       ))),
     ));
   }
@@ -294,7 +296,7 @@
       ...(cell.launches.length ? [figuresOf(cell.launches)] : []),
       pairs(cell.facts.map(([name, number]) => [name, text(number)])),
       make("h3", {}, "Reproduce"), button, make("pre", { tabindex: "0", "aria-label": "commands" }, commands),
-      ...cell.launches.map(launchOf),
+      ...cell.launches.map((launch) => launchOf(launch, cell)),
     ];
   }
 
