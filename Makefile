@@ -38,7 +38,7 @@ lint: setup-dev ## ruff, mypy and import-linter
 	@.venv/bin/mypy
 	@.venv/bin/lint-imports
 
-test: lint ## lint, then unit and integration tests on a real engine
+test: lint ## lint, then unit tests, integration tests on a real engine, and the page in Chromium
 	@$(MATRIX) doctor --install >/dev/null
 	@.venv/bin/python -m pytest --cov --cov-report=term-missing:skip-covered $(ARGS)
 

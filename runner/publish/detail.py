@@ -157,11 +157,14 @@ def _launch(launch: PublishedLaunch, held: set[str]) -> dict[str, Any]:
 
 
 def _of_ab(figure: Callable[[AbFigures], str]) -> Show:
-    return lambda record: figure(record.ab) if record.ab else None
+    """A figure of a load that is one: what a hanging server answered is no performance."""
+    return lambda record: figure(record.ab) if record.ab and record.outcome.has_figures else None
 
 
 def _of_resources(figure: Callable[[Resources], str]) -> Show:
-    return lambda record: figure(record.resources) if record.resources else None
+    return lambda record: (
+        figure(record.resources) if record.resources and record.outcome.has_figures else None
+    )
 
 
 def _factor(record: LaunchRecord) -> str | None:

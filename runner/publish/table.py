@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from runner.publish.answers import shown_outcome
 from runner.publish.publication import Part, Publication, PublishedCell
-from runner.publish.signs import sign, style
+from runner.publish.signs import SIGNS, sign, style
 from runner.publish.wording import shown
 from runner.report.axes import Value, natural_key
 from runner.report.columns import (
@@ -146,6 +146,8 @@ def _columns(filters: Sequence[Column], items: Sequence[_Item]) -> list[Column]:
 def _choices(column: Column, items: Sequence[_Item]) -> tuple[str, ...]:
     """The column's different texts in a reader's order."""
     seen = {item.text(column): item.values.get(column.key) for item in items}
+    if column is OUTCOME:
+        return tuple(text for text in map(shown_outcome, SIGNS) if text in seen)
     return tuple(sorted(seen, key=lambda text: natural_key(column.key, seen[text])))
 
 

@@ -166,6 +166,16 @@ def test_a_cell_shows_all_its_evidence(seen: Watched) -> None:
     dialog.get_by_text("ab.txt").first.click()
     expect(dialog).to_contain_text("This is ApacheBench")
     assert dialog.locator("tbody tr").count() == 7
+    expect(dialog.locator("thead")).to_contain_text("requests/s")
+
+
+def test_a_launch_that_failed_has_no_figures(seen: Watched) -> None:
+    """Even where `ab` has a report of it."""
+    seen.page.locator(".pivot a", has_text="crashed").first.click()
+    expect(seen.page.get_by_role("dialog")).to_contain_text("This is ApacheBench")
+    headings = seen.page.get_by_role("dialog").locator("thead")
+    expect(headings).to_contain_text("started")
+    expect(headings).not_to_contain_text("requests/s")
 
 
 def test_scripts_in_results_stay_text(seen: Watched) -> None:
@@ -280,10 +290,14 @@ def test_without_javascript_all_can_be_read(browser: Browser, published: Path) -
 
 
 def test_print_shows_the_table_without_its_controls(seen: Watched) -> None:
+    seen.page.set_viewport_size({"width": 1030, "height": 700})  # A4 with its margins
     seen.page.emulate_media(media="print")
     expect(seen.page.locator("#cells")).to_be_visible()
     for hidden in ("#controls", "nav"):
         expect(seen.page.locator(hidden)).to_be_hidden()
+    widths = "[...document.querySelectorAll('.scroll')].map((e) => e.scrollWidth)"
+    assert max(seen.page.evaluate(widths)) <= 1030
+    expect(seen.page.locator("#method").get_by_text("no wheel")).to_be_visible()
 
 
 def test_two_runs_stand_side_by_side(context: BrowserContext, tmp_path: Path) -> None:

@@ -11,7 +11,14 @@ from runner.measurement.outcome import Outcome
 from runner.measurement.records import LaunchRecord
 from runner.store.records import CellRecord, RunRecord
 from runner.store.run_directory import RunDirectory
-from tests.unit.store.run_samples import cell, launch, run_record, unavailable
+from tests.unit.store.run_samples import (
+    RESOURCES,
+    ab_figures,
+    cell,
+    launch,
+    run_record,
+    unavailable,
+)
 
 #: What no text from a result may do to a page, a table or a terminal.
 NASTY: Final = (
@@ -93,12 +100,15 @@ def every_outcome(
             for c in both
             for n in rounds
         ),
-        *(
-            launch(crashed, n, outcome=Outcome.CRASHED, reason=f"exit status 1: {NASTY}")
-            for n in rounds
-        ),
+        *(_crash(crashed, n) for n in rounds),
     ]
     return run, made
+
+
+def _crash(of: CellRecord, number: int) -> LaunchRecord:
+    """A launch whose server died under load, so that `ab` has something to report of it."""
+    record = launch(of, number, outcome=Outcome.CRASHED, reason=f"exit status 1: {NASTY}")
+    return record.model_copy(update={"ab": ab_figures(0.7), "resources": RESOURCES})
 
 
 def wide(number: int) -> tuple[RunRecord, list[LaunchRecord]]:

@@ -172,6 +172,12 @@ def test_every_sentence_has_evidence_and_the_view_shows_it() -> None:
                 assert str(values[key] or "–") in wanted, (sentence.text, key)
 
 
+def test_a_sentence_about_several_modes_shows_them_all() -> None:
+    run, launches = run_record(NONE, GEVENT), [launch(NONE), launch(GEVENT)]
+    (works,) = [s for s in sentences(run, launches) if "work in both" in s.text]
+    assert works.view == {"patch": ("none", "gevent"), "outcome": ("ok",)}
+
+
 def test_a_run_of_nothing_has_no_answers() -> None:
     assert answers([], run_record()) == ()
 
