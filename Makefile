@@ -6,7 +6,7 @@ EXPERIMENT ?=
 ARGS ?=
 MATRIX = .venv/bin/python -m runner
 
-.PHONY: help matrix smoke plan merge table test lint bench doctor clean setup setup-dev docs lock
+.PHONY: help matrix smoke plan merge table publish test lint bench doctor clean setup setup-dev docs lock
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -26,6 +26,9 @@ merge: setup ## join the runs of several machines or shards, ARGS="DIR…"
 table: setup ## the newest run's table again
 	@$(MATRIX) table $(ARGS)
 
+publish: setup ## the newest run as a page, README, tables and charts in results/published
+	@$(MATRIX) publish $(ARGS)
+
 doctor: setup ## what this machine offers, what is missing, and how to mend it
 	@$(MATRIX) doctor $(ARGS)
 
@@ -38,7 +41,7 @@ lint: setup-dev ## ruff, mypy and import-linter
 	@.venv/bin/mypy
 	@.venv/bin/lint-imports
 
-test: lint ## lint, then unit and integration tests on a real engine
+test: lint ## lint, then unit tests, integration tests on a real engine, and the page in Chromium
 	@$(MATRIX) doctor --install >/dev/null
 	@.venv/bin/python -m pytest --cov --cov-report=term-missing:skip-covered $(ARGS)
 

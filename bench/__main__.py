@@ -8,13 +8,13 @@ import sys
 import time
 from pathlib import Path
 
-from bench import aa, companions, coscheduling, cost, fidelity, overhead, plan, setup
+from bench import aa, companions, coscheduling, cost, fidelity, overhead, plan, publish, setup
 from bench.options import Options
 from runner.errors import EngineError, MatrixError
 
 BENCHMARKS = {
     module.__name__.removeprefix("bench."): module
-    for module in (plan, cost, overhead, setup, fidelity, companions, coscheduling, aa)
+    for module in (plan, cost, publish, overhead, setup, fidelity, companions, coscheduling, aa)
 }
 
 
@@ -33,9 +33,11 @@ def parser() -> argparse.ArgumentParser:
     )
     made.add_argument("names", nargs="*", metavar="NAME", help="a benchmark; all without one")
     made.add_argument("--full", action="store_true", help="coscheduling: the article's load")
-    made.add_argument("--cells", type=int, help="cells (plan, cost, setup, coscheduling)")
+    made.add_argument("--cells", type=int, help="cells (plan, cost, publish, setup, coscheduling)")
     made.add_argument("--requests", type=int, help="requests per launch")
-    made.add_argument("--launches", type=int, help="launches (overhead, cost, fidelity, aa)")
+    made.add_argument(
+        "--launches", type=int, help="launches (overhead, cost, publish, fidelity, aa)"
+    )
     made.add_argument("--runs", type=Path, nargs=2, default=[], help="aa: two run directories")
     return made
 

@@ -254,6 +254,26 @@ def import_ab(
 
 
 @application.command()
+def publish(
+    runs: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[RUN]...", help="Run directories, or `latest`; that without any."),
+    ] = None,
+    *,
+    file: FileOption = MATRIX_FILE,  # noqa: ARG001 - every command takes it
+    results: ResultsOption = RESULTS,
+    name: Annotated[
+        str | None, typer.Option(help="The publication's name; else its experiment's.")
+    ] = None,
+) -> None:
+    """Write runs as a page, README, tables, charts and evidence below `results/published`."""
+    # What draws charts takes a third of a second to import, which no other command should pay.
+    from runner.workflow import publish as publishing  # noqa: PLC0415
+
+    _print(publishing.publish(results, runs or (), name))
+
+
+@application.command()
 def doctor(
     *,
     file: FileOption = MATRIX_FILE,

@@ -31,11 +31,23 @@ class _Point:
         return tuple(self.values[axis] for axis in axes)
 
 
-def pivot_table(rows: Sequence[Row], run: RunRecord, axis: str) -> Table:
-    """One line per combination of the other axes, in the order of the rows.
+@dataclass(frozen=True, kw_only=True)
+class Grid:
+    """Rows laid out by one axis: a line per combination of the other axes, a column per value.
 
-    A cell stands on every line that it is the canonical cell of. Raises `UsageError` for an axis
-    that there is not, or that no cell has a value on.
+    Each line pairs the combination's values, in the order of `axes`, with the row of each column.
+    A cell stands on every line that it is the canonical cell of.
+    """
+
+    axes: tuple[str, ...]
+    columns: tuple[Value, ...]
+    lines: tuple[tuple[tuple[Value, ...], tuple[Row | None, ...]], ...]
+
+
+def grid(rows: Sequence[Row], run: RunRecord, axis: str) -> Grid:
+    """The rows by an axis, lines in the order of the rows.
+
+    Raises `UsageError` for an axis that there is not, or that no cell has a value on.
     """
     known = axes_of(run)
     if axis not in known:
@@ -43,11 +55,24 @@ def pivot_table(rows: Sequence[Row], run: RunRecord, axis: str) -> Table:
     columns = _columns(rows, axis)
     others = [other for other in shown_axes(rows, run) if other != axis]
     cells = CanonicalIndex(rows, [*others, axis])
+    return Grid(
+        axes=tuple(others),
+        columns=tuple(columns),
+        lines=tuple(
+            (point.on(others), _found(point, cells, axis, columns))
+            for point in _points(rows, others)
+        ),
+    )
+
+
+def pivot_table(rows: Sequence[Row], run: RunRecord, axis: str) -> Table:
+    """The grid as a table for people. Raises what `grid` raises."""
+    laid_out = grid(rows, run, axis)
     heading = Note(heading=f"Cells show requests/s by {axis}", items=(_EXPLANATION,))
     return Table(
-        headings=(*others, *(str(value) for value in columns)),
-        numeric=(*(False for _ in others), *(True for _ in columns)),
-        lines=tuple(_line(point, cells, axis, columns) for point in _points(rows, others)),
+        headings=(*laid_out.axes, *(str(value) for value in laid_out.columns)),
+        numeric=(*(False for _ in laid_out.axes), *(True for _ in laid_out.columns)),
+        lines=tuple(_line(values, found) for values, found in laid_out.lines),
         notes=(heading, *notes(rows, run)),
     )
 
@@ -79,11 +104,14 @@ def _points(rows: Sequence[Row], axes: Sequence[str]) -> list[_Point]:
     return [point for point in points if point.on(point.carried) not in fuller[point.carried]]
 
 
-def _line(
+def _found(
     point: _Point, cells: CanonicalIndex[Row], axis: str, columns: Sequence[Value]
-) -> tuple[str, ...]:
-    labels = (NOTHING if value is None else str(value) for value in point.values.values())
-    found = (cells.find({**point.values, axis: column}.__getitem__) for column in columns)
+) -> tuple[Row | None, ...]:
+    return tuple(cells.find({**point.values, axis: column}.__getitem__) for column in columns)
+
+
+def _line(values: Sequence[Value], found: Sequence[Row | None]) -> tuple[str, ...]:
+    labels = (NOTHING if value is None else str(value) for value in values)
     return tuple(one_line(text) for text in (*labels, *(_text(row) for row in found)))
 
 

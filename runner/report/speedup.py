@@ -61,7 +61,7 @@ def with_speedup(
     rows: Sequence[Row], run: RunRecord, launches: Launches, threshold: float
 ) -> list[Row]:
     """The rows with their rate over that of the baseline: equal on the axes that it carries."""
-    matched = _with_baseline(rows, run)
+    matched = with_baseline(rows, run)
     baselines = {base.cell for _, base in matched}
     pairs = {
         row.cell: _within_machines(rates_by_round(row, launches), rates_by_round(base, launches))
@@ -114,7 +114,7 @@ def _faster(row: Row, own: Mapping[Round, float], base: Mapping[Round, float]) -
     )
 
 
-def _with_baseline(rows: Sequence[Row], run: RunRecord) -> list[tuple[Row, Row]]:
+def with_baseline(rows: Sequence[Row], run: RunRecord) -> list[tuple[Row, Row]]:
     """Each row that has a baseline, with it."""
     if not run.baseline:
         return []

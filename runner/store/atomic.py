@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import errno
 import os
 import secrets
@@ -11,6 +12,8 @@ from pathlib import Path
 from runner.errors import UsageError
 
 _FULL = {errno.ENOSPC, errno.EDQUOT}
+#: Of linux/fcntl.h and linux/fs.h: relative to the current directory; swap the two names.
+_AT_FDCWD, _EXCHANGE = -100, 2
 
 
 def write_atomic(path: Path, content: bytes | str) -> None:
@@ -43,6 +46,25 @@ def link_atomic(link: Path, target: Path) -> None:
         _discard(temporary)
 
 
+def replace_directory(path: Path, new: Path) -> None:
+    """Put a finished directory in the place of another, or of none, in one step.
+
+    What was there before is at `new` afterwards. Where the file system cannot exchange two names
+    at once, `path` is missing for a moment between two renames.
+    """
+    try:
+        if not path.exists():
+            new.rename(path)
+        elif not _exchanged(path, new):
+            aside = new.with_name(f"{new.name}.old")
+            path.rename(aside)
+            new.rename(path)
+            aside.rename(new)
+        sync_directory(path.parent)
+    except OSError as error:
+        raise unwritable(path, error) from error
+
+
 def make_directory(path: Path, *, exclusive: bool = False) -> None:
     """Make a directory and its parents, and sync what holds their names.
 
@@ -73,6 +95,15 @@ def unwritable(path: Path, error: OSError) -> UsageError:
     return UsageError(
         f"{path}: cannot be written ({reason}); mend its permissions, or pass another --results DIR"
     )
+
+
+def _exchanged(first: Path, second: Path) -> bool:
+    """Whether the two names were exchanged: renameat2(2), which Python has no function for."""
+    rename = getattr(ctypes.CDLL(None), "renameat2", None)
+    if rename is None:
+        return False
+    result: int = rename(_AT_FDCWD, os.fsencode(first), _AT_FDCWD, os.fsencode(second), _EXCHANGE)
+    return result == 0
 
 
 def _write_synced(path: Path, data: bytes) -> None:

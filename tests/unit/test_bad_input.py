@@ -195,6 +195,8 @@ LINES: dict[str, tuple[tuple[str, ...], *tuple[str, ...]]] = {
     "not a run": (("table", "."), "not a run directory"),
     "unknown format": (("table", "--format", "word"), "--format"),
     "show without a cell": (("show", "latest"), "'cell'"),
+    "publish without a run": (("publish",), "no runs yet", "make matrix"),
+    "publish what is no run": (("publish", "nowhere"), "no such run", "latest"),
     "results is a file": (("run", "--results", "matrix.yaml"), "is a file", "--results"),
     "results below a file": (("run", "--results", "matrix.yaml/x"), "is a file", "--results"),
 }

@@ -40,7 +40,17 @@ def test_help_lists_every_benchmark(capsys: pytest.CaptureFixture[str]) -> None:
     listed = re.findall(r"^  (\w+) +[A-Z]", capsys.readouterr().out, re.MULTILINE)
     assert listed == list(BENCHMARKS)
     assert sorted(BENCHMARKS) == sorted(
-        ["aa", "companions", "coscheduling", "cost", "fidelity", "overhead", "plan", "setup"]
+        [
+            "aa",
+            "companions",
+            "coscheduling",
+            "cost",
+            "fidelity",
+            "overhead",
+            "plan",
+            "publish",
+            "setup",
+        ]
     )
 
 

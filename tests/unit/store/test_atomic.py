@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from runner.errors import UsageError
+from runner.store import atomic
 from runner.store.atomic import link_atomic, make_directory, write_atomic
 
 
@@ -112,3 +113,39 @@ def test_an_exclusive_directory_is_made_once(tmp_path: Path) -> None:
     make_directory(tmp_path / "a" / "b")
     with pytest.raises(FileExistsError):
         make_directory(tmp_path / "a" / "b", exclusive=True)
+
+
+@pytest.mark.parametrize("can_exchange", [True, False])
+def test_a_directory_takes_the_place_of_another(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, can_exchange: bool
+) -> None:
+    if not can_exchange:
+        monkeypatch.setattr(atomic, "_exchanged", lambda *_: False)
+    for name in ("old", "new"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "said").write_text(name)
+    atomic.replace_directory(tmp_path / "old", tmp_path / "new")
+    assert (tmp_path / "old/said").read_text() == "new"
+    assert (tmp_path / "new/said").read_text() == "old"
+    assert len(list(tmp_path.iterdir())) == 2
+
+
+def test_names_are_exchanged_at_once(tmp_path: Path) -> None:
+    """On this file system; elsewhere two renames do it."""
+    (tmp_path / "a").mkdir()
+    assert not atomic._exchanged(tmp_path / "a", tmp_path / "missing")
+    (tmp_path / "b").mkdir()
+    (tmp_path / "b/file").touch()
+    if atomic._exchanged(tmp_path / "a", tmp_path / "b"):
+        assert (tmp_path / "a/file").exists()
+
+
+def test_a_directory_takes_a_free_name(tmp_path: Path) -> None:
+    (tmp_path / "new").mkdir()
+    atomic.replace_directory(tmp_path / "name", tmp_path / "new")
+    assert [path.name for path in tmp_path.iterdir()] == ["name"]
+
+
+def test_a_directory_that_cannot_be_put_is_named(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="name: cannot be written"):
+        atomic.replace_directory(tmp_path / "name", tmp_path / "missing")

@@ -1,0 +1,1 @@
+"""A page and tables fit to commit or host."""

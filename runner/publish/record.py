@@ -1,0 +1,83 @@
+"""A run's record as anybody may read it: no path, name or address of the machine that ran it."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import PurePath
+
+from runner.engine.protocol import EngineInfo
+from runner.measurement.records import LaunchRecord
+from runner.store.records import Block, ExpectationRecord, Host, RunRecord
+
+
+def public(run: RunRecord) -> RunRecord:
+    """The record without what would give away the machine; all that judges the run stays."""
+    return run.model_copy(
+        update={
+            "command": _command(run.command),
+            "host": _host(run.host),
+            "engine": _engine(run.engine),
+            "expect": tuple(_expectation(expected) for expected in run.expect),
+            "blocks": tuple(_block(block, machines(run)[block.label]) for block in run.blocks),
+        }
+    )
+
+
+def public_launches(
+    run: RunRecord, launches: Mapping[str, Sequence[LaunchRecord]]
+) -> dict[str, list[LaunchRecord]]:
+    """Each cell's launches, with the machines of a merged run under the names of its record."""
+    names = machines(run)
+    return {
+        cell: [
+            launch.model_copy(update={"block": names[launch.block]}) if launch.block else launch
+            for launch in of_cell
+        ]
+        for cell, of_cell in launches.items()
+    }
+
+
+def machines(run: RunRecord) -> dict[str, str]:
+    """What the machines of a merged run, labelled with their host's name, are called in public."""
+    labels = dict.fromkeys(block.label for block in run.blocks)
+    return {label: f"machine {number}" for number, label in enumerate(labels, start=1)}
+
+
+def _block(block: Block, name: str) -> Block:
+    update = {"label": name, "host": _host(block.host), "engine": _engine(block.engine)}
+    return block.model_copy(update=update)
+
+
+def _command(words: tuple[str, ...]) -> tuple[str, ...]:
+    """`matrix run …` with the last part of each path."""
+    return ("matrix", *(_without_directory(word) for word in words[1:]))
+
+
+def _without_directory(word: str) -> str:
+    option, equals, value = word.rpartition("=")
+    path = PurePath(value)
+    return f"{option}{equals}{path.name}" if path.is_absolute() else word
+
+
+def _host(host: Host | None) -> Host | None:
+    """Its name becomes a digest: runs of one machine are still told from those of another."""
+    if host is None:
+        return None
+    facts = f"{host.hostname} {host.cpu_model} {host.memory_bytes}"
+    name = f"host-{hashlib.sha256(facts.encode()).hexdigest()[:8]}"
+    return host.model_copy(update={"hostname": name})
+
+
+def _engine(engine: EngineInfo | None) -> EngineInfo | None:
+    if engine is None:
+        return None
+    own = engine.engine_id and hashlib.sha256(engine.engine_id.encode()).hexdigest()[:8]
+    return replace(engine, endpoint=engine.endpoint.partition("://")[0], engine_id=own)
+
+
+def _expectation(expected: ExpectationRecord) -> ExpectationRecord:
+    """`place` is `matrix.yaml, line 12`, or begins with the file's whole path."""
+    directory, slash, rest = expected.place.rpartition("/")
+    return expected.model_copy(update={"place": rest}) if directory and slash else expected

@@ -1,0 +1,375 @@
+"use strict";
+// The table's view, each cell's evidence and the live charts. What is seen is in the address, so
+// that a view can be linked. Text from results only ever becomes text nodes.
+(() => {
+  const one = (selector, root = document) => root.querySelector(selector);
+  const all = (selector, root = document) => [...root.querySelectorAll(selector)];
+  const data = JSON.parse(one("#data").textContent);
+  const columns = data.columns;
+  const body = one("#cells tbody");
+  const rows = [...body.rows].map((element, index) => (
+    { element, index, values: data.values[index], cell: data.cells[index] }
+  ));
+  const hiddenAtFirst = new Set(
+    columns.filter((_, n) => one("#columns").textContent.includes(`nth-child(${n + 2})`))
+      .map((column) => column.key),
+  );
+
+  /** An element with attributes and children; strings become text. */
+  function make(name, attributes = {}, ...children) {
+    const element = document.createElement(name);
+    for (const [key, value] of Object.entries(attributes)) {
+      if (key in element && typeof value !== "string") element[key] = value;
+      else element.setAttribute(key, value);
+    }
+    element.append(...children);
+    return element;
+  }
+
+  // -- the view and the address ------------------------------------------------------------------
+
+  const empty = () => ({ filters: new Map(), sort: "", hidden: new Set(hiddenAtFirst), cell: "" });
+  let view = empty();
+
+  /** The view that an address stands for, null for the address of a place in the page. */
+  function parsed(hash) {
+    const text = hash.replace(/^#/, "");
+    const anchored = data.cells.find((cell) => cell.anchor === text);
+    if (anchored) return { ...view, cell: anchored.key };
+    if (text && !text.includes("=")) return null;
+    const found = empty();
+    for (const [key, value] of new URLSearchParams(text)) {
+      if (key === "sort") found.sort = value;
+      else if (key === "cell") found.cell = value;
+      else if (key === "hide") found.hidden.add(value);
+      else if (key === "show") found.hidden.delete(value);
+      else if (columns.some((column) => column.key === key && column.choices)) {
+        found.filters.set(key, (found.filters.get(key) ?? new Set()).add(value));
+      }
+    }
+    return found;
+  }
+
+  function address(shown) {
+    const words = new URLSearchParams();
+    for (const [key, values] of shown.filters) for (const value of values) words.append(key, value);
+    if (shown.sort) words.append("sort", shown.sort);
+    for (const { key } of columns) {
+      if (shown.hidden.has(key) && !hiddenAtFirst.has(key)) words.append("hide", key);
+      if (!shown.hidden.has(key) && hiddenAtFirst.has(key)) words.append("show", key);
+    }
+    if (shown.cell) words.append("cell", shown.cell);
+    return `#${words}`;
+  }
+
+  /** Show a changed view, and put it into the address. */
+  function change(changes) {
+    view = { ...view, ...changes };
+    history.replaceState(null, "", address(view));
+    show();
+  }
+
+  /** Show what the address says. A cell's anchor, which is there without this script too, becomes
+      a view with that cell. */
+  function follow() {
+    const found = parsed(location.hash);
+    if (found === null) return;
+    if (found.cell !== "" && !location.hash.includes("=")) change(found);
+    view = found;
+    show();
+  }
+
+  function show() {
+    showRows();
+    showColumns();
+    showControls();
+    showCell();
+  }
+
+  // -- the table ---------------------------------------------------------------------------------
+
+  const columnOf = (key) => columns.findIndex((column) => column.key === key);
+
+  function matches(row) {
+    return [...view.filters].every(([key, wanted]) => {
+      const column = columnOf(key);
+      return wanted.has(columns[column].choices[row.values[column]]);
+    });
+  }
+
+  /** Lowest first or last; what is unknown always comes last. */
+  function ordered() {
+    const down = view.sort.startsWith("-");
+    const column = columnOf(view.sort.replace(/^-/, ""));
+    if (column < 0) return rows;
+    const sign = down ? -1 : 1;
+    return rows.toSorted((a, b) => {
+      const [x, y] = [a.values[column], b.values[column]];
+      if (x === null || y === null) return (x === null) - (y === null) || a.index - b.index;
+      const order = typeof x === "number" ? x - y : x < y ? -1 : x > y ? 1 : 0;
+      return sign * order || a.index - b.index;
+    });
+  }
+
+  let order = rows;
+
+  function showRows() {
+    const wanted = ordered();
+    if (wanted.some((row, n) => row !== order[n])) body.append(...wanted.map((row) => row.element));
+    order = wanted;
+    let shown = 0;
+    for (const row of rows) {
+      row.shown = matches(row);
+      row.element.hidden = !row.shown;
+      shown += row.shown;
+    }
+    const said = [...view.filters].map(([key, values]) => (
+      `${columns[columnOf(key)].text} ${[...values].join(" or ")}`
+    ));
+    one("#status").textContent = [`${shown} of ${rows.length} cells shown`, ...said].join("; ");
+    const headings = all("#cells thead th").slice(1);
+    columns.forEach((column, n) => {
+      const sorted = { [column.key]: "ascending", [`-${column.key}`]: "descending" }[view.sort];
+      if (sorted) headings[n].setAttribute("aria-sort", sorted);
+      else headings[n].removeAttribute("aria-sort");
+    });
+  }
+
+  function showColumns() {
+    const rules = columns.map((column, n) => (
+      view.hidden.has(column.key) ? `#cells tr > :nth-child(${n + 2}) { display: none }` : ""
+    ));
+    one("#columns").textContent = rules.join("\n");
+  }
+
+  function showControls() {
+    for (const box of all("#filters input")) {
+      box.checked = view.filters.get(box.name)?.has(box.value) ?? false;
+    }
+    for (const list of all("#filters select")) {
+      list.value = [...(view.filters.get(list.name) ?? [""])][0];
+    }
+    for (const box of all("#shown-columns input")) box.checked = !view.hidden.has(box.name);
+  }
+
+  function filtered(key, value, wanted) {
+    const filters = new Map(view.filters);
+    const values = new Set(filters.get(key));
+    if (wanted) values.add(value);
+    else values.delete(value);
+    if (values.size) filters.set(key, values);
+    else filters.delete(key);
+    return filters;
+  }
+
+  /** Check boxes, or a list where they would be too many. */
+  function filterOf(column) {
+    const words = make("legend", {}, column.text);
+    if (column.choices.length > 24) {
+      const options = column.choices.map((choice) => make("option", { value: choice }, choice));
+      const list = make(
+        "select", { name: column.key, "aria-label": column.text },
+        make("option", { value: "" }, "any"), ...options,
+      );
+      list.addEventListener("change", () => {
+        const filters = new Map(view.filters);
+        if (list.value) filters.set(column.key, new Set([list.value]));
+        else filters.delete(column.key);
+        change({ filters });
+      });
+      return make("fieldset", {}, words, list);
+    }
+    return make("fieldset", {}, words, ...column.choices.map((choice) => {
+      const box = make("input", { type: "checkbox", name: column.key, value: choice });
+      box.addEventListener("change", () => (
+        change({ filters: filtered(column.key, choice, box.checked) })
+      ));
+      return make("label", {}, box, ` ${choice}`);
+    }));
+  }
+
+  function columnBox(column) {
+    const box = make("input", { type: "checkbox", name: column.key });
+    box.addEventListener("change", () => {
+      const hidden = new Set(view.hidden);
+      if (box.checked) hidden.delete(column.key);
+      else hidden.add(column.key);
+      change({ hidden });
+    });
+    return make("label", {}, box, ` ${column.text}`);
+  }
+
+  function sortable(heading, column) {
+    const button = make("button", { type: "button" }, heading.textContent);
+    button.addEventListener("click", () => {
+      const next = { [column.key]: `-${column.key}`, [`-${column.key}`]: "" };
+      change({ sort: next[view.sort] ?? column.key });
+    });
+    heading.replaceChildren(button);
+  }
+
+  function markdown() {
+    const shown = columns.map((column, n) => ({ ...column, n }))
+      .filter(({ key }) => !view.hidden.has(key));
+    const escaped = (text) => text.trim().replace(/[\\`*_[\]<>|&~]/g, "\\$&");
+    const line = (texts) => `| ${texts.join(" | ")} |`;
+    return [
+      line(shown.map(({ text }) => escaped(text))),
+      line(shown.map(({ numeric }) => (numeric ? "--:" : ":--"))),
+      ...order.filter((row) => row.shown).map((row) => (
+        line(shown.map(({ n }) => escaped(row.element.cells[n + 1].textContent)))
+      )),
+    ].join("\n") + "\n";
+  }
+
+  async function copy(text, button) {
+    const words = button.textContent;
+    let said = "Copied";
+    try {
+      await navigator.clipboard.writeText(text);
+    } catch {
+      const area = make("textarea", {}, text);
+      button.after(area);
+      area.select();
+      said = document.execCommand("copy") ? "Copied" : "Not allowed to copy";
+      area.remove();
+      button.focus();
+    }
+    button.textContent = said;
+    setTimeout(() => { button.textContent = words; }, 2000);
+  }
+
+  // -- one cell ----------------------------------------------------------------------------------
+
+  const dialog = one("#cell");
+  const text = (number) => data.texts[number];
+
+  function pairs(list) {
+    return make("dl", {}, ...list.map(([name, value]) => (
+      make("div", {}, make("dt", {}, name), make("dd", {}, value))
+    )));
+  }
+
+  function fileOf(path, name, content) {
+    const href = `${path}/${name}`.split("/").map(encodeURIComponent).join("/");
+    const link = make("a", { href }, content === null ? name : "file");
+    if (content === null) return make("p", {}, link);
+    return make(
+      "details", { open: name === "stacks.txt" }, make("summary", {}, name),
+      make("p", {}, link), make("pre", { tabindex: "0", "aria-label": name }, content),
+    );
+  }
+
+  function launchOf(launch, cell) {
+    const path = `${cell.path}/launch-${String(launch.number).padStart(2, "0")}`;
+    const said = [launch.reason, launch.disturbed && `disturbed: ${launch.disturbed}`];
+    return make(
+      "section", {}, make("h3", {}, `Launch ${launch.number}: ${launch.outcome}`),
+      ...said.filter(Boolean).map((words) => make("p", {}, words)),
+      ...Object.entries(launch.files).map(([name, content]) => fileOf(path, name, content)),
+    );
+  }
+
+  /** A line per launch, a column per figure that any of them has. */
+  function figuresOf(launches) {
+    const known = data.figures.map((_, n) => n)
+      .filter((n) => launches.some(({ figures }) => figures[n] !== null));
+    const heading = (words, scope) => make("th", { scope, class: "number" }, words);
+    const region = { class: "scroll", tabindex: "0", role: "region", "aria-label": "Launches" };
+    return make("div", region, make(
+      "table", {}, make("caption", {}, "Launches"),
+      make("thead", {}, make("tr", {}, heading("launch", "col"), ...known.map((n) => heading(data.figures[n], "col")))),
+      make("tbody", {}, ...launches.map(({ number, figures }) => make(
+        "tr", {}, heading(String(number), "row"),
+        ...known.map((n) => make("td", { class: "number" }, figures[n] ?? "–")),
+      ))),
+    ));
+  }
+
+  function evidence(cell, style) {
+    const commands = cell.commands.map(text).join("\n");
+    const button = make("button", { type: "button", class: "copy" }, "Copy commands");
+    button.addEventListener("click", () => copy(commands, button));
+    return [
+      make("p", { class: `verdict ${style}` }, cell.outcome),
+      ...(cell.reason ? [make("p", {}, cell.reason)] : []),
+      ...(cell.launches.length ? [figuresOf(cell.launches)] : []),
+      pairs(cell.facts.map(([name, number]) => [name, text(number)])),
+      make("h3", {}, "Reproduce"), button, make("pre", { tabindex: "0", "aria-label": "commands" }, commands),
+      ...cell.launches.map((launch) => launchOf(launch, cell)),
+    ];
+  }
+
+  function showCell() {
+    const row = rows.find(({ cell }) => cell.key === view.cell);
+    if (!row) {
+      if (dialog.open) dialog.close();
+      return;
+    }
+    if (dialog.open && dialog.dataset.cell === view.cell) return;
+    dialog.dataset.cell = view.cell;
+    one("#cell-title").textContent = row.cell.id;
+    const style = row.element.cells[columnOf("outcome") + 1].className;
+    one("#cell-body").replaceChildren(...evidence(row.cell, style));
+    if (!dialog.open) dialog.showModal();
+    dialog.scrollTop = 0;
+    one("#cell-title").focus();
+  }
+
+  // -- charts ------------------------------------------------------------------------------------
+
+  let specs;
+
+  /** The libraries are compiled when the first chart comes into view, and not before. */
+  function prepareCharts() {
+    if (specs) return;
+    specs = JSON.parse(one("#specs").textContent);
+    document.head.append(make("script", {}, one("#vega").textContent));
+  }
+
+  async function draw(figure) {
+    prepareCharts();
+    const live = one(".live", figure);
+    try {
+      await window.drawChart(live, specs[figure.dataset.chart]);
+      one(".static", figure).hidden = true;
+    } catch (error) {
+      live.replaceChildren(); // the picture stays
+      console.warn(`${figure.dataset.chart}: ${error}`);
+    }
+  }
+
+  const watcher = new IntersectionObserver((entries) => {
+    for (const { isIntersecting, target } of entries) {
+      if (isIntersecting) {
+        watcher.unobserve(target);
+        draw(target);
+      }
+    }
+  });
+
+  // -- all together ------------------------------------------------------------------------------
+
+  one("#filters .fields").append(...columns.filter((column) => column.choices).map(filterOf));
+  one("#shown-columns .fields").append(...columns.map(columnBox));
+  all("#cells thead th").slice(1).forEach((heading, n) => sortable(heading, columns[n]));
+  one("#copy").addEventListener("click", ({ target }) => copy(markdown(), target));
+  one("#reset").addEventListener("click", () => change(empty()));
+  one("#close").addEventListener("click", () => dialog.close());
+  dialog.addEventListener("close", () => { if (view.cell) change({ cell: "" }); });
+  dialog.addEventListener("click", (event) => { if (event.target === dialog) dialog.close(); });
+  for (const link of all("[data-view]")) {
+    const words = new URLSearchParams();
+    for (const [key, values] of Object.entries(JSON.parse(link.dataset.view))) {
+      for (const value of values) words.append(key, value);
+    }
+    if (String(words)) link.href = `#${words}`;
+    link.addEventListener("click", () => one("#table").scrollIntoView());
+  }
+  for (const element of all(".scripted, #controls")) element.hidden = false;
+  for (const figure of all(".chart")) watcher.observe(figure);
+  addEventListener("hashchange", follow);
+  show();
+  follow();
+  document.documentElement.dataset.ready = String(Math.round(performance.now()));
+})();

@@ -1,0 +1,321 @@
+"""The page in a real Chromium: sorting, filtering, links to views, evidence, charts, keyboard."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, expect
+
+from runner.workflow.publish import publish
+from tests.browser.conftest import Watched, watched
+from tests.support.published import FRAME, NASTY, every_outcome, stored
+
+HUNG = "py3.11-gevent25.9.1-grpcio1.76.0-gevent+grpc"
+
+
+def shown(page: Page, column: str) -> list[str]:
+    """The texts of a column's visible cells from top to bottom."""
+    headings = page.locator("#cells thead th").all_inner_texts()
+    place = 1 + [heading.strip() for heading in headings].index(column)
+    return page.locator(f"#cells tbody tr:visible > :nth-child({place})").all_inner_texts()
+
+
+def sort(page: Page, column: str) -> None:
+    page.locator("#cells thead").get_by_role("button", name=column, exact=True).click()
+
+
+def test_nothing_is_asked_for_and_nothing_is_complained_of(seen: Watched) -> None:
+    """All charts are drawn, all cells are opened, and the page is all that was loaded."""
+    for figure in seen.page.locator(".chart").all():
+        figure.scroll_into_view_if_needed()
+        expect(figure.locator(".live svg")).to_be_visible()
+        expect(figure.locator(".static")).to_be_hidden()
+    for link in seen.page.locator("#cells tbody a").all():
+        link.click()
+        seen.page.keyboard.press("Escape")
+    assert seen.console == []
+    assert seen.requests == [seen.requests[0]]
+
+
+def test_sorting_goes_up_down_and_back_with_the_unknown_last(seen: Watched) -> None:
+    page = seen.page
+    before = shown(page, "patch")
+    heading = page.locator("#cells th", has_text="requests/s")
+    sort(page, "requests/s")
+    expect(heading).to_have_attribute("aria-sort", "ascending")
+    rates = shown(page, "requests/s")
+    assert rates[0].startswith("0.50")
+    assert rates[-1] == "–"
+    sort(page, "requests/s")
+    expect(heading).to_have_attribute("aria-sort", "descending")
+    assert shown(page, "requests/s")[0].startswith("72.")
+    assert shown(page, "requests/s")[-1] == "–"
+    sort(page, "requests/s")
+    expect(heading).not_to_have_attribute("aria-sort", re.compile("."))
+    assert shown(page, "patch") == before
+
+
+def test_versions_sort_as_versions(seen: Watched) -> None:
+    sort(seen.page, "gevent")
+    found = [text for text in shown(seen.page, "gevent") if text != "–"]
+    assert found == sorted(found, key=lambda text: [int(part) for part in text.split(".")])
+
+
+def test_filters_of_one_axis_add_up_and_of_two_narrow(seen: Watched) -> None:
+    page = seen.page
+    page.get_by_text("Filter", exact=True).click()
+    page.get_by_role("group", name="patch").get_by_label("gevent", exact=True).check()
+    page.get_by_role("group", name="patch").get_by_label("none", exact=True).check()
+    assert set(shown(page, "patch")) == {"gevent", "none"}
+    page.get_by_role("group", name="outcome").get_by_label("serialised").check()
+    assert shown(page, "patch") == ["gevent"]
+    expect(page.get_by_role("status")).to_have_text(
+        "1 of 10 cells shown; patch gevent or none; outcome serialised"
+    )
+    page.get_by_role("button", name="Show all cells").click()
+    expect(page.get_by_role("status")).to_have_text("10 of 10 cells shown")
+
+
+def test_columns_are_hidden_and_shown(seen: Watched) -> None:
+    page = seen.page
+    expect(page.locator("#cells thead th", has_text=re.compile("^cell$"))).to_be_hidden()
+    page.get_by_text("Columns", exact=True).click()
+    page.locator("#shown-columns").get_by_label("cell", exact=True).check()
+    page.locator("#shown-columns").get_by_label("p50 ms").uncheck()
+    expect(page.locator("#cells thead th", has_text=re.compile("^cell$"))).to_be_visible()
+    expect(page.locator("#cells thead th", has_text="p50 ms")).to_be_hidden()
+    assert HUNG in shown(page, "cell")
+
+
+def test_the_address_is_the_view(seen: Watched, context: BrowserContext) -> None:
+    page = seen.page
+    page.get_by_text("Filter", exact=True).click()
+    page.get_by_role("group", name="patch").get_by_label("gevent+grpc").check()
+    sort(page, "python")
+    sort(page, "python")
+    page.get_by_text("Columns", exact=True).click()
+    page.locator("#shown-columns").get_by_label("threads").uncheck()
+    other = context.new_page()
+    other.goto(page.url)
+    for opened in (page, other):
+        assert shown(opened, "python") == ["3.13", "3.11"]
+        expect(opened.locator("#cells thead th", has_text="threads")).to_be_hidden()
+    assert other.locator("#filters input:checked").count() == 1
+
+
+def test_an_address_with_a_cell_opens_it_and_closing_it_leaves_the_view(
+    context: BrowserContext, published: Path
+) -> None:
+    page = context.new_page()
+    page.goto(f"{published.as_uri()}#patch=gevent%2Bgrpc&cell={HUNG.replace('+', '%2B')}")
+    expect(page.get_by_role("dialog")).to_contain_text(FRAME)
+    page.get_by_role("button", name="Close").click()
+    expect(page.get_by_role("dialog")).to_be_hidden()
+    assert page.url.endswith("#patch=gevent%2Bgrpc")
+
+
+@pytest.mark.parametrize(
+    "hash_", ["#nothing=1&sort=nothing&cell=none&hide=x", "#%", "#=&=", "#cells"]
+)
+def test_a_wrong_address_shows_everything(
+    context: BrowserContext, published: Path, hash_: str
+) -> None:
+    found = watched(context)
+    found.page.goto(f"{published.as_uri()}{hash_}")
+    expect(found.page.get_by_role("status")).to_contain_text("10 of 10")
+    assert found.console == []
+
+
+def test_a_sentence_links_to_its_evidence(seen: Watched) -> None:
+    page = seen.page
+    sentence = page.locator("#answers li", has_text="hangs at start-up")
+    sentence.get_by_role("link", name="2 cells").click()
+    assert shown(page, "patch") == ["gevent+grpc"] * 2
+    assert all("hang-at-startup" in text for text in shown(page, "outcome"))
+    expect(page.locator("#table-title")).to_be_in_viewport()
+
+
+def test_every_sentence_shows_as_many_cells_as_it_says(seen: Watched) -> None:
+    """Or more, where the filters of the table cannot tell its cells from others."""
+    for link in seen.page.locator(".evidence").all():
+        seen.page.evaluate("location.hash = '#sort='")
+        link.click()
+        said = int(link.inner_text().strip("→ ").split()[0])
+        assert seen.page.locator("#cells tbody tr:visible").count() >= said
+
+
+def test_a_cell_shows_all_its_evidence(seen: Watched) -> None:
+    page = seen.page
+    page.locator(".pivot a", has_text="hang-at-startup").first.click()
+    dialog = page.get_by_role("dialog")
+    expect(dialog.get_by_role("heading", level=2)).to_have_text(HUNG)
+    for words in (
+        "no answer within 30 s",
+        "grpcio 1.76.0",
+        "sha256:cc",
+        "docker run",
+        "stacks.txt",
+        f"matrix run sleep --select cell={HUNG} --fresh",
+        "most recent call first",
+    ):
+        expect(dialog).to_contain_text(words)
+    page.keyboard.press("Escape")
+    page.locator(".pivot a", has_text="48.04").first.click()
+    dialog.get_by_text("ab.txt").first.click()
+    expect(dialog).to_contain_text("This is ApacheBench")
+    assert dialog.locator("tbody tr").count() == 7
+    expect(dialog.locator("thead")).to_contain_text("requests/s")
+
+
+def test_a_launch_that_failed_has_no_figures(seen: Watched) -> None:
+    """Even where `ab` has a report of it."""
+    seen.page.locator(".pivot a", has_text="crashed").first.click()
+    expect(seen.page.get_by_role("dialog")).to_contain_text("This is ApacheBench")
+    headings = seen.page.get_by_role("dialog").locator("thead")
+    expect(headings).to_contain_text("started")
+    expect(headings).not_to_contain_text("requests/s")
+
+
+def test_scripts_in_results_stay_text(seen: Watched) -> None:
+    page = seen.page
+    page.locator(".pivot a", has_text="crashed").first.click()
+    expect(page.get_by_role("dialog")).to_contain_text(NASTY[:60])
+    assert page.evaluate("window.broken") is None
+    assert page.locator("#injected").count() == 0
+    assert page.locator("img").count() == 0
+
+
+def test_the_visible_table_is_copied_as_markdown(seen: Watched, context: BrowserContext) -> None:
+    context.grant_permissions(["clipboard-read", "clipboard-write"])
+    page = seen.page
+    page.evaluate("location.hash = '#patch=none&sort=-python&hide=max_ms'")
+    page.get_by_role("button", name="Copy as Markdown").click()
+    expect(page.get_by_role("button", name="Copied")).to_be_visible()
+    heading, rule, *lines = page.evaluate("navigator.clipboard.readText()").splitlines()
+    assert heading.startswith("| python | gevent |")
+    assert "max ms" not in heading
+    assert set(rule) <= set("|:- ")
+    assert [line.split(" | ")[0] for line in lines] == ["| 3.13", "| 3.11"]
+    assert all(line.count("|") == heading.count("|") for line in lines)
+
+
+def test_without_leave_to_copy_it_is_copied_the_old_way(seen: Watched) -> None:
+    page = seen.page
+    page.evaluate("() => { navigator.clipboard.writeText = () => Promise.reject(new Error()); }")
+    page.get_by_role("button", name="Copy as Markdown").click()
+    expect(page.get_by_role("button", name=re.compile("Copied|Not allowed"))).to_be_visible()
+    assert page.locator("textarea").count() == 0
+
+
+def test_all_can_be_done_with_the_keyboard(seen: Watched) -> None:
+    page = seen.page
+    page.keyboard.press("Tab")
+    expect(page.get_by_role("link", name="Skip to the answers")).to_be_focused()
+    expect(page.get_by_role("link", name="Skip to the answers")).to_be_in_viewport()
+    button = page.locator("#cells thead").get_by_role("button", name="requests/s")
+    button.focus()
+    page.keyboard.press("Enter")
+    expect(page.locator("#cells th", has_text="requests/s")).to_have_attribute(
+        "aria-sort", "ascending"
+    )
+    link = page.locator("#cells tbody a").first
+    link.focus()
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("dialog")).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("dialog")).to_be_hidden()
+    expect(link).to_be_focused()
+
+
+def luminance(colour: str) -> float:
+    """Relative luminance of `rgb(…)` or `color(srgb …)` (WCAG 2.2, definition of it)."""
+    parts = [float(part) for part in re.findall(r"[\d.]+", colour)][:3]
+    channels = parts if colour.startswith("color(") else [part / 255 for part in parts]
+    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+#: Colour of each element with text of its own, and of the nearest ground that is not transparent.
+COLOURS = """() => [...document.querySelectorAll("body *")].filter((e) => e.offsetParent
+    && [...e.childNodes].some((n) => n.nodeType === 3 && n.textContent.trim())
+    && !e.closest("svg, .aside")).map((e) => {
+  let ground = e;
+  const clear = (node) => /rgba\\(.*, 0\\)/.test(getComputedStyle(node).backgroundColor);
+  while (ground.parentElement && clear(ground)) ground = ground.parentElement;
+  return [e.textContent.trim().slice(0, 30), getComputedStyle(e).color,
+          getComputedStyle(ground).backgroundColor];
+})"""
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_contrast_is_enough_in_both_schemes(browser: Browser, published: Path, scheme: str) -> None:
+    with browser.new_context(color_scheme=scheme) as context:  # type: ignore[arg-type]
+        page = context.new_page()
+        page.goto(published.as_uri())
+        ground = luminance(page.evaluate("getComputedStyle(document.body).backgroundColor"))
+        assert (ground > 0.5) is (scheme == "light")
+        found = page.evaluate(COLOURS)
+        assert len(found) > 100
+        for text, colour, behind in found:
+            light, dark = sorted((luminance(colour), luminance(behind)), reverse=True)
+            assert (light + 0.05) / (dark + 0.05) >= 4.5, (text, colour, behind)
+
+
+def test_a_phone_scrolls_tables_and_not_the_page(browser: Browser, published: Path) -> None:
+    with browser.new_context(viewport={"width": 390, "height": 844}) as context:
+        page = context.new_page()
+        page.goto(published.as_uri())
+        assert page.evaluate("document.documentElement.scrollWidth") == 390
+        page.locator("#cells tbody a").first.click()
+        expect(page.get_by_role("dialog")).to_be_visible()
+        assert page.evaluate("document.querySelector('dialog').scrollWidth") <= 390
+
+
+def test_without_javascript_all_can_be_read(browser: Browser, published: Path) -> None:
+    with browser.new_context(java_script_enabled=False) as context:
+        page = context.new_page()
+        page.goto(published.as_uri())
+        expect(page.locator("#answers")).to_contain_text("hangs at start-up")
+        assert page.locator("#cells tbody tr").count() == 10
+        expect(page.locator("#controls")).to_be_hidden()
+        assert page.locator(".chart .static svg").count() == page.locator(".chart").count() > 0
+        page.locator(".pivot a", has_text="hang-at-startup").first.click()
+        details = page.locator("details", has_text=HUNG).first
+        details.locator("summary").click()
+        expect(details).to_contain_text("no answer within 30 s")
+        details.get_by_role("link", name="stacks.txt").first.click()
+        expect(page.locator("body")).to_contain_text("most recent call first")
+
+
+def test_print_shows_the_table_without_its_controls(seen: Watched) -> None:
+    seen.page.set_viewport_size({"width": 1030, "height": 700})  # A4 with its margins
+    seen.page.emulate_media(media="print")
+    expect(seen.page.locator("#cells")).to_be_visible()
+    for hidden in ("#controls", "nav"):
+        expect(seen.page.locator(hidden)).to_be_hidden()
+    widths = "[...document.querySelectorAll('.scroll')].map((e) => e.scrollWidth)"
+    assert max(seen.page.evaluate(widths)) <= 1030
+    expect(seen.page.locator("#method").get_by_text("no wheel")).to_be_visible()
+
+
+def test_two_runs_stand_side_by_side(context: BrowserContext, tmp_path: Path) -> None:
+    results = tmp_path / "results"
+    paths = []
+    for day, faster in ((1, 1.0), (2, 0.5)):
+        run, launches = every_outcome(launches=7, faster=faster)
+        of_day = {"run_id": f"2026110{day}T120000Z", "started_at": f"2026-11-0{day}T12:00:00+00:00"}
+        paths.append(str(stored(results, run.model_copy(update=of_day), launches).path))
+    found = watched(context)
+    found.page.goto(Path(publish(results, paths, None)).as_uri())
+    slower = found.page.locator("#comparison tr", has_text="slower")
+    assert slower.count() == 3
+    slower.first.get_by_role("link").click()
+    expect(found.page.get_by_role("dialog")).to_contain_text("py3.11-gevent25.9.1-gevent")
+    assert "cell=runs%2F2-sleep-20261102T120000Z%2Fpy3.11" in found.page.url
+    found.page.keyboard.press("Escape")
+    sentence = found.page.locator("#answers li", has_text="is slower than").last
+    sentence.get_by_role("link").click()
+    assert set(shown(found.page, "run")) == {"sleep, 2026-11-02 12:00 UTC"}
+    assert found.console == []

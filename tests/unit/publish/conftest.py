@@ -1,0 +1,22 @@
+from __future__ import annotations
+
+import pytest
+
+from runner.publish import bundled, publication
+from runner.publish.charts import Chart
+
+CHART = Chart(
+    name="rate",
+    title="Rates <b>",
+    description="what is < shown",
+    spec={"mark": "point"},
+    svg='<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"></svg>',
+    png=b"\x89PNG",
+)
+
+
+@pytest.fixture
+def plain_charts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One chart that need not be drawn, and a script that need not be bundled."""
+    monkeypatch.setattr(publication, "charts_of", lambda _: [CHART])
+    monkeypatch.setattr(bundled, "vega_bundle", lambda: "window.drawChart = () => {};")
