@@ -109,10 +109,11 @@ def test_the_machines_of_a_merged_run_are_numbered(results: Path) -> None:
         Block(label=f"secret-{n}", run_id=f"of-{n}", host=run.host, engine=run.engine)
         for n in (1, 2)
     )
-    stamped = {
-        cell: [x.model_copy(update={"block": f"secret-{1 + x.launch % 2}"}) for x in of_cell]
-        for cell, of_cell in launches.items()
-    }
+    stamped = [
+        launch.model_copy(update={"block": f"secret-{1 + launch.launch % 2}"})
+        for of_cell in launches.values()
+        for launch in of_cell
+    ]
     merged = run.model_copy(update={"run_id": "20261103T120000Z", "blocks": blocks})
     stored(results, merged, stamped)
     publish(results, [], None)
