@@ -6,9 +6,8 @@ import http.server
 import json
 import socket
 import socketserver
-import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
@@ -16,8 +15,8 @@ from typing import Any, ClassVar, NamedTuple
 import docker.errors
 import pytest
 
-from runner import cli
 from runner.store.run_directory import RunDirectory
+from tests.support.command_line import Matrix, assert_error
 from tests.unit.store.run_samples import cell, run_record
 
 GOOD = """\
@@ -37,42 +36,10 @@ experiments:
 """
 
 
-class Said(NamedTuple):
-    code: int
-    out: str
-    err: str
-
-
-Matrix = Callable[..., Said]
-
-
-@pytest.fixture
-def matrix(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Matrix:
-    """Run a command in a directory of its own, against an engine that is not there."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/nothing.sock")
+@pytest.fixture(autouse=True)
+def good(tmp_path: Path) -> None:
+    """A matrix file without a fault, where a test writes none."""
     (tmp_path / "matrix.yaml").write_text(GOOD, encoding="utf-8")
-
-    def run(*arguments: str) -> Said:
-        monkeypatch.setattr(sys, "argv", ["matrix", *arguments])
-        with pytest.raises(SystemExit) as ended:
-            cli.main()
-        captured = capsys.readouterr()
-        return Said(int(ended.value.code or 0), captured.out, captured.err)
-
-    return run
-
-
-def assert_error(said: Said, *words: str, code: int = 2) -> None:
-    """One message, which starts with `error:`, has all the words, and is no traceback."""
-    assert said.code == code, said
-    assert "Traceback" not in said.err
-    lines = [line for line in said.err.splitlines() if line.startswith("error:")]
-    assert len(lines) == 1, said.err
-    for word in words:
-        assert word in lines[0], (word, lines[0])
 
 
 def put(old: str, new: str) -> str:

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import json
 import shlex
-import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import pytest
 
-from runner import cli
 from runner.measurement.outcome import Outcome
 from runner.store.records import CellRecord, RunRecord
 from runner.store.run_directory import RunDirectory
+from tests.support.command_line import Matrix, assert_error
 from tests.unit.store.run_samples import cell, launch, run_record
 
 ARTICLE = Path(__file__).parents[2] / "docs" / "article"
@@ -22,32 +21,6 @@ REPORT = (ARTICLE / "ab-gevent.txt").read_text(encoding="utf-8")
 SAID = ("patch=gevent,server=werkzeug", "patch=grpc,server=werkzeug")
 FILES = (f"{SAID[0]}:{ARTICLE}/ab-gevent.txt", f"{SAID[1]}:{ARTICLE}/ab-grpc_gevent.txt")
 SLEEP = ("--workload", "sleep", "--seconds", "2")
-
-
-class Said(NamedTuple):
-    code: int
-    out: str
-    err: str
-
-
-Matrix = Callable[..., Said]
-
-
-@pytest.fixture
-def matrix(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Matrix:
-    """Run a command in a directory of its own."""
-    monkeypatch.chdir(tmp_path)
-
-    def run(*arguments: str) -> Said:
-        monkeypatch.setattr(sys, "argv", ["matrix", *arguments])
-        with pytest.raises(SystemExit) as ended:
-            cli.main()
-        captured = capsys.readouterr()
-        return Said(int(ended.value.code or 0), captured.out, captured.err)
-
-    return run
 
 
 def rows(results: Path = Path("results")) -> dict[str, dict[str, Any]]:
@@ -312,14 +285,6 @@ def test_bad_lines_leave_nothing(matrix: Matrix, case: str) -> None:
     written("e.txt", REPORT + " " * 2**20)
     assert_error(matrix("import-ab", "mine", *arguments), *words)
     assert list(Path("results").iterdir()) == []
-
-
-def assert_error(said: Said, *words: str) -> None:
-    assert said.code == 2, said
-    [line] = said.err.splitlines()
-    assert line.startswith("error: ")
-    assert [word for word in words if word not in line] == [], line
-    assert said.out == ""
 
 
 @pytest.mark.parametrize("name", ["latest", "../up", "", "a b"])

@@ -3,47 +3,18 @@
 from __future__ import annotations
 
 import json
-import sys
-from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
 
 import pytest
 
-from runner import cli
 from runner.store.records import CellRecord, RunRecord
 from runner.store.reuse import reusable
 from runner.store.run_directory import RunDirectory
+from tests.support.command_line import Matrix
 from tests.unit.store.run_samples import cell, launch, run_record
 
 NONE = cell("3.11", "none")
 GEVENT = cell("3.11", "gevent", gevent="25.9.1")
-
-
-class Said(NamedTuple):
-    code: int
-    out: str
-    err: str
-
-
-Matrix = Callable[..., Said]
-
-
-@pytest.fixture
-def matrix(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Matrix:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/nothing.sock")
-
-    def run(*arguments: str) -> Said:
-        monkeypatch.setattr(sys, "argv", ["matrix", *arguments])
-        with pytest.raises(SystemExit) as ended:
-            cli.main()
-        captured = capsys.readouterr()
-        return Said(int(ended.value.code or 0), captured.out, captured.err)
-
-    return run
 
 
 def run_of(host: str, *cells: CellRecord) -> RunRecord:
