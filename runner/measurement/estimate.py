@@ -10,8 +10,8 @@ from runner.spec.ceiling import AbOpening
 from runner.spec.cell import Cell, Limits
 from runner.spec.loads import shortest_load_s
 
-#: Pod up, server ready, counters read, pod gone: seconds, measured on two cores; and what a companion
-#: adds. Forty pods with an upstream each were up in 50 s, two at a time.
+#: Pod up, server ready, counters read, pod gone: seconds, measured on two cores; and what a
+#: companion adds. Forty pods with an upstream each were up in 50 s, two at a time.
 POD_S = 1.5
 COMPANION_S = 1.0
 PODS_AT_A_TIME = 2
