@@ -17,7 +17,12 @@ END_OF_DUMP = "=== end ==="
 FRAME = re.compile(r'File "(?P<file>[^"]+)", line (?P<line>\S+) in (?P<function>\S+)')
 #: What the server program writes after faulthandler's own, see `images/server/diagnostics.py`.
 GROUPED, GREENLETS = "=== threads, equal stacks once ===", "=== greenlets ==="
-GROUP = re.compile(r"(?P<number>\d+) threads[^\n]*\(most recent call first\):\n(?P<frame>[^\n]*)")
+GROUP = re.compile(
+    r"(?P<number>\d+) threads(?P<heading>[^\n]*)\(most recent call first\):\n(?P<frame>[^\n]*)"
+)
+MAIN = "the main one among them"
+#: What a server's loop is in while it has nothing to accept.
+WAITING = {"select", "poll", "accept"}
 
 
 def server_log(pod: Pod) -> str:
@@ -62,16 +67,20 @@ def sockets(pod: Pod) -> str | None:
 def blocked_frame(dump: str) -> str | None:
     """Where a dump's threads are blocked: `main thread in module.py:12 in function`.
 
-    That is where several threads are found at the same place of their code: those that work on
-    requests. Where all are at different places it is the main thread. A process blocked in C cannot
-    list its threads itself; faulthandler, which does, writes the main thread last.
+    That is where most threads are that are at the same place of their code, for they work on
+    requests; where all are at different places it is the main thread, unless it waits for
+    connections, as that of a threaded server does. A process blocked in C cannot list its threads
+    itself; faulthandler, which does, writes the main thread last.
     """
     threads = dump.partition(GREENLETS)[0]
     by_signal, _, grouped = threads.partition(GROUPED)
-    most = GROUP.search(grouped)
-    if most and int(most["number"]) > 1:
-        return _in(f"{most['number']} threads", most["frame"])
-    return _in("main thread", by_signal.rpartition("(most recent call first):")[2])
+    main = by_signal.rpartition("(most recent call first):")[2]
+    found = FRAME.search(main)
+    others = [group for group in GROUP.finditer(grouped) if MAIN not in group["heading"]]
+    if others and (int(others[0]["number"]) > 1 or (found and found["function"] in WAITING)):
+        number = others[0]["number"]
+        return _in(f"{number} threads" if number != "1" else "a thread", others[0]["frame"])
+    return _in("main thread", main)
 
 
 def _in(whose: str, stack: str) -> str | None:
