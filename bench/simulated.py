@@ -102,7 +102,7 @@ def check(config: dict[str, Any]) -> CheckReply:
         factor=float(config["burst"]),
         burst_s=SERVICE_S,
         burst_answered=config["burst"],
-        burst_cpu_s=0.001 * config["burst"],
+        cpu_s_per_request=0.001,
     )
 
 

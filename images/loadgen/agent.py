@@ -314,14 +314,26 @@ def check(config: dict[str, Any]) -> dict[str, Any]:
     reply = {"first_s": first_s, "lone_s": lone_s, "factor": None}
     size = config["burst"]
     if size > 1:
-        before_s = cpu_s_of(config["uids"])
-        wall_s, answered = burst(config, size, 3 * size * lone_s + 5)
-        cpu_s = cpu_s_of(config["uids"]) - before_s
-        reply |= {"burst_s": wall_s, "burst_answered": answered, "factor": size * lone_s / wall_s}
-        reply |= {"burst_cpu_s": cpu_s, "burst_last_cpu_share": None}
+        wall_s, answered, cpu_s = costed_burst(config, size, 3 * size * lone_s + 5)
+        factor = size * lone_s / wall_s
+        reply |= {"burst_s": wall_s, "burst_answered": answered, "factor": factor}
+        reply |= {"burst_last_cpu_share": None, "cpu_s_per_request": None}
         if answered < size:
             reply["burst_last_cpu_share"] = busy_now(config["uid"])
+        elif factor >= config["serialised_below"]:
+            # What a request costs once all is warm and many come together, as under the load.
+            size = config["sizing_burst"]
+            _, answered, cpu_s = costed_burst(config, size, 3 * size * lone_s + 5)
+        if answered:
+            reply["cpu_s_per_request"] = cpu_s / answered
     return reply
+
+
+def costed_burst(config: dict[str, Any], size: int, timeout: float) -> tuple[float, int, float]:
+    """`burst`, and the CPU seconds of all that worked on it."""
+    before_s = cpu_s_of(config["uids"])
+    wall_s, answered = burst(config, size, timeout)
+    return wall_s, answered, cpu_s_of(config["uids"]) - before_s
 
 
 def busy_now(uid: int) -> float:

@@ -40,8 +40,8 @@ class CheckReply(Reply):
     factor: float | None
     burst_s: float | None = None
     burst_answered: int | None = None
-    burst_cpu_s: float | None = None
     burst_last_cpu_share: float | None = None
+    cpu_s_per_request: float | None = None
 
 
 class AbRun(Reply):

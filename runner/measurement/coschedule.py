@@ -19,9 +19,10 @@ from runner.measurement.schedule import Group
 #: 0.25 (100 clients, 0.2 s) cells side by side showed rates up to 10 % below those of one alone.
 ALONE_ABOVE = 0.1
 #: Share of the machine's CPUs that the launches of one group may keep busy together, by what their
-#: calibrations say. Those see a few cold requests, each of which costs nearly twice a warm one (26
-#: sleeping cells: 0.045 of a CPU each by calibration, 0.025 by the load): half of it is real.
-BUSY_SHARE = 0.8
+#: calibrations say. 26 sleeping cells that kept a quarter of two CPUs busy showed the figures of
+#: one alone; on a machine a third as fast, where the same cells kept 78 % of them busy, `ab` waited
+#: for a CPU in every launch, and rates were up to 2.4 % lower.
+BUSY_SHARE = 0.4
 #: Pods of one wave, whether loaded together or in groups: what memory and patience allow.
 LARGEST_WAVE = 40
 

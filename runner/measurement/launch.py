@@ -23,6 +23,7 @@ from runner.measurement.load import (
     burst_size,
     full_load,
     serialised_load,
+    sizing_burst_size,
 )
 from runner.measurement.outcome import Outcome
 from runner.measurement.records import AbFigures, LaunchRecord, Resources
@@ -144,9 +145,9 @@ class Launch:
         CPU seconds of the calibration's requests, times the rate the load can reach.
         """
         checked, load = self.checked, self.next_load()
-        if checked is None or checked.burst_cpu_s is None or not checked.burst_answered:
+        if checked is None or checked.cpu_s_per_request is None:
             return None
-        cpu_s = checked.burst_cpu_s / checked.burst_answered + AB_CPU_S_PER_REQUEST
+        cpu_s = checked.cpu_s_per_request + AB_CPU_S_PER_REQUEST
         return cpu_s * load.requests / self.shortest_load_s
 
     @property
@@ -254,9 +255,12 @@ class Launch:
             "service_s": service_s,
             "lone_repeats": LONE_REPEATS if service_s < SHORT_REQUEST_S else 0,
             "burst": burst_size(cell),
+            "sizing_burst": sizing_burst_size(cell),
+            "serialised_below": SERIALISED_BELOW,
         }
         longest = (1 + LONE_REPEATS) * (limits.startup_s + service_s)
-        burst = 3 * burst_size(cell) * (limits.startup_s + service_s) + 5
+        sent = burst_size(cell) + sizing_burst_size(cell)
+        burst = 3 * sent * (limits.startup_s + service_s) + 10
         reply = self._accepted(agent.check(self.pod, config, longest + burst + ENGINE_GRACE_S))
         if hangs := verdict.of_burst(reply, burst_size(cell)):
             self._end_if_gone(self.pod)

@@ -15,6 +15,9 @@ SERIALISED_BELOW = 1.5
 SHORTEST_TOLD_S = 0.02
 #: How many requests calibration sends at once. Five tell 1 from 2 and cost a serial server 5 s × s.
 BURST = 5
+#: How many a second burst sends, to learn what a request costs: five cold ones cost twice as much
+#: as a hundred that come together.
+SIZING_BURST = 20
 #: A lone request this short (seconds) is repeated, for its first call warms things up.
 SHORT_REQUEST_S = 0.5
 LONE_REPEATS = 3
@@ -95,3 +98,8 @@ def _silence(service_s: float, cell: Cell) -> int:
 def burst_size(cell: Cell) -> int:
     """How many requests calibration sends at once; never more than the load itself will."""
     return min(BURST, cell.concurrency)
+
+
+def sizing_burst_size(cell: Cell) -> int:
+    """How many requests are sent at once to learn what one costs."""
+    return min(SIZING_BURST, cell.concurrency)

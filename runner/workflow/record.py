@@ -29,7 +29,7 @@ from runner.workflow.locking import LockedCells
 from runner.workflow.shard import Shard
 
 #: Raised whenever figures made before are no longer comparable with those made now.
-METHOD_VERSION = 3
+METHOD_VERSION = 4
 
 
 def now() -> str:

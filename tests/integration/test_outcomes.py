@@ -42,8 +42,8 @@ def serve():
     ThreadingHTTPServer(("127.0.0.1", 7779), Handler).serve_forever()
 HELLO = 200, b"Hello World"
 """
-#: Verification, three lone requests and a burst of five come before the load.
-BEFORE_LOAD = 9
+#: Verification, three lone requests, a burst of five and one of ten come before the load.
+BEFORE_LOAD = 19
 
 
 def test_ok(measure: Measure) -> None:
@@ -122,7 +122,7 @@ def test_hangs_under_load(measure: Measure) -> None:
 def test_hangs_as_soon_as_requests_come_together(measure: Measure) -> None:
     program = SERVER + (
         "lock = threading.Lock()\n"
-        f"def answer(n):\n    if n > {BEFORE_LOAD - 5}: lock.acquire()\n    return HELLO\nserve()"
+        f"def answer(n):\n    if n > {BEFORE_LOAD - 15}: lock.acquire()\n    return HELLO\nserve()"
     )
     result = measure(a_cell(), program + "", replace(LIMITS, load_s=2))
     assert result.record.outcome is Outcome.HANG_UNDER_LOAD

@@ -103,7 +103,7 @@ class SimulatedPods:
                 "factor": factor if config["burst"] > 1 else None,
                 "burst_s": self.service_s,
                 "burst_answered": config["burst"],
-                "burst_cpu_s": 0.001 * config["burst"],
+                "cpu_s_per_request": 0.001,
             }
         )
 

@@ -211,7 +211,7 @@ def test_a_dead_engine_ends_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def started(cell: Cell, cpu_s: float) -> Launch:
-    pods = SimulatedPods(check=lambda answer: {**answer, "burst_cpu_s": 5 * cpu_s})
+    pods = SimulatedPods(check=lambda answer: {**answer, "cpu_s_per_request": cpu_s})
     launch = Launch(MemoryEngine(pods), a_job(cell), VirtualClock())
     launch.start()
     return launch
