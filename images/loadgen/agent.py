@@ -37,6 +37,7 @@ BUSY_WINDOW_S = 0.5
 LAST_S = 3.0
 #: A lone request is late, and asked again, above this many service times and seconds.
 LATE, LATE_BY_S, LONE_REPEATS = 1.1, 0.1, 3
+ESTABLISHED = "01"  # include/net/tcp_states.h
 NETWORK_COUNTERS = ("ListenOverflows", "ListenDrops", "TCPSynRetrans")
 
 
@@ -139,6 +140,13 @@ def network_counters() -> dict[str, int]:
 def connections_made() -> int:
     """How many connections were accepted in the namespace so far, from `/proc/net/snmp`."""
     return counters_of("/proc/net/snmp", "Tcp:")["PassiveOpens"]
+
+
+def waiting_for_answers(port: int, table: str = "/proc/net/tcp") -> int:
+    """How many connections to a port are established: their clients wait for an answer."""
+    lines = Path(table).read_text().splitlines()[1:]
+    fields = (line.split() for line in lines)
+    return sum(f[3] == ESTABLISHED and int(f[2].rpartition(":")[2], 16) == port for f in fields)
 
 
 def counters_of(path: str, group: str) -> dict[str, int]:
@@ -389,7 +397,8 @@ def wait_for_ab(pid: int, config: dict[str, Any]) -> str:
 
     It has until the deadline, and beyond it until the limit for as long as answers come: `ab` opens
     a connection when one of its requests was answered, so a server that is slow makes connections
-    come, and one that hangs does not.
+    come, and one that hangs does not. Nor does one whose queue was full, for a while: its clients
+    try again after 1, 3, 7, 15 … seconds. Only a connection that waits for its answer tells a hang.
     """
     ended = end_of(pid)
     begun = moved = time.monotonic()
@@ -400,8 +409,10 @@ def wait_for_ab(pid: int, config: dict[str, Any]) -> str:
             seen, moved = made, now
         if now - begun >= config["limit_s"]:
             quiet_s = min(config["stall_s"], config["limit_s"] / 2)
-            return "stalled" if now - moved >= quiet_s else "late"
-        if now - begun >= config["deadline_s"] and now - moved >= config["stall_s"]:
+            hangs = now - moved >= quiet_s and waiting_for_answers(config["port"])
+            return "stalled" if hangs else "late"
+        overdue = now - begun >= config["deadline_s"] and now - moved >= config["stall_s"]
+        if overdue and waiting_for_answers(config["port"]):
             return "stalled"
     return "ended"
 
