@@ -143,10 +143,14 @@ def connections_made() -> int:
 
 
 def waiting_for_answers(port: int, table: str = "/proc/net/tcp") -> int:
-    """How many connections to a port are established: their clients wait for an answer."""
+    """How many connections the server at a port has: their clients wait for an answer.
+
+    The server's end is asked: a client whose last handshake a full queue dropped believes that it
+    is connected.
+    """
     lines = Path(table).read_text().splitlines()[1:]
     fields = (line.split() for line in lines)
-    return sum(f[3] == ESTABLISHED and int(f[2].rpartition(":")[2], 16) == port for f in fields)
+    return sum(f[3] == ESTABLISHED and int(f[1].rpartition(":")[2], 16) == port for f in fields)
 
 
 def counters_of(path: str, group: str) -> dict[str, int]:

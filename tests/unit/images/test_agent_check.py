@@ -59,7 +59,8 @@ def test_who_waits_for_an_answer_and_who_only_to_be_let_in(tmp_path: Path) -> No
     agent: Any = module("agent_in_pod", AGENT)
     (tmp_path / "tcp").write_text(TABLE, encoding="utf-8")
     assert agent.waiting_for_answers(7779, str(tmp_path / "tcp")) == 1
-    refused = TABLE.replace("0100007F:1E63 01", "0100007F:1E63 02")
+    # The client's end is established, the server's is not.
+    refused = TABLE.replace("0100007F:A1B2 01", "0100007F:A1B2 03")
     (tmp_path / "tcp").write_text(refused, encoding="utf-8")
     assert agent.waiting_for_answers(7779, str(tmp_path / "tcp")) == 0
 
