@@ -402,8 +402,8 @@ def wait_for_ab(pid: int, config: dict[str, Any]) -> str:
     It has until the deadline, and beyond it until the limit for as long as answers come: `ab` opens
     a connection when one of its requests was answered, so a server that is slow makes connections
     come, and one that hangs does not. Nor does one whose queue was full, for a while: its clients
-    try again after 1, 3, 7, 15 … seconds. Only a connection that waits for its answer, all the time,
-    tells a hang.
+    try again after 1, 3, 7, 15 … seconds. Only a connection that waits for its answer all the
+    time tells a hang.
     """
     ended = end_of(pid)
     begun = moved = time.monotonic()
