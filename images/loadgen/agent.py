@@ -13,6 +13,7 @@ import collections
 import gzip
 import itertools
 import json
+import math
 import os
 import resource
 import signal
@@ -31,13 +32,13 @@ HOST = "127.0.0.1"
 PROBE_INTERVAL_S, PROBE_INTERVAL_LATER_S, LATER_S = 0.01, 0.1, 1.0
 SAMPLE_INTERVAL_S = 0.2
 INTERRUPT_GRACE_S = 5.0
-PROGRESS_INTERVAL_S = 0.5
+PROGRESS_INTERVAL_S, LOOK_AFTER_S = 0.5, 2.0
 BUSY_WINDOW_S = 0.5
 #: Over how many of its last seconds a load's CPU share is told: what a stalled server does then.
 LAST_S = 3.0
 #: A lone request is late, and asked again, above this many service times and seconds.
 LATE, LATE_BY_S, LONE_REPEATS = 1.1, 0.1, 3
-ESTABLISHED = "01"  # include/net/tcp_states.h
+ESTABLISHED, SYN_SENT, LISTEN = "01", "02", "0A"  # include/net/tcp_states.h
 NETWORK_COUNTERS = ("ListenOverflows", "ListenDrops", "TCPSynRetrans")
 
 
@@ -137,20 +138,37 @@ def network_counters() -> dict[str, int]:
     return {name: counters.get(name, 0) for name in NETWORK_COUNTERS}
 
 
-def connections_made() -> int:
-    """How many connections were accepted in the namespace so far, from `/proc/net/snmp`."""
-    return counters_of("/proc/net/snmp", "Tcp:")["PassiveOpens"]
+def progress() -> tuple[int, int]:
+    """Connections accepted in the namespace so far, and those that are open at this moment.
 
-
-def waiting_for_answers(port: int, table: str = "/proc/net/tcp") -> int:
-    """How many connections the server at a port has: their clients wait for an answer.
-
-    The server's end is asked: a client whose last handshake a full queue dropped believes that it
-    is connected.
+    From `/proc/net/snmp`: it costs nothing, however many sockets there are. With a connection per
+    request, an answer changes the second, and the first where another request follows.
     """
-    lines = Path(table).read_text().splitlines()[1:]
-    fields = (line.split() for line in lines)
-    return sum(f[3] == ESTABLISHED and int(f[1].rpartition(":")[2], 16) == port for f in fields)
+    counters = counters_of("/proc/net/snmp", "Tcp:")
+    return counters["PassiveOpens"], counters["CurrEstab"]
+
+
+def requests_held_back(port: int, table: str = "/proc/net/tcp") -> bool:
+    """Whether a request has not reached the server at a port, and not because it does not accept.
+
+    A full listen queue drops what comes. The client tries again, each time after twice as long, and
+    holds what it sent as unacknowledged until then, whether the server's end of its connection is
+    there already or not; meanwhile the server may have emptied its queue and have nothing to do.
+    """
+    unsent = False
+    for line in Path(table).read_text().splitlines()[1:]:
+        _, local, remote, state, queues, *_ = line.split()
+        sent, received = (int(part, 16) for part in queues.split(":"))
+        if port_of(local) == port and state == LISTEN and received:
+            return False  # of a listening socket: the connections that nobody accepted yet
+        if port_of(remote) == port and state in {ESTABLISHED, SYN_SENT} and sent:
+            unsent = True
+    return unsent
+
+
+def port_of(address: str) -> int:
+    """The port of an address as `/proc/net/tcp` writes it, both in hexadecimal."""
+    return int(address.rpartition(":")[2], 16)
 
 
 def counters_of(path: str, group: str) -> dict[str, int]:
@@ -364,9 +382,12 @@ def cpu_s_of(uids: list[int]) -> float:
 
 
 def run_ab(config: dict[str, Any], directory: Path) -> dict[str, Any]:
-    """Run `ab`; one that does not end in time is interrupted, so that it prints what it has."""
+    """Run `ab`; one that does not end in time is interrupted, so that it prints what it has.
+
+    Its own timeout (`-s`) is the limit: it would take clients that wait to send again for a hang.
+    """
     command = [
-        "ab", "-q", "-s", str(config["socket_timeout_s"]),
+        "ab", "-q", "-s", str(math.ceil(config["limit_s"]) + 1),
         "-c", str(config["concurrency"]), "-n", str(config["requests"]),
         "-e", str(directory / "percentiles.csv"), "-g", str(directory / "requests.tsv"),
         f"http://{HOST}:{config['port']}/",
@@ -376,7 +397,10 @@ def run_ab(config: dict[str, Any], directory: Path) -> dict[str, Any]:
     with report.open("w") as stdout, errors.open("w") as stderr:
         ab = subprocess.Popen(command, stdout=stdout, stderr=stderr)
     ending = wait_for_ab(ab.pid, config)
+    tcp = None
     if ending != "ended":
+        # Before `ab` closes its ends.
+        tcp = Path("/proc/net/tcp").read_text()
         ab.send_signal(signal.SIGINT)
         if not end_of(ab.pid).wait(INTERRUPT_GRACE_S):
             ab.kill()
@@ -388,6 +412,7 @@ def run_ab(config: dict[str, Any], directory: Path) -> dict[str, Any]:
         "command": command,
         "exit_code": ab.wait(),
         "ending": ending,
+        "tcp": tcp,
         "stdout": report.read_text(),
         "stderr": errors.read_text(),
         "wall_s": wall_s,
@@ -399,25 +424,25 @@ def run_ab(config: dict[str, Any], directory: Path) -> dict[str, Any]:
 def wait_for_ab(pid: int, config: dict[str, Any]) -> str:
     """Wait until `ab` has `ended`; else say whether its load is `stalled` or just `late`.
 
-    It has until the deadline, and beyond it until the limit for as long as answers come: `ab` opens
-    a connection when one of its requests was answered, so a server that is slow makes connections
-    come, and one that hangs does not. Nor does one whose queue was full, for a while: its clients
-    try again after 1, 3, 7, 15 … seconds. Only a connection that waits for its answer all the
-    time tells a hang.
+    It is stalled when no connection was made or ended for a while: before its deadline for
+    `silence_s`, later for `stall_s`. One that goes on has until the limit. Where requests wait in
+    the clients' kernel to be sent again, nothing moves either, and the server is not to blame.
     """
     ended = end_of(pid)
     begun = moved = time.monotonic()
-    seen = connections_made()
+    seen = progress()
     while not ended.wait(PROGRESS_INTERVAL_S):
-        now, made = time.monotonic(), connections_made()
-        # From the deadline on all its sockets are looked at, which costs CPU before.
-        late = now - begun >= min(config["deadline_s"], config["limit_s"] / 2)
-        if made != seen or (late and not waiting_for_answers(config["port"])):
-            seen, moved = made, now
+        now, before = time.monotonic(), seen
+        seen = progress()
+        # To look at all sockets costs CPU, of which there is enough while nothing moves.
+        quiet_s = min(LOOK_AFTER_S, config["stall_s"] / 2)
+        if seen != before or (now - moved >= quiet_s and requests_held_back(config["port"])):
+            moved = now
         if now - begun >= config["limit_s"]:
-            quiet_s = min(config["stall_s"], config["limit_s"] / 2)
-            return "stalled" if now - moved >= quiet_s else "late"
-        if now - begun >= config["deadline_s"] and now - moved >= config["stall_s"]:
+            patience_s = min(config["stall_s"], config["limit_s"] / 2)
+            return "stalled" if now - moved >= patience_s else "late"
+        late = now - begun >= config["deadline_s"]
+        if now - moved >= config["stall_s" if late else "silence_s"]:
             return "stalled"
     return "ended"
 

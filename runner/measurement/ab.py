@@ -25,10 +25,7 @@ PERCENTAGES = "Percentage of the requests served"
 EXIT_REASONS = {
     104: "connection reset by the server",
     111: "connection refused",
-    119: "no socket moved within ab's timeout",
 }
-#: ab's way of saying that no answer came within `-s` seconds.
-POLL_TIMEOUT = 119
 
 
 #: Up to this many requests the percentile file cannot be used: for share p of n requests `ab` takes

@@ -48,12 +48,14 @@ class AbRun(Reply):
     """How `ab` ran; `exit_code` is negative for a signal.
 
     `ending`: it `ended` by itself, or was ended because no answer came any more (`stalled`), or
-    because answers still came when its time was over (`late`).
+    because answers still came when its time was over (`late`). `tcp` is the kernel's list of the
+    pod's TCP sockets at the moment when it was ended.
     """
 
     command: list[str]
     exit_code: int
     ending: Literal["ended", "stalled", "late"]
+    tcp: str | None = None
     stdout: str
     stderr: str
     wall_s: float

@@ -8,7 +8,6 @@ from runner.engine.pod import Pod
 from runner.errors import EngineError
 from runner.measurement import agent
 from runner.measurement.clock import Clock
-from runner.measurement.sockets import in_words
 
 STACKS_WITHIN_S = 3.0
 POLL_S = 0.1
@@ -57,9 +56,9 @@ def stacks(pod: Pod, clock: Clock) -> str | None:
 
 
 def sockets(pod: Pod) -> str | None:
-    """The pod's TCP sockets, in words."""
+    """The kernel's list of the pod's TCP sockets at this moment, None without an answer."""
     try:
-        return in_words(str(agent.ask(pod, "sockets", {}, timeout=10)["tcp"]))
+        return str(agent.ask(pod, "sockets", {}, timeout=10)["tcp"])
     except EngineError:
         return None
 

@@ -27,6 +27,7 @@ from runner.measurement.load import (
 )
 from runner.measurement.outcome import Outcome
 from runner.measurement.records import AbFigures, LaunchRecord, Resources
+from runner.measurement.sockets import in_words
 from runner.spec.ceiling import AbOpening
 from runner.spec.cell import Cell, Limits
 from runner.spec.loads import ceiling_of
@@ -289,7 +290,7 @@ class Launch:
             "deadline_s": load.deadline_s,
             "limit_s": load.limit_s,
             "stall_s": load.stall_s,
-            "socket_timeout_s": load.socket_timeout_s,
+            "silence_s": load.silence_s,
         }
         reply = agent.load(self.pod, config, load.limit_s + ENGINE_GRACE_S)
         if isinstance(reply, Refusal):
@@ -339,8 +340,8 @@ class Launch:
             dump = evidence.stacks(pod, self.clock)
         except EngineError as error:
             dump = f"(no stacks: {error})"
-        if tcp := evidence.sockets(pod):
-            self.files["sockets.txt"] = tcp.encode()
+        if tcp := (self.reply and self.reply.ab.tcp) or evidence.sockets(pod):
+            self.files["sockets.txt"] = in_words(tcp).encode()
         if dump is None:
             return f"{reason}; the server did not react to a signal"
         self.files["stacks.txt"] = dump.encode()

@@ -26,8 +26,8 @@ LONE_REPEATS = 3
 PATIENCE = 3.0
 GRACE_S = 10.0
 STALL_S = 10.0
-#: `ab -s`: no socket moved for this long (seconds), or for ten service times.
-SILENCE_S = 30
+#: Before that it is one where no answer came for this long (seconds), or for ten service times.
+SILENCE_S = 30.0
 #: Share of `limits.load` that a serialised cell's cut load is planned to fill.
 SERIALISED_SHARE = 0.8
 
@@ -36,7 +36,8 @@ SERIALISED_SHARE = 0.8
 class Load:
     """What `ab` is told. Times in seconds.
 
-    From `deadline_s` on it is a hang once no answer came for `stall_s`; at `limit_s` it ends.
+    It is a hang once no answer came for `silence_s`, from `deadline_s` on for `stall_s`; at
+    `limit_s` it ends.
     """
 
     requests: int
@@ -44,7 +45,7 @@ class Load:
     deadline_s: float
     limit_s: float
     stall_s: float
-    socket_timeout_s: int
+    silence_s: float
 
 
 def full_load(cell: Cell, limits: Limits, opening: AbOpening, lone_s: float = 0.0) -> Load:
@@ -62,7 +63,7 @@ def full_load(cell: Cell, limits: Limits, opening: AbOpening, lone_s: float = 0.
         deadline_s=deadline_s,
         limit_s=limits.load_s,
         stall_s=_stall(service_s or lone_s),
-        socket_timeout_s=_silence(service_s or lone_s, cell),
+        silence_s=_silence(service_s or lone_s, cell),
     )
 
 
@@ -80,7 +81,7 @@ def serialised_load(cell: Cell, limits: Limits, lone_s: float) -> Load:
         deadline_s=limits.load_s,
         limit_s=limits.load_s,
         stall_s=_stall(lone_s),
-        socket_timeout_s=_silence(lone_s, cell),
+        silence_s=_silence(lone_s, cell),
     )
 
 
@@ -89,10 +90,10 @@ def _stall(service_s: float) -> float:
     return max(STALL_S, 3 * service_s)
 
 
-def _silence(service_s: float, cell: Cell) -> int:
-    """`ab -s` in whole seconds: a queue of clients may wait for its turn that long."""
+def _silence(service_s: float, cell: Cell) -> float:
+    """For how long, in seconds, a queue of clients may wait for its turn."""
     turns = cell.concurrency / cell.at_once
-    return max(SILENCE_S, int(10 * service_s * turns) + 1)
+    return max(SILENCE_S, 10 * service_s * turns)
 
 
 def burst_size(cell: Cell) -> int:

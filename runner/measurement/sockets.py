@@ -19,9 +19,8 @@ def in_words(table: str) -> str:
     accepted), `unsent` bytes not acknowledged; `user` is the id of the socket's owner.
     """
     sockets = [fields for line in table.splitlines()[1:] if len(fields := line.split()) > 7]
-    over = [fields for fields in sockets if _state(fields) == "TIME_WAIT"]
-    lines = [_line(fields) for fields in sockets if fields not in over]
-    return "\n".join([HEADING, *sorted(lines), f"and {len(over)} in TIME_WAIT", ""])
+    lines = sorted(_line(fields) for fields in sockets if _state(fields) != "TIME_WAIT")
+    return "\n".join([HEADING, *lines, f"and {len(sockets) - len(lines)} in TIME_WAIT", ""])
 
 
 def _line(fields: list[str]) -> str:

@@ -97,9 +97,6 @@ def of_load(reply: LoadReply, load: Load, figures: AbFigures | None, *, serial: 
     if reply.ab.ending == "late":
         reason = f"too slow: {done} in {load.limit_s:.0f} s; raise `limits.load` to see more"
         return Outcome.FAILED_REQUESTS, reason
-    if reply.ab.exit_code == ab.POLL_TIMEOUT:
-        reason = f"no answer for {load.socket_timeout_s} s under load{busy}"
-        return Outcome.HANG_UNDER_LOAD, reason
     if reply.ab.exit_code != 0 or figures is None:
         return Outcome.FAILED_REQUESTS, ab.exit_reason(reply.ab.exit_code, reply.ab.stderr)
     if why := flaw(figures, load.requests):

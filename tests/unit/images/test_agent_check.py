@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from pathlib import Path
 from typing import Any
 
@@ -50,29 +49,87 @@ TABLE = """\
    0: 0100007F:1E63 00000000:0000 0A 00000000:00000000 00:00000000 00000000  7001        0 1
    1: 0100007F:A1B2 0100007F:1E63 01 00000000:00000000 00:00000000 00000000  7000        0 2
    2: 0100007F:1E63 0100007F:A1B2 01 00000000:00000000 00:00000000 00000000  7001        0 3
-   3: 0100007F:A1B3 0100007F:1E63 02 00000001:00000000 01:00000064 00000003  7000        0 4
-   4: 0100007F:A1B4 0100007F:1E7A 01 00000000:00000000 00:00000000 00000000  7001        0 5
+   3: 0100007F:A1B3 0100007F:1E7A 01 00000052:00000000 01:00000064 00000003  7000        0 4
 """
 
 
-def test_who_waits_for_an_answer_and_who_only_to_be_let_in(tmp_path: Path) -> None:
-    agent: Any = module("agent_in_pod", AGENT)
-    (tmp_path / "tcp").write_text(TABLE, encoding="utf-8")
-    assert agent.waiting_for_answers(7779, str(tmp_path / "tcp")) == 1
-    # The client's end is established, the server's is not.
-    refused = TABLE.replace("0100007F:A1B2 01", "0100007F:A1B2 03")
-    (tmp_path / "tcp").write_text(refused, encoding="utf-8")
-    assert agent.waiting_for_answers(7779, str(tmp_path / "tcp")) == 0
-
-
-@pytest.mark.parametrize(("waiting", "ending"), [(1, "stalled"), (0, "late")])
-def test_clients_that_wait_to_be_let_in_are_no_hang(
-    monkeypatch: pytest.MonkeyPatch, waiting: int, ending: str
+@pytest.mark.parametrize(
+    ("what", "was", "now", "held_back"),
+    [
+        ("the request arrived", "", "", False),
+        ("not let in", "A1B2 0100007F:1E63 01 00000000", "A1B2 0100007F:1E63 02 00000001", True),
+        (
+            "request dropped",
+            "A1B2 0100007F:1E63 01 00000000",
+            "A1B2 0100007F:1E63 01 00000052",
+            True,
+        ),
+        ("ab gave up", "A1B2 0100007F:1E63 01 00000000", "A1B2 0100007F:1E63 04 00000053", False),
+        ("to another port", "1E7A", "1E7B", False),
+    ],
+)
+def test_a_request_that_has_not_arrived_is_held_back(
+    tmp_path: Path, what: str, was: str, now: str, *, held_back: bool
 ) -> None:
     agent: Any = module("agent_in_pod", AGENT)
-    monkeypatch.setattr(agent, "connections_made", lambda: 7)
-    monkeypatch.setattr(agent, "waiting_for_answers", lambda _: waiting)
-    monkeypatch.setattr(agent, "end_of", lambda _: threading.Event())
-    monkeypatch.setattr(agent, "PROGRESS_INTERVAL_S", 0.001)
-    config = {"deadline_s": 0.01, "limit_s": 0.05, "stall_s": 0.01, "port": 7779}
-    assert agent.wait_for_ab(1, config) == ending
+    assert was in TABLE
+    (tmp_path / "tcp").write_text(TABLE.replace(was, now), encoding="utf-8")
+    assert agent.requests_held_back(7779, str(tmp_path / "tcp")) is held_back, what
+
+
+def test_a_server_that_does_not_accept_holds_requests_back_itself(tmp_path: Path) -> None:
+    agent: Any = module("agent_in_pod", AGENT)
+    full = TABLE.replace("0A 00000000:00000000", "0A 00000000:00000080")
+    (tmp_path / "tcp").write_text(full.replace("1E7A", "1E63"), encoding="utf-8")
+    assert agent.requests_held_back(7779, str(tmp_path / "tcp")) is False
+
+
+class Clock:
+    """Time that goes on only while somebody waits for `ab`."""
+
+    def __init__(self, ends_at: float) -> None:
+        self.now, self.ends_at = 0.0, ends_at
+
+    def monotonic(self) -> float:
+        return self.now
+
+    def wait(self, seconds: float) -> bool:
+        self.now += seconds
+        return self.now >= self.ends_at
+
+
+NEVER = 1e9
+
+
+@pytest.mark.parametrize(
+    ("what", "ends_at", "last_moved", "held_back_until", "ending", "after_s"),
+    [
+        ("all is answered", 40, 40, 0, "ended", 40),
+        ("silent before its deadline", NEVER, 10, 0, "stalled", 40),
+        ("silent after its deadline", NEVER, 95, 0, "stalled", 105),
+        ("answers to the end", NEVER, NEVER, 0, "late", 200),
+        ("held back to the end", NEVER, 10, NEVER, "late", 200),
+        ("held back, then silent", NEVER, 10, 150, "stalled", 160),
+        ("held back, then answered", 170, 10, 165, "ended", 170),
+        ("silent just before its limit", NEVER, 189, 0, "stalled", 199),
+    ],
+)
+def test_a_load_stalls_when_the_server_leaves_requests_unanswered(
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    what: str,
+    ends_at: float,
+    last_moved: float,
+    held_back_until: float,
+    ending: str,
+    after_s: float,
+) -> None:
+    agent: Any = module("agent_in_pod", AGENT)
+    clock = Clock(ends_at)
+    monkeypatch.setattr(agent, "time", clock)
+    monkeypatch.setattr(agent, "end_of", lambda _: clock)
+    monkeypatch.setattr(agent, "progress", lambda: (min(clock.now, last_moved), 0))
+    monkeypatch.setattr(agent, "requests_held_back", lambda _: clock.now < held_back_until)
+    config = {"silence_s": 30, "deadline_s": 100, "stall_s": 10, "limit_s": 200, "port": 7779}
+    assert agent.wait_for_ab(1, config) == ending, what
+    assert clock.now == pytest.approx(after_s, abs=agent.LOOK_AFTER_S + agent.PROGRESS_INTERVAL_S)

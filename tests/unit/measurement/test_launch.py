@@ -89,11 +89,6 @@ def test_serialised_cells_get_a_smaller_load() -> None:
             "too slow: 5,000 of 5,000 requests answered in 300 s; raise `limits.load`",
         ),
         (
-            SimulatedPods(load=ab(exit_code=119, stdout="")),
-            Outcome.HANG_UNDER_LOAD,
-            "no answer for 30 s under load",
-        ),
-        (
             SimulatedPods(load=ab(exit_code=104, stdout="")),
             Outcome.FAILED_REQUESTS,
             "ab: connection reset by the server",
@@ -153,6 +148,14 @@ def test_the_server_dies(
     assert record.outcome is outcome
     assert record.reason
     assert record.reason.startswith(reason)
+
+
+def test_a_stalled_load_shows_the_sockets_as_they_were_then() -> None:
+    """When the agent has answered, `ab` has closed its ends of them."""
+    heading = "  sl  local_address rem_address   st tx_queue rx_queue\n"
+    tcp = heading + "0: 0100007F:A1B2 0100007F:1E63 02 00000001:00000000 01:00000064 00000003 7000\n"
+    result = launch(SimulatedPods(load=ab(ending="stalled", exit_code=1, tcp=tcp)))
+    assert b"SYN_SENT     127.0.0.1:41394" in result.files["sockets.txt"]
 
 
 def test_hangs_leave_stacks_and_sockets() -> None:
