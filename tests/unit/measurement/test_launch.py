@@ -153,7 +153,8 @@ def test_the_server_dies(
 def test_a_stalled_load_shows_the_sockets_as_they_were_then() -> None:
     """When the agent has answered, `ab` has closed its ends of them."""
     heading = "  sl  local_address rem_address   st tx_queue rx_queue\n"
-    tcp = heading + "0: 0100007F:A1B2 0100007F:1E63 02 00000001:00000000 01:00000064 00000003 7000\n"
+    client = "0: 0100007F:A1B2 0100007F:1E63 02 00000001:00000000 01:00000064 00000003 7000"
+    tcp = f"{heading}{client}\n"
     result = launch(SimulatedPods(load=ab(ending="stalled", exit_code=1, tcp=tcp)))
     assert b"SYN_SENT     127.0.0.1:41394" in result.files["sockets.txt"]
 
