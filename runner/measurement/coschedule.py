@@ -8,7 +8,7 @@ they can. How many fit is a matter of CPU alone: what their calibrations say the
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from runner.measurement.launch import Launch
@@ -62,25 +62,44 @@ class Jobs:
 
 
 def packed(launches: Sequence[Launch], budget: float) -> list[list[Launch]]:
-    """First fit: groups whose launches together keep at most `budget` CPUs busy.
+    """As few groups as keep at most `budget` CPUs busy each, all of them about as busy.
 
-    What is not calibrated, or needs more than `ALONE_ABOVE` of a CPU, has a group of its own.
+    First fit says how many; then each launch joins the idlest of them, in the order given, so that
+    none is filled to its limit while another is nearly empty. What is not calibrated, or needs more
+    than `ALONE_ABOVE` of a CPU, has a group of its own.
     """
     alone: list[list[Launch]] = []
-    shared: list[tuple[list[Launch], float]] = []
+    shares: dict[Launch, float] = {}
     for launch in launches:
         share = launch.cpu_share
         if share is None or share > ALONE_ABOVE:
             alone.append([launch])
-            continue
-        for index, (group, busy) in enumerate(shared):
-            if busy + share <= budget:
+        else:
+            shares[launch] = share
+    return _even(shares, len(_first_fit(shares, budget)), budget) + alone
+
+
+def _first_fit(shares: Mapping[Launch, float], budget: float) -> list[list[Launch]]:
+    groups: list[list[Launch]] = []
+    for launch, share in shares.items():
+        for group in groups:
+            if sum(shares[member] for member in group) + share <= budget:
                 group.append(launch)
-                shared[index] = (group, busy + share)
                 break
         else:
-            shared.append(([launch], share))
-    return [group for group, _ in shared] + alone
+            groups.append([launch])
+    return groups
+
+
+def _even(shares: Mapping[Launch, float], number: int, budget: float) -> list[list[Launch]]:
+    """Deal launches into so many groups; first fit's own where that fills one beyond the budget."""
+    groups: list[list[Launch]] = [[] for _ in range(number)]
+    busy = [0.0] * number
+    for launch, share in shares.items():
+        idlest = busy.index(min(busy))
+        groups[idlest].append(launch)
+        busy[idlest] += share
+    return groups if max(busy, default=0.0) <= budget else _first_fit(shares, budget)
 
 
 def stagger(launches: Sequence[Launch]) -> Group:

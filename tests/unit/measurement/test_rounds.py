@@ -233,6 +233,25 @@ def test_what_needs_a_cpu_runs_alone_and_the_rest_as_far_as_it_fits() -> None:
     assert [len(group) for group in packed(idle, 2.5 * share)] == [2, 2, 1]
 
 
+def test_groups_are_as_few_as_fit_and_about_as_busy() -> None:
+    idle = [started(cell, 0.001) for cell in CELLS]
+    share = idle[0].cpu_share
+    assert share
+    # First fit alone would make 5 and 1 of them.
+    assert [len(group) for group in packed(idle, 5 * share)] == [3, 3]
+    assert packed([], 1) == []
+
+
+def test_groups_are_not_filled_beyond_what_they_may_keep_busy() -> None:
+    small = [started(cell, 0.001) for cell in CELLS[:2]]
+    large = [started(cell, 0.0015) for cell in CELLS[2:4]]
+    share = small[0].cpu_share
+    assert share
+    # Dealt out, both large ones would meet in the first group.
+    order = [large[0], *small, large[1]]
+    assert packed(order, 2.5 * share) == [[large[0], small[0]], [small[1], large[1]]]
+
+
 def test_jobs_shrink() -> None:
     assert Jobs(limit=8).halved.wave == 4
     assert Jobs(limit=1).halved.wave == 1
