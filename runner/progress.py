@@ -52,7 +52,7 @@ class Reporter(Protocol):
         ...
 
     def loading(self, cells: list[str]) -> None:
-        """These cells are being measured, side by side where there are several."""
+        """These cells are being measured: as many side by side as fit, the others after them."""
         ...
 
     def ended(self, record: LaunchRecord, *, final: bool) -> None:
@@ -90,7 +90,7 @@ class PlainReporter:
 
     def loading(self, cells: list[str]) -> None:
         """See `Reporter`."""
-        what = cells[0] if len(cells) == 1 else f"{len(cells)} cells side by side"
+        what = cells[0] if len(cells) == 1 else f"{len(cells)} cells, as many side by side as fit"
         self.say(f"[{self._done + 1}/{self._total}] {what}")
 
     def ended(self, record: LaunchRecord, *, final: bool) -> None:
