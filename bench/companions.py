@@ -2,7 +2,8 @@
 
 A companion is not what is being measured where a server that takes all requests at once reaches the
 ceiling through it, at the load of the experiments that use it. Milvus is not among them: a search
-has no service time of its own, and its ceiling is not known.
+has no service time of its own, so that its ceiling is not known, and on two CPUs Milvus takes what
+the server would need; `docs/findings.md` says so beside its rates.
 """
 
 from __future__ import annotations
