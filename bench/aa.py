@@ -97,7 +97,9 @@ def compared(first: Side, second: Side) -> Iterator[str]:
     yield figure("two runs: cell pairs: launches a side", f"{len(cells)}: {sizes(cells, first)}")
     for threshold in (THRESHOLD, 0.0):
         found = compare(first, second, threshold=threshold).cells
-        verdicts = [cell.change for cell in found if isinstance(cell.change, Difference)]
+        # A cell without figures on both sides is no pair: nothing was compared.
+        pairs = [cell.change for cell in found if cell.ratio is not None]
+        verdicts = [change for change in pairs if isinstance(change, Difference)]
         yield from false_share("two runs", verdicts, threshold)
 
 
