@@ -9,6 +9,7 @@ from pathlib import Path
 from runner.publish.answers import Answer, answers
 from runner.publish.bundled import bundled
 from runner.publish.charts import Chart, charts_of
+from runner.publish.drawing.artist import Artist
 from runner.publish.files import PublishedLaunch, launches_of
 from runner.publish.source import PublishedRun
 from runner.report.compare import RunComparison, compare
@@ -66,11 +67,11 @@ class Publication:
 
 
 def publication(
-    name: str, runs: Sequence[PublishedRun], by_hand: ByHand, cache: Path
+    name: str, runs: Sequence[PublishedRun], by_hand: ByHand, cache: Path, artist: Artist
 ) -> Publication:
-    """Read what the runs left and make of it what is to be shown."""
+    """Read what the runs left and make of it what is to be shown; the artist draws the charts."""
     first, *later = runs
-    charts = tuple(charts_of(runs))
+    charts = tuple(charts_of(runs, artist))
     return Publication(
         name=name,
         parts=tuple(_part(run, number, len(runs), by_hand) for number, run in enumerate(runs)),

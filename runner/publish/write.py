@@ -57,16 +57,16 @@ def _fill(directory: Path, published: Publication) -> None:
 
 
 def files(published: Publication) -> Iterator[tuple[str, bytes | str]]:
-    """Path in the publication, and content, of each of its files."""
-    yield "index.html", page(published)
+    """Path in the publication, and content, of each of its files; last what waits for charts."""
+    for part in published.parts:
+        yield from _run(part)
     yield "README.md", readme(published)
     yield SUMMARY, summary(published).model_dump_json(indent=2) + "\n"
     yield from tables(published)
+    yield "index.html", page(published)
     for chart in published.charts:
         yield f"charts/{chart.name}.svg", chart.svg
         yield f"charts/{chart.name}.png", chart.png
-    for part in published.parts:
-        yield from _run(part)
 
 
 def tables(published: Publication) -> Iterator[tuple[str, str]]:

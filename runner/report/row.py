@@ -78,7 +78,7 @@ class Row:
 
     def value(self, column: str) -> Value:
         """The value of a key of table.json; `KeyError` where the row has no such key."""
-        if column in KEYS:
+        if column in _KEYS:
             value: Value = getattr(self, column)
             return value
         return self.further[column]
@@ -90,3 +90,4 @@ class Row:
 
 #: The keys that every row has.
 KEYS: Final = tuple(f.name for f in fields(Row) if f.name != "further")
+_KEYS: Final = frozenset(KEYS)

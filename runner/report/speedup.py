@@ -129,7 +129,7 @@ def with_baseline(rows: Sequence[Row], run: RunRecord) -> list[tuple[Row, Row]]:
 
 def _matches(row: Row, cell: CellRecord, baseline: Mapping[str, str]) -> bool:
     """Whether the cell has the values, as shown or as the matrix file writes them."""
+    shown = row.values()
     return all(
-        value in {str(row.values().get(axis)), cell.axes.get(axis)}
-        for axis, value in baseline.items()
+        value in {str(shown.get(axis)), cell.axes.get(axis)} for axis, value in baseline.items()
     )

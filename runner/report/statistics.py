@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 import math
+import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -55,7 +56,7 @@ def median_estimate(values: Sequence[float]) -> Estimate:
     """
     if not values:
         raise ValueError("no launch, no median")
-    median = float(np.median(values))
+    median = statistics.median(values)
     if len(values) < ENOUGH_FOR_INTERVAL:
         return Estimate(median=median)
     ordered = np.sort(values)
@@ -182,7 +183,7 @@ class Comparison:
     @property
     def ratio(self) -> float:
         """Median over median."""
-        return float(np.median(self.values) / np.median(self.reference))
+        return statistics.median(self.values) / statistics.median(self.reference)
 
 
 def differences(
@@ -194,9 +195,12 @@ def differences(
     (a share, e.g. 0.02). Where the launches could not reach such a p whatever they showed, the
     verdict is `TOO_FEW`.
     """
+    number = len(comparisons)
+    if not any(can_differ(len(c.values), len(c.reference), number) for c in comparisons):
+        return [Difference.TOO_FEW] * number  # without p, which takes SciPy's second to begin with
     adjusted = holm([mann_whitney(c.values, c.reference) for c in comparisons])
     return [
-        _difference(comparison, p, len(comparisons), threshold)
+        _difference(comparison, p, number, threshold)
         for comparison, p in zip(comparisons, adjusted, strict=True)
     ]
 

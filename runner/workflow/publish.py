@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from runner.errors import UsageError
+from runner.publish.drawing.artist import Artist
 from runner.publish.publication import publication
 from runner.publish.record import public, public_launches
 from runner.publish.source import PublishedRun
@@ -28,10 +29,11 @@ def publish(results: Path, runs: Sequence[str], name: str | None) -> str:
     what is no run, for a name that is none, and where the disk refuses.
     """
     opened = [open_run(results, run) for run in runs or [LATEST]]
-    sources = [_source(directory) for directory in opened]
-    _different(sources)
-    chosen = name or "-vs-".join(source.run.experiment for source in sources)
-    published = publication(checked_name(chosen), sources, commands, CACHE)
+    with Artist() as artist:  # which starts while the runs are read
+        sources = [_source(directory) for directory in opened]
+        _different(sources)
+        chosen = name or "-vs-".join(source.run.experiment for source in sources)
+        published = publication(checked_name(chosen), sources, commands, CACHE, artist)
     return str(write(results, published) / "index.html")
 
 

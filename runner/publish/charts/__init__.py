@@ -7,12 +7,13 @@ from dataclasses import replace
 from typing import Final
 
 from runner.publish.charts.bundle import vega_bundle
-from runner.publish.charts.chart import Chart, Draft, drawn
+from runner.publish.charts.chart import Chart, Draft, begun
 from runner.publish.charts.concurrency import concurrency_draft
 from runner.publish.charts.cost import cost_draft
 from runner.publish.charts.latency import latency_draft
 from runner.publish.charts.rate import rate_draft
 from runner.publish.charts.timeline import timeline_draft
+from runner.publish.drawing.artist import Artist
 from runner.publish.source import PublishedRun
 
 __all__ = ["Chart", "charts_of", "vega_bundle"]
@@ -25,13 +26,13 @@ OF_A_RUN: Final[Mapping[str, Callable[[PublishedRun, str], Draft | None]]] = {
 }
 
 
-def charts_of(runs: Sequence[PublishedRun]) -> list[Chart]:
+def charts_of(runs: Sequence[PublishedRun], artist: Artist) -> list[Chart]:
     """The charts that these runs, one or more, have data for, in the order of a page.
 
-    Those that show all runs together come first. Raises `UsageError` for stored latencies that
-    cannot be read.
+    Those that show all runs together come first. The artist draws them meanwhile. Raises
+    `UsageError` for stored latencies that cannot be read.
     """
-    return [drawn(draft) for draft in _drafts(runs) if draft]
+    return [begun(draft, artist) for draft in _drafts(runs) if draft]
 
 
 def _drafts(runs: Sequence[PublishedRun]) -> Iterator[Draft | None]:

@@ -14,7 +14,9 @@ import pytest
 
 from runner.measurement.outcome import Outcome
 from runner.measurement.records import LaunchRecord
-from runner.publish.charts import Chart, charts_of, png, vega_bundle
+from runner.publish.charts import Chart, charts_of, vega_bundle
+from runner.publish.drawing import png
+from runner.publish.drawing.artist import Artist
 from runner.publish.source import PublishedRun
 from runner.report.rows import collate
 from runner.store.records import CellRecord, RunRecord
@@ -72,9 +74,14 @@ def store(run: PublishedRun, of: CellRecord, number: int, name: str, content: by
     (directory / name).write_bytes(content)
 
 
+def drawn(runs: list[PublishedRun]) -> list[Chart]:
+    with Artist() as artist:
+        return charts_of(runs, artist)
+
+
 @pytest.fixture(scope="module")
 def charts(run: PublishedRun) -> dict[str, Chart]:
-    return {chart.name: chart for chart in charts_of([run])}
+    return {chart.name: chart for chart in drawn([run])}
 
 
 def data_of(chart: Chart) -> list[dict[str, Any]]:
@@ -99,7 +106,10 @@ def test_specifications_fit_the_schema_of_vega_lite(charts: dict[str, Chart]) ->
 
 
 def test_the_same_runs_give_the_same_bytes(run: PublishedRun, charts: dict[str, Chart]) -> None:
-    assert charts_of([run]) == [*charts.values()]
+    again = drawn([run])
+    assert [chart.spec for chart in again] == [chart.spec for chart in charts.values()]
+    assert [chart.svg for chart in again] == [chart.svg for chart in charts.values()]
+    assert [chart.png for chart in again] == [chart.png for chart in charts.values()]
 
 
 def test_nothing_is_loaded_from_anywhere(charts: dict[str, Chart]) -> None:
@@ -123,7 +133,7 @@ def test_foreign_text_is_text(charts: dict[str, Chart]) -> None:
 
 def test_a_label_that_two_cells_share_is_their_id_as_text(tmp_path: Path) -> None:
     cells = [cell("3.11", "none", suffix=suffix) for suffix in ("", HOSTILE)]
-    (rate,) = charts_of([published(tmp_path, run_record(*cells), {})])
+    (rate,) = drawn([published(tmp_path, run_record(*cells), {})])
     assert {text for text in texts_of(rate) if "py3.11" in text} == {one.id for one in cells}
 
 
@@ -198,7 +208,7 @@ def test_a_rate_that_needs_a_word_has_it(tmp_path: Path, charts: dict[str, Chart
     assert "48.60 · disturbed" in texts_of(charts["rate"])
     slow = cell("3.11", "none")
     launches = {slow.id: [launch(slow, rate=0.5, outcome=Outcome.SERIALISED)]}
-    rate, *_ = charts_of([published(tmp_path, run_record(slow), launches)])
+    rate, *_ = drawn([published(tmp_path, run_record(slow), launches)])
     assert "0.50 · serialised" in texts_of(rate)
 
 
@@ -214,7 +224,7 @@ def test_loads_far_apart_have_a_logarithmic_axis(tmp_path: Path, ceiling: float,
     slow, fast = cell("3.11", "none"), cell("3.11", "gevent", gevent="25.9.1")
     held = launch(slow, rate=0.5).model_copy(update={"ceiling_rps": ceiling})
     launches = {slow.id: [held], fast.id: [launch(fast)]}
-    rate, _ = charts_of([published(tmp_path, run_record(slow, fast), launches)])
+    rate, _ = drawn([published(tmp_path, run_record(slow, fast), launches)])
     (scale,) = [
         layer["encoding"]["x"]["scale"]
         for layer in rate.spec["layer"]
@@ -243,7 +253,7 @@ def cost_of(path: Path, cpu_ms: float) -> Chart:
     assert record.resources
     used = record.resources.model_copy(update={"cpu_ms_per_request": cpu_ms})
     launches[cells[1].id] = [record.model_copy(update={"resources": used})]
-    _, cost = charts_of([published(path, run_record(*cells), launches)])
+    _, cost = drawn([published(path, run_record(*cells), launches)])
     return cost
 
 
@@ -281,7 +291,7 @@ def test_launches_of_earlier_runs_are_not_on_the_timeline(tmp_path: Path) -> Non
     none, gevent = cell("3.11", "none"), cell("3.11", "gevent", gevent="25.9.1")
     earlier = timed(launch(gevent), 30).model_copy(update={"reused_from": "20261031T120000Z"})
     launches = {none.id: [timed(launch(none), 60)], gevent.id: [earlier]}
-    charts = charts_of([published(tmp_path, run_record(none, gevent), launches)])
+    charts = drawn([published(tmp_path, run_record(none, gevent), launches)])
     assert [row["cell"] for row in data_of(charts[-1])] == [none.id]
     assert "1 launch of earlier runs, used again, not shown." in texts_of(charts[-1])
 
@@ -301,7 +311,7 @@ def concurrency_of(path: Path, run: RunRecord) -> Chart:
         one.id: [launch(one, rate=one.concurrency / 2.0 + place / 10)]
         for place, one in enumerate(run.cells)
     }
-    return next(c for c in charts_of([published(path, run, launches)]) if c.name == "concurrency")
+    return next(c for c in drawn([published(path, run, launches)]) if c.name == "concurrency")
 
 
 def test_figures_go_with_the_number_of_clients(tmp_path: Path) -> None:
@@ -326,7 +336,7 @@ def test_too_many_lines_become_medians(tmp_path: Path) -> None:
 
 
 def test_several_runs_share_rates_and_costs_and_have_the_rest_each(run: PublishedRun) -> None:
-    charts = charts_of([run, run])
+    charts = drawn([run, run])
     names = ["rate", "cost", "latency-1", "latency-2", "timeline-1", "timeline-2"]
     assert [chart.name for chart in charts] == names
     assert texts_of(charts[0]).count(run.label) == 2
@@ -335,7 +345,7 @@ def test_several_runs_share_rates_and_costs_and_have_the_rest_each(run: Publishe
 
 
 def test_a_run_without_any_launch_has_its_cells(tmp_path: Path) -> None:
-    (rate,) = charts_of([published(tmp_path, run_record(cell("3.11", "none")), {})])
+    (rate,) = drawn([published(tmp_path, run_record(cell("3.11", "none")), {})])
     assert rate.description == "not measured: 1 cell."
     assert "not measured" in texts_of(rate)
 
@@ -366,7 +376,7 @@ def large(tmp_path_factory: pytest.TempPathFactory) -> PublishedRun:
 
 @pytest.fixture(scope="module")
 def large_charts(large: PublishedRun) -> dict[str, Chart]:
-    return {chart.name: chart for chart in charts_of([large])}
+    return {chart.name: chart for chart in drawn([large])}
 
 
 def test_a_large_run_has_a_tile_for_each_cell(
