@@ -138,6 +138,7 @@ def in_memory_method(cells: Sequence[Cell], launches: int) -> Method:
         loadgen_image="loadgen",
         server_images={cell.id: "server" for cell in cells},
         launches=launches,
+        repeats=0,
         seed=1,
         jobs=Jobs(limit=1, cpus=2),
     )

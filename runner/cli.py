@@ -67,6 +67,9 @@ ShardOption = Annotated[
     typer.Option("--shard", metavar="I/N", help="Only the I-th of N parts of the cells."),
 ]
 LaunchesOption = Annotated[int | None, typer.Option(help="Launches per cell.")]
+RepeatsOption = Annotated[
+    int | None, typer.Option(help="How often a disturbed launch is made again, at most.")
+]
 MATRIX_FILE = Path("matrix.yaml")
 RESULTS = Path("results")
 
@@ -77,6 +80,8 @@ def _choice(
     select: list[str] | None,
     overrides: tuple[int | None, int | None, int | None],
     shard: str | None,
+    *,
+    repeats: int | None = None,
 ) -> Choice:
     requests, concurrency, launches = overrides
     return Choice(
@@ -86,6 +91,7 @@ def _choice(
         requests=requests,
         concurrency=concurrency,
         launches=launches,
+        repeats=repeats,
         shard=None if shard is None else sharding.shard(shard),
     )
 
@@ -127,6 +133,7 @@ def run(  # noqa: PLR0913 - an option each
     requests: RequestsOption = None,
     concurrency: ConcurrencyOption = None,
     launches: LaunchesOption = None,
+    repeats: RepeatsOption = None,
     shard: ShardOption = None,
     install: Annotated[
         bool, typer.Option(help="Install a missing engine or tool (Debian, Ubuntu, as root).")
@@ -137,7 +144,9 @@ def run(  # noqa: PLR0913 - an option each
     fresh: Annotated[bool, typer.Option(help="Resolve versions and measure anew.")] = False,
 ) -> None:
     """Lock, build, measure, store, and print the table."""
-    choice = _choice(file, experiment, select, (requests, concurrency, launches), shard)
+    choice = _choice(
+        file, experiment, select, (requests, concurrency, launches), shard, repeats=repeats
+    )
     options = running.RunOptions(results=results, jobs=_jobs(jobs), install=install, fresh=fresh)
     console = Console(stderr=True)
     with reporter(console) as progress:

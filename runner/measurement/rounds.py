@@ -19,6 +19,8 @@ from runner.spec.cell import Cell, Limits
 class Method:
     """What all launches of a run have in common.
 
+    A launch that is disturbed is made again, `repeats` times at the most.
+
     `server_images` maps a cell's id to its image, `companion_images` a companion's name; `done` are
     launches (cell's id, number) that need not be made.
     """
@@ -29,14 +31,13 @@ class Method:
     loadgen_image: str
     server_images: Mapping[str, str]
     launches: int
+    repeats: int
     seed: int
     jobs: Jobs
     companion_images: Mapping[str, str] = field(default_factory=dict)
     done: frozenset[tuple[str, int]] = frozenset()
 
 
-#: A launch is made this often at the most, for as long as it is disturbed.
-ATTEMPTS = 3
 #: Of a round's launches: from this share on the next rounds run fewer side by side.
 MANY_DISTURBED = 0.25
 
@@ -61,13 +62,29 @@ def measure(
             job_of(cell, number, method) for cell in order if (cell.id, number) not in method.done
         ]
         first = len(wanted)
-        for attempt, side_by_side in enumerate((jobs, jobs.halved, jobs.one_by_one), start=1):
+        for attempt, side_by_side in enumerate(attempts(jobs, method.repeats), start=1):
             tries = [replace(job, attempt=attempt) for job in wanted]
             wanted = _attempt(
-                engine, tries, side_by_side, clock=clock, on_begin=on_begin, on_end=on_end
+                engine,
+                tries,
+                side_by_side,
+                last=attempt > method.repeats,
+                clock=clock,
+                on_begin=on_begin,
+                on_end=on_end,
             )
             if attempt == 1 and len(wanted) > MANY_DISTURBED * max(1, first):
                 jobs = jobs.halved
+
+
+def attempts(jobs: Jobs, repeats: int) -> Iterator[Jobs]:
+    """How many run side by side in a round's attempts: half as many in the second, then one.
+
+    The last of several is always one by one: nothing of this run is left to be disturbed by.
+    """
+    yield jobs
+    for left in range(repeats, 0, -1):
+        yield jobs.halved if left == repeats > 1 else jobs.one_by_one
 
 
 def _attempt(
@@ -75,6 +92,7 @@ def _attempt(
     jobs: Sequence[Job],
     side_by_side: Jobs,
     *,
+    last: bool,
     clock: Clock,
     on_begin: Callable[[Sequence[Job]], None],
     on_end: Callable[[LaunchResult, bool], None],
@@ -87,7 +105,7 @@ def _attempt(
 
         def end(result: LaunchResult, by_cell: Mapping[str, Job] = by_cell) -> None:
             job = by_cell[result.record.cell]
-            repeated = worth_repeating(result.record) and job.attempt < ATTEMPTS
+            repeated = not last and worth_repeating(result.record)
             if repeated:
                 again.append(job)
             on_end(result, not repeated)

@@ -179,8 +179,9 @@ class Experiment:
     """One named section of the matrix file, checked and expanded into its cells.
 
     `axes` are the names in the order of the file; `baseline` is the partial match (axis → value)
-    that a cell's speed-up is taken against, within equal values of the other axes. `left_out` are
-    combinations that make no sense, in words, with the reason.
+    that a cell's speed-up is taken against, within equal values of the other axes. A disturbed
+    launch is made again `repeats` times at the most. `left_out` are combinations that make no
+    sense, in words, with the reason.
     """
 
     name: str
@@ -190,6 +191,7 @@ class Experiment:
     baseline: tuple[tuple[str, str], ...] = (("patch", "none"),)
     base: Base = field(default_factory=Base)
     launches: int = 1
+    repeats: int = 2
     expect: tuple[Expectation, ...] = ()
     left_out: tuple[tuple[str, str], ...] = ()
     source: str = ""

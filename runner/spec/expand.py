@@ -51,6 +51,7 @@ def expand(name: str, found: Document, section: ExperimentSection) -> Experiment
         baseline=baseline,
         base=Base(**section.base.model_dump()),
         launches=section.launches,
+        repeats=section.repeats,
         expect=expectations(found, section, [*values, *added], cells),
         left_out=left_out,
         source=str(found.path),

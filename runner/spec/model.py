@@ -11,7 +11,7 @@ from packaging.utils import canonicalize_name
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 
 from runner.spec import catalogue
-from runner.spec.scalars import seconds, truth, whole_number
+from runner.spec.scalars import MOST_REPEATS, repeats, seconds, truth, whole_number
 from runner.spec.versions import python_version, specifier
 from runner.spec.words import patch_mode, server, server_section, workload_name
 
@@ -102,6 +102,11 @@ Specifier = Annotated[
 PackageName = Annotated[str, AfterValidator(package_name)]
 Count = Annotated[
     int, BeforeValidator(of_text(whole_number)), WithJsonSchema({"type": "integer", "minimum": 1})
+]
+Repeats = Annotated[
+    int,
+    BeforeValidator(of_text(repeats)),
+    WithJsonSchema({"type": "integer", "minimum": 0, "maximum": MOST_REPEATS}),
 ]
 Seconds = Annotated[
     float,
@@ -242,6 +247,7 @@ class ExperimentSection(Section):
     include: list[PartialCell] = Field(default_factory=list)
     base: Annotated[BaseSection, BeforeValidator(base_section)] = BaseSection()
     launches: Count = 1
+    repeats: Repeats = Field(2, description="How often a disturbed launch is made again.")
     expect: list[ExpectSection] = Field(default_factory=list)
 
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 from runner.errors import UsageError
 from runner.spec.cell import Experiment
 from runner.spec.loads import too_long
+from runner.spec.scalars import MOST_REPEATS
 
 
 def apply(
@@ -15,8 +16,9 @@ def apply(
     requests: int | None = None,
     concurrency: int | None = None,
     launches: int | None = None,
+    repeats: int | None = None,
 ) -> Experiment:
-    """The experiment with another load or number of launches; `UsageError` for nonsense.
+    """The experiment with another load or number of launches or repeats; `UsageError` for nonsense.
 
     A concurrency given here replaces the axis of that name: cells that differed only in it are one.
     """
@@ -27,7 +29,9 @@ def apply(
     ):
         if value is not None and value < 1:
             raise UsageError(f"{flag} {value}: give a whole number above 0")
-    if requests is None and concurrency is None and launches is None:
+    if repeats is not None and not 0 <= repeats <= MOST_REPEATS:
+        raise UsageError(f"--repeats {repeats}: give a whole number from 0 to {MOST_REPEATS}")
+    if requests is None and concurrency is None and launches is None and repeats is None:
         return experiment
     cells = experiment.cells
     if concurrency is not None:
@@ -43,6 +47,7 @@ def apply(
         experiment,
         cells=tuple(dict.fromkeys(cells)),
         launches=launches or experiment.launches,
+        repeats=experiment.repeats if repeats is None else repeats,
     )
     _refuse_impossible(changed)
     return changed

@@ -5,12 +5,21 @@ from __future__ import annotations
 import re
 
 DAY_S = 24 * 3600
+#: A launch that is disturbed so often will be disturbed again.
+MOST_REPEATS = 9
 
 
 def whole_number(text: str) -> int:
     """A whole number above 0."""
     if not re.fullmatch(r"[0-9]{1,9}", text) or int(text) < 1:
         raise ValueError(f"{text!r} is not a whole number above 0")
+    return int(text)
+
+
+def repeats(text: str) -> int:
+    """How often something is made again: a digit."""
+    if not re.fullmatch(r"[0-9]", text):
+        raise ValueError(f"{text!r} is not a whole number from 0 to {MOST_REPEATS}")
     return int(text)
 
 

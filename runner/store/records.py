@@ -150,6 +150,7 @@ class RunRecord(Record):
     baseline: dict[str, str]
     limits: Limits | None
     launches: int
+    repeats: int = 2
     jobs: int | None
     seed: int | None
     cells: tuple[CellRecord, ...]

@@ -15,6 +15,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from runner.errors import UsageError
+from runner.measurement.disturbance import worth_repeating
 from runner.measurement.outcome import Outcome
 from runner.measurement.records import LaunchRecord
 from runner.store.records import CellRecord, RunRecord
@@ -54,12 +55,13 @@ def key(run: RunRecord, cell: CellRecord) -> str:
 def reusable(run: RunRecord, results: Path) -> dict[tuple[str, int], Reusable]:
     """Earlier launches of the run's experiment, by cell and number, the newest of each.
 
-    A launch that failed for the engine's sake says nothing of its cell and is made again.
+    A launch that failed for the engine's sake says nothing of its cell and is made again, and so is
+    one that was disturbed and has not been repeated as often as this run would.
     """
     keys = {key(run, cell): cell.id for cell in run.cells}
     found: dict[tuple[str, int], Reusable] = {}
     for directory in _earlier(run, results):
-        found = _launches(directory, keys, run.launches) | found
+        found = _launches(directory, keys, run) | found
     return found
 
 
@@ -74,7 +76,7 @@ def _earlier(run: RunRecord, results: Path) -> list[RunDirectory]:
 
 
 def _launches(
-    directory: RunDirectory, keys: Mapping[str, str], launches: int
+    directory: RunDirectory, keys: Mapping[str, str], now: RunRecord
 ) -> dict[tuple[str, int], Reusable]:
     try:
         run = directory.read_run()
@@ -95,8 +97,15 @@ def _launches(
         )
         for cell in wanted
         for record in stored.get(cell, [])
-        if record.launch <= launches and record.outcome is not Outcome.ENGINE_ERROR
+        if record.launch <= now.launches and _counts(record, now.repeats)
     }
+
+
+def _counts(record: LaunchRecord, repeats: int) -> bool:
+    """Whether a run that makes disturbed launches again so often would leave it at that."""
+    if record.outcome is Outcome.ENGINE_ERROR:
+        return False
+    return record.attempt > repeats or not worth_repeating(record)
 
 
 def adopt(directory: RunDirectory, earlier: Reusable) -> LaunchRecord:

@@ -22,6 +22,7 @@ class Choice:
     requests: int | None = None
     concurrency: int | None = None
     launches: int | None = None
+    repeats: int | None = None
     shard: Shard | None = None
 
 
@@ -35,6 +36,7 @@ def expand(choice: Choice) -> Experiment:
         requests=choice.requests,
         concurrency=choice.concurrency,
         launches=choice.launches,
+        repeats=choice.repeats,
     )
     selected = replace(experiment, cells=select(experiment.cells, choice.select, experiment.axes))
     return part(selected, choice.shard) if choice.shard else selected

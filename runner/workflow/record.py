@@ -75,6 +75,7 @@ def run_record(
         baseline=dict(experiment.baseline),
         limits=experiment.limits,
         launches=experiment.launches,
+        repeats=experiment.repeats,
         jobs=jobs or 0,
         seed=seed,
         shard=str(shard) if shard else None,

@@ -179,6 +179,7 @@ def measure_all(
         server_images={c.id: image.image_id for c, image in ready.prepared.cells.items()},
         companion_images={n: image.image_id for n, image in ready.prepared.companions.items()},
         launches=launches,
+        repeats=ready.experiment.repeats,
         seed=ready.seed,
         jobs=ready.jobs,
         done=done,

@@ -16,7 +16,7 @@ from runner.measurement import schedule
 from runner.measurement.coschedule import ALONE_ABOVE, Jobs, packed, stagger
 from runner.measurement.launch import Launch, LaunchResult
 from runner.measurement.outcome import Outcome
-from runner.measurement.rounds import Method, job_of, measure, waves
+from runner.measurement.rounds import Method, attempts, job_of, measure, waves
 from runner.measurement.schedule import rounds
 from runner.spec.ceiling import AbOpening
 from runner.spec.cell import Cell, Limits
@@ -26,7 +26,13 @@ from tests.support.simulated import SimulatedPods, VirtualClock, a_cell, a_job
 CELLS = [a_cell(number) for number in range(6)]
 
 
-def method(jobs: Jobs, launches: int = 1, done: frozenset[tuple[str, int]] = frozenset()) -> Method:
+def method(
+    jobs: Jobs,
+    launches: int = 1,
+    done: frozenset[tuple[str, int]] = frozenset(),
+    *,
+    repeats: int = 2,
+) -> Method:
     return Method(
         run="run",
         limits=Limits(),
@@ -34,6 +40,7 @@ def method(jobs: Jobs, launches: int = 1, done: frozenset[tuple[str, int]] = fro
         loadgen_image="loadgen",
         server_images={cell.id: "server" for cell in CELLS},
         launches=launches,
+        repeats=repeats,
         seed=7,
         jobs=jobs,
         done=done,
@@ -137,6 +144,22 @@ def test_disturbed_launches_are_repeated_and_at_last_shown_as_disturbed() -> Non
     final = [result.record for result, last in ended if last]
     assert len(final) == len(CELLS)
     assert all(r.disturbed and r.attempt == 3 for r in final)
+
+
+@pytest.mark.parametrize("repeats", [0, 1, 4])
+def test_they_are_repeated_as_often_as_is_said(repeats: int) -> None:
+    ended = run(SimulatedPods(wait_ms=lambda _: 0.5), method(Jobs(limit=3), repeats=repeats))
+    assert len(ended) == (1 + repeats) * len(CELLS)
+    assert {result.record.attempt for result, last in ended if last} == {1 + repeats}
+
+
+@pytest.mark.parametrize(
+    ("repeats", "limits"), [(0, [8]), (1, [8, 1]), (2, [8, 4, 1]), (4, [8, 4, 1, 1, 1])]
+)
+def test_fewer_run_side_by_side_each_time_and_the_last_alone(
+    repeats: int, limits: list[int]
+) -> None:
+    assert [jobs.wave for jobs in attempts(Jobs(limit=8), repeats)] == limits
 
 
 def test_a_repeat_that_goes_well_is_the_result() -> None:

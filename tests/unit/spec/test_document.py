@@ -138,7 +138,7 @@ VALUES: st.SearchStrategy[object] = st.recursive(
     max_leaves=12,
 )
 KEYS = ["axes", "packages", "load", "limits", "workload", "baseline", "exclude", "include", "base"]
-KEYS += ["launches", "server", "extends", "description", "exclude_newer"]
+KEYS += ["launches", "repeats", "server", "extends", "description", "exclude_newer"]
 
 
 @given(st.dictionaries(st.sampled_from(KEYS), VALUES, max_size=5), st.booleans())

@@ -27,6 +27,12 @@ def test_requests_and_launches(one: Experiment) -> None:
     assert ids(changed) == ids(one)
 
 
+@pytest.mark.parametrize("repeats", [0, 9])
+def test_repeats(one: Experiment, repeats: int) -> None:
+    assert one.repeats == 2
+    assert override.apply(one, repeats=repeats).repeats == repeats
+
+
 def test_a_concurrency_replaces_the_axis(one: Experiment) -> None:
     changed = override.apply(one, concurrency=20)
     assert ids(changed) == ["py3.9-none", "py3.11-none"]
@@ -39,6 +45,8 @@ def test_a_concurrency_replaces_the_axis(one: Experiment) -> None:
         ({"requests": 0}, "--requests 0: give a whole number above 0"),
         ({"concurrency": -1}, "--concurrency -1: give a whole number above 0"),
         ({"launches": 0}, "--launches 0: give a whole number above 0"),
+        ({"repeats": -1}, "--repeats -1: give a whole number from 0 to 9"),
+        ({"repeats": 10}, "--repeats 10: give a whole number from 0 to 9"),
         ({"requests": 99}, "concurrency 100 exceeds 99 requests: raise --requests"),
         ({"concurrency": 1001}, "concurrency 1001 exceeds 1000 requests: raise --requests"),
         ({"concurrency": 1}, "1000 requests, 1 at a time, need 2000 s"),

@@ -12,7 +12,7 @@ from runner.spec.cell import Limits
 from runner.store.records import Block, CompanionRecord, RunRecord
 from runner.store.reuse import adopt, reusable
 from runner.store.run_directory import RunDirectory
-from tests.unit.store.run_samples import cell, launch, run_record
+from tests.unit.store.run_samples import RESOURCES, cell, launch, run_record
 
 CELL = cell("3.11", "gevent", gevent="25.9.1").model_copy(update={"companion": "grpc"})
 COMPANION = {"grpc": CompanionRecord(image_id="sha256:dd")}
@@ -53,6 +53,24 @@ def test_another_number_of_launches_keeps_the_rounds_there_are(
     stored(tmp_path, called(OLD, launches=before), *made)
     again = found(called(NOW, launches=after), tmp_path)
     assert again == {(CELL.id, number): OLD for number in kept}
+
+
+DISTURBED = launch(CELL).model_copy(
+    update={
+        "disturbed": "ab waited 0.31 ms",
+        "attempt": 2,
+        "resources": RESOURCES.model_copy(update={"loadgen_run_queue_delay_ms": 1e6}),
+    }
+)
+
+
+@pytest.mark.parametrize(("repeats", "kept"), [(0, True), (1, True), (2, False)])
+def test_a_disturbed_launch_is_used_again_by_runs_that_would_repeat_it_no_more(
+    tmp_path: Path, repeats: int, kept: bool
+) -> None:
+    stored(tmp_path, called(OLD).model_copy(update={"repeats": 1}), DISTURBED)
+    now = called(NOW).model_copy(update={"repeats": repeats})
+    assert bool(found(now, tmp_path)) is kept
 
 
 def with_cell(**update: object) -> RunRecord:
