@@ -17,6 +17,7 @@ from bench.__main__ import BENCHMARKS, main, parser
 from bench.measured import Measured, Timeline, spread
 from bench.options import Options, figure
 from runner.errors import UsageError
+from runner.measurement.outcome import Outcome
 from runner.measurement.records import LaunchRecord
 from runner.report.statistics import THRESHOLD, Difference
 from runner.store.run_directory import RunDirectory
@@ -181,6 +182,18 @@ def test_cells_that_are_not_in_both_runs_are_named(tmp_path: Path) -> None:
     said = aa_of(first, second)
     assert f"{SAMPLE[2].id}: outcome changed (ok → None)" in said
     assert said["two runs: cell pairs: launches a side"] == "2: 7"
+
+
+def test_a_cell_without_figures_on_either_side_is_no_pair(tmp_path: Path) -> None:
+    sides = stored_a(tmp_path), stored_a(tmp_path)
+    for path in sides:
+        shutil.rmtree(path / "cells" / SAMPLE[2].id)
+        directory = RunDirectory(results=tmp_path, path=path)
+        hang = run_samples.launch(SAMPLE[2], 1, outcome=Outcome.HANG_AT_STARTUP)
+        directory.write_launch(hang, {})
+    said = aa_of(*sides)
+    assert said["two runs: cell pairs: launches a side"] == "2: 7"
+    assert said["two runs: said to differ, threshold 2%"] == "0.00% (0 of 2) goal ≤ 1 % met"
 
 
 def test_a_launch_that_both_runs_have_is_pooled_once() -> None:
