@@ -147,14 +147,15 @@ def open_directory(ready: Ready, results: Path) -> RunDirectory:
 
 def reuse(directory: RunDirectory, results: Path, reporter: Reporter) -> frozenset[Made]:
     """Take over what earlier runs measured of exactly these cells; return which launches."""
-    earlier = reusable(directory.read_run(), results)
+    run = directory.read_run()
+    earlier = reusable(run, results)
     for launch in earlier.values():
         adopt(directory, launch)
     if earlier:
         runs = ", ".join(sorted({launch.run_id for launch in earlier.values()}))
         reporter.say(
-            f"{len(earlier)} launches measured before are used again (run {runs}); "
-            "`--fresh` measures all anew"
+            f"measured before, used again: {len(earlier)} of {len(run.cells) * run.launches} "
+            f"launches (run {runs}); `--fresh` measures all anew"
         )
     return frozenset(earlier)
 

@@ -103,7 +103,7 @@ def test_an_engine_that_stops_and_starts_again(tmp_path: Path, second_engine: Se
     second_engine.start()
     code, _, stderr = project.matrix("run", "--jobs", "1", DOCKER_HOST=second_engine.url)
     assert code == 0, stderr
-    assert f"{len(good)} launches measured before are used again" in stderr
+    assert f"used again: {len(good)} of " in stderr
     rows = project.rows()
     assert len(rows) == CELLS
     assert all(row["launches"] == LAUNCHES and not row["reason"] for row in rows)
@@ -151,13 +151,13 @@ def test_a_disk_that_fills_up(small_disk: Path) -> None:
     filler.unlink()
     code, _, stderr = project.matrix("run", "--jobs", "1")
     assert code == 0, stderr
-    assert f"{len(kept)} launches measured before are used again" in stderr
+    assert f"used again: {len(kept)} of " in stderr
 
 
 @pytest.mark.usefixtures("prepared")
 def test_a_clock_set_back(tmp_path: Path) -> None:
     """As if the clock had been years ahead when the first run was made."""
-    project = Project(tmp_path, MATRIX.replace("launches: 2", "launches: 1"))
+    project = Project(tmp_path, MATRIX.replace("launches: 3", "launches: 1"))
     assert project.matrix("run", "--select", "patch=none")[0] == 0
     latest = project.results / "latest"
     old = latest.resolve()
@@ -170,7 +170,7 @@ def test_a_clock_set_back(tmp_path: Path) -> None:
     latest.symlink_to(Path("tiny") / ahead.name)
     code, _, stderr = project.matrix("run")
     assert code == 0, stderr
-    assert "2 launches measured before are used again" in stderr
+    assert "used again: 1 of 2 launches" in stderr
     assert latest.resolve() != ahead
     assert len(project.rows()) == CELLS
 
@@ -178,7 +178,7 @@ def test_a_clock_set_back(tmp_path: Path) -> None:
 @pytest.mark.usefixtures("prepared")
 def test_a_run_whose_output_nobody_reads(tmp_path: Path) -> None:
     """`matrix run | head` and a terminal that went away end no run in the middle."""
-    project = Project(tmp_path, MATRIX.replace("launches: 2", "launches: 1"))
+    project = Project(tmp_path, MATRIX.replace("launches: 3", "launches: 1"))
     process = project.start("run", "--jobs", "1")
     assert process.stdout
     process.stdout.close()

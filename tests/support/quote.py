@@ -13,10 +13,11 @@ from __future__ import annotations
 
 import re
 import shlex
-import subprocess
-import sys
 from pathlib import Path
 
+from typer.testing import CliRunner
+
+from runner.cli import application
 from runner.store.records import RunRecord
 from runner.store.run_directory import open_run
 
@@ -47,10 +48,8 @@ def _table(command: list[str]) -> str:
     program, verb, path, *options = command
     if (program, verb) != ("matrix", "table"):
         raise ValueError(f"a document can quote `matrix table`, not {' '.join(command)}")
-    result = subprocess.run(
-        [sys.executable, "-m", "runner", verb, path, *options, "--format", "github"],
-        capture_output=True, text=True, check=True, cwd=ROOT,
-    )  # fmt: skip
+    arguments = [verb, str(ROOT / path), *options, "--format", "github"]
+    result = CliRunner().invoke(application, arguments, catch_exceptions=False)
     table = result.stdout.partition("\n\n")[0]
     run = open_run(ROOT / "results", str(ROOT / path)).read_run()
     return f"{table}\n\n*`{shlex.join(command)}`: {_origin(run)}.*"

@@ -102,16 +102,16 @@ def test_launches_are_pooled(run: RunDirectory) -> None:
 @pytest.mark.parametrize(
     ("name", "content"),
     [
-        (REQUESTS, b"no archive"),
-        (REQUESTS, request_file([10, 20])[:-12]),
-        (REQUESTS, gzip.compress(b"seconds\tctime\n1\t2\n")),
-        (REQUESTS, gzip.compress(f"{HEADING}\nWed\t17\n".encode())),
-        (REQUESTS, gzip.compress(HEADING.encode())),
-        (PERCENTILES, b""),
-        (PERCENTILES, b"Percentage served,Time in ms\n"),
-        (PERCENTILES, b"Percentage served,Time in ms\n0,soon\n"),
-        (PERCENTILES, b"Percentage served,Time in ms\n0,nan\n"),
-        (PERCENTILES, b"Percentage served,Time in ms\n0,-1\n"),
+        pytest.param(REQUESTS, b"no archive", id="no archive"),
+        pytest.param(REQUESTS, request_file([10, 20])[:-12], id="cut short"),
+        pytest.param(REQUESTS, gzip.compress(b"seconds\tctime\n1\t2\n"), id="other columns"),
+        pytest.param(REQUESTS, gzip.compress(f"{HEADING}\nWed\t17\n".encode()), id="no numbers"),
+        pytest.param(REQUESTS, gzip.compress(HEADING.encode()), id="no requests"),
+        pytest.param(PERCENTILES, b"", id="nothing"),
+        pytest.param(PERCENTILES, b"Percentage served,Time in ms\n", id="no percentiles"),
+        pytest.param(PERCENTILES, b"Percentage served,Time in ms\n0,soon\n", id="no times"),
+        pytest.param(PERCENTILES, b"Percentage served,Time in ms\n0,nan\n", id="no number"),
+        pytest.param(PERCENTILES, b"Percentage served,Time in ms\n0,-1\n", id="before the request"),
     ],
 )
 def test_a_damaged_file_is_named_with_the_remedy(
