@@ -97,7 +97,7 @@ def pods(client: docker.DockerClient, project: Project) -> Iterator[Any]:
 
 def test_a_run_stores_everything_and_prints_a_table(project: Project, pods: Any) -> None:
     project.file.write_text(TWO_SERVERS)
-    code, stdout, stderr = project.matrix("run")
+    code, stdout, stderr = project.matrix("run", "--launches", "2")
     assert code == 0, stderr
     assert "requests/s" in stdout
     assert "serialised" in stdout
@@ -106,12 +106,13 @@ def test_a_run_stores_everything_and_prints_a_table(project: Project, pods: Any)
     for row in rows.values():
         single = row["server"] == "werkzeug-single"
         assert row["outcome"] == ("serialised" if single else "ok"), row
-        assert row["launches"] == LAUNCHES
+        assert row["launches"] == 2
         assert row["verdict"] in {None, "too few launches"}
     run = project.results / "latest"
     assert str(run.readlink()).startswith("tiny/")
     record = json.loads((run / "run.json").read_text())
     assert record["finished_at"]
+    assert record["repeats"] == 0
     assert record["method"]["ab_first_request_alone"] in {True, False}
     assert record["method"]["ab_version"]
     assert all("--hash=sha256:" in e["lock"] for e in record["environments"].values())
@@ -169,13 +170,15 @@ def test_an_expectation_that_is_not_met_is_said_and_exits_1(tmp_path: Path) -> N
       - {cells: {patch: gevent}, outcome: ok, requests_per_second: "> 1, < 100000"}
 """
     project = Project(tmp_path, MATRIX + expect)
-    chosen = ("--launches", "1")
+    chosen = ("--launches", "1", "--repeats", "1")
     code, stdout, stderr = project.matrix("run", *chosen)
     assert code == 1
     assert "requests/s" in stdout  # the table is there all the same
     (line,) = [line for line in stderr.splitlines() if line.startswith("  ") and "expected" in line]
     assert "py3.11-none: expected hang-at-startup, saw ok" in line
     assert f"{project.file}:" in line
+    record = json.loads((project.results / "latest" / "run.json").read_text())
+    assert (record["launches"], record["repeats"]) == (1, 1)
     assert project.matrix("run", *chosen, "--select", "patch=gevent")[0] == 0
 
 
@@ -210,7 +213,7 @@ def wait_for(process: subprocess.Popen[str], wanted: str) -> str:
 )
 def test_interrupted(project: Project, pods: Any, number: signal.Signals, jobs: str) -> None:
     project.file.write_text(TWO_SERVERS)
-    process = project.start("run", "--jobs", jobs, "--launches", "2")
+    process = project.start("run", "--jobs", jobs, "--launches", "1")
     wait_for(process, A_RESULT)
     wait_for(process, "[")
     time.sleep(1)
@@ -224,11 +227,11 @@ def test_interrupted(project: Project, pods: Any, number: signal.Signals, jobs: 
     assert pods() == []
     assert {row["outcome"] for row in project.rows()} <= {"ok", "serialised", None}
     done = len(project.finished())
-    assert 0 < done < 8
-    code, _, stderr = project.matrix("run", "--jobs", jobs, "--launches", "2")
+    assert 0 < done < 2 * CELLS
+    code, _, stderr = project.matrix("run", "--jobs", jobs, "--launches", "1")
     assert code == 0
-    assert f"used again: {done} of 8 launches" in stderr
-    assert all(row["launches"] == 2 for row in project.rows())
+    assert f"used again: {done} of {2 * CELLS} launches" in stderr
+    assert all(row["launches"] == 1 for row in project.rows())
 
 
 def test_killed_at_random_moments(project: Project, pods: Any) -> None:

@@ -27,6 +27,11 @@ def test_requests_and_launches(one: Experiment) -> None:
     assert ids(changed) == ids(one)
 
 
+def test_what_the_file_says_of_launches_and_repeats(tmp_path: Path) -> None:
+    said = expanded(tmp_path, {"axes": {"python": ["3.11"]}, "launches": "7", "repeats": "0"})
+    assert (said.launches, said.repeats) == (7, 0)
+
+
 @pytest.mark.parametrize("repeats", [0, 9])
 def test_repeats(one: Experiment, repeats: int) -> None:
     assert one.repeats == 2
