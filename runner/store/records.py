@@ -134,7 +134,8 @@ class RunRecord(Record):
 
     `shard` is the part of the experiment that was run, `2/4`; None for the whole. `blocks` are the
     runs that a merged run was made of; its `host` and `engine` are the first one's, and what they
-    did not have in common is None.
+    did not have in common is None. `repeats` is how often a disturbed launch was made again at the
+    most: twice, where an older record does not say; of an imported run it says nothing.
     """
 
     schema_version: int = RUN_SCHEMA
