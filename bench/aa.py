@@ -17,6 +17,7 @@ from pathlib import Path
 
 from bench.measured import PROJECT_MATRIX, measured
 from bench.options import Options, figure
+from runner.commands.choice import Choice
 from runner.errors import UsageError
 from runner.measurement.outcome import Outcome
 from runner.measurement.records import LaunchRecord
@@ -32,7 +33,6 @@ from runner.report.statistics import (
 )
 from runner.store.records import RunRecord
 from runner.store.run_directory import RunDirectory, open_run
-from runner.workflow.choice import Choice
 
 TABLE, TABLES, SEED = 26, 40, 1
 ENOUGH_PAIRS = 200

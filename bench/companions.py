@@ -14,8 +14,8 @@ from pathlib import Path
 
 from bench.measured import PROJECT_MATRIX, measured
 from bench.options import Options, figure
+from runner.commands.choice import Choice
 from runner.report.speedup import rate_of
-from runner.workflow.choice import Choice
 
 LOWEST = 0.95
 #: Experiments of the matrix file, and of each the unpatched cells that talk to a companion.

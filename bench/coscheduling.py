@@ -16,8 +16,8 @@ from statistics import median
 from bench.measured import PROJECT_MATRIX, Measured, measured
 from bench.options import Options, figure
 from bench.overhead import ab_s
+from runner.commands.choice import Choice
 from runner.measurement.records import LaunchRecord
-from runner.workflow.choice import Choice
 
 EXPERIMENT = "sleep"
 REQUESTS = 400

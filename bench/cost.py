@@ -16,7 +16,11 @@ from pathlib import Path
 
 from bench.options import Options, figure
 from bench.simulated import SimulatedCell, load_reply
+from runner.commands import host
 from runner.engine.memory import MemoryEngine
+from runner.matrix.ceiling import AbOpening
+from runner.matrix.cell import Cell, Limits
+from runner.matrix.words import Server, Workload
 from runner.measurement import ab
 from runner.measurement.coschedule import Jobs
 from runner.measurement.launch import Job, LaunchResult
@@ -25,12 +29,8 @@ from runner.measurement.records import LaunchRecord, Resources
 from runner.measurement.rounds import Method, measure
 from runner.report.render import render
 from runner.report.rows import collate
-from runner.spec.ceiling import AbOpening
-from runner.spec.cell import Cell, Limits
-from runner.spec.words import Server, Workload
 from runner.store import records
 from runner.store.run_directory import RunDirectory
-from runner.workflow import host
 
 CELLS, LAUNCHES_PER_CELL = 1_000, 5
 LONG_RUN, WARM = 500, 100

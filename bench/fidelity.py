@@ -15,10 +15,10 @@ from statistics import median
 
 from bench.measured import matrix_file, measured
 from bench.options import Options, figure
+from runner.commands.by_hand import commands
+from runner.commands.choice import Choice
 from runner.errors import EngineError
 from runner.store.records import RunRecord
-from runner.workflow.by_hand import commands
-from runner.workflow.choice import Choice
 
 PAIRS, SECONDS, CONCURRENCY, REQUESTS = 3, 2.0, 100, 500
 LOWEST, HIGHEST = 0.995, 1.005

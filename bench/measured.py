@@ -11,14 +11,14 @@ from pathlib import Path
 from rich.console import Console
 
 from bench.options import REPOSITORY
+from runner.commands.choice import Choice, expand
+from runner.commands.run import Ready, RunOptions, make_ready, measure_all, open_directory
 from runner.engine.connection import connect
 from runner.engine.protocol import Engine
+from runner.matrix.cell import Cell
 from runner.measurement.records import LaunchRecord
 from runner.progress import PlainReporter
-from runner.spec.cell import Cell
 from runner.store.run_directory import RunDirectory
-from runner.workflow.choice import Choice, expand
-from runner.workflow.run import Ready, RunOptions, make_ready, measure_all, open_directory
 
 #: One environment and one cell: what a benchmark of single launches needs.
 MATRIX = """\

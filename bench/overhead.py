@@ -16,9 +16,9 @@ from statistics import median
 
 from bench.measured import Measured, matrix_file, measured
 from bench.options import Options, figure
+from runner.commands.choice import Choice
 from runner.measurement.load import LONE_REPEATS
 from runner.measurement.records import LaunchRecord
-from runner.workflow.choice import Choice
 
 LAUNCHES, SECONDS, CONCURRENCY, REQUESTS = 12, 0.01, 10, 200
 #: The first verified request, its repeats, and the burst, whose requests go together.

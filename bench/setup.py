@@ -27,17 +27,17 @@ import docker
 
 from bench.measured import PROJECT_MATRIX, spread
 from bench.options import REPOSITORY, Options, figure
+from runner.build.base import PYTHON_PACKAGES, SUITES, ensure_suite
+from runner.build.build import SERVER_PROGRAM
+from runner.build.labels import KIND_LABEL
+from runner.build.lock import Lock
+from runner.build.prepare import prepare
+from runner.commands.choice import Choice, expand
+from runner.commands.locking import CACHE, LockedCells, lock
 from runner.engine.connection import CALL_TIMEOUT_S
 from runner.engine.docker_engine import DockerEngine
-from runner.environments.base import PYTHON_PACKAGES, SUITES, ensure_suite
-from runner.environments.build import SERVER_PROGRAM
-from runner.environments.labels import KIND_LABEL
-from runner.environments.lock import Lock
-from runner.environments.prepare import prepare
 from runner.errors import EngineError
-from runner.spec.cell import Base, Experiment
-from runner.workflow.choice import Choice, expand
-from runner.workflow.locking import CACHE, LockedCells, lock
+from runner.matrix.cell import Base, Experiment
 
 EXPERIMENT = "sleep"
 GOAL_RATIO, GOAL_WARM_S = 10.0, 2.0

@@ -11,6 +11,16 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from runner.commands import clean as clean_up
+from runner.commands import doctor as examine
+from runner.commands import export as exporting
+from runner.commands import import_ab as importing
+from runner.commands import merge as merging
+from runner.commands import plan as planning
+from runner.commands import read
+from runner.commands import run as running
+from runner.commands import shard as sharding
+from runner.commands.choice import Choice
 from runner.errors import (
     EngineError,
     ExpectationError,
@@ -24,16 +34,6 @@ from runner.measurement.coschedule import LARGEST_WAVE
 from runner.progress import reporter
 from runner.report.formats import Format
 from runner.report.statistics import THRESHOLD
-from runner.workflow import clean as clean_up
-from runner.workflow import doctor as examine
-from runner.workflow import export as exporting
-from runner.workflow import import_ab as importing
-from runner.workflow import merge as merging
-from runner.workflow import plan as planning
-from runner.workflow import read
-from runner.workflow import run as running
-from runner.workflow import shard as sharding
-from runner.workflow.choice import Choice
 
 INTERRUPTED = 130
 FAILED = 3
@@ -277,7 +277,7 @@ def publish(
 ) -> None:
     """Write runs as a page, README, tables, charts and evidence below `results/published`."""
     # What draws charts takes a third of a second to import, which no other command should pay.
-    from runner.workflow import publish as publishing  # noqa: PLC0415
+    from runner.commands import publish as publishing  # noqa: PLC0415
 
     _print(publishing.publish(results, runs or (), name))
 

@@ -12,7 +12,7 @@ from typing import Self
 from runner.engine.ownership import POD_LABEL, owner_labels
 from runner.engine.protocol import ContainerSpec, ContainerState, Engine, ExecResult
 from runner.errors import EngineError
-from runner.spec.cell import Limits
+from runner.matrix.cell import Limits
 
 LOADGEN_USER = "7000:7000"
 SERVER_USER = "7001:7001"

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from runner.engine.pod import CompanionPlan, Pod
 from runner.errors import EngineError
+from runner.matrix import catalogue
 from runner.measurement import verdict
 from runner.measurement.clock import Clock
-from runner.spec import catalogue
 
 #: What a companion prints when it answers, and how often it is looked for, in seconds.
 READY = "companion ready"

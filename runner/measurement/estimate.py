@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from runner.matrix.ceiling import AbOpening
+from runner.matrix.cell import Cell, Limits
+from runner.matrix.loads import shortest_load_s
 from runner.measurement.coschedule import Jobs
 from runner.measurement.load import LONE_REPEATS, SERIALISED_SHARE, SHORT_REQUEST_S, burst_size
-from runner.spec.ceiling import AbOpening
-from runner.spec.cell import Cell, Limits
-from runner.spec.loads import shortest_load_s
 
 #: Pod up, server ready, counters read, pod gone: seconds, measured on two cores; and what a
 #: companion adds. Forty pods with an upstream each were up in 50 s, two at a time.

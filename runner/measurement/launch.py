@@ -10,6 +10,9 @@ from typing import TypeVar
 from runner.engine.pod import COMPANION_UID, DISK, SERVER_UID, Pod, PodPlan
 from runner.engine.protocol import Engine
 from runner.errors import EngineError
+from runner.matrix.ceiling import AbOpening
+from runner.matrix.cell import Cell, Limits
+from runner.matrix.loads import ceiling_of
 from runner.measurement import ab, agent, companion, evidence, usage, verdict
 from runner.measurement.agent import CheckReply, LoadReply, ReadyReply, Refusal
 from runner.measurement.clock import Clock
@@ -28,9 +31,6 @@ from runner.measurement.load import (
 from runner.measurement.outcome import Outcome
 from runner.measurement.records import AbFigures, LaunchRecord, Resources
 from runner.measurement.sockets import in_words
-from runner.spec.ceiling import AbOpening
-from runner.spec.cell import Cell, Limits
-from runner.spec.loads import ceiling_of
 
 #: CPU time `ab` needs for one request, in seconds: 79 ms for 1,000 requests at `-c 100`.
 AB_CPU_S_PER_REQUEST = 8e-5

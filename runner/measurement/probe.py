@@ -12,7 +12,7 @@ from runner.engine.ownership import owner_labels
 from runner.engine.pod import loadgen_spec
 from runner.engine.protocol import Engine
 from runner.errors import EngineError
-from runner.spec.ceiling import AbOpening
+from runner.matrix.ceiling import AbOpening
 
 PROBE_TIMEOUT_S = 30.0
 

@@ -6,13 +6,13 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from runner.engine.protocol import Engine
+from runner.matrix.ceiling import AbOpening
+from runner.matrix.cell import Cell, Limits
 from runner.measurement.clock import Clock
 from runner.measurement.coschedule import Jobs
 from runner.measurement.disturbance import worth_repeating
 from runner.measurement.launch import Job, Launch, LaunchResult
 from runner.measurement.schedule import rounds, run_wave
-from runner.spec.ceiling import AbOpening
-from runner.spec.cell import Cell, Limits
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -13,9 +13,9 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Self
 
+from runner.matrix.cell import Cell
 from runner.measurement.clock import Clock
 from runner.measurement.launch import Launch, LaunchResult
-from runner.spec.cell import Cell
 
 #: How many pods are removed at a time: that is CPU work of the engine.
 ENGINE_WORKERS = 2

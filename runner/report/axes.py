@@ -8,7 +8,7 @@ from typing import Final
 
 from packaging.version import InvalidVersion, Version
 
-from runner.spec import catalogue
+from runner.matrix import catalogue
 from runner.store.records import RunRecord
 
 Value = str | int | float | None

@@ -6,13 +6,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from runner.errors import UsageError
+from runner.matrix.ceiling import AbOpening, shortest_time_s
+from runner.matrix.said import SETTINGS, cell_id
+from runner.matrix.words import server
 from runner.measurement.ab import WholeReport
 from runner.measurement.outcome import Outcome
 from runner.measurement.records import LaunchRecord
 from runner.measurement.verdict import flaw
-from runner.spec.ceiling import AbOpening, shortest_time_s
-from runner.spec.said import SETTINGS, cell_id
-from runner.spec.words import server
 from runner.store.records import CellRecord, Method, RunRecord
 
 

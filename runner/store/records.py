@@ -7,9 +7,9 @@ from typing import Final
 from pydantic import Field
 
 from runner.engine.protocol import EngineInfo
+from runner.matrix.cell import Limits
 from runner.measurement.outcome import Outcome
 from runner.measurement.records import Record
-from runner.spec.cell import Limits
 
 #: The newest layout of run.json that this program knows.
 RUN_SCHEMA: Final = 2
@@ -79,7 +79,7 @@ class CompanionRecord(Record):
 
 
 class ExpectationRecord(Record):
-    """What the matrix file says is known of some cells; see `runner.spec.cell.Expectation`."""
+    """What the matrix file says is known of some cells; see `runner.matrix.cell.Expectation`."""
 
     cells: dict[str, str]
     outcomes: tuple[str, ...] = ()

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, sync_playwright
 
+from runner.commands.publish import publish
 from runner.provision import ensure_tool
-from runner.workflow.publish import publish
 from tests.support.published import every_outcome, stored
 
 FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking"]

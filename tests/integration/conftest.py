@@ -9,15 +9,15 @@ from pathlib import Path
 import docker
 import pytest
 
+from runner.build.lock import Lock, lock_all, platform_of
+from runner.build.prepare import Prepared, prepare
 from runner.engine.connection import connect
 from runner.engine.docker_engine import DockerEngine
-from runner.environments.lock import Lock, lock_all, platform_of
-from runner.environments.prepare import Prepared, prepare
+from runner.matrix.ceiling import AbOpening
+from runner.matrix.cell import Base, Cell, Limits, Requirement
+from runner.matrix.words import Server, Workload
 from runner.measurement.clock import SystemClock
 from runner.measurement.launch import Job, Launch, LaunchResult
-from runner.spec.ceiling import AbOpening
-from runner.spec.cell import Base, Cell, Limits, Requirement
-from runner.spec.words import Server, Workload
 
 CACHE = Path(".cache")
 LIMITS = Limits(startup_s=3, load_s=6, memory_bytes=128 * 1024 * 1024, pids=256)

@@ -12,7 +12,7 @@ from pathlib import Path
 import docker
 import pytest
 
-from runner.environments.prepare import Prepared
+from runner.build.prepare import Prepared
 from tests.integration.test_run import A_RESULT, CELLS, LAUNCHES, MATRIX, Project, wait_for
 
 pytestmark = pytest.mark.engine

@@ -12,15 +12,15 @@ from pathlib import Path
 import docker
 import pytest
 
+from runner.build.base import ensure_base
+from runner.build.build import ensure_environment
+from runner.build.labels import KEY_LABEL
+from runner.build.lock import Lock, Unavailable, resolve
+from runner.build.prepare import Prepared, prepare
+from runner.build.site_packages import install
 from runner.engine.docker_engine import DockerEngine
-from runner.environments.base import ensure_base
-from runner.environments.build import ensure_environment
-from runner.environments.labels import KEY_LABEL
-from runner.environments.lock import Lock, Unavailable, resolve
-from runner.environments.prepare import Prepared, prepare
-from runner.environments.site_packages import install
 from runner.errors import EngineError
-from runner.spec.cell import Base, EnvironmentRequest, Requirement
+from runner.matrix.cell import Base, EnvironmentRequest, Requirement
 from tests.integration.conftest import CACHE, CELLS, a_cell
 
 pytestmark = pytest.mark.engine
@@ -109,7 +109,7 @@ def test_a_failing_build_stops_nobody_else(
         return real(self, context, reference, labels)
 
     monkeypatch.setattr(DockerEngine, "build", build)
-    monkeypatch.setattr("runner.environments.build.SERVER_DOCKERFILE", "FROM {base}\n# {user}\n")
+    monkeypatch.setattr("runner.build.build.SERVER_DOCKERFILE", "FROM {base}\n# {user}\n")
     made = prepare(
         engine,
         [good, bad],

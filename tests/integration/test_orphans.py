@@ -8,10 +8,10 @@ import sys
 import docker
 import pytest
 
+from runner.build.prepare import Prepared
 from runner.engine import ownership
 from runner.engine.docker_engine import DockerEngine
 from runner.engine.pod import loadgen_spec
-from runner.environments.prepare import Prepared
 
 pytestmark = pytest.mark.engine
 

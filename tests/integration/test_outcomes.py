@@ -10,9 +10,9 @@ from dataclasses import replace
 import docker
 import pytest
 
+from runner.matrix.words import Server
 from runner.measurement.launch import LaunchResult
 from runner.measurement.outcome import Outcome
-from runner.spec.words import Server
 from tests.integration.conftest import LIMITS, Maker, a_cell
 
 pytestmark = pytest.mark.engine

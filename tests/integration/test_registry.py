@@ -11,11 +11,11 @@ from pathlib import Path
 import docker
 import pytest
 
+from runner.build.base import NoBaseError, ensure_base, resolve_kind
+from runner.build.prepare import Prepared
 from runner.engine.docker_engine import DockerEngine
-from runner.environments.base import NoBaseError, ensure_base, resolve_kind
-from runner.environments.prepare import Prepared
+from runner.matrix.cell import Base
 from runner.provision import ensure_tool
-from runner.spec.cell import Base
 from tests.integration.test_run import MATRIX, Project
 
 pytestmark = pytest.mark.engine

@@ -9,15 +9,15 @@ from pathlib import Path
 import docker
 import pytest
 
+from runner.build.prepare import Prepared, prepare
+from runner.commands.locking import lock
 from runner.engine.docker_engine import DockerEngine
-from runner.environments.prepare import Prepared, prepare
+from runner.matrix.ceiling import AbOpening
+from runner.matrix.cell import Base, Cell, Limits
+from runner.matrix.matrix_file import load
 from runner.measurement.clock import SystemClock
 from runner.measurement.launch import Job, Launch, LaunchResult
 from runner.measurement.outcome import Outcome
-from runner.spec.ceiling import AbOpening
-from runner.spec.cell import Base, Cell, Limits
-from runner.spec.matrix_file import load
-from runner.workflow.locking import lock
 from tests.integration.conftest import CACHE
 
 pytestmark = pytest.mark.engine

@@ -10,10 +10,10 @@ from typing import Any
 
 from runner.engine.memory import MemoryEngine
 from runner.engine.protocol import ContainerSpec, ContainerState, ExecResult
+from runner.matrix.ceiling import AbOpening
+from runner.matrix.cell import Cell, Limits, Requirement
+from runner.matrix.words import Server, Workload
 from runner.measurement.launch import Job
-from runner.spec.ceiling import AbOpening
-from runner.spec.cell import Cell, Limits, Requirement
-from runner.spec.words import Server, Workload
 
 SNAPSHOT = {
     "cpu_s": 0.0,

@@ -264,7 +264,7 @@ def test_an_error_of_the_system_without_a_path(
     def fail(*_: object, **__: object) -> None:
         raise OSError("too much")
 
-    monkeypatch.setattr("runner.workflow.read.table", fail)
+    monkeypatch.setattr("runner.commands.read.table", fail)
     assert_error(matrix("table"), "the system refused: too much", "disk")
 
 
@@ -365,7 +365,7 @@ def test_an_index_that_hangs(matrix: Matrix, monkeypatch: pytest.MonkeyPatch) ->
         port = server.getsockname()[1]
         monkeypatch.setenv("UV_DEFAULT_INDEX", f"http://127.0.0.1:{port}/simple")
         monkeypatch.setenv("UV_NO_CACHE", "1")
-        monkeypatch.setattr("runner.environments.lock.TIMEOUT_S", 1)
+        monkeypatch.setattr("runner.build.lock.TIMEOUT_S", 1)
         assert_error(matrix("plan"), "did not answer within 1 s", code=3)
 
 

@@ -13,8 +13,8 @@ import typer
 import yaml
 
 from runner.cli import application
-from runner.spec.matrix_file import load
-from runner.workflow.shard import shard
+from runner.commands.shard import shard
+from runner.matrix.matrix_file import load
 
 ROOT = Path(__file__).parents[2]
 WORKFLOW = yaml.safe_load((ROOT / ".github/workflows/matrix.yml").read_text(encoding="utf-8"))

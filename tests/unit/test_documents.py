@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from runner.environments.base import SUITES
+from runner.build.base import SUITES
+from runner.matrix import catalogue
+from runner.matrix.matrix_file import load
 from runner.measurement.outcome import Outcome
 from runner.report.columns import FIGURES, LAUNCHES, OVERFLOWS, RETRANSMITS, VERDICT
 from runner.report.statistics import Difference
-from runner.spec import catalogue
-from runner.spec.matrix_file import load
 
 README = Path("README.md").read_text(encoding="utf-8")
 

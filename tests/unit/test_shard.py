@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from runner.commands.shard import Shard, part, shard
+from runner.matrix.cell import Cell, Experiment
+from runner.matrix.matrix_file import load
 from runner.measurement import estimate
-from runner.spec.cell import Cell, Experiment
-from runner.spec.matrix_file import load
-from runner.workflow.shard import Shard, part, shard
-from tests.unit.spec.matrices import REPOSITORY, expanded
+from tests.unit.matrix.matrices import REPOSITORY, expanded
 
 FILE = load(REPOSITORY / "matrix.yaml")
 EXPERIMENTS = [FILE.experiment(name) for name in FILE.names]

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from runner.environments.build import AGENT
+from runner.build.build import AGENT
 from tests.unit.images.test_server_program import module
 
 

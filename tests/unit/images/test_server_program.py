@@ -12,10 +12,10 @@ from types import ModuleType
 
 import pytest
 
+from runner.build.build import AGENT, SERVER_PROGRAM, server_environment
 from runner.engine.pod import SERVER_UID, SERVER_USER
-from runner.environments.build import AGENT, SERVER_PROGRAM, server_environment
+from runner.matrix import catalogue
 from runner.measurement import agent, evidence, verdict
-from runner.spec import catalogue
 from tests.support.simulated import a_cell
 
 FILES = sorted(SERVER_PROGRAM.rglob("*.py"))

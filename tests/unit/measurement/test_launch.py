@@ -10,9 +10,9 @@ import pytest
 from runner.engine.memory import MemoryEngine
 from runner.engine.protocol import ContainerSpec, ExecResult
 from runner.errors import EngineError
+from runner.matrix.cell import Limits
 from runner.measurement.launch import Launch, LaunchResult
 from runner.measurement.outcome import Outcome
-from runner.spec.cell import Limits
 from tests.support.simulated import SimulatedPods, VirtualClock, a_cell, a_job, dead
 
 Answer = dict[str, Any]

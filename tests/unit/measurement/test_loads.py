@@ -4,13 +4,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from runner.matrix.ceiling import AbOpening, ceiling_rps, shortest_time_s
+from runner.matrix.cell import Limits
 from runner.measurement import ab, load
 from runner.measurement.coschedule import Jobs
 from runner.measurement.disturbance import disturbance
 from runner.measurement.estimate import launch_s, run_s
 from runner.measurement.records import Resources
-from runner.spec.ceiling import AbOpening, ceiling_rps, shortest_time_s
-from runner.spec.cell import Limits
 from tests.support.simulated import REPORT, a_cell
 
 ALONE, TOGETHER = AbOpening.FIRST_ALONE, AbOpening.TOGETHER

@@ -11,6 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from runner.commands import read
+from runner.commands.import_ab import import_ab
+from runner.commands.publish import checked_name, publish
 from runner.errors import UsageError
 from runner.publish import write as writing
 from runner.publish.files import LONGEST_BYTES, shortened
@@ -20,9 +23,6 @@ from runner.publish.summary import environment, facts
 from runner.store.imported import Told
 from runner.store.records import Block
 from runner.store.run_directory import RunDirectory, open_run
-from runner.workflow import read
-from runner.workflow.import_ab import import_ab
-from runner.workflow.publish import checked_name, publish
 from tests.support.published import NASTY, every_outcome, stored
 
 pytestmark = pytest.mark.usefixtures("plain_charts")

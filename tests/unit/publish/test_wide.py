@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from runner.commands.publish import publish
 from runner.publish import detail, page
-from runner.workflow.publish import publish
 from tests.support.published import stored, wide
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from runner import cli
+from runner.matrix import catalogue
 from runner.measurement.outcome import Outcome
 from runner.measurement.records import LaunchRecord
 from runner.report.compare import Change, RunComparison, compare
@@ -15,7 +16,6 @@ from runner.report.compare_text import text
 from runner.report.pairing import paired
 from runner.report.statistics import Difference
 from runner.report.text import workload_text
-from runner.spec import catalogue
 from runner.store.records import CellRecord, CompanionRecord, RunRecord
 from runner.store.run_directory import RunDirectory
 from tests.unit.store.run_samples import cell, cell_with_workload, launch, run_record, unavailable

@@ -2,12 +2,12 @@ from __future__ import annotations
 
 import pytest
 
+from runner.matrix.catalogue import patches
 from runner.measurement.outcome import Outcome
 from runner.measurement.records import LaunchRecord
 from runner.report.render import render
 from runner.report.row import KEYS, Row
 from runner.report.rows import SEVERITY, collate
-from runner.spec.catalogue import patches
 from runner.store.records import CellRecord, RunRecord
 from tests.unit.store.run_samples import (
     AXES,

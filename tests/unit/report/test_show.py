@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 
 from runner.errors import UsageError
+from runner.matrix import catalogue
 from runner.measurement.outcome import Outcome
 from runner.measurement.records import Resources
 from runner.report.show import show
 from runner.report.text import workload_text
-from runner.spec import catalogue
 from runner.store.records import RunRecord
 from runner.store.run_directory import RunDirectory
 from tests.unit.store.run_samples import RESOURCES, cell_with_workload, launch, run_record

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from runner.commands.locking import LockedCells
+from runner.commands.record import _cell
 from runner.engine.protocol import EngineInfo
+from runner.matrix.cell import Cell, Experiment, Limits
+from runner.matrix.words import Server, workload
 from runner.measurement.outcome import Outcome
 from runner.measurement.records import AbFigures, LaunchRecord, Resources
-from runner.spec.cell import Cell, Experiment, Limits
-from runner.spec.words import Server, workload
 from runner.store.records import (
     BaseImage,
     CellRecord,
@@ -18,8 +20,6 @@ from runner.store.records import (
     RunRecord,
     UnavailableCell,
 )
-from runner.workflow.locking import LockedCells
-from runner.workflow.record import _cell
 
 AXES = ("python", "gevent", "grpcio", "patch")
 LOCK = "flask==3.1.2 \\\n    --hash=sha256:00ff\n"

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from runner.matrix.cell import Limits
 from runner.measurement.outcome import Outcome
 from runner.measurement.records import LaunchRecord
-from runner.spec.cell import Limits
 from runner.store.records import Block, CompanionRecord, RunRecord
 from runner.store.reuse import adopt, reusable
 from runner.store.run_directory import RunDirectory

@@ -1,0 +1,84 @@
+"""`matrix import-ab`: reports of `ab` made elsewhere, as a run like any other."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TypeVar
+
+from runner.commands.record import now
+from runner.errors import UsageError
+from runner.matrix.matrix_file import name_problem
+from runner.matrix.said import split_said
+from runner.matrix.scalars import seconds as seconds_of
+from runner.matrix.words import workload_name
+from runner.measurement.ab import AbReportError, parse_whole
+from runner.report.render import render, write_tables
+from runner.store.imported import Report, Told, imported
+from runner.store.results import check_results
+from runner.store.run_directory import RunDirectory
+
+T = TypeVar("T")
+
+#: No report of `ab` comes near it; what is larger is something else.
+LARGEST_REPORT = 2**20
+
+
+def import_ab(results: Path, name: str, files: Sequence[str], told: Told) -> str:
+    """Store the reports as a run of an experiment of that name; return its table.
+
+    All of them are read before anything is written. Raises `UsageError`.
+    """
+    if problem := name_problem(name):
+        raise UsageError(problem)
+    reports = [_read(argument) for argument in files]
+    made = imported(name, reports, told, now=now(), command=sys.argv)
+    check_results(results)
+    directory = RunDirectory.create(results, name, datetime.now(UTC))
+    directory.write_whole(
+        made.run, ((record, {"ab.txt": report.text}) for record, report in made.launches)
+    )
+    rows = write_tables(directory)
+    return render(rows, directory.read_run(), format="plain").rstrip("\n")
+
+
+def told_of(workload: str | None, seconds: str | None, notes: Sequence[str]) -> Told:
+    """The options that hold for all reports; `UsageError` says which of them is none."""
+    return Told(
+        workload=_option("--workload", workload_name, workload),
+        seconds=_option("--seconds", seconds_of, seconds),
+        notes=tuple(notes),
+    )
+
+
+def _option(flag: str, convert: Callable[[str], T], text: str | None) -> T | None:
+    try:
+        return None if text is None else convert(text)
+    except ValueError as error:
+        raise UsageError(f"{flag}: {error}") from None
+
+
+def _read(argument: str) -> Report:
+    said, file = split_said(argument)
+    path = Path(file)
+    try:
+        content = path.read_bytes()
+        if len(content) > LARGEST_REPORT:
+            raise UsageError(f"{file}: no report of ab: {len(content) >> 20} MiB")
+        whole = parse_whole(content.decode("utf-8-sig").replace("\r\n", "\n"))
+    except FileNotFoundError:
+        raise UsageError(
+            f"{file}: no such file; write FILE, or AXIS=VALUE,AXIS=VALUE:FILE to say what is known "
+            "of its cell"
+        ) from None
+    except OSError as error:
+        raise UsageError(f"{file}: cannot be read ({error.strerror})") from None
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{file}: not UTF-8 (byte {error.start}); save it as UTF-8") from None
+    except AbReportError as error:
+        raise UsageError(
+            f"{file}: no whole report of ab 2.3: {error}; give what `ab` printed, to its end"
+        ) from None
+    return Report(source=argument, name=path.stem, said=said, whole=whole, text=content)

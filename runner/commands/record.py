@@ -1,0 +1,136 @@
+"""What `run.json` holds of a run."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from runner.build.build import Image
+from runner.build.prepare import Prepared
+from runner.commands import host
+from runner.commands.locking import LockedCells
+from runner.commands.shard import Shard
+from runner.engine.protocol import EngineInfo
+from runner.matrix.ceiling import AbOpening
+from runner.matrix.cell import Cell, Experiment
+from runner.measurement.outcome import Outcome
+from runner.measurement.probe import AbFacts
+from runner.store.records import (
+    BaseImage,
+    CellRecord,
+    CompanionRecord,
+    EnvironmentRecord,
+    ExpectationRecord,
+    Method,
+    RunRecord,
+    UnavailableCell,
+)
+
+#: Raised whenever figures made before are no longer comparable with those made now.
+METHOD_VERSION = 4
+
+
+def now() -> str:
+    """The moment, as records hold it."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def run_record(
+    run_id: str,
+    experiment: Experiment,
+    locked: LockedCells,
+    prepared: Prepared,
+    *,
+    engine: EngineInfo,
+    ab: AbFacts,
+    jobs: int | None,
+    seed: int,
+    shard: Shard | None,
+) -> RunRecord:
+    """All that decides what the run's figures mean."""
+    unavailable = [
+        UnavailableCell(**_cell(c, experiment, locked), outcome=Outcome.UNAVAILABLE, reason=why)
+        for c, why in {**locked.unavailable, **prepared.unavailable}.items()
+    ]
+    unavailable += [
+        UnavailableCell(**_cell(c, experiment, locked), outcome=Outcome.BUILD_FAILED, reason=why)
+        for c, why in prepared.failed.items()
+    ]
+    return RunRecord(
+        run_id=run_id,
+        experiment=experiment.name,
+        started_at=now(),
+        command=tuple(sys.argv),
+        host=host.describe(),
+        engine=engine,
+        method=Method(
+            version=METHOD_VERSION,
+            ab_version=ab.version,
+            loadgen_image=prepared.loadgen.image_id,
+            ab_first_request_alone=ab.opening is AbOpening.FIRST_ALONE,
+        ),
+        axes=experiment.axes,
+        baseline=dict(experiment.baseline),
+        limits=experiment.limits,
+        launches=experiment.launches,
+        repeats=experiment.repeats,
+        jobs=jobs or 0,
+        seed=seed,
+        shard=str(shard) if shard else None,
+        cells=tuple(
+            CellRecord(**_cell(cell, experiment, locked, image))
+            for cell, image in prepared.cells.items()
+        ),
+        environments=_environments(locked, prepared),
+        unavailable=tuple(unavailable),
+        companions={
+            name: CompanionRecord(image_id=image.image_id, versions=dict(image.versions))
+            for name, image in prepared.companions.items()
+        },
+        expect=tuple(
+            ExpectationRecord(
+                cells=dict(e.cells), outcomes=e.outcomes, bounds=e.bounds, place=e.place
+            )
+            for e in experiment.expect
+        ),
+        left_out=dict(experiment.left_out),
+    )
+
+
+def _cell(
+    cell: Cell, experiment: Experiment, locked: LockedCells, image: Image | None = None
+) -> dict[str, Any]:
+    lock = locked.locks.get(cell.environment)
+    return {
+        "id": cell.id,
+        "python": cell.python,
+        "patch": cell.patch,
+        "order": cell.order,
+        "server": str(cell.server),
+        "workload": cell.workload.name,
+        "workload_seconds": cell.workload.service_s,
+        "workload_parameters": dict(cell.workload.parameters),
+        "companion": cell.workload.kind.companion,
+        "concurrency": cell.concurrency,
+        "requests": cell.requests,
+        "packages": {r.name: r.label for r in cell.requirements},
+        "axes": {axis: cell.axis(axis) for axis in experiment.axes},
+        "environment": lock.key if lock else None,
+        "image": image.image_id if image else None,
+    }
+
+
+def _environments(locked: LockedCells, prepared: Prepared) -> Mapping[str, EnvironmentRecord]:
+    records = {}
+    for request, image in prepared.environments.items():
+        lock, base = locked.locks[request], prepared.bases[request.python]
+        records[lock.key] = EnvironmentRecord(
+            python=request.python,
+            lock=lock.text,
+            lock_digest=lock.digest,
+            base=BaseImage(origin=base.origin, reference=base.reference, digest=base.image_id),
+            image_id=image.image_id,
+        )
+    return records

@@ -1,0 +1,228 @@
+"""`matrix run`: expand → select → lock → build → measure → collate."""
+
+from __future__ import annotations
+
+import contextlib
+import secrets
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from runner.build.prepare import Prepared, prepare
+from runner.commands.choice import Choice, expand, no_cells
+from runner.commands.engine import usable_engine
+from runner.commands.locking import CACHE, LockedCells, lock
+from runner.commands.record import now, run_record
+from runner.commands.shard import Shard
+from runner.engine.ownership import remove_run
+from runner.engine.protocol import Engine
+from runner.errors import InterruptedRunError
+from runner.matrix.cell import Experiment
+from runner.measurement import estimate
+from runner.measurement.clock import SystemClock
+from runner.measurement.coschedule import Jobs
+from runner.measurement.launch import Job, LaunchResult
+from runner.measurement.probe import AbFacts, ab_facts
+from runner.measurement.rounds import Method, measure
+from runner.progress import Reporter
+from runner.provision import ensure_tool
+from runner.report.expected import Checked, check
+from runner.report.render import render, write_tables
+from runner.report.rows import collate
+from runner.store.results import check_results
+from runner.store.reuse import adopt, reusable
+from runner.store.run_directory import RunDirectory
+from runner.store.run_lock import only_run
+
+#: A launch by its cell's id and its number.
+Made = tuple[str, int]
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunOptions:
+    """What `run` takes besides its choice of cells. `jobs` None is `auto`."""
+
+    results: Path
+    jobs: int | None = None
+    install: bool = False
+    fresh: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ready:
+    """Everything that the measuring needs, made before it begins."""
+
+    engine: Engine
+    experiment: Experiment
+    locked: LockedCells
+    prepared: Prepared
+    ab: AbFacts
+    jobs: Jobs
+    seed: int
+    shard: Shard | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunResult:
+    """What a run shows in the end: its table, and what was expected and is not so."""
+
+    table: str
+    unmet: tuple[Checked, ...] = ()
+
+
+def run(choice: Choice, options: RunOptions, reporter: Reporter) -> RunResult:
+    """Measure an experiment, return its table; interrupted, `InterruptedRunError` carries it."""
+    experiment = expand(choice)
+    if not experiment.cells:
+        return RunResult(table=no_cells(experiment, choice.shard))
+    check_results(options.results)
+    engine = usable_engine(reporter.say, install=options.install)
+    with contextlib.closing(engine), only_run(options.results):
+        ready = make_ready(engine, experiment, choice, options, reporter)
+        directory = open_directory(ready, options.results)
+        with _table_of_what_exists(directory):
+            done = frozenset() if options.fresh else reuse(directory, options.results, reporter)
+            measure_all(ready, directory, done, reporter)
+    finish(directory)
+    return RunResult(table=table_of(directory), unmet=unmet(directory))
+
+
+def make_ready(
+    engine: Engine,
+    experiment: Experiment,
+    choice: Choice,
+    options: RunOptions,
+    reporter: Reporter,
+) -> Ready:
+    """Lock, bootstrap, install, build, and look at how `ab` begins."""
+    info = engine.info()
+    locked = lock(
+        experiment,
+        choice.select,
+        architecture=info.architecture,
+        fresh=options.fresh,
+        may_be_none=choice.shard is not None,
+    )
+    if options.install and experiment.base.kind != "registry":
+        ensure_tool("mmdebstrap", "mmdebstrap", reporter.say)
+    prepared = prepare(
+        engine,
+        locked.cells,
+        locked.locks,
+        experiment=experiment.name,
+        base=experiment.base,
+        cache=CACHE,
+        say=reporter.say,
+    )
+    return Ready(
+        engine=engine,
+        experiment=experiment,
+        locked=locked,
+        prepared=prepared,
+        ab=ab_facts(engine, prepared.loadgen.reference),
+        jobs=Jobs(limit=options.jobs, cpus=info.cpus),
+        seed=secrets.randbits(32),
+        shard=choice.shard,
+    )
+
+
+def open_directory(ready: Ready, results: Path) -> RunDirectory:
+    """Make the run's directory and store what is known before the first launch."""
+    directory = RunDirectory.create(results, ready.experiment.name, datetime.now(UTC))
+    record = run_record(
+        directory.run_id,
+        ready.experiment,
+        ready.locked,
+        ready.prepared,
+        engine=ready.engine.info(),
+        ab=ready.ab,
+        jobs=ready.jobs.limit,
+        seed=ready.seed,
+        shard=ready.shard,
+    )
+    directory.write_run(record)
+    return directory
+
+
+def reuse(directory: RunDirectory, results: Path, reporter: Reporter) -> frozenset[Made]:
+    """Take over what earlier runs measured of exactly these cells; return which launches."""
+    run = directory.read_run()
+    earlier = reusable(run, results)
+    for launch in earlier.values():
+        adopt(directory, launch)
+    if earlier:
+        runs = ", ".join(sorted({launch.run_id for launch in earlier.values()}))
+        reporter.say(
+            f"measured before, used again: {len(earlier)} of {len(run.cells) * run.launches} "
+            f"launches (run {runs}); `--fresh` measures all anew"
+        )
+    return frozenset(earlier)
+
+
+def measure_all(
+    ready: Ready, directory: RunDirectory, done: frozenset[Made], reporter: Reporter
+) -> None:
+    """Make every launch not yet done; each result is on disk before the next launch starts."""
+    cells = list(ready.prepared.cells)
+    launches = ready.experiment.launches
+    missing = len(cells) * launches - len(done)
+    if not missing:
+        return
+    round_s = estimate.run_s(cells, ready.jobs, ready.experiment.limits, ready.ab.opening)
+    reporter.begin(missing, round_s * missing / len(cells))
+    method = Method(
+        run=directory.run_id,
+        limits=ready.experiment.limits,
+        opening=ready.ab.opening,
+        # By content, not by name: a name can be given to another image while the run lasts.
+        loadgen_image=ready.prepared.loadgen.image_id,
+        server_images={c.id: image.image_id for c, image in ready.prepared.cells.items()},
+        companion_images={n: image.image_id for n, image in ready.prepared.companions.items()},
+        launches=launches,
+        repeats=ready.experiment.repeats,
+        seed=ready.seed,
+        jobs=ready.jobs,
+        done=done,
+    )
+
+    def begin(jobs: Sequence[Job]) -> None:
+        reporter.loading([job.cell.id for job in jobs])
+
+    def end(result: LaunchResult, final: bool) -> None:
+        store = directory.write_launch if final else directory.write_disturbed
+        store(result.record, result.files)
+        reporter.ended(result.record, final=final)
+
+    try:
+        measure(ready.engine, cells, method, clock=SystemClock(), on_begin=begin, on_end=end)
+    finally:
+        remove_run(ready.engine, directory.run_id)
+
+
+@contextlib.contextmanager
+def _table_of_what_exists(directory: RunDirectory) -> Iterator[None]:
+    """On Ctrl-C: what was measured until then, as a table."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise InterruptedRunError(table_of(directory)) from None
+
+
+def finish(directory: RunDirectory) -> None:
+    """Note in `run.json` that all launches were made."""
+    record = directory.read_run()
+    directory.write_run(record.model_copy(update={"finished_at": now()}))
+
+
+def unmet(directory: RunDirectory) -> tuple[Checked, ...]:
+    """What the matrix file expected of the run's cells and is not so."""
+    run = directory.read_run()
+    rows = collate(run, directory.launches())
+    return tuple(checked for checked in check(run, rows) if not checked.met)
+
+
+def table_of(directory: RunDirectory) -> str:
+    """Collate, store the tables, and return the one for people."""
+    rows = write_tables(directory)
+    return render(rows, directory.read_run(), format="plain")

@@ -1,0 +1,316 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from runner.matrix.catalogue import patches
+from runner.matrix.cell import Base, Requirement
+from runner.matrix.matrix_file import load
+from runner.matrix.words import Server
+from tests.unit.matrix.matrices import REPOSITORY, expanded, ids, written
+
+GEVENT: dict[str, Any] = {
+    "axes": {"python": ["3.11"], "gevent": ["24.2.1", "25.9.1"], "patch": ["none", "gevent"]}
+}
+
+
+# -- the committed file ----------------------------------------------------------------------------
+
+
+def test_the_default_experiment_has_33_canonical_cells() -> None:
+    sleep = load(REPOSITORY / "matrix.yaml").experiment()
+    assert sleep.name == "sleep"
+    assert [sum(c.patch == mode for c in sleep.cells) for mode in patches()] == [
+        3, 6, 0, 0, 0, 12, 12,
+    ]  # fmt: skip
+    assert ids(sleep)[:3] == [
+        "py3.9-none",
+        "py3.9-gevent22.10.2-gevent",
+        "py3.9-gevent22.10.2-grpcio1.53.0-grpc",
+    ]
+    assert len({cell.environment for cell in sleep.cells}) == 3 + 6 + 12
+
+
+def test_smoke_is_sleep_with_a_shorter_load() -> None:
+    file = load(REPOSITORY / "matrix.yaml")
+    sleep, smoke = file.experiment("sleep"), file.experiment("smoke")
+    assert ids(smoke) == ids(sleep)
+    first = smoke.cells[0]
+    assert (first.workload.service_s, first.requests, first.concurrency) == (0.2, 200, 20)
+    assert (smoke.limits.load_s, smoke.limits.startup_s) == (30, 30)
+
+
+def test_article_varies_patch_and_server() -> None:
+    article = load(REPOSITORY / "matrix.yaml").experiment("article")
+    assert ids(article) == [
+        "py3.11-none-werkzeug",
+        "py3.11-none-werkzeug-single",
+        "py3.11-gevent22.10.2-gevent-werkzeug",
+        "py3.11-gevent22.10.2-gevent-werkzeug-single",
+        "py3.11-gevent22.10.2-grpcio1.53.0-grpc-werkzeug",
+        "py3.11-gevent22.10.2-grpcio1.53.0-grpc-werkzeug-single",
+    ]
+    first = article.cells[0]
+    assert first.version("werkzeug") == "2.2.3"
+    assert first.exclude_newer == "2023-05-01"
+
+
+# -- values ----------------------------------------------------------------------------------------
+
+
+def test_everything_that_a_file_says_of_an_experiment(tmp_path: Path) -> None:
+    one = expanded(
+        tmp_path,
+        """\
+version: 1
+experiments:
+  one:
+    axes: {python: 3.10, patch: none}
+    packages: {Flask: 3.1.*, "ruamel.yaml": "*"}
+    exclude_newer: 2026-11-01
+    server: werkzeug-single
+    workload: {seconds: .5}
+    load: {concurrency: 7, requests: 70}
+    limits: {startup: 1.5, load: 60, memory: 1g, pids: 99}
+    base: {kind: registry, registry: localhost:5000/, allow_expired: true}
+    launches: 5
+""",
+    )
+    (cell,) = one.cells
+    assert (cell.python, cell.patch, cell.server) == (
+        "3.10",
+        "none",
+        Server(name="werkzeug-single"),
+    )
+    assert (cell.workload.service_s, cell.concurrency, cell.requests) == (0.5, 7, 70)
+    assert cell.requirements == (
+        Requirement(name="flask", specifier="==3.1.*"),
+        Requirement(name="ruamel-yaml", specifier=""),
+    )
+    assert cell.exclude_newer == "2026-11-01"
+    limits = one.limits
+    assert (limits.startup_s, limits.load_s, limits.memory_bytes, limits.pids) == (
+        1.5, 60, 1024**3, 99,
+    )  # fmt: skip
+    assert one.base == Base(kind="registry", registry="localhost:5000/", allow_expired=True)
+    assert (one.launches, one.baseline, one.axes) == (
+        5, (("patch", "none"),), ("python", "patch"),
+    )  # fmt: skip
+    assert one.source == str(tmp_path / "matrix.yaml")
+
+
+def test_defaults_and_short_forms(tmp_path: Path) -> None:
+    one = expanded(tmp_path, {"axes": {"python": "3.11"}, "base": "debian", "include": None})
+    (cell,) = one.cells
+    assert (cell.patch, cell.server) == ("none", Server(name="werkzeug"))
+    assert (cell.workload.name, cell.workload.service_s) == ("sleep", 2)
+    assert (cell.concurrency, cell.requests, one.launches) == (100, 5000, 1)
+    assert one.base == Base(kind="debian")
+
+
+def test_the_first_experiment_is_the_default(tmp_path: Path) -> None:
+    text = "version: 1\nexperiments:\n  b: {axes: {python: 3.9}}\n  a: {axes: {python: 3.11}}\n"
+    file = load(written(tmp_path, text))
+    assert (file.default, file.names) == ("b", ("b", "a"))
+    assert load(written(tmp_path, f"default: a\n{text}")).experiment().name == "a"
+
+
+# -- canonical cells and ids -----------------------------------------------------------------------
+
+
+def test_a_cell_carries_only_what_its_patch_mode_imports(tmp_path: Path) -> None:
+    modes = list(patches())
+    one = expanded(
+        tmp_path,
+        {"axes": {"python": "3.11", "patch": modes}, "packages": {"gevent": "1", "grpcio": "2"}},
+    )
+    assert {str(c.patch): [r.name for r in c.requirements] for c in one.cells} == {
+        "none": [],
+        "gevent": ["gevent"],
+        "gevent-socket": ["gevent"],
+        "gevent-select": ["gevent"],
+        "gevent-time": ["gevent"],
+        "grpc": ["gevent", "grpcio"],
+        "gevent+grpc": ["gevent", "grpcio"],
+    }
+
+
+def test_ids_name_what_varies(tmp_path: Path) -> None:
+    one = expanded(
+        tmp_path,
+        {
+            "axes": {
+                "python": ["3.11"],
+                "concurrency": [50, 100],
+                "flask": ["2.*", ">=3,<4"],
+                "server": ["werkzeug"],
+                "patch": ["none", "gevent"],
+            },
+            "packages": {"gevent": "25.*", "flask": "*", "werkzeug": "3.0.1"},
+        },
+    )
+    assert ids(one)[:4] == [
+        "py3.11-flask2.*-none-c50",
+        "py3.11-gevent25.*-flask2.*-gevent-c50",
+        "py3.11-flask>=3,<4-none-c50",
+        "py3.11-gevent25.*-flask>=3,<4-gevent-c50",
+    ]
+    assert not any("/" in name or " " in name for name in ids(one))
+    assert one.axes == ("python", "concurrency", "flask", "server", "patch")
+
+
+def test_a_list_under_packages_is_an_axis(tmp_path: Path) -> None:
+    one = expanded(
+        tmp_path,
+        {"axes": {"python": "3.11"}, "packages": {"Flask": ["2.3.3", "3.1.0"], "click": ["8.1.7"]}},
+    )
+    assert ids(one) == ["py3.11-flask2.3.3-none", "py3.11-flask3.1.0-none"]
+    assert one.axes == ("python", "flask")
+    assert one.cells[0].version("click") == "8.1.7"
+
+
+def test_an_axis_and_its_package_may_be_spelt_differently(tmp_path: Path) -> None:
+    one = expanded(
+        tmp_path,
+        {
+            "axes": {"python": "3.11", "Flask": ["2.3.3", "3.1.0"]},
+            "packages": {"flask": "*"},
+            "exclude": [{"FLASK": "2.3.3"}],
+        },
+    )
+    assert ids(one) == ["py3.11-none"]
+    assert one.cells[0].requirements == (Requirement(name="flask", specifier="==3.1.0"),)
+
+
+def test_an_axis_that_exclude_leaves_one_value_is_not_in_ids(tmp_path: Path) -> None:
+    one = expanded(
+        tmp_path,
+        {
+            "axes": {"python": ["3.9", "3.11"], "server": ["werkzeug", "werkzeug-single"]},
+            "exclude": [{"server": "werkzeug"}],
+        },
+    )
+    assert ids(one) == ["py3.9-none", "py3.11-none"]
+
+
+def test_cells_with_equal_requirements_share_one_object(tmp_path: Path) -> None:
+    axes = {**GEVENT["axes"], "concurrency": list(range(100, 1100))}
+    one = expanded(tmp_path, {"axes": axes, "packages": {"flask": "3.1.*"}})
+    assert len(one.cells) == 3000
+    assert len({id(cell.requirements) for cell in one.cells}) == 3
+
+
+# -- exclude and include ---------------------------------------------------------------------------
+
+
+def test_exclude_matches_partially_and_by_the_version_meant(tmp_path: Path) -> None:
+    one = expanded(tmp_path, {**GEVENT, "exclude": [{"gevent": "==24.2.1"}]})
+    assert ids(one) == ["py3.11-none", "py3.11-gevent25.9.1-gevent"]
+
+
+def test_include_extends_what_it_does_not_contradict(tmp_path: Path) -> None:
+    include = [{"patch": "gevent", "concurrency": 50}, {"gevent": "24.2.1", "concurrency": 20}]
+    one = expanded(tmp_path, {**GEVENT, "include": include, "limits": {"load": 9000}})
+    # What an earlier entry added may be overwritten, an axis of the matrix never.
+    assert ids(one) == [
+        "py3.11-none-c20",
+        "py3.11-gevent24.2.1-gevent-c20",
+        "py3.11-none-c100",
+        "py3.11-gevent25.9.1-gevent-c50",
+    ]
+
+
+def test_include_adds_a_cell_where_it_contradicts_all(tmp_path: Path) -> None:
+    include = [
+        {"python": "3.13", "gevent": "26.4.0", "patch": "gevent"},
+        {"python": "3.13", "server": "werkzeug-single"},
+    ]
+    one = expanded(tmp_path, {**GEVENT, "include": include})
+    assert ids(one)[-2:] == [
+        "py3.13-gevent26.4.0-gevent-werkzeug",
+        "py3.13-none-werkzeug-single",
+    ]
+    assert len(one.cells) == 5
+
+
+def test_an_added_cell_is_not_extended_by_later_entries(tmp_path: Path) -> None:
+    include = [{"python": "3.13"}, {"server": "werkzeug-single"}]
+    one = expanded(tmp_path, {"axes": {"python": "3.11"}, "include": include})
+    assert ids(one) == ["py3.11-none-werkzeug-single", "py3.13-none-werkzeug"]
+
+
+def test_a_second_value_that_only_include_brings_tells_cells_apart(tmp_path: Path) -> None:
+    axes = {"python": "3.11", "server": "werkzeug"}
+    include = [{"python": "3.11", "server": "werkzeug-single"}]
+    one = expanded(tmp_path, {"axes": axes, "include": include})
+    assert ids(one) == ["py3.11-none-werkzeug", "py3.11-none-werkzeug-single"]
+
+
+def test_an_added_cell_has_the_default_of_an_axis_that_it_does_not_name(tmp_path: Path) -> None:
+    axes = {"python": "3.11", "server": "werkzeug"}
+    one = expanded(tmp_path, {"axes": axes, "include": [{"python": "3.13"}]})
+    assert ids(one) == ["py3.11-none", "py3.13-none"]
+
+
+def test_include_may_give_what_the_patch_mode_needs(tmp_path: Path) -> None:
+    axes = {"python": "3.11", "patch": ["none", "gevent"]}
+    one = expanded(tmp_path, {"axes": axes, "include": [{"gevent": "25.9.1", "patch": "gevent"}]})
+    assert ids(one) == ["py3.11-none", "py3.11-gevent25.9.1-gevent"]
+
+
+def test_a_package_that_include_brings_becomes_an_axis(tmp_path: Path) -> None:
+    content = {"axes": {"python": ["3.9", "3.11"]}, "packages": {"flask": "3.1.0"}}
+    one = expanded(tmp_path, {**content, "include": [{"python": "3.9", "flask": "2.3.3"}]})
+    assert ids(one) == ["py3.9-flask2.3.3-none", "py3.11-flask3.1.0-none"]
+    assert one.axes == ("python", "flask")
+
+
+# -- extends ---------------------------------------------------------------------------------------
+
+PARENT = """\
+version: 1
+experiments:
+  parent:
+    axes: {python: [3.9, 3.11], patch: [none, gevent], gevent: 25.9.1}
+    packages: {flask: 3.1.0, click: 8.1.7}
+    load: {concurrency: 10, requests: 100}
+    exclude: [{python: 3.9, patch: gevent}]
+    launches: 3
+"""
+
+
+@pytest.mark.parametrize(
+    ("own", "expected"),
+    [
+        ("", ["py3.9-none", "py3.11-none", "py3.11-gevent25.9.1-gevent"]),
+        ("exclude: []", ["py3.9-none", "py3.9-gevent25.9.1-gevent"]),
+        ("exclude:", ["py3.9-none", "py3.9-gevent25.9.1-gevent"]),
+        ("axes: {gevent: 24.2.1}", ["py3.9-none", "py3.11-none", "py3.11-gevent24.2.1-gevent"]),
+        ("axes: {patch: none}\n    exclude: []", ["py3.9-none", "py3.11-none"]),
+    ],
+)
+def test_own_keys_replace_and_mappings_are_merged_one_level_deep(
+    tmp_path: Path, own: str, expected: list[str]
+) -> None:
+    child = f"  child:\n    extends: parent\n    load: {{requests: 50}}\n    {own}\n"
+    one = load(written(tmp_path, PARENT + child)).experiment("child")
+    assert ids(one)[: len(expected)] == expected
+    first = one.cells[0]
+    assert (first.concurrency, first.requests, one.launches) == (10, 50, 3)
+    assert [str(r) for r in first.requirements] == ["click==8.1.7", "flask==3.1.0"]
+
+
+def test_packages_are_merged_by_the_name_that_is_meant(tmp_path: Path) -> None:
+    children = "  b: {extends: parent, packages: {Flask: 3.0.0}}\n  c: {extends: b, launches: 1}\n"
+    one = load(written(tmp_path, PARENT + children)).experiment("c")
+    assert [str(r) for r in one.cells[0].requirements] == ["click==8.1.7", "flask==3.0.0"]
+    assert one.launches == 1
+
+
+def test_other_mappings_are_replaced_whole(tmp_path: Path) -> None:
+    parent = f"{PARENT}    baseline: {{patch: none, python: 3.9}}\n"
+    child = "  child: {extends: parent, baseline: {patch: gevent}}\n"
+    one = load(written(tmp_path, parent + child)).experiment("child")
+    assert one.baseline == (("patch", "gevent"),)
