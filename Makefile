@@ -5,16 +5,18 @@ PYTHON ?= python3
 EXPERIMENT ?=
 ARGS ?=
 MATRIX = .venv/bin/python -m runner
+# What set-up takes is counted from here.
+export MONKEY_MATRIX_STARTED := $(shell date +%s.%N)
 
-.PHONY: help matrix smoke plan merge table publish test lint bench doctor clean setup setup-dev docs lock
+.PHONY: help matrix smoke plan merge table publish test lint bench doctor clean docs lock setup setup-run setup-dev setup-tests
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-matrix: setup ## measure the default experiment (or EXPERIMENT=…) and print its table
+matrix: setup-run ## measure the default experiment (or EXPERIMENT=…) and print its table
 	@$(MATRIX) run --install $(EXPERIMENT) $(ARGS)
 
-smoke: setup ## the same cells with 200 requests of 0.2 s each
+smoke: setup-run ## the same cells with 200 requests of 0.2 s each
 	@$(MATRIX) run --install smoke $(ARGS)
 
 plan: setup ## what would run, how long it takes, what cannot be built and why
@@ -41,7 +43,7 @@ lint: setup-dev ## ruff, mypy and import-linter
 	@.venv/bin/mypy
 	@.venv/bin/lint-imports
 
-test: lint ## lint, unit tests and the page in Chromium, then integration tests on a real engine
+test: setup-tests lint ## lint, unit tests and the page in Chromium, then integration tests on a real engine
 	@$(MATRIX) doctor --install >/dev/null
 	@.venv/bin/python -m pytest tests/unit tests/browser --numprocesses auto \
 		--cov --cov-report= --cov-fail-under=0 $(ARGS)
@@ -62,5 +64,11 @@ lock: setup ## lock the requirements anew
 setup:
 	@$(PYTHON) bootstrap.py
 
+setup-run:
+	@$(PYTHON) bootstrap.py --for run
+
 setup-dev:
 	@$(PYTHON) bootstrap.py --dev
+
+setup-tests:
+	@$(PYTHON) bootstrap.py --dev --for tests

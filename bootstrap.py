@@ -1,20 +1,27 @@
-"""Create the virtual environment this project runs in: `python3 bootstrap.py [--dev]`.
+"""Create the virtual environment this project runs in: `python3 bootstrap.py [--dev] [--for USE]`.
 
-Needs nothing but Python 3.11 or newer. Installs exactly what the lock file names, checked against
-its hashes; does nothing where that is done already.
+Needs only Python 3.11 or newer. Installs exactly what the lock file names, checked against its
+hashes, and does nothing if that has been done. `--for run` and `--for tests` also install, as root
+on Debian or Ubuntu, the packages that measuring or the test suite needs, at the same time.
 """
 
 from __future__ import annotations
 
+import argparse
 import hashlib
-import os
+import re
 import shutil
 import subprocess
 import sys
+import tempfile
+import time
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent
 ENVIRONMENT = ROOT / ".venv"
+PYTHON = ENVIRONMENT / "bin" / "python"
 STAMP = ENVIRONMENT / "installed-lock"
 OLDEST_PYTHON = (3, 11)
 NO_ENVIRONMENT = 3
@@ -26,36 +33,47 @@ def say(text: str) -> None:
 
 
 def fail(text: str) -> None:
-    """Print an error and end with the exit code for a host that cannot be used."""
+    """Print an error and exit with the code for a host that cannot be used."""
     say(text)
     sys.exit(NO_ENVIRONMENT)
 
 
-def fingerprint(lock: Path) -> str:
-    """What an installed environment must match: lock, project metadata, place and interpreter."""
-    digest = hashlib.sha256()
-    for part in (lock.read_bytes(), (ROOT / "pyproject.toml").read_bytes()):
-        digest.update(part)
-    digest.update(f"{lock.name} {ROOT} {sys.version}".encode())
-    return digest.hexdigest()
+def timed(name: str, work: Callable[[], None]) -> None:
+    """Do some work and print how long it took."""
+    began = time.monotonic()
+    work()
+    say(f"{name}: {time.monotonic() - began:.0f} s")
 
 
 def run(*command: str) -> bool:
-    """Run a command with its output on standard error; whether it succeeded."""
+    """Run a command with its output on standard error; return whether it succeeded."""
     return subprocess.run(command, stdout=sys.stderr, cwd=ROOT, check=False).returncode == 0
 
 
-def create_environment() -> None:
-    """Make an empty virtual environment, installing Debian's venv package where it lacks."""
-    shutil.rmtree(ENVIRONMENT, ignore_errors=True)
-    if has_venv() or (install_venv() and has_venv()):
-        say(f"creating {ENVIRONMENT.name}")
-        if run(sys.executable, "-m", "venv", str(ENVIRONMENT)):
-            return
-    fail(
-        "python3 cannot create virtual environments: install its venv package "
-        "(Debian, Ubuntu: `apt-get install python3-venv`), then try again"
-    )
+# -- packages of the distribution ------------------------------------------------------------------
+
+
+def install_packages(use: str | None, *, venv: bool) -> None:
+    """Install what is missing for a use (`run`, `tests` or None), and the venv module if asked for.
+
+    What cannot be installed here is left to the command that needs it, which says what to do.
+    """
+    from runner import provision  # noqa: PLC0415 - not before the version of Python is known
+    from runner.errors import EngineUnavailableError  # noqa: PLC0415
+
+    tools = [] if use is None else [provision.MMDEBSTRAP]
+    if use is not None and not provision.engine_may_exist():
+        tools.append(provision.ENGINE)
+    if use == "tests":
+        tools.extend(provision.TEST_TOOLS)
+    packages = [package for tool in tools if tool.is_missing for package in tool.packages]
+    packages += ["python3-venv"] if venv else []
+    if not packages or not provision.can_install():
+        return
+    try:
+        timed("packages", lambda: provision.install_packages(packages, say))
+    except EngineUnavailableError as error:
+        say(str(error))
 
 
 def has_venv() -> bool:
@@ -67,51 +85,91 @@ def has_venv() -> bool:
     )
 
 
-def install_venv() -> bool:
-    """Install Debian's python3-venv; False where this is not Debian or not root."""
-    if os.geteuid() != 0 or not shutil.which("apt-get"):
-        return False
-    say("installing python3-venv with apt-get")
-    environment = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
-    for command in (
-        ["apt-get", "update", "-qq"],
-        ["apt-get", "install", "-y", "-qq", "--no-install-recommends", "python3-venv"],
-    ):
-        if subprocess.run(command, stdout=sys.stderr, env=environment, check=False).returncode:
-            return False
-    return True
+# -- the virtual environment -----------------------------------------------------------------------
 
 
-def install(lock: Path) -> None:
-    """Install the lock and, without its dependencies, the project itself."""
-    pip = (str(ENVIRONMENT / "bin" / "python"), "-m", "pip", "--disable-pip-version-check")
-    say(f"installing {lock.name}")
-    quiet = ("install", "--quiet", "--no-warn-script-location", "--root-user-action=ignore")
-    # The lock names everything: without `--no-deps`, pip 23.0 (Debian 12's) stumbles over extras.
-    exactly = ("--no-deps", "--require-hashes", "--only-binary", ":all:", "-r", str(lock))
-    if not run(*pip, *quiet, *exactly):
+def fingerprint(lock: Path) -> str:
+    """What an installed environment must match: lock, project metadata, location, interpreter."""
+    digest = hashlib.sha256()
+    for part in (lock.read_bytes(), (ROOT / "pyproject.toml").read_bytes()):
+        digest.update(part)
+    digest.update(f"{lock.name} {ROOT} {sys.version}".encode())
+    return digest.hexdigest()
+
+
+def create_environment(lock: Path) -> None:
+    """Make the virtual environment and install the lock into it."""
+    shutil.rmtree(ENVIRONMENT, ignore_errors=True)
+    say(f"creating {ENVIRONMENT.name} from {lock.name}")
+    if not run(sys.executable, "-m", "venv", str(ENVIRONMENT)):
+        fail(f"python3 could not create {ENVIRONMENT.name} (see above)")
+    if not (with_uv(lock) or with_pip(lock)):
         fail(
             f"the packages of {lock.name} could not be installed (see above): check that this "
             "machine reaches its package index, then try again"
         )
-    if not run(*pip, *quiet, "--no-deps", "--no-build-isolation", "--editable", "."):
-        fail("the project itself could not be installed (see above)")
+
+
+def with_uv(lock: Path) -> bool:
+    """Install uv, as the lock has it, and with uv all the rest; return whether that worked."""
+    match = re.search(r"^uv==(?:.*\\\n)*.*$", lock.read_text(encoding="utf-8"), re.MULTILINE)
+    if match is None:
+        return False
+    with tempfile.NamedTemporaryFile("w", suffix=".txt", encoding="utf-8") as only_uv:
+        only_uv.write(match[0] + "\n")
+        only_uv.flush()
+        if not pip("--no-deps", "--require-hashes", "--only-binary", ":all:", "-r", only_uv.name):
+            return False
+    install = (
+        str(ENVIRONMENT / "bin" / "uv"), "pip", "install", "--quiet", "--python", str(PYTHON),
+        "--no-deps",
+    )  # fmt: skip
+    locked = ("--require-hashes", "--only-binary", ":all:", "--requirement", str(lock))
+    return run(*install, *locked) and run(*install, "--no-build-isolation", "--editable", ".")
+
+
+def with_pip(lock: Path) -> bool:
+    """The same with pip, which may be configured for an index that uv does not know of."""
+    say("installing with pip instead")
+    # The lock names everything: without `--no-deps`, pip 23.0 (Debian 12's) stumbles over extras.
+    locked = ("--no-deps", "--require-hashes", "--only-binary", ":all:", "-r", str(lock))
+    return pip(*locked) and pip("--no-deps", "--no-build-isolation", "--editable", ".")
+
+
+def pip(*arguments: str) -> bool:
+    """Run `pip install`. Twice quiet: warnings about the machine's settings are not printed."""
+    quiet = ("--disable-pip-version-check", "install", "-qq", "--root-user-action=ignore")
+    return run(str(PYTHON), "-m", "pip", *quiet, *arguments)
 
 
 def main() -> None:
-    """Bring `.venv` in step with the lock."""
+    """Bring `.venv`, and with `--for` the machine's packages, up to date."""
     if sys.version_info < OLDEST_PYTHON:
         found = ".".join(str(part) for part in sys.version_info[:3])
         fail(f"Python 3.11 or newer is needed, not {found}: see `make PYTHON=…`")
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--dev", action="store_true", help="with the tools for development")
+    parser.add_argument("--for", dest="use", choices=("run", "tests"), help="what to prepare for")
+    options = parser.parse_args()
     installed = STAMP.read_text().split() if STAMP.exists() else ["none", ""]
     # A development environment holds all that a plain one does, and stays one.
-    development = "--dev" in sys.argv or installed[0] == "requirements-dev.lock"
+    development = options.dev or installed[0] == "requirements-dev.lock"
     lock = ROOT / ("requirements-dev.lock" if development else "requirements.lock")
     wanted = fingerprint(lock)
-    if installed == [lock.name, wanted]:
-        return
-    create_environment()
-    install(lock)
+    is_current = installed == [lock.name, wanted]
+    venv_missing = not is_current and not has_venv()
+    with ThreadPoolExecutor(1) as pool:
+        packages: Future[None] = pool.submit(install_packages, options.use, venv=venv_missing)
+        if is_current:
+            return
+        if venv_missing:
+            packages.result()
+            if not has_venv():
+                fail(
+                    "python3 cannot create virtual environments: install its venv package "
+                    "(Debian, Ubuntu: `apt-get install python3-venv`), then try again"
+                )
+        timed("environment", lambda: create_environment(lock))
     STAMP.write_text(f"{lock.name} {wanted}\n")
 
 

@@ -13,8 +13,6 @@ from rich.console import Console
 from bench.options import REPOSITORY
 from runner.commands.choice import Choice, expand
 from runner.commands.run import Ready, RunOptions, make_ready, measure_all, open_directory
-from runner.engine.connection import connect
-from runner.engine.protocol import Engine
 from runner.matrix.cell import Cell
 from runner.measurement.records import LaunchRecord
 from runner.progress import PlainReporter
@@ -82,14 +80,14 @@ class Measured:
 
 
 def ready_to_measure(
-    engine: Engine, choice: Choice, results: Path, *, jobs: int | None, cells: int | None = None
+    choice: Choice, results: Path, *, jobs: int | None, cells: int | None = None
 ) -> Ready:
     """Expand, lock and build; of the cells only the first `cells`, spread over the experiment."""
     experiment = expand(choice)
     if cells is not None:
         experiment = replace(experiment, cells=spread(experiment.cells, cells))
     options = RunOptions(results=results, jobs=jobs)
-    return make_ready(engine, experiment, choice, options, Timeline())
+    return make_ready(experiment, choice, options, Timeline())
 
 
 def spread(cells: tuple[Cell, ...], number: int) -> tuple[Cell, ...]:
@@ -103,8 +101,8 @@ def measured(
     choice: Choice, results: Path, *, jobs: int | None = 1, cells: int | None = None
 ) -> Measured:
     """Measure, `jobs` side by side (None: auto), reusing nothing."""
-    with closing(connect()) as engine:
-        ready = ready_to_measure(engine, choice, results, jobs=jobs, cells=cells)
+    ready = ready_to_measure(choice, results, jobs=jobs, cells=cells)
+    with closing(ready.engine):
         directory = open_directory(ready, results)
         timeline = Timeline()
         measure_all(ready, directory, frozenset(), timeline)

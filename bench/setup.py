@@ -38,6 +38,7 @@ from runner.engine.connection import CALL_TIMEOUT_S
 from runner.engine.docker_engine import DockerEngine
 from runner.errors import EngineError
 from runner.matrix.cell import Base, Experiment
+from runner.stages import Stages
 
 EXPERIMENT = "sleep"
 GOAL_RATIO, GOAL_WARM_S = 10.0, 2.0
@@ -118,7 +119,7 @@ def set_up(engine: CountingEngine, experiment: Experiment, directory: Path) -> S
             experiment=experiment.name,
             base=experiment.base,
             cache=CACHE,
-            say=_quiet,
+            stages=Stages(_quiet),
         )
     return SetUp(locked=locked, seconds=time.monotonic() - began, builds=engine.builds - before)
 

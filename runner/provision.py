@@ -1,4 +1,8 @@
-"""What Debian or Ubuntu, as root, can be given: packages, and an engine that runs."""
+"""Give a Debian or Ubuntu machine, as root, what this project needs: packages, a running engine.
+
+`bootstrap.py` uses this before the virtual environment exists, so that at import nothing but the
+standard library is needed.
+"""
 
 from __future__ import annotations
 
@@ -6,17 +10,48 @@ import os
 import shutil
 import subprocess
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
-from runner.engine.connection import connect
 from runner.errors import EngineUnavailableError
 
-ENGINE_PACKAGES = ("docker.io", "iptables")
-DAEMON_LOG = Path("/var/log/dockerd.log")
-START_TIMEOUT_S = 60.0
-POLL_S = 0.25
 Say = Callable[[str], None]
+
+
+class Tool(NamedTuple):
+    """A program of the host, the Debian packages that bring it, and what needs it."""
+
+    program: str
+    packages: tuple[str, ...]
+    needed_for: str
+
+    @property
+    def remedy(self) -> str:
+        """The command that installs it."""
+        return f"`apt-get install {' '.join(self.packages)}` as root"
+
+    @property
+    def is_missing(self) -> bool:
+        """Whether the program is not on the PATH."""
+        return shutil.which(self.program) is None
+
+
+ENGINE = Tool("dockerd", ("docker.io", "iptables"), "running cells, where no engine answers")
+MMDEBSTRAP = Tool("mmdebstrap", ("mmdebstrap",), "base images, where no registry answers")
+CHROMIUM = Tool("chromium", ("chromium",), "the browser tests of `make test`")
+REGISTRY = Tool("docker-registry", ("docker-registry",), "the registry tests of `make test`")
+#: What the test suite needs beyond what a run needs.
+TEST_TOOLS = (CHROMIUM, REGISTRY)
+
+DAEMON_LOG = Path("/var/log/dockerd.log")
+DAEMON_SOCKET = Path("/var/run/docker.sock")
+START_TIMEOUT_S = 60.0
+POLL_S = 0.1
+#: How long to wait for another program (unattended upgrades, say) to release apt's or dpkg's lock.
+LOCK_TIMEOUT_S = 600
+LOCK_POLL_S = 1.0
+LOCK_HELD = ("Could not get lock", "Unable to lock", "Unable to acquire the dpkg frontend lock")
 
 
 def can_install() -> bool:
@@ -24,47 +59,79 @@ def can_install() -> bool:
     return os.geteuid() == 0 and shutil.which("apt-get") is not None
 
 
+def install(tools: Iterable[Tool], say: Say) -> None:
+    """Install the packages of those tools that are missing, where this host lets us."""
+    packages = [package for tool in tools if tool.is_missing for package in tool.packages]
+    if packages and can_install():
+        install_packages(packages, say)
+
+
 def install_packages(names: Sequence[str], say: Say) -> None:
-    """Install packages with apt-get; raise `EngineUnavailableError` with its last words."""
+    """Install packages with apt-get; raise `EngineUnavailableError` with its error message."""
     say(f"installing {' '.join(names)} with apt-get")
-    environment = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
-    for command in (
-        ["apt-get", "update", "-qq"],
-        ["apt-get", "install", "-y", "-qq", "--no-install-recommends", *names],
-    ):
+    apt_get(["update", "-qq"], say)
+    apt_get(["install", "-y", "-qq", "--no-install-recommends", *names], say)
+
+
+def apt_get(arguments: Sequence[str], say: Say) -> None:
+    """Run apt-get, waiting for locks that another program holds, `LOCK_TIMEOUT_S` at most.
+
+    apt's own option waits for dpkg's lock alone. Where the lock of the package lists or of the
+    download cache is held, apt-get fails at once, so it is run again until it gets them.
+    """
+    command = ["apt-get", "-o", f"DPkg::Lock::Timeout={LOCK_TIMEOUT_S}", *arguments]
+    environment = os.environ | {"DEBIAN_FRONTEND": "noninteractive", "LC_ALL": "C"}
+    deadline = time.monotonic() + LOCK_TIMEOUT_S
+    waiting = False
+    while True:
         result = subprocess.run(
-            command, env=environment, capture_output=True, text=True, check=False
+            command,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
         )
-        if result.returncode:
-            last = (result.stderr or result.stdout).strip().splitlines()[-1:]
+        if not result.returncode:
+            return
+        errors = (result.stderr or result.stdout).strip()
+        if not any(text in errors for text in LOCK_HELD) or time.monotonic() > deadline:
+            last = errors.splitlines()[-1:]
             raise EngineUnavailableError(
-                f"`{' '.join(command)}` failed: {''.join(last)}; mend that, then try again"
+                f"`{' '.join(command)}` failed: {''.join(last)}; fix that, then run the same "
+                "command again"
             )
+        if not waiting:
+            say("waiting for another program to release apt's lock")
+        waiting = True
+        time.sleep(LOCK_POLL_S)
 
 
-def ensure_tool(tool: str, package: str, say: Say) -> None:
-    """Install the package where the tool is missing and this host lets us."""
-    if shutil.which(tool) is None and can_install():
-        install_packages([package], say)
+def engine_may_exist() -> bool:
+    """Whether anything suggests an engine: then it is asked before one is installed."""
+    settings = Path.home() / ".docker" / "config.json"
+    configured = any(os.environ.get(name) for name in ("DOCKER_HOST", "DOCKER_CONTEXT"))
+    return configured or settings.exists() or DAEMON_SOCKET.exists() or not ENGINE.is_missing
 
 
-def ensure_engine(say: Say) -> None:
+def ensure_engine(say: Say, also: Iterable[Tool] = ()) -> None:
     """Install and start an engine where none answers; one that answers is used as it is.
 
-    Raises `EngineUnavailableError` with what to type where this is no Debian or Ubuntu, or no root.
+    `also` are tools to install in the same go. Raises `EngineUnavailableError` with what to type
+    where this is no Debian or Ubuntu, or no root.
     """
-    missing = engine_problem()
-    if missing is None:
-        return
-    if "DOCKER_HOST" in os.environ or not can_install():
-        raise missing
-    if shutil.which("dockerd") is None:
-        install_packages(ENGINE_PACKAGES, say)
-    start_daemon(say)
+    problem = engine_problem()
+    if problem is not None and ("DOCKER_HOST" in os.environ or not can_install()):
+        raise problem
+    install([*([ENGINE] if problem else []), *also], say)
+    if problem is not None:
+        start_daemon(say)
 
 
 def engine_problem() -> EngineUnavailableError | None:
     """Why no engine can be used, None where one can."""
+    from runner.engine.connection import connect  # noqa: PLC0415 - see the module's docstring
+
     try:
         connect().close()
     except EngineUnavailableError as error:
@@ -87,7 +154,7 @@ def start_daemon(say: Say) -> None:
     while problem := engine_problem():
         if daemon is not None and daemon.poll() is not None:
             raise EngineUnavailableError(
-                f"dockerd ended at once: {_last_words()}; {DAEMON_LOG} tells more"
+                f"dockerd ended at once: {_last_line()}; {DAEMON_LOG} tells more"
             )
         if time.monotonic() > deadline:
             raise problem
@@ -102,6 +169,6 @@ def _detached_daemon() -> subprocess.Popen[bytes]:
         )
 
 
-def _last_words() -> str:
+def _last_line() -> str:
     lines = DAEMON_LOG.read_text(encoding="utf-8", errors="replace").strip().splitlines()
     return lines[-1] if lines else "it printed nothing"

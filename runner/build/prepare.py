@@ -15,6 +15,7 @@ from runner.build.site_packages import install
 from runner.engine.protocol import Engine
 from runner.errors import EngineError, EngineUnavailableError
 from runner.matrix.cell import Base, Cell, EnvironmentRequest
+from runner.stages import Stages
 
 #: Bootstrapping and building are CPU and disk work; more at a time gains nothing on two cores.
 WORKERS = 2
@@ -46,19 +47,22 @@ def prepare(
     experiment: str,
     base: Base,
     cache: Path,
-    say: Callable[[str], None],
+    stages: Stages,
 ) -> Prepared:
     """Make or find every image that the cells need. What fails for one does not stop the others."""
     pythons = sorted({cell.python for cell in cells})
     kind = resolve_kind(engine, pythons, base) if pythons else base.kind
-    say(f"base images: {_origin(kind)}")
+    stages.say(f"base images: {_origin(kind)}")
     with ThreadPoolExecutor(WORKERS) as pool:
         loadgen = pool.submit(_loadgen, engine, kind, base)
-        bases = dict(
-            zip(pythons, pool.map(lambda p: _base(engine, p, kind, base), pythons), strict=True)
-        )
+        with stages.stage("base images"):
+            bases = dict(
+                zip(pythons, pool.map(lambda p: _base(engine, p, kind, base), pythons), strict=True)
+            )
         built = {
-            request: pool.submit(_environment, engine, lock, bases[request.python], cache, say)
+            request: pool.submit(
+                _environment, engine, lock, bases[request.python], cache, stages.say
+            )
             for request, lock in locks.items()
             if request in {cell.environment for cell in cells}
         }
@@ -70,10 +74,13 @@ def prepare(
             platform=platform_of(engine.info().architecture),
             cache=cache,
         )
-        environments = {request: future.result() for request, future in built.items()}
-        tagged = list(
-            pool.map(lambda c: _tagged(engine, experiment, c, environments[c.environment]), cells)
-        )
+        with stages.stage("images"):
+            environments = {request: future.result() for request, future in built.items()}
+            tagged = list(
+                pool.map(
+                    lambda c: _tagged(engine, experiment, c, environments[c.environment]), cells
+                )
+            )
     outcome = {
         cell: _with_companion(cell, image, companions)
         for cell, image in zip(cells, tagged, strict=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
@@ -13,8 +12,11 @@ from runner.commands import host
 from runner.engine.connection import connect
 from runner.errors import EngineUnavailableError, MatrixError
 from runner.matrix.matrix_file import load
-from runner.provision import ensure_engine, ensure_tool
+from runner.provision import MMDEBSTRAP, TEST_TOOLS, Tool, ensure_engine
 from runner.store.results import check_results
+
+#: There in a checkout, whose test suite needs further programs.
+TESTS = Path(__file__).parents[2] / "tests"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,8 +37,7 @@ def doctor(
     With `install`, what Debian's packages can mend is mended first.
     """
     if install:
-        ensure_engine(say)
-        ensure_tool("mmdebstrap", "mmdebstrap", say)
+        ensure_engine(say, [MMDEBSTRAP])
     findings = list(_look(file, results))
     lines = [_line(finding) for finding in findings]
     healthy = not any(finding.problem and finding.essential for finding in findings)
@@ -56,7 +57,9 @@ def _look(file: Path, results: Path) -> Iterator[Finding]:
         text=f"{machine.os}, {machine.kernel}, {machine.cpus} CPUs, {memory:.1f} GiB",
     )
     yield _engine()
-    yield _bootstrap()
+    yield _base_images()
+    if TESTS.is_dir():
+        yield from map(_test_tool, TEST_TOOLS)
     yield _checked("matrix file", str(file), lambda: load(file).experiment())
     yield _checked("results", str(results), lambda: check_results(results))
 
@@ -83,14 +86,19 @@ def _engine() -> Finding:
     )
 
 
-def _bootstrap() -> Finding:
-    tool = shutil.which("mmdebstrap")
-    if tool and os.geteuid() == 0:
+def _base_images() -> Finding:
+    if not MMDEBSTRAP.is_missing and os.geteuid() == 0:
         return Finding(subject="base images", text="mmdebstrap, as root")
     return Finding(
         subject="base images",
         text="",
-        problem="without a registry they need mmdebstrap and root: "
-        "`apt-get install mmdebstrap` as root",
+        problem=f"without a registry they need mmdebstrap and root: {MMDEBSTRAP.remedy}",
         essential=False,
+    )
+
+
+def _test_tool(tool: Tool) -> Finding:
+    missing = f"missing; {tool.needed_for} need it: {tool.remedy}" if tool.is_missing else None
+    return Finding(
+        subject=tool.program, text=f"for {tool.needed_for}", problem=missing, essential=False
     )

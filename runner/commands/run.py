@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import contextlib
+import platform
 import secrets
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from runner.build.lock import platform_of
 from runner.build.prepare import Prepared, prepare
 from runner.commands.choice import Choice, expand, no_cells
 from runner.commands.engine import usable_engine
 from runner.commands.locking import CACHE, LockedCells, lock
 from runner.commands.record import now, run_record
 from runner.commands.shard import Shard
+from runner.engine.docker_engine import DockerEngine
 from runner.engine.ownership import remove_run
-from runner.engine.protocol import Engine
 from runner.errors import InterruptedRunError
 from runner.matrix.cell import Experiment
 from runner.measurement import estimate
@@ -26,10 +29,11 @@ from runner.measurement.launch import Job, LaunchResult
 from runner.measurement.probe import AbFacts, ab_facts
 from runner.measurement.rounds import Method, measure
 from runner.progress import Reporter
-from runner.provision import ensure_tool
+from runner.provision import MMDEBSTRAP
 from runner.report.expected import Checked, check
 from runner.report.render import render, write_tables
 from runner.report.rows import collate
+from runner.stages import Stages, started_by_make
 from runner.store.results import check_results
 from runner.store.reuse import adopt, reusable
 from runner.store.run_directory import RunDirectory
@@ -53,7 +57,7 @@ class RunOptions:
 class Ready:
     """Everything that the measuring needs, made before it begins."""
 
-    engine: Engine
+    engine: DockerEngine
     experiment: Experiment
     locked: LockedCells
     prepared: Prepared
@@ -77,54 +81,81 @@ def run(choice: Choice, options: RunOptions, reporter: Reporter) -> RunResult:
     if not experiment.cells:
         return RunResult(table=no_cells(experiment, choice.shard))
     check_results(options.results)
-    engine = usable_engine(reporter.say, install=options.install)
-    with contextlib.closing(engine), only_run(options.results):
-        ready = make_ready(engine, experiment, choice, options, reporter)
-        directory = open_directory(ready, options.results)
-        with _table_of_what_exists(directory):
-            done = frozenset() if options.fresh else reuse(directory, options.results, reporter)
-            measure_all(ready, directory, done, reporter)
+    with only_run(options.results):
+        ready = make_ready(experiment, choice, options, reporter)
+        with contextlib.closing(ready.engine):
+            directory = open_directory(ready, options.results)
+            with _table_of_what_exists(directory):
+                done = frozenset() if options.fresh else reuse(directory, options.results, reporter)
+                measure_all(ready, directory, done, reporter)
     finish(directory)
     return RunResult(table=table_of(directory), unmet=unmet(directory))
 
 
 def make_ready(
-    engine: Engine,
-    experiment: Experiment,
-    choice: Choice,
-    options: RunOptions,
-    reporter: Reporter,
+    experiment: Experiment, choice: Choice, options: RunOptions, reporter: Reporter
 ) -> Ready:
-    """Lock, bootstrap, install, build, and look at how `ab` begins."""
-    info = engine.info()
-    locked = lock(
-        experiment,
-        choice.select,
-        architecture=info.architecture,
-        fresh=options.fresh,
-        may_be_none=choice.shard is not None,
-    )
-    if options.install and experiment.base.kind != "registry":
-        ensure_tool("mmdebstrap", "mmdebstrap", reporter.say)
-    prepared = prepare(
-        engine,
-        locked.cells,
-        locked.locks,
-        experiment=experiment.name,
-        base=experiment.base,
-        cache=CACHE,
-        say=reporter.say,
-    )
+    """Connect, lock, make every image, look at how `ab` begins. Whoever calls closes the engine."""
+    stages = Stages(reporter.say, started=started_by_make())
+    with contextlib.ExitStack() as on_failure:
+        engine, locked = engine_and_locks(experiment, choice, options, stages)
+        on_failure.enter_context(contextlib.closing(engine))
+        prepared = prepare(
+            engine,
+            locked.cells,
+            locked.locks,
+            experiment=experiment.name,
+            base=experiment.base,
+            cache=CACHE,
+            stages=stages,
+        )
+        with stages.stage("ab examined"):
+            ab = ab_facts(engine, prepared.loadgen.reference)
+        jobs = Jobs(limit=options.jobs, cpus=engine.info().cpus)
+        on_failure.pop_all()
+    stages.finish()
     return Ready(
         engine=engine,
         experiment=experiment,
         locked=locked,
         prepared=prepared,
-        ab=ab_facts(engine, prepared.loadgen.reference),
-        jobs=Jobs(limit=options.jobs, cpus=info.cpus),
+        ab=ab,
+        jobs=jobs,
         seed=secrets.randbits(32),
         shard=choice.shard,
     )
+
+
+def engine_and_locks(
+    experiment: Experiment, choice: Choice, options: RunOptions, stages: Stages
+) -> tuple[DockerEngine, LockedCells]:
+    """Connect to the engine and, at the same time, resolve every environment.
+
+    The locks are made for this host's architecture, and again where the engine has another one.
+    """
+
+    def locks(architecture: str) -> LockedCells:
+        with stages.stage("locks"):
+            return lock(
+                experiment,
+                choice.select,
+                architecture=architecture,
+                fresh=options.fresh,
+                may_be_none=choice.shard is not None,
+            )
+
+    tools = () if experiment.base.kind == "registry" else (MMDEBSTRAP,)
+    with ThreadPoolExecutor(1) as pool:
+        locking = pool.submit(locks, platform.machine())
+        with stages.stage("engine"):
+            engine = usable_engine(stages.say, install=options.install, tools=tools)
+    with contextlib.ExitStack() as on_failure:
+        on_failure.enter_context(contextlib.closing(engine))
+        architecture = engine.info().architecture
+        is_same = platform_of(architecture) == platform_of(platform.machine())
+        locked = locking.result() if is_same else locks(architecture)
+        on_failure.pop_all()
+    return engine, locked
 
 
 def open_directory(ready: Ready, results: Path) -> RunDirectory:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,7 +11,7 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, sync_playwright
 
 from runner.commands.publish import publish
-from runner.provision import ensure_tool
+from runner.provision import CHROMIUM
 from tests.support.published import every_outcome, stored
 
 FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking"]
@@ -27,10 +26,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
-    """Debian's Chromium, installed where this machine lets us. Without one these tests fail."""
-    ensure_tool("chromium", "chromium", lambda text: print(text, file=sys.stderr))
-    executable = shutil.which("chromium")
-    assert executable, "these tests need Chromium: `apt-get install chromium` as root"
+    """Debian's Chromium, which `make test` installs. Without one these tests fail."""
+    executable = shutil.which(CHROMIUM.program)
+    assert executable, f"the browser tests need Chromium: {CHROMIUM.remedy}"
     with sync_playwright() as playwright:
         # Each launch has a new user data directory.
         browser = playwright.chromium.launch(executable_path=executable, args=FLAGS)

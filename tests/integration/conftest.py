@@ -18,6 +18,7 @@ from runner.matrix.cell import Base, Cell, Limits, Requirement
 from runner.matrix.words import Server, Workload
 from runner.measurement.clock import SystemClock
 from runner.measurement.launch import Job, Launch, LaunchResult
+from runner.stages import Stages
 
 CACHE = Path(".cache")
 LIMITS = Limits(startup_s=3, load_s=6, memory_bytes=128 * 1024 * 1024, pids=256)
@@ -79,7 +80,7 @@ def prepared(engine: DockerEngine) -> Prepared:
         experiment="tests",
         base=Base(kind="debian"),
         cache=CACHE,
-        say=lambda _: None,
+        stages=Stages(lambda _: None),
     )
     assert set(made.cells) == set(CELLS), (made.failed, made.unavailable)
     return made

@@ -21,6 +21,7 @@ from runner.build.site_packages import install
 from runner.engine.docker_engine import DockerEngine
 from runner.errors import EngineError
 from runner.matrix.cell import Base, EnvironmentRequest, Requirement
+from runner.stages import Stages
 from tests.integration.conftest import CACHE, CELLS, a_cell
 
 pytestmark = pytest.mark.engine
@@ -72,7 +73,7 @@ def test_a_second_time_builds_nothing(
         experiment="tests",
         base=Base(kind="debian"),
         cache=CACHE,
-        say=lambda _: None,
+        stages=Stages(lambda _: None),
     )
     assert again.cells == prepared.cells
 
@@ -117,7 +118,7 @@ def test_a_failing_build_stops_nobody_else(
         experiment="tests",
         base=Base(kind="debian"),
         cache=CACHE,
-        say=lambda _: None,
+        stages=Stages(lambda _: None),
     )
     assert set(made.failed) == {good, bad}
     assert all("no-such-base" in reason for reason in made.failed.values())

@@ -15,7 +15,7 @@ from runner.build.base import NoBaseError, ensure_base, resolve_kind
 from runner.build.prepare import Prepared
 from runner.engine.docker_engine import DockerEngine
 from runner.matrix.cell import Base
-from runner.provision import ensure_tool
+from runner.provision import REGISTRY
 from tests.integration.test_run import MATRIX, Project
 
 pytestmark = pytest.mark.engine
@@ -38,7 +38,7 @@ def free_port() -> int:
 def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The prefix of images in a registry that holds nothing yet."""
     directory = tmp_path_factory.mktemp("registry")
-    ensure_tool("docker-registry", "docker-registry", print)
+    assert not REGISTRY.is_missing, f"these tests need {REGISTRY.program}: {REGISTRY.remedy}"
     port = free_port()
     configuration = directory / "registry.yml"
     configuration.write_text(CONFIGURATION.format(directory=directory / "images", port=port))

@@ -18,6 +18,7 @@ from runner.matrix.matrix_file import load
 from runner.measurement.clock import SystemClock
 from runner.measurement.launch import Job, Launch, LaunchResult
 from runner.measurement.outcome import Outcome
+from runner.stages import Stages
 from tests.integration.conftest import CACHE
 
 pytestmark = pytest.mark.engine
@@ -90,7 +91,7 @@ def made_ready(
         experiment="tests",
         base=Base(kind="debian"),
         cache=CACHE,
-        say=lambda _: None,
+        stages=Stages(lambda _: None),
     )
     assert not prepared.failed
     return locked.cells, prepared

@@ -24,7 +24,7 @@ class Machine:
         self.said: list[str] = []
         self.tools = {"apt-get"}
         self.silent_for = 0
-        self.exit_code = 0
+        self.answers: list[tuple[int, str]] = []
         self.daemon_code: int | None = None
         self.log = tmp_path / "dockerd.log"
         monkeypatch.delenv("DOCKER_HOST", raising=False)
@@ -43,7 +43,8 @@ class Machine:
 
     def _run(self, command: list[str], **_: object) -> subprocess.CompletedProcess[str]:
         self.commands.append(command)
-        return subprocess.CompletedProcess(command, self.exit_code, "", "E: no such package\n")
+        code, errors = self.answers.pop(0) if self.answers else (0, "")
+        return subprocess.CompletedProcess(command, code, "", errors)
 
     def _problem(self) -> EngineUnavailableError | None:
         self.silent_for -= 1
@@ -67,10 +68,7 @@ def test_an_engine_that_answers_is_used_as_it_is(machine: Machine) -> None:
 def test_a_missing_engine_is_installed_and_started(machine: Machine) -> None:
     machine.silent_for = 4
     provision.ensure_engine(machine.said.append)
-    assert [command[:2] for command in machine.commands] == [
-        ["apt-get", "update"],
-        ["apt-get", "install"],
-    ]
+    assert [command[3] for command in machine.commands] == ["update", "install"]
     assert machine.commands[1][-2:] == ["docker.io", "iptables"]
     assert "--no-install-recommends" in machine.commands[1]
     assert machine.said == [
@@ -130,16 +128,76 @@ def test_a_daemon_that_never_answers_is_given_up(
         provision.ensure_engine(machine.said.append)
 
 
-def test_apt_gets_last_words_are_the_error(machine: Machine) -> None:
-    machine.exit_code = 100
+def test_the_error_of_apt_get_is_shown(machine: Machine) -> None:
+    machine.answers = [(100, "E: no such package\n")]
     with pytest.raises(EngineUnavailableError, match="E: no such package"):
         provision.install_packages(["nothing"], machine.said.append)
 
 
 def test_a_tool_that_is_there_is_left_alone(machine: Machine) -> None:
     machine.tools.add("mmdebstrap")
-    provision.ensure_tool("mmdebstrap", "mmdebstrap", machine.said.append)
+    provision.install([provision.MMDEBSTRAP], machine.said.append)
     assert machine.commands == []
     machine.tools.discard("mmdebstrap")
-    provision.ensure_tool("mmdebstrap", "mmdebstrap", machine.said.append)
+    provision.install([provision.MMDEBSTRAP], machine.said.append)
     assert machine.commands[-1][-1] == "mmdebstrap"
+
+
+def test_engine_and_tools_are_installed_in_one_go(machine: Machine) -> None:
+    machine.silent_for = 4
+    provision.ensure_engine(machine.said.append, [provision.MMDEBSTRAP])
+    assert len(machine.commands) == 2
+    assert machine.commands[1][-3:] == ["docker.io", "iptables", "mmdebstrap"]
+
+
+def test_every_apt_get_waits_for_the_lock_of_dpkg(machine: Machine) -> None:
+    provision.install_packages(["something"], machine.said.append)
+    for command in machine.commands:
+        assert command[:3] == ["apt-get", "-o", "DPkg::Lock::Timeout=600"]
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        "E: Could not get lock /var/lib/apt/lists/lock. It is held by process 1 (apt-get)",
+        "E: Unable to lock directory /var/cache/apt/archives/",
+        "E: Unable to acquire the dpkg frontend lock (/var/lib/dpkg/lock-frontend), is another",
+    ],
+)
+def test_a_lock_that_apt_itself_does_not_wait_for_is_tried_again(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch, error: str
+) -> None:
+    monkeypatch.setattr(provision, "LOCK_POLL_S", 0)
+    machine.answers = [(100, error), (100, error)]
+    provision.install_packages(["something"], machine.said.append)
+    assert len(machine.commands) == 4
+    assert machine.said.count("waiting for another program to release apt's lock") == 1
+
+
+def test_a_lock_that_is_never_released_is_an_error(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(provision, "LOCK_TIMEOUT_S", -1)
+    machine.answers = [(100, "E: Could not get lock /var/lib/apt/lists/lock")]
+    with pytest.raises(EngineUnavailableError, match="Could not get lock"):
+        provision.install_packages(["something"], machine.said.append)
+
+
+@pytest.mark.parametrize("trace", ["DOCKER_HOST", "DOCKER_CONTEXT", "config", "socket", "dockerd"])
+def test_no_engine_is_installed_ahead_where_one_may_exist(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, trace: str
+) -> None:
+    monkeypatch.setattr(provision, "DAEMON_SOCKET", tmp_path / "docker.sock")
+    monkeypatch.setattr(Path, "home", lambda: tmp_path)
+    monkeypatch.delenv("DOCKER_CONTEXT", raising=False)
+    assert not provision.engine_may_exist()
+    if trace.startswith("DOCKER"):
+        monkeypatch.setenv(trace, "elsewhere")
+    elif trace == "config":
+        (tmp_path / ".docker").mkdir()
+        (tmp_path / ".docker" / "config.json").touch()
+    elif trace == "socket":
+        (tmp_path / "docker.sock").touch()
+    else:
+        machine.tools.add("dockerd")
+    assert provision.engine_may_exist()

@@ -26,6 +26,7 @@ from runner.engine.protocol import ContainerSpec, ExecResult
 from runner.errors import EngineUnavailableError
 from runner.matrix.cell import Base, Cell, EnvironmentRequest, Requirement
 from runner.matrix.words import Server, Workload
+from runner.stages import Stages
 
 DEBIAN = Base(kind="debian")
 BASE = BaseImage(reference="below", image_id="sha256:below", origin="debian")
@@ -227,5 +228,13 @@ def test_a_run_without_a_sidecar_ends_with_one_message(
     mmdebstrap(monkeypatch, tmp_path, script)
     monkeypatch.setattr(bases, "TIMEOUT_S", 0.3)
     with pytest.raises(EngineUnavailableError, match=message) as caught:
-        prepare(engine, [], {}, experiment="x", base=DEBIAN, cache=tmp_path, say=lambda _: None)
+        prepare(
+            engine,
+            [],
+            {},
+            experiment="x",
+            base=DEBIAN,
+            cache=tmp_path,
+            stages=Stages(lambda _: None),
+        )
     assert caught.value.exit_code == 3
