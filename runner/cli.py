@@ -212,9 +212,12 @@ def show(
     *,
     file: FileOption = MATRIX_FILE,  # noqa: ARG001 - every command takes it
     results: ResultsOption = RESULTS,
+    lock: Annotated[
+        bool, typer.Option("--lock", help="Print the lock with its hashes, as it is stored.")
+    ] = False,
 ) -> None:
     """Print everything about one cell, with the commands that reproduce it by hand."""
-    _print(read.show(results, run, cell))
+    _print(read.show(results, run, cell, lock=lock))
 
 
 @application.command()

@@ -49,7 +49,7 @@ def checked_threshold(threshold: float) -> float:
     return threshold
 
 
-def show(results: Path, run: str, cell: str) -> str:
-    """Everything about one cell of a run."""
+def show(results: Path, run: str, cell: str, *, lock: bool) -> str:
+    """Everything about one cell of a run; with `lock` the hashes of what it was locked to."""
     directory = open_run(results, run)
-    return show_cell(directory, cell, commands(directory.read_run(), cell))
+    return show_cell(directory, cell, commands(directory.read_run(), cell), hashes=lock)

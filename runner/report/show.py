@@ -8,6 +8,7 @@ from typing import Final
 
 from runner.errors import UsageError
 from runner.measurement.records import LaunchRecord, Resources
+from runner.report.columns import FIGURES
 from runner.report.notes import CLOSED_LOOP
 from runner.report.row import Row
 from runner.report.rows import collate
@@ -18,28 +19,32 @@ from runner.store.run_directory import RunDirectory
 #: A launch's files that are for reading, in the order to read them. Others are named only.
 READABLE: Final = (
     "ab.txt",
+    "stacks.txt",
     "server.log",
     "companion.log",
-    "stacks.txt",
     "sockets.txt",
     "removal-error.txt",
 )
 
 
-def show(directory: RunDirectory, cell_id: str, commands: Sequence[str]) -> str:
-    """Versions, outcomes, `ab`'s report, logs, stacks, and the commands that make the cell by hand.
+def show(
+    directory: RunDirectory, cell_id: str, commands: Sequence[str], *, hashes: bool = False
+) -> str:
+    """Everything about one cell, the evidence first and what it was locked to last.
 
-    Raises `UsageError` for a cell that the run does not have.
+    `commands` make the cell by hand; with `hashes` the lock is printed as it is stored. Raises
+    `UsageError` for a cell that the run does not have.
     """
     run = directory.read_run()
     cell = _find(run, cell_id)
-    launches = directory.launches().get(cell_id, [])
-    row = next(row for row in collate(run, {cell_id: launches}) if row.cell == cell_id)
+    launches = directory.launches()
+    row = next(row for row in collate(run, launches) if row.cell == cell_id)
     sections = [
-        _section(cell_id, _summary(run, cell, row)),
-        *(_launch(directory, launch) for launch in launches),
-        _section("Disturbed, and made again", _disturbed(directory, cell_id)),
-        _section("By hand", commands),
+        _section(cell_id, _summary(cell, row)),
+        *(_launch(directory, launch) for launch in launches.get(cell_id, [])),
+        _section("Disturbed, and repeated", _disturbed(directory, cell_id)),
+        _section("Reproduce by hand", commands),
+        _section("Environment", _environment(run, cell, hashes=hashes)),
     ]
     return "\n".join(section for section in sections if section)
 
@@ -53,22 +58,31 @@ def _find(run: RunRecord, cell_id: str) -> CellRecord:
     return cells[cell_id]
 
 
-def _summary(run: RunRecord, cell: CellRecord, row: Row) -> Iterator[str]:
+def _summary(cell: CellRecord, row: Row) -> Iterator[str]:
     yield f"outcome: {row.outcome or 'not measured'}"
     if row.reason and row.outcome:
         yield f"reason: {row.reason}"
+    figures = [f"{c.heading} {c.text(row)}" for c in FIGURES if row.value(c.key) is not None]
+    if figures:
+        yield f"figures: {', '.join(figures)}"
     python, patch, server = known(cell.python), known(cell.patch), known(cell.server)
     yield f"Python {python}, patch {patch}, server {server}"
     yield from (f"{name} {version}" for name, version in cell.packages.items())
     yield f"workload: {workload_text(cell)}"
     yield f"load: ab -c {cell.concurrency} -n {cell.requests}"
+
+
+def _environment(run: RunRecord, cell: CellRecord, *, hashes: bool) -> Iterator[str]:
+    """What the server ran in: its images, and the distributions that it was locked to."""
     if cell.image:
         yield f"image: {cell.image}"
     environment = run.environments.get(cell.environment or "")
-    if environment:
-        yield f"base: {environment.base.reference} ({environment.base.origin})"
-        yield "lock:"
-        yield environment.lock.rstrip()
+    if environment is None:
+        return
+    yield f"base: {environment.base.reference} ({environment.base.origin})"
+    yield "lock:" if hashes else "lock (`--lock` adds the hashes):"
+    lines = environment.lock.rstrip().splitlines()
+    yield from lines if hashes else (line.removesuffix(" \\") for line in lines if "==" in line)
 
 
 def _launch(directory: RunDirectory, launch: LaunchRecord) -> str:
@@ -131,7 +145,7 @@ def _ms(value: float | None) -> str:
 
 
 def _disturbed(directory: RunDirectory, cell_id: str) -> list[str]:
-    """The attempts that were not left alone: why, their rate, and where their files are."""
+    """The disturbed attempts: why, their rate, and where their files are."""
     return [
         f"launch {attempt.launch}, attempt {attempt.attempt}: {attempt.disturbed}; {_rate(attempt)}"
         f"; in {directory.disturbed_directory(attempt)}"

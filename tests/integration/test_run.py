@@ -291,12 +291,17 @@ def test_a_container_removed_by_somebody_else(
     assert pods() == []
 
 
+def by_hand(shown: str) -> str:
+    """The commands that `matrix show` printed."""
+    return shown.partition("== Reproduce by hand ==\n")[2].partition("\n== ")[0].strip()
+
+
 def test_show_prints_commands_that_reproduce_the_cell(project: Project, pods: Any) -> None:
     assert project.matrix("run", "--launches", "1", "--select", "patch=gevent")[0] == 0
     cell = "py3.11-gevent25.9.1-gevent"
     code, stdout, stderr = project.matrix("show", "latest", cell)
     assert code == 0, stderr
-    commands = stdout.partition("== By hand ==\n")[2].strip()
+    commands = by_hand(stdout)
     assert commands.startswith("docker run")
     result = subprocess.run(
         ["bash", "-ec", commands], capture_output=True, text=True, check=False, timeout=120
@@ -327,7 +332,7 @@ def test_the_commands_reproduce_a_hang_with_what_it_talks_to(tmp_path: Path) -> 
     assert "hang-at-startup" in stdout
     _, stdout, _ = project.matrix("show", "latest", project.rows()[0]["cell"])
     assert "in _poll_connectivity" in stdout
-    commands = stdout.partition("== By hand ==\n")[2].strip()
+    commands = by_hand(stdout)
     result = subprocess.run(
         ["bash", "-ec", commands], capture_output=True, text=True, check=False, timeout=240
     )

@@ -13,7 +13,7 @@ from runner.report.show import show
 from runner.report.text import workload_text
 from runner.store.records import RunRecord
 from runner.store.run_directory import RunDirectory
-from tests.unit.store.run_samples import RESOURCES, cell_with_workload, launch, run_record
+from tests.unit.store.run_samples import LOCK, RESOURCES, cell_with_workload, launch, run_record
 
 COMMANDS = ["docker run --rm matrix:py3.11-none"]
 BOTH = "py3.11-gevent25.9.1-grpcio1.76.0-gevent+grpc"
@@ -48,10 +48,7 @@ def test_everything_about_a_cell(directory: RunDirectory) -> None:
         "reason: 1 of 2 launches: hang-under-load (no answer); 1: ok",
         "Python 3.11, patch gevent+grpc, server werkzeug",
         "gevent 25.9.1",
-        "image: sha256:cc",
         "load: ab -c 100 -n 5000",
-        "base: matrix-base:3.11 (debian)",
-        "    --hash=sha256:00ff",
         "== Launch 1: hang-under-load ==",
         "disturbed: waited for a CPU",
         "== ab.txt ==",
@@ -67,10 +64,40 @@ def test_everything_about_a_cell(directory: RunDirectory) -> None:
         "peak RSS 61.4 MiB, 101 threads at most",
         "context switches: not known voluntary, not known involuntary",
         "ab's share of a CPU: not known",
-        "== By hand ==",
+        "== Reproduce by hand ==",
         *COMMANDS,
+        "image: sha256:cc",
+        "base: matrix-base:3.11 (debian)",
+        "flask==3.1.2",
     ):
         assert line in text.splitlines(), line
+
+
+def test_the_evidence_comes_first_and_the_lock_last(directory: RunDirectory) -> None:
+    headings = [
+        line[3:-3] for line in show(directory, BOTH, COMMANDS).splitlines() if "== " in line
+    ]
+    also = f"Also in {directory.launch_directory(BOTH, 1)}"
+    first = ["Launch 1: hang-under-load", "ab.txt", "stacks.txt", "server.log", also]
+    second = ["Launch 2: ok", f"Also in {directory.launch_directory(BOTH, 2)}"]
+    assert headings == [BOTH, *first, *second, "Reproduce by hand", "Environment"]
+
+
+def test_hashes_are_printed_where_they_are_asked_for(directory: RunDirectory) -> None:
+    assert "--hash" not in show(directory, BOTH, COMMANDS)
+    assert show(directory, BOTH, COMMANDS, hashes=True).endswith(f"lock:\n{LOCK}")
+
+
+def test_the_rows_figures_are_in_the_summary(tmp_path: Path, run: RunRecord) -> None:
+    made = RunDirectory.create(tmp_path, "sleep", datetime.now(UTC))
+    made.write_run(run)
+    none, patched = run.cells[3], run.cells[2]
+    for number, rate in enumerate((10.0, 30.0), 1):
+        made.write_launch(launch(none, number, rate=20.0), {})
+        made.write_launch(launch(patched, number, rate=rate), {})
+    figures = show(made, patched.id, []).splitlines()[2]
+    assert figures.startswith("figures: requests/s 20.00 (10.00–30.00), ceiling 50.00, ")
+    assert "× baseline 1.000 (0.500–1.500)" in figures
 
 
 @pytest.mark.parametrize("name", catalogue.workloads())
@@ -129,7 +156,7 @@ def test_attempts_that_were_disturbed_are_named(directory: RunDirectory) -> None
     text = show(directory, cell.id, COMMANDS)
     place = directory.path / "cells" / cell.id / "disturbed" / "launch-01-attempt-2"
     assert (
-        "== Disturbed, and made again ==\n"
+        "== Disturbed, and repeated ==\n"
         f"launch 1, attempt 2: ab waited 0.31 ms; 40.00 requests/s; in {place}\n"
     ) in text
     assert "Disturbed" not in show(directory, BOTH, COMMANDS)
@@ -151,7 +178,7 @@ def test_a_cell_that_is_unavailable(directory: RunDirectory) -> None:
     text = show(directory, "py3.9-gevent25.9.1-gevent", [])
     assert "outcome: unavailable" in text
     assert "reason: no wheel | of gevent" in text
-    assert "By hand" not in text
+    assert "by hand" not in text
 
 
 def test_a_cell_that_was_not_measured(directory: RunDirectory) -> None:
