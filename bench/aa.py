@@ -21,11 +21,11 @@ from runner.commands.choice import Choice
 from runner.errors import UsageError
 from runner.measurement.outcome import Outcome
 from runner.measurement.records import LaunchRecord
+from runner.options import THRESHOLD
 from runner.report.compare import Change, compare
 from runner.report.speedup import rate_of
 from runner.report.statistics import (
     ENOUGH_FOR_INTERVAL,
-    THRESHOLD,
     Comparison,
     Difference,
     differences,

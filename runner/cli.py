@@ -1,4 +1,8 @@
-"""The commands. Results go to standard output, progress and messages to standard error."""
+"""The commands. Results go to standard output, progress and messages to standard error.
+
+Each command imports what it needs when it is called: `matrix --help` and `matrix table` would
+otherwise wait for libraries that only other commands use.
+"""
 
 from __future__ import annotations
 
@@ -6,21 +10,10 @@ import os
 import signal
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 
-from runner.commands import clean as clean_up
-from runner.commands import doctor as examine
-from runner.commands import export as exporting
-from runner.commands import import_ab as importing
-from runner.commands import merge as merging
-from runner.commands import plan as planning
-from runner.commands import read
-from runner.commands import run as running
-from runner.commands import shard as sharding
-from runner.commands.choice import Choice
 from runner.errors import (
     EngineError,
     ExpectationError,
@@ -29,11 +22,10 @@ from runner.errors import (
     RegressionError,
     UsageError,
 )
-from runner.export import ExportFormat
-from runner.measurement.coschedule import LARGEST_WAVE
-from runner.progress import reporter
-from runner.report.formats import Format
-from runner.report.statistics import THRESHOLD
+from runner.options import LARGEST_WAVE, THRESHOLD, ExportFormat, Format
+
+if TYPE_CHECKING:
+    from runner.commands.run import RunResult
 
 INTERRUPTED = 130
 FAILED = 3
@@ -50,50 +42,26 @@ application = typer.Typer(
 FileOption = Annotated[Path, typer.Option("--file", help="The matrix file.")]
 ResultsOption = Annotated[Path, typer.Option("--results", help="Where runs are stored.")]
 ExperimentArgument = Annotated[
-    str | None, typer.Argument(help="A section of the matrix file; its `default` without one.")
+    str | None, typer.Argument(help="An experiment of the matrix file; without one, its `default`.")
 ]
 RunArgument = Annotated[str, typer.Argument(help="A run directory, or `latest`.")]
 SelectOption = Annotated[
     list[str] | None,
-    typer.Option("--select", metavar="AXIS=GLOB", help="Only these cells; repeatable."),
+    typer.Option("--select", metavar="AXIS=GLOB", help="Only cells that match; repeatable."),
 ]
 RequestsOption = Annotated[int | None, typer.Option(help="Requests per launch.")]
-ConcurrencyOption = Annotated[int | None, typer.Option(help="Clients at once.")]
+ConcurrencyOption = Annotated[int | None, typer.Option(help="Concurrent clients.")]
 ThresholdOption = Annotated[
-    float, typer.Option(help="Share by which medians must differ to count.")
+    float, typer.Option(help="Smallest relative difference of medians that counts.")
 ]
 ShardOption = Annotated[
     str | None,
-    typer.Option("--shard", metavar="I/N", help="Only the I-th of N parts of the cells."),
+    typer.Option("--shard", metavar="I/N", help="Only part I of N equal parts of the cells."),
 ]
 LaunchesOption = Annotated[int | None, typer.Option(help="Launches per cell.")]
-RepeatsOption = Annotated[
-    int | None, typer.Option(help="How often a disturbed launch is made again, at most.")
-]
+RepeatsOption = Annotated[int | None, typer.Option(help="Maximum repeats of a disturbed launch.")]
 MATRIX_FILE = Path("matrix.yaml")
 RESULTS = Path("results")
-
-
-def _choice(
-    file: Path,
-    experiment: str | None,
-    select: list[str] | None,
-    overrides: tuple[int | None, int | None, int | None],
-    shard: str | None,
-    *,
-    repeats: int | None = None,
-) -> Choice:
-    requests, concurrency, launches = overrides
-    return Choice(
-        file=file,
-        experiment=experiment,
-        select=tuple(select or ()),
-        requests=requests,
-        concurrency=concurrency,
-        launches=launches,
-        repeats=repeats,
-        shard=None if shard is None else sharding.shard(shard),
-    )
 
 
 def _jobs(text: str) -> int | None:
@@ -110,17 +78,30 @@ def plan(
     experiment: ExperimentArgument = None,
     *,
     file: FileOption = MATRIX_FILE,
-    results: ResultsOption = RESULTS,  # noqa: ARG001 - every command takes it
     select: SelectOption = None,
     requests: RequestsOption = None,
     concurrency: ConcurrencyOption = None,
     launches: LaunchesOption = None,
     shard: ShardOption = None,
-    as_json: Annotated[bool, typer.Option("--json", help="A list of objects, one a cell.")] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="A list of objects, one per cell.")
+    ] = False,
 ) -> None:
-    """Print every cell: its ceiling and predicted duration, and what is unavailable and why."""
-    choice = _choice(file, experiment, select, (requests, concurrency, launches), shard)
-    _print(planning.plan(choice, as_json=as_json))
+    """Print every cell, its ceiling and predicted duration; what is unavailable, and why."""
+    from runner.commands.choice import Choice
+    from runner.commands.plan import plan
+    from runner.commands.shard import shard as parse_shard
+
+    choice = Choice(
+        file=file,
+        experiment=experiment,
+        select=tuple(select or ()),
+        requests=requests,
+        concurrency=concurrency,
+        launches=launches,
+        shard=None if shard is None else parse_shard(shard),
+    )
+    _print(plan(choice, as_json=as_json))
 
 
 @application.command()
@@ -139,18 +120,31 @@ def run(  # noqa: PLR0913 - an option each
         bool, typer.Option(help="Install a missing engine or tool (Debian, Ubuntu, as root).")
     ] = False,
     jobs: Annotated[
-        str, typer.Option(metavar="N|auto", help="Launches measured side by side.")
+        str, typer.Option(metavar="N|auto", help="Launches measured at the same time.")
     ] = "auto",
-    fresh: Annotated[bool, typer.Option(help="Resolve versions and measure anew.")] = False,
+    fresh: Annotated[bool, typer.Option(help="Ignore locks and launches of earlier runs.")] = False,
 ) -> None:
     """Lock, build, measure, store, and print the table."""
-    choice = _choice(
-        file, experiment, select, (requests, concurrency, launches), shard, repeats=repeats
+    from rich.console import Console
+
+    from runner.commands.choice import Choice
+    from runner.commands.run import RunOptions, run
+    from runner.commands.shard import shard as parse_shard
+    from runner.progress import reporter
+
+    choice = Choice(
+        file=file,
+        experiment=experiment,
+        select=tuple(select or ()),
+        requests=requests,
+        concurrency=concurrency,
+        launches=launches,
+        repeats=repeats,
+        shard=None if shard is None else parse_shard(shard),
     )
-    options = running.RunOptions(results=results, jobs=_jobs(jobs), install=install, fresh=fresh)
-    console = Console(stderr=True)
-    with reporter(console) as progress:
-        result = running.run(choice, options, progress)
+    options = RunOptions(results=results, jobs=_jobs(jobs), install=install, fresh=fresh)
+    with reporter(Console(stderr=True)) as progress:
+        result = run(choice, options, progress)
     _show_result(result)
 
 
@@ -158,29 +152,33 @@ def run(  # noqa: PLR0913 - an option each
 def merge(
     runs: Annotated[list[str], typer.Argument(metavar="DIR...", help="Run directories.")],
     *,
-    file: FileOption = MATRIX_FILE,  # noqa: ARG001 - every command takes it
     results: ResultsOption = RESULTS,
 ) -> None:
     """Join runs of one experiment, of several machines or shards, into a new run."""
-    _show_result(merging.merge(results, runs))
+    from runner.commands.merge import merge
+
+    _show_result(merge(results, runs))
 
 
 @application.command()
 def table(
     run: RunArgument = "latest",
     *,
-    file: FileOption = MATRIX_FILE,  # noqa: ARG001 - every command takes it
     results: ResultsOption = RESULTS,
     format: Annotated[Format, typer.Option(help="The table's format.")] = Format.PLAIN,  # noqa: A002
     pivot: Annotated[str | None, typer.Option(metavar="AXIS", help="One column per value.")] = None,
-    sort: Annotated[str | None, typer.Option(metavar="COLUMN", help="`-COLUMN`: down.")] = None,
+    sort: Annotated[
+        str | None, typer.Option(metavar="COLUMN", help="`-COLUMN`: descending.")
+    ] = None,
     columns: Annotated[
         str | None, typer.Option(metavar="COLUMN,…", help="Only these, e.g. `patch,p99_ms`.")
     ] = None,
     threshold: ThresholdOption = THRESHOLD,
 ) -> None:
     """Print the comparison table of a run."""
-    text = read.table(
+    from runner.commands.read import table
+
+    text = table(
         results,
         run,
         format_=format,
@@ -197,12 +195,13 @@ def compare(
     old: Annotated[str, typer.Argument(help="A run directory, or `latest`.")],
     new: RunArgument = "latest",
     *,
-    file: FileOption = MATRIX_FILE,  # noqa: ARG001 - every command takes it
     results: ResultsOption = RESULTS,
     threshold: ThresholdOption = THRESHOLD,
 ) -> None:
     """Print what changed between two runs; exit 1 where a cell got slower or worse."""
-    _print(read.compare(results, old, new, threshold=threshold))
+    from runner.commands.read import compare
+
+    _print(compare(results, old, new, threshold=threshold))
 
 
 @application.command()
@@ -210,27 +209,29 @@ def show(
     run: RunArgument,
     cell: Annotated[str, typer.Argument(help="A cell's id, as in the table.")],
     *,
-    file: FileOption = MATRIX_FILE,  # noqa: ARG001 - every command takes it
     results: ResultsOption = RESULTS,
     lock: Annotated[
         bool, typer.Option("--lock", help="Print the lock with its hashes, as it is stored.")
     ] = False,
 ) -> None:
     """Print everything about one cell, with the commands that reproduce it by hand."""
-    _print(read.show(results, run, cell, lock=lock))
+    from runner.commands.read import show
+
+    _print(show(results, run, cell, lock=lock))
 
 
 @application.command()
 def export(
     run: RunArgument = "latest",
     *,
-    file: FileOption = MATRIX_FILE,  # noqa: ARG001 - every command takes it
     results: ResultsOption = RESULTS,
-    format: Annotated[ExportFormat, typer.Option(help="Whose format.")],  # noqa: A002
+    format: Annotated[ExportFormat, typer.Option(help="Output format.")],  # noqa: A002
     output: Annotated[Path | None, typer.Option(help="A file, instead of standard output.")] = None,
 ) -> None:
     """Print a run in another program's format."""
-    text = exporting.exported(results, run, format)
+    from runner.commands.export import exported
+
+    text = exported(results, run, format)
     if output is None:
         _print(text.removesuffix("\n"))
         return
@@ -242,47 +243,46 @@ def export(
 
 @application.command("import-ab")
 def import_ab(
-    name: Annotated[str, typer.Argument(help="What to call the run's experiment.")],
+    name: Annotated[str, typer.Argument(help="Name of the experiment.")],
     files: Annotated[
         list[str],
         typer.Argument(
-            metavar="[AXIS=VALUE,…:]FILE...", help="Reports, with what is known of their cells."
+            metavar="[AXIS=VALUE,…:]FILE...", help="Reports, each with what its cell is."
         ),
     ],
     *,
-    file: FileOption = MATRIX_FILE,  # noqa: ARG001 - every command takes it
     results: ResultsOption = RESULTS,
     workload: Annotated[str | None, typer.Option(help="What the requests did.")] = None,
     seconds: Annotated[
-        str | None, typer.Option(help="How long a request takes at the least: the ceiling.")
+        str | None, typer.Option(help="Minimum time of a request; used to compute the ceiling.")
     ] = None,
     note: Annotated[
-        list[str] | None, typer.Option(help="A remark below the tables; repeatable.")
+        list[str] | None, typer.Option(help="A note below the tables; repeatable.")
     ] = None,
 ) -> None:
     """Make a run out of reports that `ab` printed elsewhere, and print its table."""
-    told = importing.told_of(workload, seconds, note or ())
-    _print(importing.import_ab(results, name, files, told))
+    from runner.commands.import_ab import import_ab, told_of
+
+    told = told_of(workload, seconds, note or ())
+    _print(import_ab(results, name, files, told))
 
 
 @application.command()
 def publish(
     runs: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[RUN]...", help="Run directories, or `latest`; that without any."),
+        typer.Argument(metavar="[RUN]...", help="Run directories; `latest` by default."),
     ] = None,
     *,
-    file: FileOption = MATRIX_FILE,  # noqa: ARG001 - every command takes it
     results: ResultsOption = RESULTS,
     name: Annotated[
-        str | None, typer.Option(help="The publication's name; else its experiment's.")
+        str | None, typer.Option(help="Name of the publication; by default that of its experiment.")
     ] = None,
 ) -> None:
     """Write runs as a page, README, tables, charts and evidence below `results/published`."""
-    # What draws charts takes a third of a second to import, which no other command should pay.
-    from runner.commands import publish as publishing  # noqa: PLC0415
+    from runner.commands.publish import publish
 
-    _print(publishing.publish(results, runs or (), name))
+    _print(publish(results, runs or (), name))
 
 
 @application.command()
@@ -291,27 +291,27 @@ def doctor(
     file: FileOption = MATRIX_FILE,
     results: ResultsOption = RESULTS,
     install: Annotated[
-        bool, typer.Option(help="Mend what can be mended (Debian, Ubuntu, as root).")
+        bool, typer.Option(help="Install what is missing (Debian, Ubuntu, as root).")
     ] = False,
 ) -> None:
-    """Print what this machine and engine offer, what is missing, and the command that mends it."""
-    text, healthy = examine.doctor(file, results, install=install, say=_say)
+    """Print what this machine and engine offer, what is missing, and the command that fixes it."""
+    from runner.commands.doctor import doctor
+
+    text, healthy = doctor(file, results, install=install, say=_say)
     _print(text)
     if not healthy:
         raise typer.Exit(FAILED)
 
 
 @application.command()
-def clean(
-    *,
-    file: FileOption = MATRIX_FILE,  # noqa: ARG001 - every command takes it
-    results: ResultsOption = RESULTS,  # noqa: ARG001
-) -> None:
+def clean() -> None:
     """Remove this project's containers and images, nobody else's."""
-    _print(clean_up.clean())
+    from runner.commands.clean import clean
+
+    _print(clean())
 
 
-def _show_result(result: running.RunResult) -> None:
+def _show_result(result: RunResult) -> None:
     """Print a run's table; `ExpectationError` where something was expected and is not so."""
     _print(result.table)
     if result.unmet:
@@ -338,18 +338,18 @@ def _print(text: str) -> None:
 
 def _usage(error: typer.TyperException) -> str:
     """What is wrong with the command line, on one line, and where to look it up."""
-    said = " ".join(error.format_message().split())
-    return f"{said.rstrip('.')}; `matrix --help` and `matrix COMMAND --help` list what there is"
+    message = " ".join(error.format_message().split())
+    return f"{message.rstrip('.')}; `matrix --help` and `matrix COMMAND --help` list what there is"
 
 
-def _refused(error: OSError) -> str:
-    """What the system refused that nobody foresaw: where, why, and what may mend it."""
-    said = str(error.strerror or error)
+def _system_error(error: OSError) -> str:
+    """An `OSError` that no command expects: the path, the reason and a hint."""
+    reason = str(error.strerror or error)
     if not error.filename:
-        return f"the system refused: {said}; see to its disk, permissions and open files"
+        return f"the system reports: {reason}; check disk space, permissions and open files"
     return (
-        f"{error.filename}: {said}; mend its permissions, or what stands there in place of a file "
-        "or a directory, or pass another path"
+        f"{error.filename}: {reason}; fix its permissions, check whether it should be a file or a "
+        "directory, or use another path"
     )
 
 
@@ -365,11 +365,11 @@ def main() -> None:
         code = INTERRUPTED
     except KeyboardInterrupt:
         code = INTERRUPTED
-        _say("interrupted: what was measured is stored; the same command goes on from there")
+        _say("interrupted: what was measured is stored; run the same command to resume")
     except InterruptedRunError as interrupted:
         code = INTERRUPTED
         _print(str(interrupted))
-        _say("interrupted: this is what was measured until then")
+        _say("interrupted: this is what was measured so far")
     except RegressionError as found:
         code = found.exit_code
         _print(str(found))
@@ -379,10 +379,10 @@ def main() -> None:
     except EngineError as error:
         code = FAILED
         _say(
-            f"error: the engine failed: {error}; what was measured is stored: see to the engine "
-            "(`matrix doctor`), and the same command goes on from there"
+            f"error: the engine failed: {error}; what was measured is stored: fix the engine "
+            "(see `matrix doctor`), then run the same command to resume"
         )
     except OSError as error:
         code = UsageError.exit_code
-        _say(f"error: {_refused(error)}")
+        _say(f"error: {_system_error(error)}")
     sys.exit(code)

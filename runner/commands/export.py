@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from runner.export import ExportFormat, export
+from runner.export import export
 from runner.export.source import Source
+from runner.options import ExportFormat
 from runner.report.expected import check
 from runner.report.rows import collate
 from runner.store.run_directory import open_run

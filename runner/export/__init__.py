@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from enum import StrEnum
 from typing import Final
 
 from runner.export import (
@@ -15,19 +14,9 @@ from runner.export import (
     pyperf_suite,
 )
 from runner.export.source import Source
+from runner.options import ExportFormat
 
 Exporter = Callable[[Source], str]
-
-
-class ExportFormat(StrEnum):
-    """What a run can be exported as."""
-
-    GITHUB_ACTION_BENCHMARK = "github-action-benchmark"
-    BENCHER = "bencher"
-    PYPERF = "pyperf"
-    CSV = "csv"
-    JUNIT = "junit"
-    OPENMETRICS = "openmetrics"
 
 
 EXPORTERS: Final[Mapping[ExportFormat, Exporter]] = {

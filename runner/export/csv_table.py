@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from runner.export.source import Source
-from runner.report.formats import Format
+from runner.options import Format
 from runner.report.render import render
 
 

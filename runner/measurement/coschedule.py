@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 
 from runner.measurement.launch import Launch
 from runner.measurement.schedule import Group
+from runner.options import LARGEST_WAVE
 
 #: A launch that keeps more than this share of one CPU busy is measured alone. A burst that meets
 #: another is late by up to its own length, and that share is its length over the service time: at
@@ -23,8 +24,6 @@ ALONE_ABOVE = 0.1
 #: one alone; on a machine a third as fast, where the same cells kept 78 % of them busy, `ab` waited
 #: for a CPU in every launch, and rates were up to 2.4 % lower.
 BUSY_SHARE = 0.4
-#: Pods of one wave, whether loaded together or in groups: what memory and patience allow.
-LARGEST_WAVE = 40
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,10 +6,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from enum import Enum, auto
 from typing import Final
 
+from runner.options import THRESHOLD
 from runner.publish.grouping import Group, groups
 from runner.publish.wording import ratios
 from runner.report.row import Row
-from runner.report.statistics import THRESHOLD, Difference
+from runner.report.statistics import Difference
 
 
 class Rate(Enum):

@@ -8,12 +8,13 @@ from enum import StrEnum
 
 from runner.measurement.outcome import Outcome
 from runner.measurement.records import LaunchRecord
+from runner.options import THRESHOLD
 from runner.report.doubts import Side, doubts
 from runner.report.pairing import Pair, paired
 from runner.report.row import Row
 from runner.report.rows import collate
 from runner.report.speedup import rates_by_round
-from runner.report.statistics import THRESHOLD, Comparison, Difference, differences
+from runner.report.statistics import Comparison, Difference, differences
 from runner.store.records import RunRecord
 
 #: Outcomes that say nothing of the cell itself: it was not measured, or not for its own fault. A

@@ -9,11 +9,11 @@ from typing import Final
 
 from runner.measurement.outcome import Outcome
 from runner.measurement.records import LaunchRecord
+from runner.options import THRESHOLD
 from runner.report.axes import axes_of, further_axes, natural_key
 from runner.report.figures import figures_of
 from runner.report.row import KEYS, Row
 from runner.report.speedup import with_speedup
-from runner.report.statistics import THRESHOLD
 from runner.store.records import CellRecord, RunRecord, UnavailableCell
 
 #: From the mildest to the worst. An engine error says nothing of the cell, so all else outranks it.

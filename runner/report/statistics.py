@@ -18,12 +18,12 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from runner.options import THRESHOLD
+
 #: From this many launches on an interval is given; below it the values are shown, nothing claimed.
 ENOUGH_FOR_INTERVAL: Final = 5
 CONFIDENCE: Final = 0.95
 ALPHA: Final = 1 - CONFIDENCE
-#: Two medians closer than this share are of no consequence, however sure the difference.
-THRESHOLD: Final = 0.02
 RESAMPLES: Final = 9_999
 #: Up to so many launches on both sides together, p is exact with ties too (tens of milliseconds).
 EXACT_WITH_TIES: Final = 100

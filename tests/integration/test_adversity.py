@@ -97,7 +97,7 @@ def test_an_engine_that_stops_and_starts_again(tmp_path: Path, second_engine: Se
     assert "Traceback" not in stderr
     errors = [line for line in stderr.splitlines() if line.startswith("error:")]
     assert len(errors) == 1
-    assert "goes on from there" in errors[0]
+    assert "run the same command to resume" in errors[0]
     good = [p for p in project.finished() if json.loads(p.read_text())["outcome"] != "engine-error"]
     assert len(good) >= 2
     second_engine.start()

@@ -240,7 +240,7 @@ def test_a_file_where_a_directory_should_be(
     matrix: Matrix, stored: RunDirectory, command: tuple[str, ...]
 ) -> None:
     (stored.path / "cells").write_text("", encoding="utf-8")
-    assert_error(matrix(*command), "cells: Not a directory", "in place of")
+    assert_error(matrix(*command), "cells: Not a directory", "use another path")
 
 
 def test_a_directory_that_cannot_be_read(
@@ -265,7 +265,7 @@ def test_an_error_of_the_system_without_a_path(
         raise OSError("too much")
 
     monkeypatch.setattr("runner.commands.read.table", fail)
-    assert_error(matrix("table"), "the system refused: too much", "disk")
+    assert_error(matrix("table"), "the system reports: too much", "disk")
 
 
 # -- engines and indexes that fail -----------------------------------------------------------------

@@ -19,7 +19,8 @@ from bench.options import Options, figure
 from runner.errors import UsageError
 from runner.measurement.outcome import Outcome
 from runner.measurement.records import LaunchRecord
-from runner.report.statistics import THRESHOLD, Difference
+from runner.options import THRESHOLD
+from runner.report.statistics import Difference
 from runner.store.run_directory import RunDirectory
 from tests.unit.store import run_samples
 from tests.unit.store.run_samples import cell, run_record

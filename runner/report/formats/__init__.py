@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from enum import StrEnum
 from typing import Final
 
+from runner.options import Format
 from runner.report.document import Exporter
 from runner.report.formats.csv_rows import export_csv
 from runner.report.formats.github import export_github
@@ -13,18 +13,6 @@ from runner.report.formats.html import export_html
 from runner.report.formats.json_rows import export_json
 from runner.report.formats.latex import export_latex
 from runner.report.formats.plain import export_plain
-
-
-class Format(StrEnum):
-    """What a table can be written as."""
-
-    GITHUB = "github"
-    PLAIN = "plain"
-    CSV = "csv"
-    JSON = "json"
-    LATEX = "latex"
-    HTML = "html"
-
 
 EXPORTERS: Final[Mapping[str, Exporter]] = {
     Format.GITHUB: export_github,

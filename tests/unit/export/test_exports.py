@@ -14,9 +14,10 @@ import pytest
 from junitparser import JUnitXml
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
-from runner.export import ExportFormat, export
+from runner.export import export
 from runner.export.source import Source
 from runner.measurement.outcome import Outcome
+from runner.options import ExportFormat
 from runner.report.expected import Checked
 from runner.report.rows import collate
 from tests.unit.store.run_samples import cell, launch, run_record, unavailable

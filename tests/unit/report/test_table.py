@@ -4,8 +4,8 @@ import pytest
 
 from runner.errors import UsageError
 from runner.measurement.outcome import Outcome
+from runner.options import Format
 from runner.report.columns import columns_for, milliseconds
-from runner.report.formats import Format
 from runner.report.ordering import sort_rows
 from runner.report.render import render
 from runner.report.row import Row

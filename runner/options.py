@@ -1,0 +1,33 @@
+"""What command-line options can be set to. Imports nothing, so that `matrix --help` starts fast."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Final
+
+#: Share by which two medians must differ for a verdict.
+THRESHOLD: Final = 0.02
+#: The most pods that run at the same time: a limit of memory, and of the time to start them.
+LARGEST_WAVE: Final = 40
+
+
+class Format(StrEnum):
+    """What a table can be written as."""
+
+    GITHUB = "github"
+    PLAIN = "plain"
+    CSV = "csv"
+    JSON = "json"
+    LATEX = "latex"
+    HTML = "html"
+
+
+class ExportFormat(StrEnum):
+    """What a run can be exported as."""
+
+    GITHUB_ACTION_BENCHMARK = "github-action-benchmark"
+    BENCHER = "bencher"
+    PYPERF = "pyperf"
+    CSV = "csv"
+    JUNIT = "junit"
+    OPENMETRICS = "openmetrics"
