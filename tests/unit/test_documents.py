@@ -1,55 +1,114 @@
-"""README and code say the same."""
+"""Documents and code say the same."""
 
 from __future__ import annotations
 
 import re
 import subprocess
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pytest
+import typer
 
 from runner.build.base import SUITES
+from runner.cli import application
 from runner.matrix import catalogue
 from runner.matrix.matrix_file import load
 from runner.measurement.outcome import Outcome
 from runner.report.columns import FIGURES, LAUNCHES, OVERFLOWS, RETRANSMITS, VERDICT
 from runner.report.statistics import Difference
 
-README = Path("README.md").read_text(encoding="utf-8")
+ROOT = Path(__file__).parents[2]
+HISTORY = ROOT / "CHANGELOG.md"  # names what was removed, too
+DOCUMENTS = sorted({*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")} - {HISTORY})
+EVERY_DOCUMENT = pytest.mark.parametrize(
+    "document", DOCUMENTS, ids=[str(path.relative_to(ROOT)) for path in DOCUMENTS]
+)
+COMMANDS = {
+    name: {option for parameter in command.params for option in parameter.opts}
+    for name, command in typer.main.get_command(application).commands.items()  # type: ignore[attr-defined]
+}
 
 
-def section(heading: str) -> str:
-    return README.partition(f"## {heading}\n")[2].partition("\n## ")[0]
+def text(path: Path | str) -> str:
+    """A file's text, pictures being none."""
+    return (ROOT / path).read_text(encoding="utf-8", errors="replace")
 
 
-def first_cells(text: str) -> set[str]:
-    """What stands in the first column of the tables of a text, their headings left out."""
-    rows = re.findall(r"^\| ([^|]+?) +\|", text, re.MULTILINE)
-    cells = {name.strip("`") for row in rows for name in row.split(", ")}
-    return cells - {"column", "outcome", "command"}
+MAKEFILE = text("Makefile")
 
 
-def test_every_column_and_outcome_is_explained_and_no_other() -> None:
+def section(document: str, heading: str) -> str:
+    return text(document).partition(f"## {heading}\n")[2].partition("\n## ")[0]
+
+
+def cells(table: str, column: int) -> set[str]:
+    """The names in a column of the tables of a text, without their headings."""
+    rows = [line.split("|")[1:] for line in table.splitlines() if re.match(r"\| +\S", line)]
+    return {name.strip(" `") for row in rows for name in row[column].split(", ")}
+
+
+def code(document: Path) -> Iterator[str]:
+    """The commands that a document shows: code spans, and lines of code blocks."""
+    parts = text(document).split("```")
+    for prose in parts[::2]:
+        yield from re.findall(r"`([^`]+)`", prose)
+    for block in parts[1::2]:
+        yield from block.splitlines()[1:]
+
+
+def test_every_column_is_explained_and_no_other() -> None:
     columns = {column.heading for column in (*FIGURES, OVERFLOWS, RETRANSMITS, VERDICT, LAUNCHES)}
-    assert first_cells(section("Reading the table")) == columns | {str(o) for o in Outcome}
+    assert cells(section("docs/reading-the-table.md", "Columns"), 0) == columns | {"column"}
+
+
+def test_every_outcome_is_explained_and_no_other() -> None:
+    outcomes = {str(outcome) for outcome in Outcome}
+    assert cells(section("docs/reading-the-table.md", "Outcomes"), 0) == outcomes | {"outcome"}
 
 
 @pytest.mark.parametrize(
-    "words",
-    [catalogue.patches(), catalogue.servers(), catalogue.workloads(), [*Difference]],
+    ("document", "words"),
+    [
+        ("docs/matrix-file.md", catalogue.patches()),
+        ("docs/matrix-file.md", catalogue.servers()),
+        ("docs/matrix-file.md", catalogue.workloads()),
+        ("docs/reading-the-table.md", [*Difference]),
+    ],
     ids=["patches", "servers", "workloads", "verdicts"],
 )
-def test_every_word_is_named(words: Iterable[str]) -> None:
-    assert [word for word in words if f"`{word}`" not in README] == []
+def test_every_word_is_named(document: str, words: Iterable[str]) -> None:
+    assert [word for word in words if f"`{word}`" not in text(document)] == []
 
 
-def test_every_command_of_the_makefile_is_listed() -> None:
-    makefile = Path("Makefile").read_text(encoding="utf-8")
-    targets = set(re.findall(r"^([a-z]+):.*## ", makefile, re.MULTILINE))
-    commands = first_cells(section("The two commands"))
-    named = {command.removeprefix("make ") for command in commands}
-    assert targets - {"test", "lock", "docs"} == named
+def test_every_target_and_command_is_listed() -> None:
+    targets = set(re.findall(r"^([a-z]+):.*## ", MAKEFILE, re.MULTILINE))
+    listed = section("README.md", "Commands")
+    assert targets - {"lock", "docs"} <= cells(listed, 0)
+    assert COMMANDS.keys() <= cells(listed, 1)
+
+
+@EVERY_DOCUMENT
+def test_every_command_exists_with_its_options(document: Path) -> None:
+    for command in code(document):
+        if match := re.match(r"matrix ([a-z][a-z-]*)(.*)", command):
+            assert set(re.findall(r"(?<!\S)(--[a-z-]+)", match[2])) <= COMMANDS[match[1]]
+        elif match := re.match(r"make ([a-z-]+)", command):
+            assert f"\n{match[1]}:" in MAKEFILE
+
+
+@EVERY_DOCUMENT
+def test_every_link_leads_somewhere(document: Path) -> None:
+    for path, anchor in re.findall(r"\]\(([^)#\s]*)(?:#([^)]*))?\)", text(document)):
+        target = document.parent / path if path else document
+        assert target.exists(), path
+        assert not anchor or anchor in anchors(target), anchor
+
+
+def anchors(document: Path) -> set[str]:
+    """The anchors that a code host gives to a document's headings."""
+    headings = re.findall(r"^#+ (.+)$", text(document), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", heading).lower().replace(" ", "-") for heading in headings}
 
 
 def test_help_lists_what_the_makefile_has() -> None:
@@ -61,11 +120,12 @@ def test_help_lists_what_the_makefile_has() -> None:
 
 def test_every_suite_with_a_released_python_is_named() -> None:
     released = [python for python in SUITES if python != "3.14"]
-    assert f"({', '.join(released[:-1])} and {released[-1]}" in README
+    named = f"({', '.join(released[:-1])} and {released[-1]})"
+    assert named in text("docs/matrix-file.md")
 
 
 def test_the_example_is_a_matrix_file(tmp_path: Path) -> None:
-    example = section("Adding a cell").partition("```yaml\n")[2].partition("```")[0]
+    example = section("README.md", "Adding a cell").partition("```yaml\n")[2].partition("```")[0]
     path = tmp_path / "matrix.yaml"
     path.write_text(f"version: 1\n{example}", encoding="utf-8")
     experiment = load(path).experiment("mine")
@@ -83,16 +143,11 @@ ADDRESSES = {
 }
 
 
-def text(path: Path) -> str:
-    """A file's text, pictures being none."""
-    return path.read_text(encoding="utf-8", errors="replace")
-
-
 def test_no_file_names_an_index_or_a_mirror() -> None:
     tracked = subprocess.run(["git", "ls-files"], capture_output=True, text=True, check=True)
     found = {
         (name, host)
         for name in tracked.stdout.split()
-        for host in re.findall(r"://([A-Za-z0-9.-]+)", text(Path(name)))
+        for host in re.findall(r"://([A-Za-z0-9.-]+)", text(name))
     }
     assert {(name, host) for name, host in found if host not in ADDRESSES} == set()
