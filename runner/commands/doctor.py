@@ -12,7 +12,7 @@ from pathlib import Path
 from runner.commands import host
 from runner.engine.connection import connect
 from runner.errors import EngineUnavailableError, MatrixError
-from runner.matrix.matrix_file import load
+from runner.matrix.file import load
 from runner.provision import ensure_engine, ensure_tool
 from runner.store.results import check_results
 

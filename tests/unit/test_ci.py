@@ -14,7 +14,7 @@ import yaml
 
 from runner.cli import application
 from runner.commands.shard import shard
-from runner.matrix.matrix_file import load
+from runner.matrix.file import load
 
 ROOT = Path(__file__).parents[2]
 WORKFLOW = yaml.safe_load((ROOT / ".github/workflows/matrix.yml").read_text(encoding="utf-8"))

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from runner.build.base import SUITES
-from runner.matrix import catalogue
-from runner.matrix.matrix_file import load
+from runner.matrix import plugins
+from runner.matrix.file import load
 from runner.measurement.outcome import Outcome
 from runner.report.columns import FIGURES, LAUNCHES, OVERFLOWS, RETRANSMITS, VERDICT
 from runner.report.statistics import Difference
@@ -37,7 +37,7 @@ def test_every_column_and_outcome_is_explained_and_no_other() -> None:
 
 @pytest.mark.parametrize(
     "words",
-    [catalogue.patches(), catalogue.servers(), catalogue.workloads(), [*Difference]],
+    [plugins.patches(), plugins.servers(), plugins.workloads(), [*Difference]],
     ids=["patches", "servers", "workloads", "verdicts"],
 )
 def test_every_word_is_named(words: Iterable[str]) -> None:

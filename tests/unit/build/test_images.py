@@ -25,7 +25,7 @@ from runner.engine.memory import MemoryEngine
 from runner.engine.protocol import ContainerSpec, ExecResult
 from runner.errors import EngineUnavailableError
 from runner.matrix.cell import Base, Cell, EnvironmentRequest, Requirement
-from runner.matrix.words import Server, Workload
+from runner.matrix.values import Server, Workload
 
 DEBIAN = Base(kind="debian")
 BASE = BaseImage(reference="below", image_id="sha256:below", origin="debian")
