@@ -20,7 +20,7 @@ from runner.commands import host
 from runner.engine.memory import MemoryEngine
 from runner.matrix.ceiling import AbOpening
 from runner.matrix.cell import Cell, Limits
-from runner.matrix.words import Server, Workload
+from runner.matrix.values import Server, Workload
 from runner.measurement import ab
 from runner.measurement.coschedule import Jobs
 from runner.measurement.launch import Job, LaunchResult

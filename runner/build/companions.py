@@ -21,9 +21,9 @@ from runner.build.site_packages import install
 from runner.engine.pod import COMPANION_USER
 from runner.engine.protocol import Engine
 from runner.errors import EngineError
-from runner.matrix import catalogue
-from runner.matrix.catalogue import CompanionKind
+from runner.matrix import plugins
 from runner.matrix.cell import Base, EnvironmentRequest, Requirement
+from runner.matrix.plugins import CompanionKind
 
 DOCKERFILE = """\
 FROM {base}
@@ -59,7 +59,7 @@ def ensure_companions(
     engine: Engine, names: Iterable[str], kind: str, base: Base, *, platform: str, cache: Path
 ) -> dict[str, CompanionImage | EngineError]:
     """The images of companions by name, made or found; an error for one that cannot be had."""
-    wanted = {name: catalogue.companions()[name] for name in sorted(set(names))}
+    wanted = {name: plugins.companions()[name] for name in sorted(set(names))}
     requests = {name: _request(companion) for name, companion in wanted.items()}
     locks = lock_all(
         [request for request in requests.values() if request.requirements],

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from runner.engine.pod import COMPANION_USER, DISK, LOADGEN_USER, SERVER_USER
-from runner.matrix import catalogue
+from runner.matrix import plugins
 from runner.measurement import companion
 from runner.measurement.agent import PORT
 from runner.store.records import CellRecord, RunRecord
@@ -30,7 +30,7 @@ def commands(run: RunRecord, cell_id: str) -> list[str]:
     joined = "--network container:by-hand-loadgen --pid container:by-hand-loadgen"
     load = f"ab -c {cell.concurrency} -n {cell.requests} http://127.0.0.1:{PORT}/"
     loadgen = f"--network none --init -u {LOADGEN_USER} {run.method.loadgen_image}"
-    workload = catalogue.workloads().get(cell.workload or "")
+    workload = plugins.workloads().get(cell.workload or "")
     disk = f"-v {DISK} " if workload and workload.disk else ""
     ready = f"docker exec by-hand-loadgen ab -q -n 1 http://127.0.0.1:{PORT}/ >/dev/null 2>&1"
     made = ["by-hand-server", *(["by-hand-companion"] if cell.companion else []), "by-hand-loadgen"]
@@ -55,7 +55,7 @@ def _companion(run: RunRecord, cell: CellRecord, joined: str) -> list[str]:
     ready = f'docker logs by-hand-companion 2>&1 | grep -q "{companion.READY}"'
     return [
         f"docker run -d --name by-hand-companion {joined} {hardened} {user} {image}",
-        _until(ready, catalogue.companions()[cell.companion].startup_s),
+        _until(ready, plugins.companions()[cell.companion].startup_s),
     ]
 
 

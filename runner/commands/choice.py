@@ -6,10 +6,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from runner.commands.shard import Shard, part
-from runner.matrix import override
 from runner.matrix.cell import Experiment
-from runner.matrix.matrix_file import load
-from runner.matrix.select import select
+from runner.matrix.file import load
+from runner.matrix.select import overridden, select
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,7 +30,7 @@ def expand(choice: Choice) -> Experiment:
 
     No cell is left where there are fewer than shards.
     """
-    experiment = override.apply(
+    experiment = overridden(
         load(choice.file).experiment(choice.experiment),
         requests=choice.requests,
         concurrency=choice.concurrency,

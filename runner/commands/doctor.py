@@ -11,7 +11,7 @@ from pathlib import Path
 from runner.commands import host
 from runner.engine.connection import connect
 from runner.errors import EngineUnavailableError, MatrixError
-from runner.matrix.matrix_file import load
+from runner.matrix.file import load
 from runner.provision import MMDEBSTRAP, TEST_TOOLS, Tool, ensure_engine
 from runner.store.results import check_results
 

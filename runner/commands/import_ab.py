@@ -10,10 +10,10 @@ from typing import TypeVar
 
 from runner.commands.record import now
 from runner.errors import UsageError
-from runner.matrix.matrix_file import name_problem
+from runner.matrix.file import name_problem
 from runner.matrix.said import split_said
-from runner.matrix.scalars import seconds as seconds_of
-from runner.matrix.words import workload_name
+from runner.matrix.values import seconds as seconds_of
+from runner.matrix.values import workload_name
 from runner.measurement.ab import AbReportError, parse_whole
 from runner.report.render import render, write_tables
 from runner.store.imported import Report, Told, imported

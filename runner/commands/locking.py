@@ -9,8 +9,14 @@ from pathlib import Path
 
 from runner.build.lock import Lock, Unavailable, lock_all, platform_of
 from runner.errors import UsageError
-from runner.matrix.cell import Cell, EnvironmentRequest, Experiment, Requirement
-from runner.matrix.exact import pinned, with_requirements
+from runner.matrix.cell import (
+    Cell,
+    EnvironmentRequest,
+    Experiment,
+    Requirement,
+    pinned,
+    with_requirements,
+)
 from runner.matrix.select import select
 
 #: Locks, installed packages: what can be made again. Beside the checkout, never in results.

@@ -14,9 +14,8 @@ from runner.build.base import SUITES
 from runner.commands.choice import Choice, expand, no_cells
 from runner.commands.locking import LockedCells, lock
 from runner.commands.shard import Shard
-from runner.matrix.ceiling import AbOpening
+from runner.matrix.ceiling import AbOpening, ceiling_of
 from runner.matrix.cell import Cell, Experiment, Limits
-from runner.matrix.loads import ceiling_of
 from runner.measurement import estimate
 from runner.measurement.coschedule import Jobs
 from runner.progress import duration

@@ -3,14 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from functools import cache
+from typing import TypeAlias
 
-from runner.matrix import catalogue
+from runner.matrix import plugins
 from runner.matrix.cell import ORDERS
-from runner.matrix.document import Document, Place, Plain, suggestion
-from runner.matrix.model import Axes, ExperimentSection, package_name
-from runner.matrix.scalars import whole_number
-from runner.matrix.versions import comparable, python_version, specifier
-from runner.matrix.words import parameter, patch_mode, server, workload_name
+from runner.matrix.schema import Axes, ExperimentSection, package_name
+from runner.matrix.values import (
+    comparable,
+    parameter,
+    patch_mode,
+    python_version,
+    server,
+    specifier,
+    whole_number,
+    workload,
+    workload_name,
+)
+from runner.matrix.yaml_document import Document, Place, Plain, suggestion
 
 #: Axes that are no package; the parameters of workloads are such, too.
 SETTINGS = ("python", "patch", "order", "server", "workload", "concurrency")
@@ -19,7 +29,7 @@ BUILT_IN = (*Axes.model_fields,)
 
 def is_package(axis: str) -> bool:
     """Whether an axis's values are versions of a package."""
-    return axis not in SETTINGS and axis not in catalogue.parameters()
+    return axis not in SETTINGS and axis not in plugins.parameters()
 
 
 def with_canonical_names(found: Document) -> Document:
@@ -106,7 +116,7 @@ def _parameters(axes: Mapping[str, Plain], workload: Mapping[str, Plain]) -> lis
     """The parameters of the workloads that an experiment names."""
     varied = axes.get("workload") or workload.get("name") or "sleep"
     names = varied if isinstance(varied, list) else [varied]
-    kinds = [k for name, k in catalogue.workloads().items() if name in names]
+    kinds = [k for name, k in plugins.workloads().items() if name in names]
     return list(dict.fromkeys(parameter for kind in kinds for parameter in kind.parameters))
 
 
@@ -170,8 +180,8 @@ def normal_entry(
 
 def nameable(axes: Mapping[str, object], section: ExperimentSection) -> list[str]:
     """What an `include` may name: the axes, further settings, and packages."""
-    names = (*axes, *SETTINGS, *sorted(catalogue.optional_packages()), *section.packages)
-    return list(dict.fromkeys((*names, *sorted(catalogue.parameters()))))
+    names = (*axes, *SETTINGS, *sorted(plugins.optional_packages()), *section.packages)
+    return list(dict.fromkeys((*names, *sorted(plugins.parameters()))))
 
 
 def normal_value(axis: str, value: str) -> str:
@@ -196,3 +206,47 @@ WORDS: dict[str, Callable[[str], str]] = {
     "workload": workload_name,
     "concurrency": lambda value: str(whole_number(value)),
 }
+
+
+#: Patch mode, server, workload, and the parameters that decide which packages a workload imports.
+Deciding: TypeAlias = tuple[str, str, str, tuple[tuple[str, str], ...]]
+
+
+def decides(settings: Mapping[str, str]) -> Deciding:
+    """Of a cell's settings those that decide what else can matter for it."""
+    chosen = tuple((name, settings[name]) for name in _deciding_parameters() if name in settings)
+    return settings["patch"], settings["server"], settings["workload"], chosen
+
+
+@cache
+def _deciding_parameters() -> tuple[str, ...]:
+    return tuple(sorted({p for kind in plugins.workloads().values() for p in kind.packages_by}))
+
+
+@cache
+def needed_packages(deciding: Deciding) -> frozenset[str]:
+    """The packages that a cell's patch mode, server and workload import."""
+    patch, served, name, chosen = deciding
+    work = workload(name, dict(chosen))
+    return (
+        plugins.patches()[patch].packages
+        | server(served).kind.packages
+        | work.kind.packages_with(dict(work.parameters))
+    )
+
+
+@cache
+def irrelevant(deciding: Deciding) -> frozenset[str]:
+    """The axes without any effect.
+
+    Packages that nothing imports, other workloads' parameters, when to patch where nothing is.
+    """
+    unused = plugins.optional_packages() - needed_packages(deciding)
+    unused |= plugins.parameters() - plugins.workloads()[deciding[2]].parameters.keys()
+    return unused | {"order"} if deciding[0] == "none" else unused
+
+
+@cache
+def makes_no_sense(patch: str, served: str) -> str | None:
+    """Why a patch mode is not to be had under a server, None where it is."""
+    return server(served).kind.unfit.get(patch)

@@ -9,7 +9,10 @@ on how `ab` starts (see `AbOpening`).
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from enum import StrEnum
+
+from runner.matrix.cell import Cell, Limits
 
 
 class AbOpening(StrEnum):
@@ -38,4 +41,53 @@ def ceiling_rps(
         return None
     return requests / shortest_time_s(
         requests=requests, concurrency=concurrency, service_s=service_s, opening=opening
+    )
+
+
+def shortest_load_s(
+    cell: Cell, opening: AbOpening = AbOpening.FIRST_ALONE, service_s: float | None = None
+) -> float:
+    """The shortest time in seconds in which a cell's load can be answered.
+
+    `service_s` is how long one request takes, where measuring has told; 0 where nothing is known.
+    """
+    known = service_s if service_s is not None else cell.workload.service_s
+    return shortest_time_s(
+        requests=cell.requests, concurrency=cell.at_once, service_s=known or 0.0, opening=opening
+    )
+
+
+def ceiling_of(cell: Cell, opening: AbOpening) -> float | None:
+    """The highest rate a cell can show, in requests per second.
+
+    What bounds it is the load's clients or what the server works on at a time, whichever are fewer.
+    None where the workload does not say how long a request takes.
+    """
+    service_s = cell.workload.service_s
+    if service_s is None:
+        return None
+    return ceiling_rps(
+        requests=cell.requests, concurrency=cell.at_once, service_s=service_s, opening=opening
+    )
+
+
+def too_long(cells: Iterable[Cell], limits: Limits) -> str | None:
+    """What is wrong where a cell's load needs longer than `limits.load` even at its ceiling.
+
+    Not of a cell that takes one request at a time: its load is cut to what the limit allows.
+    """
+    loads = {
+        (c.requests, c.at_once, c.workload.service_s or 0.0): c for c in cells if not c.is_serial
+    }
+    if not loads:
+        return None
+    longest, cell = max(
+        ((shortest_load_s(cell), cell) for cell in loads.values()), key=lambda pair: pair[0]
+    )
+    if longest <= limits.load_s:
+        return None
+    return (
+        f"{cell.requests} requests, {cell.at_once} at a time, need {longest:g} s even at their "
+        f"ceiling, more than the limit of {limits.load_s:g} s; set `limits.load` to "
+        f"{math.ceil(1.2 * longest)} or send less"
     )

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Final
 
-from runner.matrix.words import Server, Workload
+from runner.matrix.values import Server, Workload
 
 #: When the patch is applied: before anything else is imported, or after Flask and grpc were.
 ORDERS: Final = ("first", "late")
@@ -195,3 +196,28 @@ class Experiment:
     expect: tuple[Expectation, ...] = ()
     left_out: tuple[tuple[str, str], ...] = ()
     source: str = ""
+
+
+def pinned(
+    requirements: Iterable[Requirement], versions: Mapping[str, str]
+) -> tuple[Requirement, ...]:
+    """Each package at its exact version; `versions` maps normalised names to versions."""
+    return tuple(Requirement(name=r.name, specifier=f"=={versions[r.name]}") for r in requirements)
+
+
+def with_requirements(cell: Cell, requirements: tuple[Requirement, ...]) -> Cell:
+    """The cell with these requirements; the cell itself where it has them already."""
+    if cell.requirements == requirements:
+        return cell
+    return Cell(  # not `replace`, which takes twice as long: there may be 100,000 cells
+        python=cell.python,
+        patch=cell.patch,
+        order=cell.order,
+        server=cell.server,
+        workload=cell.workload,
+        concurrency=cell.concurrency,
+        requests=cell.requests,
+        requirements=requirements,
+        exclude_newer=cell.exclude_newer,
+        varied=cell.varied,
+    )

@@ -7,11 +7,10 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from runner.matrix.axes import nameable, normal_entry
-from runner.matrix.canonical import decides, irrelevant
-from runner.matrix.document import Document, Place
-from runner.matrix.model import ExperimentSection
-from runner.matrix.words import parameter
+from runner.matrix.axes import decides, irrelevant, nameable, normal_entry
+from runner.matrix.schema import ExperimentSection
+from runner.matrix.values import parameter
+from runner.matrix.yaml_document import Document, Place
 
 Combination = tuple[str, ...]
 #: Ten times what `plan` is made for. More would only fill the memory.

@@ -6,16 +6,24 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from runner.matrix import catalogue
-from runner.matrix.axes import SETTINGS, axis_values, is_package, normal_value
-from runner.matrix.canonical import Deciding, decides, makes_no_sense, needed_packages
+from runner.matrix import plugins
+from runner.matrix.axes import (
+    SETTINGS,
+    Deciding,
+    axis_values,
+    decides,
+    is_package,
+    makes_no_sense,
+    needed_packages,
+    normal_value,
+)
+from runner.matrix.ceiling import too_long
 from runner.matrix.cell import Base, Cell, Experiment, Limits, Requirement
 from runner.matrix.combine import AXES, Draft, combine, defaults_of, parameters_of, settings
-from runner.matrix.document import Document, suggestion
 from runner.matrix.expect import expectations
-from runner.matrix.loads import too_long
-from runner.matrix.model import ExperimentSection
-from runner.matrix.words import Workload, parameter, server, workload
+from runner.matrix.schema import ExperimentSection
+from runner.matrix.values import Workload, parameter, server, workload
+from runner.matrix.yaml_document import Document, suggestion
 
 #: Packages whose versions are the question: a cell that imports one must be told which.
 MUST_BE_NAMED = frozenset({"gevent", "grpcio"})
@@ -105,7 +113,7 @@ class _Maker:
 
     def _workload(self, values: Mapping[str, str]) -> Workload:
         name = values["workload"]
-        own = catalogue.workloads()[name].parameters
+        own = plugins.workloads()[name].parameters
         chosen = {parameter: values[parameter] for parameter in own if parameter in values}
         key = (name, *chosen.items())
         if key not in self.workloads:
@@ -148,13 +156,13 @@ class _Maker:
                 "under `axes` or `packages`",
             )
         for name in self.packages:
-            if name not in packages and name not in catalogue.optional_packages():
+            if name not in packages and name not in plugins.optional_packages():
                 self.found.fail(draft.place, f"adds a cell without `{name}`; name its version")
 
 
 def _who_needs(package: str, deciding: Deciding) -> str:
     patch, served, work, _ = deciding
-    if package in catalogue.patches()[patch].packages:
+    if package in plugins.patches()[patch].packages:
         return f"patch {patch!r}"
     if package in server(served).kind.packages:
         return f"server {served!r}"
@@ -203,7 +211,7 @@ def _varied(
             several.add(axis)
     packages = [p for p in (*axes, *added) if p in several and is_package(p)]
     shown = dict.fromkeys(("python", "gevent", "grpcio", *packages, "patch"))
-    others = ("order", "server", "workload", *sorted(catalogue.parameters()), "concurrency")
+    others = ("order", "server", "workload", *sorted(plugins.parameters()), "concurrency")
     return (*shown, *(axis for axis in others if axis in several))
 
 

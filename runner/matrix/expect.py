@@ -8,8 +8,8 @@ from fnmatch import fnmatchcase
 
 from runner.matrix.axes import canonical
 from runner.matrix.cell import Cell, Expectation
-from runner.matrix.document import Document, Place, suggestion
-from runner.matrix.model import ExpectSection, ExperimentSection
+from runner.matrix.schema import ExpectSection, ExperimentSection
+from runner.matrix.yaml_document import Document, Place, suggestion
 
 #: Columns of the table that a bound may be set on.
 COLUMNS = (

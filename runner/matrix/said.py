@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from typing import Final
 
 from runner.errors import UsageError
-from runner.matrix import catalogue
+from runner.matrix import plugins
 from runner.matrix.axes import canonical, is_package, normal_value
 from runner.matrix.cell import Requirement
-from runner.matrix.document import suggestion
+from runner.matrix.yaml_document import suggestion
 
 #: What may be said of a cell besides the versions of packages. The load is in the report.
 SETTINGS: Final = ("python", "patch", "order", "server")
@@ -49,8 +49,8 @@ def _value(axis: str, text: str) -> str:
             "cannot be said of a cell: concurrency and requests are in the report; "
             "`--workload` and `--seconds` say what all requests do"
         )
-    hint = suggestion(axis, (*SETTINGS, *sorted(catalogue.optional_packages())))
-    if "did you mean" in hint and axis not in catalogue.optional_packages():
+    hint = suggestion(axis, (*SETTINGS, *sorted(plugins.optional_packages())))
+    if "did you mean" in hint and axis not in plugins.optional_packages():
         raise ValueError(f"unknown axis{hint}")
     version = Requirement(name=axis, specifier=normal_value(axis, text)).exact
     if version is None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from runner.engine.pod import CompanionPlan, Pod
 from runner.errors import EngineError
-from runner.matrix import catalogue
+from runner.matrix import plugins
 from runner.measurement import verdict
 from runner.measurement.clock import Clock
 
@@ -19,13 +19,13 @@ def plan_of(name: str | None, image: str | None) -> CompanionPlan | None:
         return None
     if image is None:
         raise EngineError(f"there is no image of the companion {name!r}")
-    memory_bytes = catalogue.companions()[name].memory_bytes
+    memory_bytes = plugins.companions()[name].memory_bytes
     return CompanionPlan(image=image, command=(), memory_bytes=memory_bytes)
 
 
 def wait_until_ready(pod: Pod, name: str, clock: Clock) -> None:
     """Wait until it says that it answers; `EngineError` where it ends or takes too long."""
-    deadline = clock.monotonic() + catalogue.companions()[name].startup_s
+    deadline = clock.monotonic() + plugins.companions()[name].startup_s
     while READY not in (log := pod.companion_log()):
         refuse_dead(pod, name)
         if clock.monotonic() > deadline:

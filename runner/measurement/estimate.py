@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from runner.matrix.ceiling import AbOpening
+from runner.matrix.ceiling import AbOpening, shortest_load_s
 from runner.matrix.cell import Cell, Limits
-from runner.matrix.loads import shortest_load_s
 from runner.measurement.coschedule import Jobs
 from runner.measurement.load import LONE_REPEATS, SERIALISED_SHARE, SHORT_REQUEST_S, burst_size
 

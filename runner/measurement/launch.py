@@ -10,9 +10,8 @@ from typing import TypeVar
 from runner.engine.pod import COMPANION_UID, DISK, SERVER_UID, Pod, PodPlan
 from runner.engine.protocol import Engine
 from runner.errors import EngineError
-from runner.matrix.ceiling import AbOpening
+from runner.matrix.ceiling import AbOpening, ceiling_of
 from runner.matrix.cell import Cell, Limits
-from runner.matrix.loads import ceiling_of
 from runner.measurement import ab, agent, companion, evidence, usage, verdict
 from runner.measurement.agent import CheckReply, LoadReply, ReadyReply, Refusal
 from runner.measurement.clock import Clock

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from runner.matrix.ceiling import AbOpening
+from runner.matrix.ceiling import AbOpening, shortest_load_s
 from runner.matrix.cell import Cell, Limits
-from runner.matrix.loads import shortest_load_s
 
 #: Below this a burst was answered one by one: between 1 (serial) and 2 (two at a time).
 SERIALISED_BELOW = 1.5

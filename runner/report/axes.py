@@ -8,7 +8,7 @@ from typing import Final
 
 from packaging.version import InvalidVersion, Version
 
-from runner.matrix import catalogue
+from runner.matrix import plugins
 from runner.store.records import RunRecord
 
 Value = str | int | float | None
@@ -27,9 +27,9 @@ SortKey = tuple[int, float, Version, str]
 def _places() -> dict[str, dict[str, int]]:
     """The order of the words that the server program's modules define."""
     words = {
-        "patch": catalogue.patches(),
-        "server": catalogue.servers(),
-        "workload": catalogue.workloads(),
+        "patch": plugins.patches(),
+        "server": plugins.servers(),
+        "workload": plugins.workloads(),
     }
     return {axis: {name: n for n, name in enumerate(known)} for axis, known in words.items()}
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from runner.errors import UsageError
 from runner.matrix.ceiling import AbOpening, shortest_time_s
 from runner.matrix.said import SETTINGS, cell_id
-from runner.matrix.words import server
+from runner.matrix.values import server
 from runner.measurement.ab import WholeReport
 from runner.measurement.outcome import Outcome
 from runner.measurement.records import LaunchRecord

@@ -15,7 +15,7 @@ from runner.engine.connection import connect
 from runner.engine.docker_engine import DockerEngine
 from runner.matrix.ceiling import AbOpening
 from runner.matrix.cell import Base, Cell, Limits, Requirement
-from runner.matrix.words import Server, Workload
+from runner.matrix.values import Server, Workload
 from runner.measurement.clock import SystemClock
 from runner.measurement.launch import Job, Launch, LaunchResult
 from runner.stages import Stages

@@ -10,7 +10,7 @@ from dataclasses import replace
 import docker
 import pytest
 
-from runner.matrix.words import Server
+from runner.matrix.values import Server
 from runner.measurement.launch import LaunchResult
 from runner.measurement.outcome import Outcome
 from tests.integration.conftest import LIMITS, Maker, a_cell

@@ -14,7 +14,7 @@ from runner.commands.locking import lock
 from runner.engine.docker_engine import DockerEngine
 from runner.matrix.ceiling import AbOpening
 from runner.matrix.cell import Base, Cell, Limits
-from runner.matrix.matrix_file import load
+from runner.matrix.file import load
 from runner.measurement.clock import SystemClock
 from runner.measurement.launch import Job, Launch, LaunchResult
 from runner.measurement.outcome import Outcome

@@ -12,7 +12,7 @@ from runner.engine.memory import MemoryEngine
 from runner.engine.protocol import ContainerSpec, ContainerState, ExecResult
 from runner.matrix.ceiling import AbOpening
 from runner.matrix.cell import Cell, Limits, Requirement
-from runner.matrix.words import Server, Workload
+from runner.matrix.values import Server, Workload
 from runner.measurement.launch import Job
 
 SNAPSHOT = {

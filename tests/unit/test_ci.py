@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from runner.commands.shard import shard
-from runner.matrix.matrix_file import load
+from runner.matrix.file import load
 
 ROOT = Path(__file__).parents[2]
 WORKFLOWS: dict[str, dict[Any, Any]] = {

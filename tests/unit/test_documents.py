@@ -12,8 +12,8 @@ import typer
 
 from runner.build.base import SUITES
 from runner.cli import application
-from runner.matrix import catalogue
-from runner.matrix.matrix_file import load
+from runner.matrix import plugins
+from runner.matrix.file import load
 from runner.measurement.outcome import Outcome
 from runner.report.columns import FIGURES, LAUNCHES, OVERFLOWS, RETRANSMITS, VERDICT
 from runner.report.statistics import Difference
@@ -70,9 +70,9 @@ def test_every_outcome_is_explained_and_no_other() -> None:
 @pytest.mark.parametrize(
     ("document", "words"),
     [
-        ("docs/matrix-file.md", catalogue.patches()),
-        ("docs/matrix-file.md", catalogue.servers()),
-        ("docs/matrix-file.md", catalogue.workloads()),
+        ("docs/matrix-file.md", plugins.patches()),
+        ("docs/matrix-file.md", plugins.servers()),
+        ("docs/matrix-file.md", plugins.workloads()),
         ("docs/reading-the-table.md", [*Difference]),
     ],
     ids=["patches", "servers", "workloads", "verdicts"],

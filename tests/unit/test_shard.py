@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from runner.commands.shard import Shard, part, shard
 from runner.matrix.cell import Cell, Experiment
-from runner.matrix.matrix_file import load
+from runner.matrix.file import load
 from runner.measurement import estimate
 from tests.unit.matrix.matrices import REPOSITORY, expanded
 

@@ -25,7 +25,7 @@ from runner.engine.memory import MemoryEngine
 from runner.engine.protocol import ContainerSpec, ExecResult
 from runner.errors import EngineUnavailableError
 from runner.matrix.cell import Base, Cell, EnvironmentRequest, Requirement
-from runner.matrix.words import Server, Workload
+from runner.matrix.values import Server, Workload
 from runner.stages import Stages
 
 DEBIAN = Base(kind="debian")

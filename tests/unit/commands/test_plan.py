@@ -5,7 +5,7 @@ import pytest
 from runner.commands.locking import LockedCells
 from runner.commands.plan import _total
 from runner.matrix.cell import Cell, Experiment, Limits
-from runner.matrix.words import Server, Workload
+from runner.matrix.values import Server, Workload
 
 
 def total(*patches: str) -> str:

@@ -14,7 +14,7 @@ import pytest
 
 from runner.build.build import AGENT, SERVER_PROGRAM, server_environment
 from runner.engine.pod import SERVER_UID, SERVER_USER
-from runner.matrix import catalogue
+from runner.matrix import plugins
 from runner.measurement import agent, evidence, verdict
 from tests.support.simulated import a_cell
 
@@ -65,7 +65,7 @@ def test_the_program_finds_the_plugins_that_the_matrix_may_name() -> None:
         text=True,
         check=True,
     )
-    known = (catalogue.patches(), catalogue.servers(), catalogue.workloads())
+    known = (plugins.patches(), plugins.servers(), plugins.workloads())
     assert [line.split() for line in result.stdout.splitlines()] == [sorted(k) for k in known]
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from runner.matrix.cell import Experiment
-from runner.matrix.matrix_file import load
+from runner.matrix.file import load
 
 REPOSITORY = Path(__file__).parents[3]
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from runner.errors import SpecError
-from runner.matrix.matrix_file import load
+from runner.matrix.file import load
 from tests.unit.matrix.matrices import expanded, written
 
 HEAD = "version: 1\ndefault: one\nexperiments:\n  one:\n"

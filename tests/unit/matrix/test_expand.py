@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from runner.matrix.catalogue import patches
 from runner.matrix.cell import Base, Requirement
-from runner.matrix.matrix_file import load
-from runner.matrix.words import Server
+from runner.matrix.file import load
+from runner.matrix.plugins import patches
+from runner.matrix.values import Server
 from tests.unit.matrix.matrices import REPOSITORY, expanded, ids, written
 
 GEVENT: dict[str, Any] = {

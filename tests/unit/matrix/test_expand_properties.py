@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from runner.errors import SpecError
-from runner.matrix.catalogue import patches
 from runner.matrix.cell import Cell
+from runner.matrix.plugins import patches
 from tests.unit.matrix.matrices import expanded, ids
 
 VALUES: dict[str, list[str]] = {

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from runner.matrix import canonical, catalogue, words
+from runner.matrix import axes, plugins, values
 from runner.matrix.cell import Experiment
 from tests.unit.matrix.matrices import REPOSITORY, expanded, ids
 
@@ -17,16 +17,16 @@ GUIDE = (REPOSITORY / "docs" / "extending.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"^```python\n(.*?)^```", GUIDE, re.MULTILINE | re.DOTALL)
 PLACES = ("patches", "servers", "workloads")
 CACHED = (
-    catalogue.patches,
-    catalogue.servers,
-    catalogue.workloads,
-    catalogue.optional_packages,
-    catalogue.parameters,
-    canonical._deciding_parameters,
-    canonical.needed_packages,
-    canonical.irrelevant,
-    canonical.makes_no_sense,
-    words.server,
+    plugins.patches,
+    plugins.servers,
+    plugins.workloads,
+    plugins.optional_packages,
+    plugins.parameters,
+    axes._deciding_parameters,
+    axes.needed_packages,
+    axes.irrelevant,
+    axes.makes_no_sense,
+    values.server,
 )
 
 
@@ -39,10 +39,10 @@ def forget() -> None:
 def extended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """The program with the guide's files in it, under names of their own."""
     program = tmp_path / "server"
-    shutil.copytree(catalogue.PROGRAM, program)
+    shutil.copytree(plugins.PROGRAM, program)
     for directory, block in zip(PLACES, BLOCKS, strict=True):
         (program / directory / "from_the_guide.py").write_text(block, encoding="utf-8")
-    monkeypatch.setattr(catalogue, "PROGRAM", program)
+    monkeypatch.setattr(plugins, "PROGRAM", program)
     forget()
     yield
     monkeypatch.undo()

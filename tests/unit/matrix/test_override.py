@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from runner.errors import UsageError
-from runner.matrix import override
 from runner.matrix.cell import Experiment
+from runner.matrix.select import overridden
 from tests.unit.matrix.matrices import expanded, ids
 
 
@@ -17,11 +17,11 @@ def one(tmp_path: Path) -> Experiment:
 
 
 def test_nothing_given_changes_nothing(one: Experiment) -> None:
-    assert override.apply(one) is one
+    assert overridden(one) is one
 
 
 def test_requests_and_launches(one: Experiment) -> None:
-    changed = override.apply(one, requests=200, launches=5)
+    changed = overridden(one, requests=200, launches=5)
     assert {cell.requests for cell in changed.cells} == {200}
     assert changed.launches == 5
     assert ids(changed) == ids(one)
@@ -35,11 +35,11 @@ def test_what_the_file_says_of_launches_and_repeats(tmp_path: Path) -> None:
 @pytest.mark.parametrize("repeats", [0, 9])
 def test_repeats(one: Experiment, repeats: int) -> None:
     assert one.repeats == 2
-    assert override.apply(one, repeats=repeats).repeats == repeats
+    assert overridden(one, repeats=repeats).repeats == repeats
 
 
 def test_a_concurrency_replaces_the_axis(one: Experiment) -> None:
-    changed = override.apply(one, concurrency=20)
+    changed = overridden(one, concurrency=20)
     assert ids(changed) == ["py3.9-none", "py3.11-none"]
     assert {cell.concurrency for cell in changed.cells} == {20}
 
@@ -60,5 +60,5 @@ def test_a_concurrency_replaces_the_axis(one: Experiment) -> None:
 )
 def test_nonsense(one: Experiment, flags: dict[str, int], message: str) -> None:
     with pytest.raises(UsageError) as raised:
-        override.apply(one, **flags)
+        overridden(one, **flags)
     assert message in str(raised.value)

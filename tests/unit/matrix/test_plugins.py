@@ -8,11 +8,10 @@ from typing import Any
 import pytest
 
 from runner.errors import SpecError
-from runner.matrix import catalogue
-from runner.matrix.catalogue import companions, patches, servers, workloads
-from runner.matrix.ceiling import AbOpening
-from runner.matrix.loads import ceiling_of, too_long
-from runner.matrix.words import server, workload
+from runner.matrix import plugins
+from runner.matrix.ceiling import AbOpening, ceiling_of, too_long
+from runner.matrix.plugins import companions, patches, servers, workloads
+from runner.matrix.values import server, workload
 from tests.unit.matrix.matrices import expanded, ids
 
 VERSIONS = {"gevent": ["25.9.1"], "grpcio": ["1.76.0"]}
@@ -57,13 +56,13 @@ def test_a_plugin_that_says_too_little_is_named(
 ) -> None:
     (tmp_path / "servers").mkdir()
     (tmp_path / "servers" / "half.py").write_text("NAME = 'half'\n", encoding="utf-8")
-    monkeypatch.setattr(catalogue, "PROGRAM", tmp_path)
+    monkeypatch.setattr(plugins, "PROGRAM", tmp_path)
     with pytest.raises(SpecError, match=r"half\.py: does not say PLACE"):
-        catalogue.servers.__wrapped__()
+        plugins.servers.__wrapped__()
 
 
 def test_a_parameter_has_one_kind_in_all_workloads() -> None:
-    for name in catalogue.parameters():
+    for name in plugins.parameters():
         kinds = {type(k.parameters[name]) for k in workloads().values() if name in k.parameters}
         assert len(kinds) == 1
 

@@ -3,8 +3,8 @@ from __future__ import annotations
 from typing import Any
 
 from runner.matrix import schema
-from runner.matrix.catalogue import patches, servers, workloads
-from runner.matrix.model import ExperimentSection
+from runner.matrix.plugins import patches, servers, workloads
+from runner.matrix.schema import ExperimentSection
 from tests.unit.matrix.matrices import REPOSITORY
 
 

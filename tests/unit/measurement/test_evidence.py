@@ -5,7 +5,7 @@ import sys
 
 from runner.engine.memory import MemoryEngine
 from runner.errors import EngineError
-from runner.matrix.catalogue import PROGRAM
+from runner.matrix.plugins import PROGRAM
 from runner.measurement import evidence
 from runner.measurement.launch import Launch
 from runner.progress import duration, launch_line

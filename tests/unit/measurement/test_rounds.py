@@ -14,7 +14,7 @@ from runner.engine.memory import MemoryEngine
 from runner.errors import EngineError
 from runner.matrix.ceiling import AbOpening
 from runner.matrix.cell import Cell, Limits
-from runner.matrix.words import Workload
+from runner.matrix.values import Workload
 from runner.measurement import schedule
 from runner.measurement.coschedule import ALONE_ABOVE, Jobs, packed, stagger
 from runner.measurement.launch import Launch, LaunchResult

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from runner import cli
-from runner.matrix import catalogue
+from runner.matrix import plugins
 from runner.measurement.outcome import Outcome
 from runner.measurement.records import LaunchRecord
 from runner.report.compare import Change, RunComparison, compare
@@ -203,7 +203,7 @@ def test_runs_of_this_program_are_paired_by_id_alone() -> None:
     assert paired(run_record(told("a", patch="none")), run_record(NONE)) == []
 
 
-@pytest.mark.parametrize("name", catalogue.workloads())
+@pytest.mark.parametrize("name", plugins.workloads())
 def test_every_workload_can_be_compared(name: str) -> None:
     of = cell_with_workload(name)
     other = of.model_copy(update={"requests": 100})

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from runner.matrix.catalogue import patches
+from runner.matrix.plugins import patches
 from runner.measurement.outcome import Outcome
 from runner.measurement.records import LaunchRecord
 from runner.report.render import render

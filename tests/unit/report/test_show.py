@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from runner.errors import UsageError
-from runner.matrix import catalogue
+from runner.matrix import plugins
 from runner.measurement.outcome import Outcome
 from runner.measurement.records import Resources
 from runner.report.show import show
@@ -100,7 +100,7 @@ def test_the_rows_figures_are_in_the_summary(tmp_path: Path, run: RunRecord) -> 
     assert "× baseline 1.000 (0.500–1.500)" in figures
 
 
-@pytest.mark.parametrize("name", catalogue.workloads())
+@pytest.mark.parametrize("name", plugins.workloads())
 def test_every_workload_can_be_shown(name: str, tmp_path: Path) -> None:
     cell = cell_with_workload(name)
     made = RunDirectory.create(tmp_path, "sample", datetime.now(UTC))

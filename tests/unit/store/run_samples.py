@@ -8,7 +8,7 @@ from runner.commands.locking import LockedCells
 from runner.commands.record import _cell
 from runner.engine.protocol import EngineInfo
 from runner.matrix.cell import Cell, Experiment, Limits
-from runner.matrix.words import Server, workload
+from runner.matrix.values import Server, workload
 from runner.measurement.outcome import Outcome
 from runner.measurement.records import AbFigures, LaunchRecord, Resources
 from runner.store.records import (

@@ -2,8 +2,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from runner.matrix.cell import Requirement
-from runner.matrix.exact import pinned, with_requirements
+from runner.matrix.cell import Requirement, pinned, with_requirements
 from tests.unit.matrix.matrices import expanded
 
 

@@ -11,12 +11,11 @@ from typing import Any, NoReturn
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from runner.matrix import document
+from runner.matrix import yaml_document
 from runner.matrix.axes import refuse_unknown, with_canonical_names
 from runner.matrix.cell import ORDERS, Experiment
-from runner.matrix.document import Document, Place, Plain, suggestion
 from runner.matrix.expand import expand
-from runner.matrix.model import (
+from runner.matrix.schema import (
     Axes,
     BaseSection,
     ExperimentSection,
@@ -25,6 +24,7 @@ from runner.matrix.model import (
     LoadSection,
     WorkloadSection,
 )
+from runner.matrix.yaml_document import Document, Place, Plain, suggestion
 
 #: Sections that `extends` merges key by key; all others are taken over or replaced whole.
 MERGED = ("axes", "packages", "workload", "load", "limits")
@@ -91,7 +91,7 @@ class MatrixFile:
 
 def load(path: Path) -> MatrixFile:
     """Read a matrix file and check its outline; raise `SpecError` with position and remedy."""
-    found = document.read(path)
+    found = yaml_document.read(path)
     if not isinstance(found.content, dict):
         found.fail((), "the file must be a mapping with `version: 1` and `experiments:`")
     for key in found.content:

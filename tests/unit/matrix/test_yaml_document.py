@@ -7,9 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from runner.errors import SpecError
-from runner.matrix import document
-from runner.matrix.document import suggestion
-from runner.matrix.matrix_file import load
+from runner.matrix import yaml_document
+from runner.matrix.file import load
+from runner.matrix.yaml_document import suggestion
 from tests.unit.matrix.matrices import written
 
 
@@ -37,11 +37,11 @@ from tests.unit.matrix.matrices import written
 def test_scalars_are_the_text_that_was_written(
     tmp_path: Path, text: str, value: str | None
 ) -> None:
-    assert document.read(written(tmp_path, f"key: {text}")).content == {"key": value}
+    assert yaml_document.read(written(tmp_path, f"key: {text}")).content == {"key": value}
 
 
 def test_places_are_counted_from_1_and_of_keys_and_values(tmp_path: Path) -> None:
-    found = document.read(written(tmp_path, "a:\n  b: [x, yy]\n"))
+    found = yaml_document.read(written(tmp_path, "a:\n  b: [x, yy]\n"))
     path = f"{tmp_path}/matrix.yaml"
     assert found.position(("a", "b", 1)) == f"{path}:2:10"
     assert found.position(("a", "b"), key=True) == f"{path}:2:3"
@@ -52,11 +52,11 @@ def test_places_are_counted_from_1_and_of_keys_and_values(tmp_path: Path) -> Non
 
 @pytest.mark.parametrize("text", ["\ufeffa: {b: 1}", "a: {b: 1}\r\n", "---\na: {b: 1}\n...\n"])
 def test_what_editors_put_around_a_document(tmp_path: Path, text: str) -> None:
-    assert document.read(written(tmp_path, text)).content == {"a": {"b": "1"}}
+    assert yaml_document.read(written(tmp_path, text)).content == {"a": {"b": "1"}}
 
 
 def test_an_anchor_stands_for_its_value_as_often_as_it_is_named(tmp_path: Path) -> None:
-    found = document.read(written(tmp_path, "a: &a [1, 2]\nb: *a\nc: [*a, *a]\n"))
+    found = yaml_document.read(written(tmp_path, "a: &a [1, 2]\nb: *a\nc: [*a, *a]\n"))
     assert found.content == {"a": ["1", "2"], "b": ["1", "2"], "c": [["1", "2"], ["1", "2"]]}
 
 
@@ -64,7 +64,7 @@ def test_a_few_lines_of_aliases_cannot_fill_the_memory(tmp_path: Path) -> None:
     lines = ["a0: &a0 [x, x, x, x, x, x, x, x, x, x]"]
     lines += [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]" for n in range(1, 10)]
     with pytest.raises(SpecError, match=r"more than 300000 values, aliases counted; remove some"):
-        document.read(written(tmp_path, "\n".join(lines)))
+        yaml_document.read(written(tmp_path, "\n".join(lines)))
 
 
 @pytest.mark.parametrize(
@@ -72,7 +72,7 @@ def test_a_few_lines_of_aliases_cannot_fill_the_memory(tmp_path: Path) -> None:
 )
 def test_depth_cannot_exhaust_the_stack(tmp_path: Path, text: str) -> None:
     with pytest.raises(SpecError, match="nested more than 50 deep; write it flat"):
-        document.read(written(tmp_path, text))
+        yaml_document.read(written(tmp_path, text))
 
 
 def test_a_word_that_is_near_is_suggested_and_otherwise_all() -> None:

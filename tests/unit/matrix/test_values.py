@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from packaging.specifiers import SpecifierSet
 
 from runner.matrix.cell import Requirement
-from runner.matrix.versions import comparable, python_version, specifier
+from runner.matrix.values import comparable, python_version, specifier
 
 
 @pytest.mark.parametrize(
