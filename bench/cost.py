@@ -24,9 +24,9 @@ from runner.matrix.words import Server, Workload
 from runner.measurement import ab
 from runner.measurement.coschedule import Jobs
 from runner.measurement.launch import Job, LaunchResult
-from runner.measurement.outcome import Outcome
 from runner.measurement.records import LaunchRecord, Resources
 from runner.measurement.rounds import Method, measure
+from runner.outcome import Outcome
 from runner.report.render import render
 from runner.report.rows import collate
 from runner.store import records

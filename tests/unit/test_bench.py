@@ -17,8 +17,8 @@ from bench.__main__ import BENCHMARKS, main, parser
 from bench.measured import Measured, Timeline, spread
 from bench.options import Options, figure
 from runner.errors import UsageError
-from runner.measurement.outcome import Outcome
 from runner.measurement.records import LaunchRecord
+from runner.outcome import Outcome
 from runner.report.statistics import THRESHOLD, Difference
 from runner.store.run_directory import RunDirectory
 from tests.unit.store import run_samples

@@ -12,7 +12,7 @@ import pytest
 from runner.build.base import SUITES
 from runner.matrix import catalogue
 from runner.matrix.matrix_file import load
-from runner.measurement.outcome import Outcome
+from runner.outcome import Outcome
 from runner.report.columns import FIGURES, LAUNCHES, OVERFLOWS, RETRANSMITS, VERDICT
 from runner.report.statistics import Difference
 

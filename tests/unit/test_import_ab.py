@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from runner.measurement.outcome import Outcome
+from runner.outcome import Outcome
 from runner.store.records import CellRecord, RunRecord
 from runner.store.run_directory import RunDirectory
 from tests.support.command_line import Matrix, assert_error

@@ -16,7 +16,7 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
 from runner.export import ExportFormat, export
 from runner.export.source import Source
-from runner.measurement.outcome import Outcome
+from runner.outcome import Outcome
 from runner.report.expected import Checked
 from runner.report.rows import collate
 from tests.unit.store.run_samples import cell, launch, run_record, unavailable

@@ -18,9 +18,9 @@ from runner.matrix.words import Workload
 from runner.measurement import schedule
 from runner.measurement.coschedule import ALONE_ABOVE, Jobs, packed, stagger
 from runner.measurement.launch import Launch, LaunchResult
-from runner.measurement.outcome import Outcome
 from runner.measurement.rounds import Method, attempts, job_of, measure, waves
 from runner.measurement.schedule import rounds
+from runner.outcome import Outcome
 from tests.support.simulated import SimulatedPods, VirtualClock, a_cell, a_job
 
 CELLS = [a_cell(number) for number in range(6)]

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from runner.measurement.outcome import Outcome
 from runner.measurement.records import LaunchRecord
+from runner.outcome import Outcome
 from runner.publish.answers import HELPS, WORKS, Sentence, answers
 from runner.report.rows import collate
 from runner.store.records import CellRecord, RunRecord

@@ -12,8 +12,8 @@ from xml.etree import ElementTree as ET
 import altair as alt
 import pytest
 
-from runner.measurement.outcome import Outcome
 from runner.measurement.records import LaunchRecord
+from runner.outcome import Outcome
 from runner.publish.charts import Chart, charts_of, vega_bundle
 from runner.publish.drawing import png
 from runner.publish.drawing.artist import Artist

@@ -9,8 +9,8 @@ import pytest
 
 from runner import cli
 from runner.matrix import catalogue
-from runner.measurement.outcome import Outcome
 from runner.measurement.records import LaunchRecord
+from runner.outcome import Outcome
 from runner.report.compare import Change, RunComparison, compare
 from runner.report.compare_text import text
 from runner.report.pairing import paired

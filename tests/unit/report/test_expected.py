@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from runner.measurement.outcome import Outcome
+from runner.outcome import Outcome
 from runner.report.expected import check
 from runner.report.rows import collate
 from runner.store.records import ExpectationRecord

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from runner.errors import UsageError
-from runner.measurement.outcome import Outcome
+from runner.outcome import Outcome
 from runner.report.formats.github import escape as markdown
 from runner.report.formats.latex import escape as latex
 from runner.report.render import render, write_tables

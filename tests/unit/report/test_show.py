@@ -7,8 +7,8 @@ import pytest
 
 from runner.errors import UsageError
 from runner.matrix import catalogue
-from runner.measurement.outcome import Outcome
 from runner.measurement.records import Resources
+from runner.outcome import Outcome
 from runner.report.show import show
 from runner.report.text import workload_text
 from runner.store.records import RunRecord

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from runner.errors import UsageError
-from runner.measurement.outcome import Outcome
+from runner.outcome import Outcome
 from runner.report.columns import columns_for, milliseconds
 from runner.report.formats import Format
 from runner.report.ordering import sort_rows

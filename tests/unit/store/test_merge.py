@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from runner.errors import UsageError
-from runner.measurement.outcome import Outcome
 from runner.measurement.records import LaunchRecord
+from runner.outcome import Outcome
 from runner.report.notes import notes
 from runner.report.row import Row
 from runner.report.rows import collate

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from runner.matrix.cell import Limits
-from runner.measurement.outcome import Outcome
 from runner.measurement.records import LaunchRecord
+from runner.outcome import Outcome
 from runner.store.records import Block, CompanionRecord, RunRecord
 from runner.store.reuse import adopt, reusable
 from runner.store.run_directory import RunDirectory

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from runner.errors import UsageError
-from runner.measurement.outcome import Outcome
+from runner.outcome import Outcome
 from runner.store.run_directory import RunDirectory, open_run
 from tests.unit.store.run_samples import cell, launch, run_record, unavailable
 
