@@ -14,7 +14,7 @@ from runner.outcome import Outcome
 from runner.store.records import CellRecord, RunRecord
 from runner.store.run_directory import RunDirectory
 from tests.support.command_line import Matrix, assert_error
-from tests.unit.store.run_samples import cell, launch, run_record
+from tests.support.samples import cell, launch, run_record
 
 ARTICLE = Path(__file__).parents[2] / "docs" / "article"
 REPORT = (ARTICLE / "ab-gevent.txt").read_text(encoding="utf-8")

@@ -19,7 +19,7 @@ from runner.export.source import Source
 from runner.outcome import Outcome
 from runner.report.expected import Checked
 from runner.report.rows import collate
-from tests.unit.store.run_samples import cell, launch, run_record, unavailable
+from tests.support.samples import cell, launch, run_record, unavailable
 
 NASTY = 'in "connect" <b>&\x00\n'
 FAST, SLOW, HUNG, NONE = (

@@ -10,7 +10,6 @@ from typing import Any
 
 import pytest
 
-from runner.engine.memory import MemoryEngine
 from runner.errors import EngineError
 from runner.matrix.ceiling import AbOpening
 from runner.matrix.cell import Cell, Limits
@@ -21,6 +20,7 @@ from runner.measurement.launch import Launch, LaunchResult
 from runner.measurement.rounds import Method, attempts, job_of, measure, waves
 from runner.measurement.schedule import rounds
 from runner.outcome import Outcome
+from tests.support.memory_engine import MemoryEngine
 from tests.support.simulated import SimulatedPods, VirtualClock, a_cell, a_job
 
 CELLS = [a_cell(number) for number in range(6)]

@@ -9,7 +9,7 @@ from runner.report.render import render
 from runner.report.row import KEYS, Row
 from runner.report.rows import collate
 from runner.store.records import CellRecord, RunRecord
-from tests.unit.store.run_samples import (
+from tests.support.samples import (
     AXES,
     RESOURCES,
     ab_figures,

@@ -12,7 +12,7 @@ from runner.report.row import Row
 from runner.report.rows import collate
 from runner.report.table import comparison
 from runner.store.records import RunRecord
-from tests.unit.store.run_samples import AXES, RESOURCES, cell, launch, run_record
+from tests.support.samples import AXES, RESOURCES, cell, launch, run_record
 
 GOLDEN = """\
 | python   | gevent   | grpcio   | patch       | outcome         |   requests/s |   ceiling |\
