@@ -19,9 +19,9 @@ from bench.measured import PROJECT_MATRIX, measured
 from bench.options import Options, figure
 from runner.commands.choice import Choice
 from runner.errors import UsageError
-from runner.measurement.outcome import Outcome
 from runner.measurement.records import LaunchRecord
 from runner.options import THRESHOLD
+from runner.outcome import Outcome
 from runner.report.compare import Change, compare
 from runner.report.speedup import rate_of
 from runner.report.statistics import (

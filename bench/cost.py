@@ -13,29 +13,32 @@ import time
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from bench.options import Options, figure
-from bench.simulated import SimulatedCell, load_reply
 from runner.commands import host
-from runner.engine.memory import MemoryEngine
 from runner.matrix.ceiling import AbOpening
 from runner.matrix.cell import Cell, Limits
 from runner.matrix.values import Server, Workload
 from runner.measurement import ab
 from runner.measurement.coschedule import Jobs
 from runner.measurement.launch import Job, LaunchResult
-from runner.measurement.outcome import Outcome
 from runner.measurement.records import LaunchRecord, Resources
 from runner.measurement.rounds import Method, measure
+from runner.outcome import Outcome
 from runner.report.render import render
 from runner.report.rows import collate
 from runner.store import records
 from runner.store.run_directory import RunDirectory
+from tests.support.memory_engine import MemoryEngine
+from tests.support.simulated import SimulatedPods, VirtualClock, report
 
 CELLS, LAUNCHES_PER_CELL = 1_000, 5
 LONG_RUN, WARM = 500, 100
 REPEATS = 3
 GOAL_COLLATE_S = 1.0
+#: The per-request file of a load of 5,000 requests has about so many bytes.
+REQUESTS_FILE = "H4sI" * 8_000
 #: Growth that the allocator's own grain explains.
 FLAT_MIB = 1.0
 
@@ -72,8 +75,7 @@ def collating(number: int, launches: int) -> Iterator[str]:
 
 def long_run(launches: int) -> Iterator[str]:
     """Memory and engine calls over a run of so many launches."""
-    simulated = SimulatedCell()
-    engine = MemoryEngine(simulated)
+    engine = MemoryEngine(SimulatedPods(load=_with_every_request))
     sizes: list[float] = []
     with tempfile.TemporaryDirectory() as name:
         directory = RunDirectory.create(Path(name), "bench", datetime.now(UTC))
@@ -86,7 +88,7 @@ def long_run(launches: int) -> Iterator[str]:
         cells = [cell(number) for number in range(1, 11)]
         method = in_memory_method(cells, launches=launches // len(cells))
         began = time.perf_counter()
-        measure(engine, cells, method, clock=simulated.clock, on_begin=_ignore, on_end=end)
+        measure(engine, cells, method, clock=VirtualClock(), on_begin=_ignore, on_end=end)
         seconds = time.perf_counter() - began
     warm = min(WARM, len(sizes) // 2)
     growth = sizes[-1] - sizes[warm - 1]
@@ -101,6 +103,10 @@ def long_run(launches: int) -> Iterator[str]:
     calls = {name: count / len(sizes) for name, count in sorted(engine.calls.items())}
     yield figure("engine calls per launch", f"{sum(calls.values()):.1f}")
     yield "    (" + ", ".join(f"{name} {count:g}" for name, count in calls.items()) + ")"
+
+
+def _with_every_request(answer: dict[str, Any]) -> dict[str, Any]:
+    return {**answer, "requests_tsv_gz": REQUESTS_FILE}
 
 
 def _ignore(_jobs: Sequence[Job]) -> None:
@@ -188,7 +194,7 @@ def stored_record(
         started_at="2026-11-01T00:00:00+00:00",
         command=("bench",),
         host=host.describe(),
-        engine=MemoryEngine(SimulatedCell()).info(),
+        engine=MemoryEngine(SimulatedPods()).info(),
         method=records.Method(version=1),
         axes=("python", "patch", "concurrency"),
         baseline={"patch": "none"},
@@ -203,7 +209,6 @@ def stored_record(
 
 def stored_launch(cell_: records.CellRecord, number: int, *, rate: float) -> LaunchRecord:
     """An `ok` launch at a rate in requests/s, with every figure there is."""
-    reply = load_reply(cell_.requests, cell_.requests / rate)
     return LaunchRecord(
         cell=cell_.id,
         launch=number,
@@ -215,7 +220,7 @@ def stored_launch(cell_: records.CellRecord, number: int, *, rate: float) -> Lau
         startup_s=0.4,
         lone_request_ms=2_002.0,
         concurrency_factor=5.0,
-        ab=ab.parse(reply.ab.stdout),
+        ab=ab.parse(report(cell_.requests, cell_.requests / rate)),
         resources=Resources(
             cpu_user_ms=4_000,
             cpu_system_ms=1_000,

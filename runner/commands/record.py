@@ -15,8 +15,8 @@ from runner.commands.shard import Shard
 from runner.engine.protocol import EngineInfo
 from runner.matrix.ceiling import AbOpening
 from runner.matrix.cell import Cell, Experiment
-from runner.measurement.outcome import Outcome
 from runner.measurement.probe import AbFacts
+from runner.outcome import Outcome
 from runner.store.records import (
     BaseImage,
     CellRecord,

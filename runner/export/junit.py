@@ -10,9 +10,8 @@ import re
 from xml.etree import ElementTree as ET
 
 from runner.export.source import Source
-from runner.measurement.outcome import Outcome
+from runner.outcome import NOT_MEASURED, Kind
 
-NOT_THE_CELLS = {Outcome.ENGINE_ERROR, Outcome.BUILD_FAILED}
 #: What XML 1.0 has no way to write, not even escaped (its section 2.2).
 FORBIDDEN = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
@@ -55,8 +54,8 @@ def _cells(source: Source) -> list[ET.Element]:
     for row in source.rows:
         case = _case(source, row.cell, "measured")
         if row.outcome is None:
-            _add(case, "skipped", "not measured")
-        elif row.outcome in NOT_THE_CELLS:
+            _add(case, "skipped", NOT_MEASURED)
+        elif row.outcome.kind is Kind.MACHINE:
             _add(case, "error", f"{row.outcome}: {row.reason}")
         else:
             said = f"{row.outcome}: {row.reason}" if row.reason else str(row.outcome)

@@ -12,6 +12,7 @@ from prometheus_client.openmetrics.exposition import generate_latest
 from prometheus_client.registry import Collector, CollectorRegistry
 
 from runner.export.source import Source
+from runner.outcome import outcome_text
 from runner.report.row import Row
 
 LABELS = ("cell", "python", "gevent", "grpcio", "patch", "server", "workload", "concurrency")
@@ -51,7 +52,7 @@ class _Rows(Collector):
         """The metrics, as prometheus_client asks for them."""
         outcome = InfoMetricFamily("matrix_cell_outcome", "How the cell came out.", labels=LABELS)
         for row in self.source.rows:
-            outcome.add_metric(_labels(row), {"outcome": str(row.outcome or "not measured")})
+            outcome.add_metric(_labels(row), {"outcome": outcome_text(row.outcome)})
         yield outcome
         for name, documentation, value in GAUGES:
             gauge = GaugeMetricFamily(f"matrix_{name}", documentation, labels=LABELS)

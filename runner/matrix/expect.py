@@ -10,6 +10,7 @@ from runner.matrix.axes import canonical
 from runner.matrix.cell import Cell, Expectation
 from runner.matrix.schema import ExpectSection, ExperimentSection
 from runner.matrix.yaml_document import Document, Place, suggestion
+from runner.outcome import Outcome
 
 #: Columns of the table that a bound may be set on.
 COLUMNS = (
@@ -17,10 +18,7 @@ COLUMNS = (
     "p50_ms", "p90_ms", "p99_ms", "max_ms", "failed_requests", "non_2xx", "cpu_ms_per_request",
     "peak_rss_mib", "peak_threads", "listen_overflows",
 )  # fmt: skip
-OUTCOMES = (
-    "ok", "serialised", "hang-at-startup", "hang-under-load", "crashed", "oom-killed",
-    "import-error", "wrong-answer", "failed-requests", "unavailable", "build-failed",
-)  # fmt: skip
+OUTCOMES = tuple(str(outcome) for outcome in Outcome if outcome.can_be_expected)
 BOUND = re.compile(r"\s*(?P<operator>>=|<=|>|<)\s*(?P<value>[0-9]+(\.[0-9]+)?)\s*")
 
 

@@ -27,9 +27,9 @@ from runner.measurement.load import (
     serialised_load,
     sizing_burst_size,
 )
-from runner.measurement.outcome import Outcome
 from runner.measurement.records import AbFigures, LaunchRecord, Resources
 from runner.measurement.sockets import in_words
+from runner.outcome import Outcome
 
 #: CPU time `ab` needs for one request, in seconds: 79 ms for 1,000 requests at `-c 100`.
 AB_CPU_S_PER_REQUEST = 8e-5

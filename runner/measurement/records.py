@@ -6,7 +6,7 @@ from typing import Final
 
 from pydantic import BaseModel, ConfigDict
 
-from runner.measurement.outcome import Outcome
+from runner.outcome import Outcome
 
 #: The newest layout of result.json that this program knows.
 LAUNCH_SCHEMA: Final = 2

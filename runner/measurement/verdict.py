@@ -8,8 +8,8 @@ from runner.engine.protocol import ContainerState
 from runner.measurement import ab
 from runner.measurement.agent import CheckReply, LoadReply, Refusal
 from runner.measurement.load import Load
-from runner.measurement.outcome import Outcome
 from runner.measurement.records import AbFigures
+from runner.outcome import Outcome
 
 #: The server program's exit status when patching or importing failed.
 IMPORT_FAILED = 81

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from runner.measurement.outcome import Outcome
+from runner.outcome import Outcome
 from runner.publish.grouping import Group, groups
 from runner.publish.prices import prices
 from runner.publish.rates import rates
@@ -151,7 +151,7 @@ def _hangs(seen: _Run) -> Iterator[Sentence]:
             frames = dict.fromkeys(frame for row in group.rows if (frame := frame_of(row)))
             where = listed([code(frame) for frame in frames], "or")
             waits = f"; its main thread is in {where}" if where else ""
-            yield _ended(seen, group, Outcome(str(outcome)), waits)
+            yield _ended(seen, group, next(o for o in HANGS if o is outcome), waits)
 
 
 def _outcome(row: Row) -> Outcome | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass
 
-from runner.measurement.outcome import Outcome
+from runner.outcome import Outcome
 from runner.publish.publication import Publication
 from runner.publish.signs import sign, style
 from runner.publish.wording import code, counted, listed

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from runner.measurement.outcome import Outcome
+from runner.outcome import Outcome
 
 #: Outcome to (sign, class of the page's style sheet).
 SIGNS: Final[Mapping[Outcome | None, tuple[str, str]]] = {

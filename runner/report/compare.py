@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from runner.measurement.outcome import Outcome
 from runner.measurement.records import LaunchRecord
 from runner.options import THRESHOLD
+from runner.outcome import Outcome
 from runner.report.doubts import Side, doubts
 from runner.report.pairing import Pair, paired
 from runner.report.row import Row
@@ -16,12 +16,6 @@ from runner.report.rows import collate
 from runner.report.speedup import rates_by_round
 from runner.report.statistics import Comparison, Difference, differences
 from runner.store.records import RunRecord
-
-#: Outcomes that say nothing of the cell itself: it was not measured, or not for its own fault. A
-#: cell that comes from or goes to one of them has changed, but nobody can say for the worse.
-NO_WORD = {Outcome.UNAVAILABLE, Outcome.BUILD_FAILED, Outcome.ENGINE_ERROR, None}
-#: From the best to the worst; all that are not named are equally bad.
-QUALITY = {Outcome.OK: 2, Outcome.SERIALISED: 1}
 
 
 class Change(StrEnum):
@@ -154,15 +148,15 @@ def _cell(
 
 
 def _outcome_change(old: Outcome | None, new: Outcome | None) -> Change | Difference:
-    """A hang that appeared is worse, one that went away better; no word on either side is neither.
+    """Whether the new outcome is better: with figures before without, then the milder one.
 
-    Two failures of different kinds are a change, and no progress.
+    Two failures of different kinds are a change and no progress. Nor is it known for the worse
+    where an outcome says nothing about the cell.
     """
     if old is new:
         return Difference.NONE_SHOWN
-    if old in NO_WORD or new in NO_WORD or old is None or new is None:
+    if old is None or new is None or old.says_nothing or new.says_nothing:
         return Change.OTHER
-    worth_old, worth_new = QUALITY.get(old, 0), QUALITY.get(new, 0)
-    if worth_old == worth_new:
+    if not (old.has_figures or new.has_figures):
         return Change.OTHER
-    return Change.BETTER if worth_new > worth_old else Change.WORSE
+    return Change.BETTER if new.severity < old.severity else Change.WORSE

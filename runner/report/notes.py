@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from runner.engine.protocol import EngineInfo
-from runner.measurement.outcome import Outcome
+from runner.outcome import Outcome
 from runner.report.row import Row
 from runner.report.text import one_line, workload_text
 from runner.store.records import Host, RunRecord
@@ -89,7 +89,7 @@ def _alternatives(texts: Iterable[str]) -> str:
 
 
 def _has_reason(row: Row) -> bool:
-    return row.outcome not in {Outcome.UNAVAILABLE, Outcome.BUILD_FAILED, None} and bool(row.reason)
+    return bool(row.outcome and row.outcome.is_launched and row.reason)
 
 
 def _is(outcome: Outcome) -> Callable[[Row], bool]:

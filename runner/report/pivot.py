@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from runner.errors import UsageError
-from runner.measurement.outcome import Outcome
+from runner.outcome import Outcome
 from runner.report.axes import Value, axes_of, natural_key
 from runner.report.canonical import CanonicalIndex
 from runner.report.columns import NOTHING, shown_axes, two_decimals

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Final
 
-from runner.measurement.outcome import Outcome
+from runner.outcome import Outcome
 from runner.report.axes import Value
 
 

@@ -5,32 +5,15 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import Final
 
-from runner.measurement.outcome import Outcome
 from runner.measurement.records import LaunchRecord
 from runner.options import THRESHOLD
+from runner.outcome import NOT_MEASURED, Outcome, worst
 from runner.report.axes import axes_of, further_axes, natural_key
 from runner.report.figures import figures_of
 from runner.report.row import KEYS, Row
 from runner.report.speedup import with_speedup
 from runner.store.records import CellRecord, RunRecord, UnavailableCell
-
-#: From the mildest to the worst. An engine error says nothing of the cell, so all else outranks it.
-SEVERITY: Final = (
-    Outcome.ENGINE_ERROR,
-    Outcome.OK,
-    Outcome.SERIALISED,
-    Outcome.FAILED_REQUESTS,
-    Outcome.WRONG_ANSWER,
-    Outcome.HANG_UNDER_LOAD,
-    Outcome.OOM_KILLED,
-    Outcome.CRASHED,
-    Outcome.HANG_AT_STARTUP,
-    Outcome.IMPORT_ERROR,
-    Outcome.UNAVAILABLE,
-    Outcome.BUILD_FAILED,
-)
 
 
 def collate(
@@ -57,7 +40,7 @@ def keys_of(run: RunRecord) -> tuple[str, ...]:
 
 def _measured(run: RunRecord, cell: CellRecord, launches: Sequence[LaunchRecord]) -> Row:
     if not launches:
-        return _identity(run, cell, None, "not measured")
+        return _identity(run, cell, None, NOT_MEASURED)
     outcome, reason = _verdict(launches)
     row = replace(
         _identity(run, cell, outcome, reason),
@@ -92,15 +75,15 @@ def _identity(run: RunRecord, cell: CellRecord, outcome: Outcome | None, reason:
 def _verdict(launches: Sequence[LaunchRecord]) -> tuple[Outcome, str | None]:
     """The worst outcome; where launches disagree the reason counts them."""
     counts = Counter(launch.outcome for launch in launches)
-    worst = max(counts, key=SEVERITY.index)
+    decisive = worst({*counts})
     if len(counts) == 1:
-        return worst, _distinct(launch.reason for launch in launches)
+        return decisive, _distinct(launch.reason for launch in launches)
     parts: list[str] = []
     for outcome, number in counts.most_common():
         who = str(number) if parts else f"{number} of {len(launches)} launches"
         why = _distinct(launch.reason for launch in launches if launch.outcome is outcome)
         parts.append(f"{who}: {outcome} ({why})" if why else f"{who}: {outcome}")
-    return worst, "; ".join(parts)
+    return decisive, "; ".join(parts)
 
 
 def _distinct(texts: Iterable[str | None]) -> str | None:

@@ -8,6 +8,7 @@ from typing import Final
 
 from runner.errors import UsageError
 from runner.measurement.records import LaunchRecord, Resources
+from runner.outcome import outcome_text
 from runner.report.columns import FIGURES
 from runner.report.notes import CLOSED_LOOP
 from runner.report.row import Row
@@ -59,7 +60,7 @@ def _find(run: RunRecord, cell_id: str) -> CellRecord:
 
 
 def _summary(cell: CellRecord, row: Row) -> Iterator[str]:
-    yield f"outcome: {row.outcome or 'not measured'}"
+    yield f"outcome: {outcome_text(row.outcome)}"
     if row.reason and row.outcome:
         yield f"reason: {row.reason}"
     figures = [f"{c.heading} {c.text(row)}" for c in FIGURES if row.value(c.key) is not None]

@@ -5,15 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from runner.measurement.outcome import Outcome
 from runner.report.columns import Column, chosen, columns_for
 from runner.report.notes import Note, notes
 from runner.report.row import Row
 from runner.report.text import one_line
 from runner.store.records import RunRecord
-
-#: Cells that could not be measured: their reason says it all.
-LISTED_BELOW = {Outcome.UNAVAILABLE, Outcome.BUILD_FAILED, None}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,7 +30,7 @@ def comparison(rows: Sequence[Row], run: RunRecord, columns: str | None = None) 
 
     `columns` lists those to show, instead of all; `UsageError` for an unknown one.
     """
-    measured = [row for row in rows if row.outcome not in LISTED_BELOW]
+    measured = [row for row in rows if row.outcome and row.outcome.is_launched]
     shown = chosen(columns, run) if columns else columns_for(measured, run)
     return Table(
         headings=tuple(column.heading for column in shown),

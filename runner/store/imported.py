@@ -10,9 +10,9 @@ from runner.matrix.ceiling import AbOpening, shortest_time_s
 from runner.matrix.said import SETTINGS, cell_id
 from runner.matrix.values import server
 from runner.measurement.ab import WholeReport
-from runner.measurement.outcome import Outcome
 from runner.measurement.records import LaunchRecord
 from runner.measurement.verdict import flaw
+from runner.outcome import Outcome
 from runner.store.records import CellRecord, Method, RunRecord
 
 

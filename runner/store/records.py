@@ -8,8 +8,8 @@ from pydantic import Field
 
 from runner.engine.protocol import EngineInfo
 from runner.matrix.cell import Limits
-from runner.measurement.outcome import Outcome
 from runner.measurement.records import Record
+from runner.outcome import Outcome
 
 #: The newest layout of run.json that this program knows.
 RUN_SCHEMA: Final = 2

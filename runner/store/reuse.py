@@ -16,8 +16,8 @@ from pathlib import Path
 
 from runner.errors import UsageError
 from runner.measurement.disturbance import worth_repeating
-from runner.measurement.outcome import Outcome
 from runner.measurement.records import LaunchRecord
+from runner.outcome import Outcome
 from runner.store.records import CellRecord, RunRecord
 from runner.store.run_directory import RunDirectory
 

@@ -12,7 +12,7 @@ import pytest
 
 from runner.matrix.values import Server
 from runner.measurement.launch import LaunchResult
-from runner.measurement.outcome import Outcome
+from runner.outcome import Outcome
 from tests.integration.conftest import LIMITS, Maker, a_cell
 
 pytestmark = pytest.mark.engine

@@ -17,7 +17,7 @@ from runner.matrix.cell import Base, Cell, Limits
 from runner.matrix.file import load
 from runner.measurement.clock import SystemClock
 from runner.measurement.launch import Job, Launch, LaunchResult
-from runner.measurement.outcome import Outcome
+from runner.outcome import Outcome
 from runner.stages import Stages
 from tests.integration.conftest import CACHE
 

@@ -7,11 +7,11 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
-from runner.measurement.outcome import Outcome
 from runner.measurement.records import LaunchRecord
+from runner.outcome import Outcome
 from runner.store.records import CellRecord, RunRecord
 from runner.store.run_directory import RunDirectory
-from tests.unit.store.run_samples import (
+from tests.support.samples import (
     RESOURCES,
     ab_figures,
     cell,

@@ -17,7 +17,7 @@ import pytest
 
 from runner.store.run_directory import RunDirectory
 from tests.support.command_line import Matrix, assert_error
-from tests.unit.store.run_samples import cell, run_record
+from tests.support.samples import cell, run_record
 
 GOOD = """\
 version: 1

@@ -17,13 +17,13 @@ from bench.__main__ import BENCHMARKS, main, parser
 from bench.measured import Measured, Timeline, spread
 from bench.options import Options, figure
 from runner.errors import UsageError
-from runner.measurement.outcome import Outcome
 from runner.measurement.records import LaunchRecord
 from runner.options import THRESHOLD
+from runner.outcome import Outcome
 from runner.report.statistics import Difference
 from runner.store.run_directory import RunDirectory
-from tests.unit.store import run_samples
-from tests.unit.store.run_samples import cell, run_record
+from tests.support import samples
+from tests.support.samples import cell, run_record
 
 
 def launch(*, rate: float = 49.0, wall_s: float = 3.0, overhead_s: float = 1.0) -> LaunchRecord:
@@ -140,7 +140,7 @@ def stored_a(results: Path, *, launches: int = 7, factor: float = 1.0) -> Path:
     for of in SAMPLE:
         for number in range(1, launches + 1):
             rate = (48 + number / 1000) * factor
-            directory.write_launch(run_samples.launch(of, number, rate=rate), {})
+            directory.write_launch(samples.launch(of, number, rate=rate), {})
     return directory.path
 
 
@@ -190,7 +190,7 @@ def test_a_cell_without_figures_on_either_side_is_no_pair(tmp_path: Path) -> Non
     for path in sides:
         shutil.rmtree(path / "cells" / SAMPLE[2].id)
         directory = RunDirectory(results=tmp_path, path=path)
-        hang = run_samples.launch(SAMPLE[2], 1, outcome=Outcome.HANG_AT_STARTUP)
+        hang = samples.launch(SAMPLE[2], 1, outcome=Outcome.HANG_AT_STARTUP)
         directory.write_launch(hang, {})
     said = aa_of(*sides)
     assert said["two runs: cell pairs: launches a side"] == "2: 7"
@@ -199,7 +199,7 @@ def test_a_cell_without_figures_on_either_side_is_no_pair(tmp_path: Path) -> Non
 
 def test_a_launch_that_both_runs_have_is_pooled_once() -> None:
     run = run_record(SAMPLE[0])
-    made = [run_samples.launch(SAMPLE[0], number) for number in range(1, 6)]
+    made = [samples.launch(SAMPLE[0], number) for number in range(1, 6)]
     taken = [launch.model_copy(update={"reused_from": run.run_id}) for launch in made]
     later = run.model_copy(update={"run_id": "20261102T120000Z"})
     pools = aa.pooled((run, {SAMPLE[0].id: made}), (later, {SAMPLE[0].id: taken}))

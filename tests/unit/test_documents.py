@@ -14,7 +14,7 @@ from runner.build.base import SUITES
 from runner.cli import application
 from runner.matrix import plugins
 from runner.matrix.file import load
-from runner.measurement.outcome import Outcome
+from runner.outcome import Outcome
 from runner.report.columns import FIGURES, LAUNCHES, OVERFLOWS, RETRANSMITS, VERDICT
 from runner.report.statistics import Difference
 

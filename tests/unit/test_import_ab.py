@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 
-from runner.measurement.outcome import Outcome
+from runner.outcome import Outcome
 from runner.store.records import CellRecord, RunRecord
 from runner.store.run_directory import RunDirectory
 from tests.support.command_line import Matrix, assert_error
-from tests.unit.store.run_samples import cell, launch, run_record
+from tests.support.samples import cell, launch, run_record
 
 ARTICLE = Path(__file__).parents[2] / "docs" / "article"
 REPORT = (ARTICLE / "ab-gevent.txt").read_text(encoding="utf-8")

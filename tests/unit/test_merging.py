@@ -11,7 +11,7 @@ from runner.store.records import CellRecord, RunRecord
 from runner.store.reuse import reusable
 from runner.store.run_directory import RunDirectory
 from tests.support.command_line import Matrix
-from tests.unit.store.run_samples import cell, launch, run_record
+from tests.support.samples import cell, launch, run_record
 
 NONE = cell("3.11", "none")
 GEVENT = cell("3.11", "gevent", gevent="25.9.1")

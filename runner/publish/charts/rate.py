@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import altair as alt
 
-from runner.measurement.outcome import Outcome
+from runner.outcome import Outcome
 from runner.publish.charts.chart import Draft, inline
 from runner.publish.charts.efficiency import efficiency_panel
 from runner.publish.charts.labels import cell_labels, in_groups

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import altair as alt
 
-from runner.measurement.outcome import Outcome
+from runner.outcome import Outcome
 from runner.report.axes import natural_key
 
 INK: Final = "currentColor"

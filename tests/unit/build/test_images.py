@@ -21,12 +21,12 @@ from runner.build.build import ensure_environment, ensure_loadgen
 from runner.build.labels import KEY_LABEL, cell_reference
 from runner.build.lock import Lock
 from runner.build.prepare import prepare
-from runner.engine.memory import MemoryEngine
 from runner.engine.protocol import ContainerSpec, ExecResult
 from runner.errors import EngineUnavailableError
 from runner.matrix.cell import Base, Cell, EnvironmentRequest, Requirement
 from runner.matrix.values import Server, Workload
 from runner.stages import Stages
+from tests.support.memory_engine import MemoryEngine
 
 DEBIAN = Base(kind="debian")
 BASE = BaseImage(reference="below", image_id="sha256:below", origin="debian")

@@ -7,8 +7,8 @@ import sys
 import pytest
 
 from runner.engine import ownership
-from runner.engine.memory import MemoryEngine
 from runner.engine.pod import loadgen_spec
+from tests.support.memory_engine import MemoryEngine
 from tests.support.simulated import SimulatedPods
 
 

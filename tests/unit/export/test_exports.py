@@ -16,11 +16,11 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
 from runner.export import export
 from runner.export.source import Source
-from runner.measurement.outcome import Outcome
 from runner.options import ExportFormat
+from runner.outcome import Outcome
 from runner.report.expected import Checked
 from runner.report.rows import collate
-from tests.unit.store.run_samples import cell, launch, run_record, unavailable
+from tests.support.samples import cell, launch, run_record, unavailable
 
 NASTY = 'in "connect" <b>&\x00\n'
 FAST, SLOW, HUNG, NONE = (

@@ -3,12 +3,12 @@ from __future__ import annotations
 import subprocess
 import sys
 
-from runner.engine.memory import MemoryEngine
 from runner.errors import EngineError
 from runner.matrix.plugins import PROGRAM
 from runner.measurement import evidence
 from runner.measurement.launch import Launch
 from runner.progress import duration, launch_line
+from tests.support.memory_engine import MemoryEngine
 from tests.support.simulated import SimulatedPods, VirtualClock, a_cell, a_job
 
 BY_SIGNAL = """\

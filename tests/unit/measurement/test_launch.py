@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
-from runner.engine.memory import MemoryEngine
 from runner.engine.protocol import ContainerSpec, ExecResult
 from runner.errors import EngineError
 from runner.matrix.cell import Limits
 from runner.measurement.launch import Launch, LaunchResult
-from runner.measurement.outcome import Outcome
+from runner.outcome import Outcome
+from tests.support.memory_engine import MemoryEngine
 from tests.support.simulated import SimulatedPods, VirtualClock, a_cell, a_job, dead
 
 Answer = dict[str, Any]

@@ -11,7 +11,7 @@ from runner.measurement.coschedule import Jobs
 from runner.measurement.disturbance import disturbance
 from runner.measurement.estimate import launch_s, run_s
 from runner.measurement.records import Resources
-from tests.support.simulated import REPORT, a_cell
+from tests.support.simulated import a_cell, report
 
 ALONE, TOGETHER = AbOpening.FIRST_ALONE, AbOpening.TOGETHER
 counts = st.integers(1, 10_000)
@@ -81,9 +81,7 @@ QUIET = Resources(
 )
 
 
-FIGURES = ab.parse(
-    REPORT.format(concurrency=100, seconds=20.0, requests=1000, failed=0, rate=50, mean=2000)
-)
+FIGURES = ab.parse(report(1000, 20.0))
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,6 @@ from typing import Any
 
 import pytest
 
-from runner.engine.memory import MemoryEngine
 from runner.errors import EngineError
 from runner.matrix.ceiling import AbOpening
 from runner.matrix.cell import Cell, Limits
@@ -18,9 +17,10 @@ from runner.matrix.values import Workload
 from runner.measurement import schedule
 from runner.measurement.coschedule import ALONE_ABOVE, Jobs, packed, stagger
 from runner.measurement.launch import Launch, LaunchResult
-from runner.measurement.outcome import Outcome
 from runner.measurement.rounds import Method, attempts, job_of, measure, waves
 from runner.measurement.schedule import rounds
+from runner.outcome import Outcome
+from tests.support.memory_engine import MemoryEngine
 from tests.support.simulated import SimulatedPods, VirtualClock, a_cell, a_job
 
 CELLS = [a_cell(number) for number in range(6)]

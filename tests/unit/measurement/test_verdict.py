@@ -7,7 +7,7 @@ import pytest
 from runner.engine.protocol import ContainerState
 from runner.measurement import verdict
 from runner.measurement.agent import Refusal
-from runner.measurement.outcome import Outcome
+from runner.outcome import Outcome
 
 TRACEBACK = """\
 Traceback (most recent call last):

@@ -2,13 +2,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from runner.measurement.outcome import Outcome
 from runner.measurement.records import LaunchRecord
+from runner.outcome import Outcome
 from runner.publish.answers import HELPS, WORKS, Sentence, answers
 from runner.report.rows import collate
 from runner.store.records import CellRecord, RunRecord
 from tests.support.published import FRAME, every_outcome
-from tests.unit.store.run_samples import cell, launch, run_record, unavailable
+from tests.support.samples import cell, launch, run_record, unavailable
 
 NONE, GEVENT, GRPC = (
     cell("3.11", "none"),

@@ -12,8 +12,8 @@ from xml.etree import ElementTree as ET
 import altair as alt
 import pytest
 
-from runner.measurement.outcome import Outcome
 from runner.measurement.records import LaunchRecord
+from runner.outcome import Outcome
 from runner.publish.charts import Chart, charts_of, vega_bundle
 from runner.publish.drawing import png
 from runner.publish.drawing.artist import Artist
@@ -21,8 +21,8 @@ from runner.publish.source import PublishedRun
 from runner.report.rows import collate
 from runner.store.records import CellRecord, RunRecord
 from runner.store.run_directory import RunDirectory
+from tests.support.samples import AXES, cell, launch, run_record, unavailable
 from tests.unit.publish.test_latency import percentile_file, request_file
-from tests.unit.store.run_samples import AXES, cell, launch, run_record, unavailable
 
 HOSTILE = "<script>alert('&')</script>"
 

@@ -21,7 +21,7 @@ from runner.publish.latency import (
     thinned,
 )
 from runner.store.run_directory import RunDirectory
-from tests.unit.store.run_samples import cell, launch
+from tests.support.samples import cell, launch
 
 HEADING = "starttime\tseconds\tctime\tdtime\tttime\twait"
 CELL = cell("3.11", "none")

@@ -3,7 +3,7 @@ from __future__ import annotations
 from runner.publish.wording import Condition, code, condition, listed, merged, ratios, span
 from runner.report.row import Row
 from runner.report.rows import collate
-from tests.unit.store.run_samples import cell, run_record
+from tests.support.samples import cell, run_record
 
 AXES = ("python", "gevent", "grpcio")
 

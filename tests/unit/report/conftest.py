@@ -2,11 +2,11 @@ from __future__ import annotations
 
 import pytest
 
-from runner.measurement.outcome import Outcome
+from runner.outcome import Outcome
 from runner.report.row import Row
 from runner.report.rows import collate
 from runner.store.records import CellRecord, RunRecord
-from tests.unit.store.run_samples import cell, launch, run_record, unavailable
+from tests.support.samples import cell, launch, run_record, unavailable
 
 NO_WHEEL = "no wheel | of gevent\n25.9.1 for <3.9>"
 

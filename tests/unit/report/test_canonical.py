@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from runner.report.canonical import CanonicalIndex
 from runner.report.rows import collate
-from tests.unit.store.run_samples import cell, run_record
+from tests.support.samples import cell, run_record
 
 AXES = ["python", "gevent", "grpcio"]
 

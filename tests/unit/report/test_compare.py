@@ -9,8 +9,8 @@ import pytest
 
 from runner import cli
 from runner.matrix import plugins
-from runner.measurement.outcome import Outcome
 from runner.measurement.records import LaunchRecord
+from runner.outcome import Outcome
 from runner.report.compare import Change, RunComparison, compare
 from runner.report.compare_text import text
 from runner.report.pairing import paired
@@ -18,7 +18,7 @@ from runner.report.statistics import Difference
 from runner.report.text import workload_text
 from runner.store.records import CellRecord, CompanionRecord, RunRecord
 from runner.store.run_directory import RunDirectory
-from tests.unit.store.run_samples import cell, cell_with_workload, launch, run_record, unavailable
+from tests.support.samples import cell, cell_with_workload, launch, run_record, unavailable
 
 NONE = cell("3.11", "none")
 GEVENT = cell("3.11", "gevent", gevent="25.9.1")

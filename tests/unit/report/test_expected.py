@@ -2,11 +2,11 @@ from __future__ import annotations
 
 import pytest
 
-from runner.measurement.outcome import Outcome
+from runner.outcome import Outcome
 from runner.report.expected import check
 from runner.report.rows import collate
 from runner.store.records import ExpectationRecord
-from tests.unit.store.run_samples import cell, launch, run_record
+from tests.support.samples import cell, launch, run_record
 
 
 def checked(*expect: ExpectationRecord) -> list[tuple[str, bool, str]]:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from runner.errors import UsageError
-from runner.measurement.outcome import Outcome
+from runner.outcome import Outcome
 from runner.report.formats.github import escape as markdown
 from runner.report.formats.latex import escape as latex
 from runner.report.render import render, write_tables
@@ -19,7 +19,7 @@ from runner.report.rows import collate
 from runner.report.text import one_line
 from runner.store.records import RunRecord
 from runner.store.run_directory import RunDirectory
-from tests.unit.store.run_samples import cell, launch, run_record
+from tests.support.samples import cell, launch, run_record
 
 HOSTILE = (
     "a|b\n<script>alert('x')</script> & `c` *d* _e_ \\f \x1b[31mred\x1b[0m 50% #1 $x^2$ {g} ~h"

@@ -8,7 +8,7 @@ from runner.report.render import render
 from runner.report.row import Row
 from runner.report.rows import collate
 from runner.store.records import RunRecord
-from tests.unit.store.run_samples import AXES, cell, launch, run_record
+from tests.support.samples import AXES, cell, launch, run_record
 
 
 def test_the_shared_baseline_stands_on_every_line_of_its_python(

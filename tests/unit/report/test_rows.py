@@ -3,13 +3,13 @@ from __future__ import annotations
 import pytest
 
 from runner.matrix.plugins import patches
-from runner.measurement.outcome import Outcome
 from runner.measurement.records import LaunchRecord
+from runner.outcome import Outcome
 from runner.report.render import render
 from runner.report.row import KEYS, Row
-from runner.report.rows import SEVERITY, collate
+from runner.report.rows import collate
 from runner.store.records import CellRecord, RunRecord
-from tests.unit.store.run_samples import (
+from tests.support.samples import (
     AXES,
     RESOURCES,
     ab_figures,
@@ -158,10 +158,6 @@ def test_an_engine_error_does_not_hide_what_the_other_launches_found() -> None:
     )
     assert (row.outcome, row.requests_per_second) == (Outcome.OK, 48.0)
     assert row.reason == "1 of 2 launches: engine-error (timeout); 1: ok"
-
-
-def test_every_outcome_has_its_place_in_the_order_of_severity() -> None:
-    assert sorted(SEVERITY) == sorted(Outcome)
 
 
 def test_equal_reasons_are_said_once() -> None:

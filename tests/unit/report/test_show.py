@@ -7,13 +7,13 @@ import pytest
 
 from runner.errors import UsageError
 from runner.matrix import plugins
-from runner.measurement.outcome import Outcome
 from runner.measurement.records import Resources
+from runner.outcome import Outcome
 from runner.report.show import show
 from runner.report.text import workload_text
 from runner.store.records import RunRecord
 from runner.store.run_directory import RunDirectory
-from tests.unit.store.run_samples import LOCK, RESOURCES, cell_with_workload, launch, run_record
+from tests.support.samples import LOCK, RESOURCES, cell_with_workload, launch, run_record
 
 COMMANDS = ["docker run --rm matrix:py3.11-none"]
 BOTH = "py3.11-gevent25.9.1-grpcio1.76.0-gevent+grpc"

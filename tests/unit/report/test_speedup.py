@@ -9,7 +9,7 @@ from runner.report.render import render
 from runner.report.row import Row
 from runner.report.rows import collate
 from runner.report.speedup import NO_SHARED_ROUND, OTHER_RUNS
-from tests.unit.store.run_samples import cell, launch, run_record
+from tests.support.samples import cell, launch, run_record
 
 NONE, GEVENT = cell("3.11", "none"), cell("3.11", "gevent", gevent="25.9.1")
 RUN = run_record(NONE, GEVENT, launches=5)

@@ -3,8 +3,8 @@ from __future__ import annotations
 import pytest
 
 from runner.errors import UsageError
-from runner.measurement.outcome import Outcome
 from runner.options import Format
+from runner.outcome import Outcome
 from runner.report.columns import columns_for, milliseconds
 from runner.report.ordering import sort_rows
 from runner.report.render import render
@@ -12,7 +12,7 @@ from runner.report.row import Row
 from runner.report.rows import collate
 from runner.report.table import comparison
 from runner.store.records import RunRecord
-from tests.unit.store.run_samples import AXES, RESOURCES, cell, launch, run_record
+from tests.support.samples import AXES, RESOURCES, cell, launch, run_record
 
 GOLDEN = """\
 | python   | gevent   | grpcio   | patch       | outcome         |   requests/s |   ceiling |\

@@ -7,14 +7,14 @@ from typing import Any
 import pytest
 
 from runner.errors import UsageError
-from runner.measurement.outcome import Outcome
 from runner.measurement.records import LaunchRecord
+from runner.outcome import Outcome
 from runner.report.notes import notes
 from runner.report.row import Row
 from runner.report.rows import collate
 from runner.store.merge import Merged, Part, merge
 from runner.store.records import RunRecord
-from tests.unit.store.run_samples import cell, launch, run_record, unavailable
+from tests.support.samples import cell, launch, run_record, unavailable
 
 NONE = cell("3.11", "none")
 GEVENT = cell("3.11", "gevent", gevent="25.9.1")

@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 
 from runner.matrix.cell import Limits
-from runner.measurement.outcome import Outcome
 from runner.measurement.records import LaunchRecord
+from runner.outcome import Outcome
 from runner.store.records import Block, CompanionRecord, RunRecord
 from runner.store.reuse import adopt, reusable
 from runner.store.run_directory import RunDirectory
-from tests.unit.store.run_samples import RESOURCES, cell, launch, run_record
+from tests.support.samples import RESOURCES, cell, launch, run_record
 
 CELL = cell("3.11", "gevent", gevent="25.9.1").model_copy(update={"companion": "grpc"})
 COMPANION = {"grpc": CompanionRecord(image_id="sha256:dd")}

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from runner.errors import UsageError
-from runner.measurement.outcome import Outcome
+from runner.outcome import Outcome
 from runner.store.run_directory import RunDirectory, open_run
-from tests.unit.store.run_samples import cell, launch, run_record, unavailable
+from tests.support.samples import cell, launch, run_record, unavailable
 
 NOON = datetime(2026, 11, 1, 12, 0, 0, tzinfo=UTC)
 NONE = cell("3.11", "none")

@@ -142,8 +142,8 @@ class MemoryEngine:
         container: str,
         command: Iterable[str],
         *,
-        timeout: float,  # noqa: ARG002 - nothing here takes time
-        user: str = "",  # noqa: ARG002
+        timeout: float,
+        user: str = "",
     ) -> ExecResult:
         """What the behaviour answers."""
         self._count("exec")

@@ -9,8 +9,8 @@ from runner.commands.record import _cell
 from runner.engine.protocol import EngineInfo
 from runner.matrix.cell import Cell, Experiment, Limits
 from runner.matrix.values import Server, workload
-from runner.measurement.outcome import Outcome
 from runner.measurement.records import AbFigures, LaunchRecord, Resources
+from runner.outcome import Outcome
 from runner.store.records import (
     BaseImage,
     CellRecord,
