@@ -62,16 +62,19 @@
     return `#${words}`;
   }
 
-  /** Show a changed view, and put it into the address. */
-  function change(changes) {
+  /** Show a changed view, and put it into the address: in place of the last one, or as a step that
+      the Back button takes back. `state` is what the history keeps with the address. */
+  function change(changes, { step = false, state = null } = {}) {
+    noticeClosed();
     view = { ...view, ...changes };
-    history.replaceState(null, "", address(view));
+    history[step ? "pushState" : "replaceState"](state, "", address(view));
     show();
   }
 
   /** Show what the address says. A cell's anchor, which is there without this script too, becomes
       a view with that cell. */
   function follow() {
+    noticeClosed();
     const found = parsed(location.hash);
     if (found === null) return;
     if (found.cell !== "" && !location.hash.includes("=")) change(found);
@@ -300,14 +303,37 @@
     ];
   }
 
+  // The key of the cell in the dialog, empty when it is closed. Escape closes the dialog without
+  // asking this script, and the dialog's `close` event may come after the reader's next click.
+  let opened = "";
+
+  /** Take note that the reader has closed the dialog; the address may have moved on since. */
+  function noticeClosed() {
+    if (!opened || dialog.open) return;
+    const closed = opened;
+    opened = "";
+    view = { ...view, cell: "" };
+    if (parsed(location.hash)?.cell === closed) closeCell();
+  }
+
+  /** One step back closes the cell. A step that was left by closing its cell serves the next one. */
+  function openCell(cell) {
+    change({ cell }, { step: !history.state?.opened, state: { opened: true } });
+  }
+
+  function closeCell() {
+    change({ cell: "" }, { state: history.state });
+  }
+
   function showCell() {
     const row = rows.find(({ cell }) => cell.key === view.cell);
     if (!row) {
-      if (dialog.open) dialog.close();
+      opened = "";
+      dialog.close();
       return;
     }
-    if (dialog.open && dialog.dataset.cell === view.cell) return;
-    dialog.dataset.cell = view.cell;
+    if (dialog.open && opened === view.cell) return;
+    opened = view.cell;
     one("#cell-title").textContent = row.cell.id;
     const style = row.element.cells[columnOf("outcome") + 1].className;
     one("#cell-body").replaceChildren(...evidence(row.cell, style));
@@ -355,9 +381,17 @@
   all("#cells thead th").slice(1).forEach((heading, n) => sortable(heading, columns[n]));
   one("#copy").addEventListener("click", ({ target }) => copy(markdown(), target));
   one("#reset").addEventListener("click", () => change(empty()));
-  one("#close").addEventListener("click", () => dialog.close());
-  dialog.addEventListener("close", () => { if (view.cell) change({ cell: "" }); });
-  dialog.addEventListener("click", (event) => { if (event.target === dialog) dialog.close(); });
+  one("#close").addEventListener("click", closeCell);
+  dialog.addEventListener("close", noticeClosed);
+  dialog.addEventListener("click", (event) => { if (event.target === dialog) closeCell(); });
+  const keys = new Map(data.cells.map(({ anchor, key }) => [`#${anchor}`, key]));
+  for (const link of all("a").filter(({ hash }) => keys.has(hash))) {
+    link.addEventListener("click", (event) => {
+      if (event.ctrlKey || event.metaKey || event.shiftKey || event.altKey) return;
+      event.preventDefault(); // the address would be followed only after the next key or click
+      openCell(keys.get(link.hash));
+    });
+  }
   for (const link of all("[data-view]")) {
     const words = new URLSearchParams();
     for (const [key, values] of Object.entries(JSON.parse(link.dataset.view))) {
