@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import random
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -19,11 +19,11 @@ from bench.measured import PROJECT_MATRIX, measured
 from bench.options import Options, figure
 from runner.commands.choice import Choice
 from runner.errors import UsageError
-from runner.measurement.records import LaunchRecord
 from runner.options import THRESHOLD
 from runner.outcome import Outcome
 from runner.report.compare import Change, compare
-from runner.report.speedup import rate_of
+from runner.report.rows import rate_of
+from runner.report.run import Run, read_run
 from runner.report.statistics import (
     ENOUGH_FOR_INTERVAL,
     Comparison,
@@ -31,16 +31,13 @@ from runner.report.statistics import (
     differences,
     launches_needed,
 )
-from runner.store.records import RunRecord
-from runner.store.run_directory import RunDirectory, open_run
+from runner.store.run_directory import open_run
 
 TABLE, TABLES, SEED = 26, 40, 1
 ENOUGH_PAIRS = 200
 GOAL = 0.01
 DIFFERS = {Difference.FASTER, Difference.SLOWER}
 
-#: A run and its launches by cell: what `compare` takes.
-Side = tuple[RunRecord, Mapping[str, Sequence[LaunchRecord]]]
 Rates = list[list[float]]
 
 
@@ -63,12 +60,12 @@ def run(options: Options) -> Iterator[str]:
     yield from dealt(rates, launches_needed(TABLE), TABLES)
 
 
-def read(path: Path) -> Side:
+def read(path: Path) -> Run:
     """A stored run; `UsageError` where it is none."""
-    return _side(open_run(path.parent.parent, str(path)))
+    return read_run(open_run(path.parent.parent, str(path)))
 
 
-def measured_run(options: Options, results: Path) -> Side:
+def measured_run(options: Options, results: Path) -> Run:
     """A run of `smoke` with as many launches as a verdict needs, nothing of it used again."""
     choice = Choice(
         file=PROJECT_MATRIX,
@@ -76,17 +73,13 @@ def measured_run(options: Options, results: Path) -> Side:
         requests=options.requests,
         launches=options.launches or launches_needed(TABLE),
     )
-    return _side(measured(choice, results, jobs=None, cells=options.cells).directory)
-
-
-def _side(directory: RunDirectory) -> Side:
-    return directory.read_run(), directory.launches()
+    return read_run(measured(choice, results, jobs=None, cells=options.cells).directory)
 
 
 # -- two real runs ---------------------------------------------------------------------------------
 
 
-def compared(first: Side, second: Side) -> Iterator[str]:
+def compared(first: Run, second: Run) -> Iterator[str]:
     """What `matrix compare` says of the two runs."""
     comparison = compare(first, second)
     yield from (f"  not measured alike: {doubt}" for doubt in comparison.doubts)
@@ -103,9 +96,11 @@ def compared(first: Side, second: Side) -> Iterator[str]:
         yield from false_share("two runs", verdicts, threshold)
 
 
-def sizes(cells: Sequence[str], side: Side) -> str:
+def sizes(cells: Sequence[str], side: Run) -> str:
     """How many launches with figures the cells have: `7`, or `5–7` where not all have as many."""
-    numbers = [len([x for x in side[1][cell] if x.outcome.has_figures]) for cell in cells] or [0]
+    numbers = [
+        len([x for x in side.launches[cell] if x.outcome.has_figures]) for cell in cells
+    ] or [0]
     return "–".join(str(number) for number in sorted({min(numbers), max(numbers)}))
 
 
@@ -129,18 +124,18 @@ def false_share(
 # -- the same launches, dealt ----------------------------------------------------------------------
 
 
-def pooled(*sides: Side) -> Rates:
+def pooled(*sides: Run) -> Rates:
     """Requests/s of each cell's launches of all sides, of the cells that have enough.
 
     A launch that one run took over from the other is one launch, and another outcome is another
     cell.
     """
     pools: dict[tuple[str, Outcome], dict[tuple[str, int], float]] = {}
-    for record, launches in sides:
-        for launch in (launch for of_cell in launches.values() for launch in of_cell):
+    for side in sides:
+        for launch in (launch for of_cell in side.launches.values() for launch in of_cell):
             if launch.ab and launch.outcome.has_figures:
                 pool = pools.setdefault((launch.cell, launch.outcome), {})
-                made_in = launch.reused_from or record.run_id
+                made_in = launch.reused_from or side.record.run_id
                 pool[made_in, launch.launch] = rate_of(launch.ab)
     return [[*pool.values()] for pool in pools.values() if len(pool) >= ENOUGH_FOR_INTERVAL]
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from bench.measured import PROJECT_MATRIX, measured
 from bench.options import Options, figure
 from runner.commands.choice import Choice
-from runner.report.speedup import rate_of
+from runner.report.rows import rate_of
 
 LOWEST = 0.95
 #: Experiments of the matrix file, and of each the unpatched cells that talk to a companion.

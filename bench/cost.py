@@ -26,8 +26,8 @@ from runner.measurement.launch import Job, LaunchResult
 from runner.measurement.records import LaunchRecord, Resources
 from runner.measurement.rounds import Method, measure
 from runner.outcome import Outcome
-from runner.report.render import render
-from runner.report.rows import collate
+from runner.report.formats import render
+from runner.report.run import read_run
 from runner.store import records
 from runner.store.run_directory import RunDirectory
 from tests.support.memory_engine import MemoryEngine
@@ -56,11 +56,10 @@ def collating(number: int, launches: int) -> Iterator[str]:
         taken = []
         for _ in range(REPEATS):
             began = time.perf_counter()
-            record = directory.read_run()
-            rows = collate(record, directory.launches())
+            run = read_run(directory)
             taken.append(time.perf_counter() - began)
         began = time.perf_counter()
-        render(rows, record, format="plain")
+        render(run.rows, run.record, format="plain")
         rendering = time.perf_counter() - began
     seconds = statistics.median(taken)
     yield figure(

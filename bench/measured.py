@@ -103,7 +103,7 @@ def measured(
     """Measure, `jobs` side by side (None: auto), reusing nothing."""
     ready = ready_to_measure(choice, results, jobs=jobs, cells=cells)
     with closing(ready.engine):
-        directory = open_directory(ready, results)
+        underway = open_directory(ready, results)
         timeline = Timeline()
-        measure_all(ready, directory, frozenset(), timeline)
-        return Measured(directory=directory, timeline=timeline, finished=time.monotonic())
+        measure_all(ready, underway, frozenset(), timeline)
+        return Measured(directory=underway.directory, timeline=timeline, finished=time.monotonic())

@@ -25,7 +25,7 @@ from runner.errors import (
 from runner.options import LARGEST_WAVE, THRESHOLD, ExportFormat, Format
 
 if TYPE_CHECKING:
-    from runner.commands.run import RunResult
+    from runner.commands.runs import RunResult
 
 INTERRUPTED = 130
 FAILED = 3
@@ -155,9 +155,9 @@ def merge(
     results: ResultsOption = RESULTS,
 ) -> None:
     """Join runs of one experiment, of several machines or shards, into a new run."""
-    from runner.commands.merge import merge
+    from runner.commands.runs import merged
 
-    _show_result(merge(results, runs))
+    _show_result(merged(results, runs))
 
 
 @application.command()
@@ -176,9 +176,9 @@ def table(
     threshold: ThresholdOption = THRESHOLD,
 ) -> None:
     """Print the comparison table of a run."""
-    from runner.commands.read import table
+    from runner.commands.runs import table_text
 
-    text = table(
+    text = table_text(
         results,
         run,
         format_=format,
@@ -199,9 +199,9 @@ def compare(
     threshold: ThresholdOption = THRESHOLD,
 ) -> None:
     """Print what changed between two runs; exit 1 where a cell got slower or worse."""
-    from runner.commands.read import compare
+    from runner.commands.runs import compared
 
-    _print(compare(results, old, new, threshold=threshold))
+    _print(compared(results, old, new, threshold=threshold))
 
 
 @application.command()
@@ -215,9 +215,9 @@ def show(
     ] = False,
 ) -> None:
     """Print everything about one cell, with the commands that reproduce it by hand."""
-    from runner.commands.read import show
+    from runner.commands.runs import shown
 
-    _print(show(results, run, cell, lock=lock))
+    _print(shown(results, run, cell, lock=lock))
 
 
 @application.command()
@@ -229,7 +229,7 @@ def export(
     output: Annotated[Path | None, typer.Option(help="A file, instead of standard output.")] = None,
 ) -> None:
     """Print a run in another program's format."""
-    from runner.commands.export import exported
+    from runner.commands.runs import exported
 
     text = exported(results, run, format)
     if output is None:
@@ -261,10 +261,10 @@ def import_ab(
     ] = None,
 ) -> None:
     """Make a run out of reports that `ab` printed elsewhere, and print its table."""
-    from runner.commands.import_ab import import_ab, told_of
+    from runner.commands.import_ab import import_ab, shared_facts
 
-    told = told_of(workload, seconds, note or ())
-    _print(import_ab(results, name, files, told))
+    shared = shared_facts(workload, seconds, note or ())
+    _print(import_ab(results, name, files, shared))
 
 
 @application.command()

@@ -9,14 +9,13 @@ from pathlib import Path
 from typing import TypeVar
 
 from runner.commands.record import now
+from runner.commands.runs import stored_result
 from runner.errors import UsageError
 from runner.matrix.file import name_problem
-from runner.matrix.said import split_said
 from runner.matrix.values import seconds as seconds_of
 from runner.matrix.values import workload_name
 from runner.measurement.ab import AbReportError, parse_whole
-from runner.report.render import render, write_tables
-from runner.store.imported import Report, Told, imported
+from runner.store.import_ab import Report, Shared, imported, split_label
 from runner.store.results import check_results
 from runner.store.run_directory import RunDirectory
 
@@ -26,7 +25,7 @@ T = TypeVar("T")
 LARGEST_REPORT = 2**20
 
 
-def import_ab(results: Path, name: str, files: Sequence[str], told: Told) -> str:
+def import_ab(results: Path, name: str, files: Sequence[str], shared: Shared) -> str:
     """Store the reports as a run of an experiment of that name; return its table.
 
     All of them are read before anything is written. Raises `UsageError`.
@@ -34,19 +33,18 @@ def import_ab(results: Path, name: str, files: Sequence[str], told: Told) -> str
     if problem := name_problem(name):
         raise UsageError(problem)
     reports = [_read(argument) for argument in files]
-    made = imported(name, reports, told, now=now(), command=sys.argv)
+    made = imported(name, reports, shared, now=now(), command=sys.argv)
     check_results(results)
     directory = RunDirectory.create(results, name, datetime.now(UTC))
-    directory.write_whole(
-        made.run, ((record, {"ab.txt": report.text}) for record, report in made.launches)
+    record = directory.write_whole(
+        made.run, ((launch, {"ab.txt": report.text}) for launch, report in made.launches)
     )
-    rows = write_tables(directory)
-    return render(rows, directory.read_run(), format="plain").rstrip("\n")
+    return stored_result(directory, record, made.by_cell()).table.rstrip("\n")
 
 
-def told_of(workload: str | None, seconds: str | None, notes: Sequence[str]) -> Told:
-    """The options that hold for all reports; `UsageError` says which of them is none."""
-    return Told(
+def shared_facts(workload: str | None, seconds: str | None, notes: Sequence[str]) -> Shared:
+    """Parse the options shared by all reports; raise `UsageError` for an invalid one."""
+    return Shared(
         workload=_option("--workload", workload_name, workload),
         seconds=_option("--seconds", seconds_of, seconds),
         notes=tuple(notes),
@@ -61,7 +59,7 @@ def _option(flag: str, convert: Callable[[str], T], text: str | None) -> T | Non
 
 
 def _read(argument: str) -> Report:
-    said, file = split_said(argument)
+    labels, file = split_label(argument)
     path = Path(file)
     try:
         content = path.read_bytes()
@@ -81,4 +79,4 @@ def _read(argument: str) -> Report:
         raise UsageError(
             f"{file}: no whole report of ab 2.3: {error}; give what `ab` printed, to its end"
         ) from None
-    return Report(source=argument, name=path.stem, said=said, whole=whole, text=content)
+    return Report(source=argument, name=path.stem, labels=labels, whole=whole, text=content)

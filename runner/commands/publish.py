@@ -15,9 +15,8 @@ from runner.publish.publication import publication
 from runner.publish.record import public, public_launches
 from runner.publish.source import PublishedRun
 from runner.publish.write import write
-from runner.report.rows import collate
-from runner.store.results import LATEST
-from runner.store.run_directory import RunDirectory, open_run
+from runner.report.run import collate
+from runner.store.run_directory import LATEST, RunDirectory, open_run
 
 NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
@@ -50,8 +49,7 @@ def checked_name(name: str) -> str:
 def _source(directory: RunDirectory) -> PublishedRun:
     private = directory.read_run()
     run, launches = public(private), public_launches(private, directory.launches())
-    rows = tuple(collate(run, launches))
-    return PublishedRun(directory=directory, run=run, rows=rows, launches=launches)
+    return PublishedRun(directory=directory, collated=collate(run, launches))
 
 
 def _different(sources: Sequence[PublishedRun]) -> None:

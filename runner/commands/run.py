@@ -7,7 +7,7 @@ import platform
 import secrets
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -17,6 +17,7 @@ from runner.commands.choice import Choice, expand, no_cells
 from runner.commands.engine import usable_engine
 from runner.commands.locking import CACHE, LockedCells, lock
 from runner.commands.record import now, run_record
+from runner.commands.runs import RunResult, stored_result
 from runner.commands.shard import Shard
 from runner.engine.docker_engine import DockerEngine
 from runner.engine.ownership import remove_run
@@ -27,17 +28,15 @@ from runner.measurement.clock import SystemClock
 from runner.measurement.coschedule import Jobs
 from runner.measurement.launch import Job, LaunchResult
 from runner.measurement.probe import AbFacts, ab_facts
+from runner.measurement.records import LaunchRecord
 from runner.measurement.rounds import Method, measure
 from runner.progress import Reporter
 from runner.provision import MMDEBSTRAP
-from runner.report.expected import Checked, check
-from runner.report.render import render, write_tables
-from runner.report.rows import collate
 from runner.stages import Stages, started_by_make
-from runner.store.results import check_results
+from runner.store.records import RunRecord
+from runner.store.results import check_results, only_run
 from runner.store.reuse import adopt, reusable
 from runner.store.run_directory import RunDirectory
-from runner.store.run_lock import only_run
 
 #: A launch by its cell's id and its number.
 Made = tuple[str, int]
@@ -68,11 +67,24 @@ class Ready:
 
 
 @dataclass(frozen=True, kw_only=True)
-class RunResult:
-    """What a run shows in the end: its table, and what was expected and is not so."""
+class Underway:
+    """A run that is being made: where it is stored, its record, its launches by cell so far."""
 
-    table: str
-    unmet: tuple[Checked, ...] = ()
+    directory: RunDirectory
+    record: RunRecord
+    launches: dict[str, list[LaunchRecord]] = field(default_factory=dict)
+
+    def add(self, launch: LaunchRecord) -> None:
+        """Take in a launch that is stored."""
+        self.launches.setdefault(launch.cell, []).append(launch)
+
+    def result(self) -> RunResult:
+        """The tables of what was measured so far, stored."""
+        in_order = {
+            cell: sorted(launches, key=lambda launch: launch.launch)
+            for cell, launches in self.launches.items()
+        }
+        return stored_result(self.directory, self.record, in_order)
 
 
 def run(choice: Choice, options: RunOptions, reporter: Reporter) -> RunResult:
@@ -84,12 +96,12 @@ def run(choice: Choice, options: RunOptions, reporter: Reporter) -> RunResult:
     with only_run(options.results):
         ready = make_ready(experiment, choice, options, reporter)
         with contextlib.closing(ready.engine):
-            directory = open_directory(ready, options.results)
-            with _table_of_what_exists(directory):
-                done = frozenset() if options.fresh else reuse(directory, options.results, reporter)
-                measure_all(ready, directory, done, reporter)
-    finish(directory)
-    return RunResult(table=table_of(directory), unmet=unmet(directory))
+            underway = open_directory(ready, options.results)
+            with _table_of_what_exists(underway):
+                done = frozenset() if options.fresh else reuse(underway, reporter)
+                measure_all(ready, underway, done, reporter)
+    finish(underway)
+    return underway.result()
 
 
 def make_ready(
@@ -158,7 +170,7 @@ def engine_and_locks(
     return engine, locked
 
 
-def open_directory(ready: Ready, results: Path) -> RunDirectory:
+def open_directory(ready: Ready, results: Path) -> Underway:
     """Make the run's directory and store what is known before the first launch."""
     directory = RunDirectory.create(results, ready.experiment.name, datetime.now(UTC))
     record = run_record(
@@ -173,15 +185,15 @@ def open_directory(ready: Ready, results: Path) -> RunDirectory:
         shard=ready.shard,
     )
     directory.write_run(record)
-    return directory
+    return Underway(directory=directory, record=record)
 
 
-def reuse(directory: RunDirectory, results: Path, reporter: Reporter) -> frozenset[Made]:
+def reuse(underway: Underway, reporter: Reporter) -> frozenset[Made]:
     """Take over what earlier runs measured of exactly these cells; return which launches."""
-    run = directory.read_run()
-    earlier = reusable(run, results)
+    run = underway.record
+    earlier = reusable(run, underway.directory.results)
     for launch in earlier.values():
-        adopt(directory, launch)
+        underway.add(adopt(underway.directory, launch))
     if earlier:
         runs = ", ".join(sorted({launch.run_id for launch in earlier.values()}))
         reporter.say(
@@ -192,7 +204,7 @@ def reuse(directory: RunDirectory, results: Path, reporter: Reporter) -> frozens
 
 
 def measure_all(
-    ready: Ready, directory: RunDirectory, done: frozenset[Made], reporter: Reporter
+    ready: Ready, underway: Underway, done: frozenset[Made], reporter: Reporter
 ) -> None:
     """Make every launch not yet done; each result is on disk before the next launch starts."""
     cells = list(ready.prepared.cells)
@@ -203,7 +215,7 @@ def measure_all(
     round_s = estimate.run_s(cells, ready.jobs, ready.experiment.limits, ready.ab.opening)
     reporter.begin(missing, round_s * missing / len(cells))
     method = Method(
-        run=directory.run_id,
+        run=underway.record.run_id,
         limits=ready.experiment.limits,
         opening=ready.ab.opening,
         # By content, not by name: a name can be given to another image while the run lasts.
@@ -221,39 +233,29 @@ def measure_all(
         reporter.loading([job.cell.id for job in jobs])
 
     def end(result: LaunchResult, final: bool) -> None:
+        directory = underway.directory
         store = directory.write_launch if final else directory.write_disturbed
         store(result.record, result.files)
+        if final:
+            underway.add(result.record)
         reporter.ended(result.record, final=final)
 
     try:
         measure(ready.engine, cells, method, clock=SystemClock(), on_begin=begin, on_end=end)
     finally:
-        remove_run(ready.engine, directory.run_id)
+        remove_run(ready.engine, underway.record.run_id)
 
 
 @contextlib.contextmanager
-def _table_of_what_exists(directory: RunDirectory) -> Iterator[None]:
+def _table_of_what_exists(underway: Underway) -> Iterator[None]:
     """On Ctrl-C: what was measured until then, as a table."""
     try:
         yield
     except KeyboardInterrupt:
-        raise InterruptedRunError(table_of(directory)) from None
+        raise InterruptedRunError(underway.result().table) from None
 
 
-def finish(directory: RunDirectory) -> None:
+def finish(underway: Underway) -> None:
     """Note in `run.json` that all launches were made."""
-    record = directory.read_run()
-    directory.write_run(record.model_copy(update={"finished_at": now()}))
-
-
-def unmet(directory: RunDirectory) -> tuple[Checked, ...]:
-    """What the matrix file expected of the run's cells and is not so."""
-    run = directory.read_run()
-    rows = collate(run, directory.launches())
-    return tuple(checked for checked in check(run, rows) if not checked.met)
-
-
-def table_of(directory: RunDirectory) -> str:
-    """Collate, store the tables, and return the one for people."""
-    rows = write_tables(directory)
-    return render(rows, directory.read_run(), format="plain")
+    record = underway.record.model_copy(update={"finished_at": now()})
+    underway.directory.write_run(record)

@@ -10,8 +10,8 @@ from dataclasses import dataclass, replace
 from runner.errors import UsageError
 from runner.matrix.cell import Cell, Experiment
 from runner.measurement import estimate
-from runner.report.axes import BASE_AXES
-from runner.report.canonical import CanonicalIndex
+from runner.report.baseline import CanonicalIndex
+from runner.report.rows import BASE_AXES
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,7 +37,7 @@ def part(experiment: Experiment, wanted: Shard) -> Experiment:
     """The experiment with the shard's cells alone, and with the baselines of those.
 
     A ratio of rates from two machines would compare the machines, so a baseline is measured
-    wherever there is something to hold against it; any other cell is in one shard. It follows from
+    wherever there is something to compare with it; any other cell is in one shard. It follows from
     the cells as the file requests them: what they are locked to may differ by machine.
     """
     groups = _by_baseline(experiment)
@@ -53,7 +53,7 @@ def part(experiment: Experiment, wanted: Shard) -> Experiment:
 
 
 def _by_baseline(experiment: Experiment) -> list[tuple[Cell, list[Cell]]]:
-    """Each baseline with the cells that are held against it; a cell without one is its own."""
+    """Each baseline with the cells that are compared with it; a cell without one is its own."""
     axes = dict.fromkeys((*experiment.axes, *BASE_AXES))
     baseline = dict(experiment.baseline)
     index = CanonicalIndex(

@@ -17,11 +17,11 @@ from runner.publish.grouping import Group, groups
 from runner.publish.prices import prices
 from runner.publish.rates import rates
 from runner.publish.wording import code, counted, listed, named, shown, span, values_on
-from runner.report.columns import percent, shown_axes
-from runner.report.row import Row
-from runner.report.speedup import with_baseline
-from runner.report.text import known, one_line
+from runner.report.baseline import baselines
+from runner.report.rows import Row
+from runner.report.tables import percent, shown_axes
 from runner.store.records import RunRecord
+from runner.text import known, one_line
 
 WORKS: Final = "Does it work?"
 HELPS: Final = "Does it help?"
@@ -198,8 +198,7 @@ def _shared_reason(rows: Sequence[Row]) -> str:
 
 
 def _helps(seen: _Run, run: RunRecord) -> Iterator[Sentence]:
-    pairs = with_baseline(seen.rows, run)
-    bases = list({base.cell: base for _, base in pairs}.values())
+    bases = list({base.cell: base for base in baselines(seen.rows, run).values()}.values())
     own = {base.cell for base in bases}
     judged = [row for row in seen.rows if row.verdict and row.cell not in own]
     name = baseline_name(run)

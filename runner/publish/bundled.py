@@ -7,7 +7,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from runner.publish.charts.bundle import SNIPPET, vega_bundle
-from runner.store.atomic import make_directory, unwritable, write_atomic
+from runner.store.atomic import unwritable, write_atomic
 
 
 def bundled(cache: Path) -> str:
@@ -22,7 +22,7 @@ def bundled(cache: Path) -> str:
     except FileNotFoundError:
         script = vega_bundle()
     try:
-        make_directory(cache)
+        cache.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise unwritable(cache, error) from error
     write_atomic(path, script)

@@ -9,9 +9,9 @@ from runner.outcome import Outcome
 from runner.publish.publication import Publication
 from runner.publish.signs import sign, style
 from runner.publish.wording import code, counted, listed
-from runner.report.columns import NOTHING, ratio
 from runner.report.compare import CellComparison, Change, RunComparison
 from runner.report.statistics import Difference
+from runner.report.tables import NOTHING, ratio
 
 BETTER = {Change.BETTER, Difference.FASTER}
 

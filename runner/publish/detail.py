@@ -14,9 +14,9 @@ from runner.publish.answers import shown_outcome
 from runner.publish.files import PublishedLaunch
 from runner.publish.publication import Part, Publication, PublishedCell
 from runner.publish.table import FullTable
-from runner.report.columns import milliseconds, two_decimals, whole
-from runner.report.text import known, one_line
+from runner.report.tables import milliseconds, two_decimals, whole
 from runner.store.records import RunRecord
+from runner.text import known, one_line
 
 #: Characters of launches' files that the page holds; what goes beyond is in the files beside it.
 ROOM: Final = 800_000

@@ -9,9 +9,8 @@ from runner.publish.answers import shown_outcome
 from runner.publish.publication import Part, PublishedCell
 from runner.publish.signs import SIGNS, sign, style
 from runner.publish.wording import named, shown
-from runner.report.columns import percent, two_decimals
-from runner.report.pivot import Grid, grid
-from runner.report.row import Row
+from runner.report.rows import Row
+from runner.report.tables import Grid, grid, percent, two_decimals
 
 
 @dataclass(frozen=True, kw_only=True)

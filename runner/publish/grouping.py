@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from runner.publish.wording import Condition, code, condition, listed, merged, shown
-from runner.report.row import Row
-from runner.report.text import known
+from runner.report.rows import Row
+from runner.text import known
 
 
 @dataclass(frozen=True, kw_only=True)

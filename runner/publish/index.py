@@ -13,7 +13,7 @@ from runner.publish.answers import HELPS, WORKS
 from runner.publish.publication import Publication
 from runner.publish.readme import code_spans
 from runner.publish.summary import title
-from runner.report.formats.github import escape
+from runner.report.formats import escape_markdown as escape
 
 SUMMARY: Final = "publication.json"
 DIRECTORY: Final = "published"

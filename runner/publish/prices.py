@@ -6,11 +6,11 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from runner.publish.wording import span
-from runner.report.columns import whole
-from runner.report.row import Row
-from runner.report.speedup import with_baseline
-from runner.report.text import known
+from runner.report.baseline import baselines
+from runner.report.rows import Row
+from runner.report.tables import whole
 from runner.store.records import RunRecord
+from runner.text import known
 
 Pairs = Sequence[tuple[Row, Row]]
 
@@ -29,9 +29,11 @@ def prices(rows: Sequence[Row], run: RunRecord) -> Iterator[Price]:
 
     Where a server serialises on one side only, the two did not do the same work at a time.
     """
+    found = baselines(rows, run)
     pairs = [
         (row, base)
-        for row, base in with_baseline(rows, run)
+        for row in rows
+        if (base := found.get(row.cell))
         if row.cell != base.cell and row.outcome is base.outcome and row.cpu_ms_per_request
     ]
     for patch in dict.fromkeys(row.patch for row, _ in pairs):

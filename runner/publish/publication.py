@@ -13,7 +13,7 @@ from runner.publish.drawing.artist import Artist
 from runner.publish.files import PublishedLaunch, launches_of
 from runner.publish.source import PublishedRun
 from runner.report.compare import RunComparison, compare
-from runner.report.row import Row
+from runner.report.rows import Row
 from runner.store.records import CellRecord, RunRecord
 
 #: The docker commands that make a run's cell by hand.
@@ -75,9 +75,7 @@ def publication(
     return Publication(
         name=name,
         parts=tuple(_part(run, number, len(runs), by_hand) for number, run in enumerate(runs)),
-        comparisons=tuple(
-            compare((first.run, first.launches), (run.run, run.launches)) for run in later
-        ),
+        comparisons=tuple(compare(first.collated, run.collated) for run in later),
         charts=charts,
         script=bundled(cache) if charts else "",
     )

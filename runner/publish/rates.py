@@ -9,7 +9,7 @@ from typing import Final
 from runner.options import THRESHOLD
 from runner.publish.grouping import Group, groups
 from runner.publish.wording import ratios
-from runner.report.row import Row
+from runner.report.rows import Row
 from runner.report.statistics import Difference
 
 

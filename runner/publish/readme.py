@@ -10,10 +10,9 @@ from runner.publish.comparison import side_by_side
 from runner.publish.publication import Part, Publication
 from runner.publish.summary import Facts, asked, facts, method, title
 from runner.publish.wording import counted
-from runner.report.formats.github import escape
-from runner.report.formats.layout import lay_out
-from runner.report.pivot import pivot_table
-from runner.report.table import Table, comparison
+from runner.report.formats import escape_markdown as escape
+from runner.report.formats import lay_out
+from runner.report.tables import Table, comparison, pivot_table
 
 #: Longer tables are left to the page and to table.csv: code hosts cut long files off.
 LONGEST_TABLE: Final = 200

@@ -2,23 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from runner.measurement.records import LaunchRecord
-from runner.report.row import Row
+from runner.report.rows import Launches, Row
+from runner.report.run import Run
 from runner.store.records import RunRecord
 from runner.store.run_directory import RunDirectory
 
 
 @dataclass(frozen=True, kw_only=True)
 class PublishedRun:
-    """A run: where its files are, its record, its rows in table order, its launches by cell."""
+    """A run, and where its files are."""
 
     directory: RunDirectory
-    run: RunRecord
-    rows: tuple[Row, ...]
-    launches: Mapping[str, Sequence[LaunchRecord]]
+    collated: Run
+
+    @property
+    def run(self) -> RunRecord:
+        """The run's record."""
+        return self.collated.record
+
+    @property
+    def rows(self) -> tuple[Row, ...]:
+        """Its rows in table order."""
+        return self.collated.rows
+
+    @property
+    def launches(self) -> Launches:
+        """Its launches by cell."""
+        return self.collated.launches
 
     @property
     def label(self) -> str:

@@ -6,11 +6,11 @@ from collections.abc import Iterator, Sequence
 
 from runner.publish.publication import Publication
 from runner.publish.wording import counted, listed, shown, values_on
-from runner.report.columns import NOTHING, shown_axes
 from runner.report.notes import Note, notes
-from runner.report.row import Row
-from runner.report.text import NOT_KNOWN, one_line
+from runner.report.rows import Row
+from runner.report.tables import NOTHING, shown_axes
 from runner.store.records import RunRecord
+from runner.text import NOT_KNOWN, one_line
 
 Facts = tuple[tuple[str, str], ...]
 

@@ -9,8 +9,8 @@ from runner.publish.answers import shown_outcome
 from runner.publish.publication import Part, Publication, PublishedCell
 from runner.publish.signs import SIGNS, sign, style
 from runner.publish.wording import shown
-from runner.report.axes import Value, natural_key
-from runner.report.columns import (
+from runner.report.rows import Value, natural_key
+from runner.report.tables import (
     FIGURES,
     LAUNCHES,
     OUTCOME,
@@ -19,7 +19,7 @@ from runner.report.columns import (
     Column,
     shown_axes,
 )
-from runner.report.text import one_line
+from runner.text import one_line
 
 #: Key and heading of what the table for people has no column for.
 CELL, RUN, DISTURBED, REASON = (

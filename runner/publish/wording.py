@@ -7,10 +7,9 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-from runner.report.axes import SortKey, Value, natural_key
-from runner.report.columns import NOTHING, ratio, two_decimals
-from runner.report.row import Row
-from runner.report.text import one_line
+from runner.report.rows import Row, SortKey, Value, natural_key
+from runner.report.tables import NOTHING, ratio, two_decimals
+from runner.text import one_line
 
 #: Values of an axis that a sentence names before it only counts them.
 NAMED: Final = 6

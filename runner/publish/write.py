@@ -19,9 +19,8 @@ from runner.publish.index import DIRECTORY, SUMMARY, index, summary
 from runner.publish.page import page
 from runner.publish.publication import Part, Publication
 from runner.publish.readme import readme
-from runner.report.formats.json_rows import TABLE_SCHEMA
-from runner.report.render import render
-from runner.store.atomic import make_directory, replace_directory, unwritable, write_atomic
+from runner.report.formats import TABLE_SCHEMA, render
+from runner.store.atomic import replace_directory, unwritable, write_atomic
 
 
 def write(results: Path, published: Publication) -> Path:
@@ -33,7 +32,7 @@ def write(results: Path, published: Publication) -> Path:
     beside = f".{published.name}.{{}}.tmp"
     staging = target.with_name(beside.format(secrets.token_hex(4)))
     try:
-        make_directory(target.parent)
+        target.parent.mkdir(parents=True, exist_ok=True)
         for leftover in target.parent.glob(beside.format("*")):
             shutil.rmtree(leftover)
         _fill(staging, published)

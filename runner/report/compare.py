@@ -1,21 +1,24 @@
-"""What changed between two runs: the rule of a single table, cell by cell, and what casts doubt."""
+"""What changed between two runs, cell by cell, by the rule of a single table."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from runner.measurement.records import LaunchRecord
+from tabulate import tabulate
+
 from runner.options import THRESHOLD
 from runner.outcome import Outcome
-from runner.report.doubts import Side, doubts
-from runner.report.pairing import Pair, paired
-from runner.report.row import Row
-from runner.report.rows import collate
-from runner.report.speedup import rates_by_round
+from runner.report.baseline import rates_by_round
+from runner.report.rows import Row
+from runner.report.run import Run
+from runner.report.setup_differences import Pair, setup_differences
 from runner.report.statistics import Comparison, Difference, differences
-from runner.store.records import RunRecord
+from runner.report.tables import NOTHING
+from runner.store.records import CellRecord, RunRecord
+from runner.text import one_line
 
 
 class Change(StrEnum):
@@ -65,27 +68,18 @@ class RunComparison:
         return any(cell.is_regression for cell in self.cells)
 
 
-def compare(
-    old: tuple[RunRecord, Mapping[str, Sequence[LaunchRecord]]],
-    new: tuple[RunRecord, Mapping[str, Sequence[LaunchRecord]]],
-    *,
-    threshold: float = THRESHOLD,
-) -> RunComparison:
+def compare(before: Run, after: Run, *, threshold: float = THRESHOLD) -> RunComparison:
     """Compare two runs; Holm's correction is over all cells that have rates in both.
 
     `threshold` is the share by which medians must differ to count.
     """
-    before, after = (
-        Side(run=run, launches=launches, rows={row.cell: row for row in collate(run, launches)})
-        for run, launches in (old, new)
-    )
-    pairs = paired(before.run, after.run)
+    pairs = paired(before, after)
     rated = _rated(before, after, pairs)
     verdicts = dict(zip(rated, differences([*rated.values()], threshold=threshold), strict=True))
     return RunComparison(
-        old=before.run,
-        new=after.run,
-        doubts=tuple(doubts(before, after, pairs)),
+        old=before.record,
+        new=after.record,
+        doubts=tuple(setup_differences(before, after, pairs)),
         cells=tuple(
             _cell(label, *rows, verdicts.get(label), rated.get(label))
             for label, rows in _lines(before, after, pairs).items()
@@ -94,23 +88,24 @@ def compare(
 
 
 def _lines(
-    before: Side, after: Side, pairs: Sequence[Pair]
+    before: Run, after: Run, pairs: Sequence[Pair]
 ) -> dict[str, tuple[Row | None, Row | None]]:
     """What to call each cell or pair of cells, and its rows: those of the new run first."""
     by_new = {pair.new.id: pair for pair in pairs}
     lines: dict[str, tuple[Row | None, Row | None]] = {}
-    for cell, row in after.rows.items():
-        pair = by_new.get(cell)
-        lines[pair.label if pair else cell] = (before.rows[pair.old.id] if pair else None, row)
-    held = {pair.old.id for pair in pairs}
-    return lines | {cell: (row, None) for cell, row in before.rows.items() if cell not in held}
+    for row in after.rows:
+        pair = by_new.get(row.cell)
+        old = before.by_cell[pair.old.id] if pair else None
+        lines[pair.label if pair else row.cell] = (old, row)
+    compared = {pair.old.id for pair in pairs}
+    return lines | {row.cell: (row, None) for row in before.rows if row.cell not in compared}
 
 
-def _rated(before: Side, after: Side, pairs: Sequence[Pair]) -> dict[str, Comparison]:
+def _rated(before: Run, after: Run, pairs: Sequence[Pair]) -> dict[str, Comparison]:
     """Pairs of equal outcome with rates on both sides, new against old."""
     found = {}
     for pair in pairs:
-        old, new = before.rows[pair.old.id], after.rows[pair.new.id]
+        old, new = before.by_cell[pair.old.id], after.by_cell[pair.new.id]
         reference = rates_by_round(old, before.launches)
         values = rates_by_round(new, after.launches)
         if values and reference and new.outcome is old.outcome:
@@ -160,3 +155,97 @@ def _outcome_change(old: Outcome | None, new: Outcome | None) -> Change | Differ
     if not (old.has_figures or new.has_figures):
         return Change.OTHER
     return Change.BETTER if new.severity < old.severity else Change.WORSE
+
+
+# -- which cells are compared ----------------------------------------------------------------------
+
+
+def paired(before: Run, after: Run) -> list[Pair]:
+    """Cells of equal id; of an imported run also those that partly match exactly one cell."""
+    olds, news = before.cells, after.cells
+    pairs = [Pair(old=olds[cell], new=news[cell]) for cell in news if cell in olds]
+    gone = [cell for cell in olds.values() if cell.id not in news]
+    new = [cell for cell in news.values() if cell.id not in olds]
+    if before.record.is_imported:
+        found = _partners(gone, new, after.record.axes)
+        pairs += [Pair(old=cell, new=other) for cell, other in found]
+    elif after.record.is_imported:
+        found = _partners(new, gone, before.record.axes)
+        pairs += [Pair(old=other, new=cell) for cell, other in found]
+    return pairs
+
+
+def _partners(
+    imported: Iterable[CellRecord], others: Sequence[CellRecord], axes: Sequence[str]
+) -> list[tuple[CellRecord, CellRecord]]:
+    """Imported cells with the one other cell that agrees on everything known of them.
+
+    `axes` are the other run's: on those an imported cell's concurrency counts as known, too. A cell
+    of which nothing is known matches every cell, so it is paired with none.
+    """
+    found = []
+    for cell in imported:
+        values = {axis: _value(cell, axis) for axis in (*cell.axes, *axes)}
+        given = {axis: value for axis, value in values.items() if value is not None}
+        matches = [o for o in others if all(_value(o, a) == value for a, value in given.items())]
+        if any(cell.axes.values()) and len(matches) == 1:
+            found.append((cell, matches[0]))
+    claims = Counter(other.id for _, other in found)
+    return [(cell, other) for cell, other in found if claims[other.id] == 1]
+
+
+def _value(cell: CellRecord, axis: str) -> str | None:
+    settings = {
+        "python": cell.python,
+        "patch": cell.patch,
+        "order": cell.order,
+        "server": cell.server,
+        "workload": cell.workload,
+        "concurrency": str(cell.concurrency),
+        **cell.workload_parameters,
+    }
+    return settings.get(axis) or cell.packages.get(axis) or cell.axes.get(axis)
+
+
+# -- for people ------------------------------------------------------------------------------------
+
+
+def comparison_text(comparison: RunComparison) -> str:
+    """Doubts first, then a line per cell, then the sum."""
+    old, new = comparison.old, comparison.new
+    lines = [f"old: {old.experiment}, run {old.run_id}", f"new: {new.experiment}, run {new.run_id}"]
+    if comparison.doubts:
+        lines += ["", "Not measured alike, so a difference may come from this:"]
+        lines += [f"  {doubt}" for doubt in comparison.doubts]
+    headings = ("cell", "old", "/s", "new", "/s", "new / old", "verdict")
+    table = tabulate([_line(cell) for cell in comparison.cells], headings, disable_numparse=True)
+    counts = Counter(str(cell.change) for cell in comparison.cells)
+    total = ", ".join(f"{number} {change}" for change, number in counts.most_common())
+    ending = "regression" if comparison.has_regression else "no regression"
+    return "\n".join([*lines, "", table, "", *_reasons(comparison), f"{ending}: {total}"])
+
+
+def _line(cell: CellComparison) -> tuple[str, ...]:
+    return (
+        cell.cell,
+        str(cell.old or NOTHING),
+        _figure(cell.old_rate, 2),
+        str(cell.new or NOTHING),
+        _figure(cell.new_rate, 2),
+        _figure(cell.ratio, 3),
+        str(cell.change),
+    )
+
+
+def _figure(value: float | None, digits: int) -> str:
+    return NOTHING if value is None else f"{value:.{digits}f}"
+
+
+def _reasons(comparison: RunComparison) -> list[str]:
+    """Why cells ended otherwise than before, or worse."""
+    reasons = [
+        f"{cell.cell}: {one_line(cell.reason)}"
+        for cell in comparison.cells
+        if cell.reason and (cell.is_regression or cell.change is Change.OTHER)
+    ]
+    return [*reasons, ""] if reasons else []

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Final
 
-from runner.report.row import Row
-from runner.store.records import ExpectationRecord, RunRecord
+from runner.report.rows import Row
+from runner.report.run import Run
+from runner.store.records import ExpectationRecord
 
 OPERATORS: Final[dict[str, Callable[[float, float], bool]]] = {
     ">=": operator.ge,
@@ -33,16 +34,16 @@ class Checked:
         return f"{self.cell}: expected {self.expected}, saw {self.seen} ({self.place})"
 
 
-def check(run: RunRecord, rows: Sequence[Row]) -> list[Checked]:
-    """Each expectation of the run against each cell it is about that was measured or refused.
+def check(run: Run) -> list[Checked]:
+    """Each expectation of the run for each cell it is about that was measured or is unavailable.
 
     A cell that was not measured, because it was not selected or the run was interrupted, is neither
     met nor unmet.
     """
     return [
         checked
-        for expectation in run.expect
-        for row in rows
+        for expectation in run.record.expect
+        for row in run.rows
         if row.outcome is not None and _concerns(expectation, row)
         for checked in _checked(expectation, row)
     ]

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from runner.engine.protocol import EngineInfo
 from runner.outcome import Outcome
-from runner.report.row import Row
-from runner.report.text import one_line, workload_text
-from runner.store.records import Host, RunRecord
+from runner.report.rows import Row
+from runner.store.records import CellRecord, Host, RunRecord
+from runner.text import NOT_KNOWN, one_line
 
 CLOSED_LOOP: Final = (
     "Percentiles are those of a closed loop of clients: while the server stalls they send nothing, "
@@ -117,3 +117,19 @@ def _grouped(rows: Sequence[Row], text: Callable[[Row], str | None]) -> tuple[st
 def _not_measured(rows: Sequence[Row]) -> tuple[str, ...]:
     missing = [row.cell for row in rows if row.outcome is None]
     return (", ".join(missing),) if missing else ()
+
+
+def workload_text(cell: CellRecord, *, without: Collection[str] = ()) -> str:
+    """What a request of the cell does, with its parameters: `sleep 2 s`, `grpc 2 s call stream`.
+
+    `without` names parameters that the reader sees elsewhere.
+    """
+    parameters = cell.workload_parameters
+    if not parameters and cell.workload_seconds is not None:  # a run of an earlier release
+        parameters = {"seconds": f"{cell.workload_seconds:g}"}
+    parts = [
+        f"{value} s" if name == "seconds" else f"{name} {value}"
+        for name, value in parameters.items()
+        if name not in without
+    ]
+    return " ".join((cell.workload or f"workload {NOT_KNOWN}", *parts))

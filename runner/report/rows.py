@@ -1,41 +1,203 @@
-"""One row per cell: the figures of its launches as their median. The rows of `table.json`."""
+"""One row per cell: the keys of table.json, and the figures of a cell's launches."""
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, fields, replace
+from functools import cache
+from statistics import median, median_high
+from typing import ClassVar, Final
 
-from runner.measurement.records import LaunchRecord
-from runner.options import THRESHOLD
+from packaging.version import InvalidVersion, Version
+
+from runner.matrix import plugins
+from runner.measurement.records import AbFigures, LaunchRecord, Resources
 from runner.outcome import NOT_MEASURED, Outcome, worst
-from runner.report.axes import axes_of, further_axes, natural_key
-from runner.report.figures import figures_of
-from runner.report.row import KEYS, Row
-from runner.report.speedup import with_speedup
-from runner.store.records import CellRecord, RunRecord, UnavailableCell
+from runner.report.statistics import median_estimate
+from runner.store.records import CellRecord, RunRecord
+
+Value = str | int | float | None
+Launches = Mapping[str, Sequence[LaunchRecord]]
+
+# -- axes ------------------------------------------------------------------------------------------
+
+#: The axes that every row names.
+BASE_AXES: Final = ("python", "gevent", "grpcio", "patch", "server", "workload", "concurrency")
+#: Those that a table for people shows even where they do not vary.
+ALWAYS_SHOWN: Final = ("python", "gevent", "grpcio", "patch")
+
+_FIRST: Final = Version("0")
+
+SortKey = tuple[int, float, Version, str]
 
 
-def collate(
-    run: RunRecord,
-    launches: Mapping[str, Sequence[LaunchRecord]],
-    *,
-    threshold: float = THRESHOLD,
-) -> list[Row]:
-    """One row per cell of the run, measured or not, in the natural order of the axes.
+@cache
+def _places() -> dict[str, dict[str, int]]:
+    """The order of the words that the server program's modules define."""
+    words = {
+        "patch": plugins.patches(),
+        "server": plugins.servers(),
+        "workload": plugins.workloads(),
+    }
+    return {axis: {name: n for n, name in enumerate(known)} for axis, known in words.items()}
 
-    `threshold` is the share by which medians must differ before a difference is called one.
+
+def natural_key(axis: str, value: Value) -> SortKey:
+    """A key that sorts an axis's values: dropped, numbers, versions, then other text."""
+    if value is None:
+        return (0, 0, _FIRST, "")
+    if not isinstance(value, str):
+        return (1, value, _FIRST, "")
+    places = _places().get(axis)
+    if places is not None:
+        return (1, places.get(re.sub("(-[a-z][0-9]+)+$", "", value), len(places)), _FIRST, value)
+    try:
+        return (2, 0, Version(value), value)
+    except InvalidVersion:
+        return (3, 0, _FIRST, value)
+
+
+def axes_of(run: RunRecord) -> tuple[str, ...]:
+    """The run's axes in the order of the matrix file, then those that every row names."""
+    return tuple(dict.fromkeys((*run.axes, *BASE_AXES)))
+
+
+def further_axes(run: RunRecord) -> list[str]:
+    """The run's axes that not every row names."""
+    return [axis for axis in run.axes if axis not in BASE_AXES]
+
+
+# -- a row -----------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, kw_only=True)
+class Extremes:
+    """The least and the most that the launches show of a figure; `<figure>_min` and `_max`."""
+
+    ENDS: ClassVar[tuple[str, ...]] = ("min", "max")
+
+    min: float | None = None
+    max: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Spread(Extremes):
+    """With the interval of the median, None below five launches; `<figure>_low` and `_high`."""
+
+    ENDS: ClassVar[tuple[str, ...]] = ("low", "high", "min", "max")
+
+    low: float | None = None
+    high: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """One cell in a table; the fields are table.json's keys in their order, then `further` axes.
+
+    A figure is the median over the launches; a count of what should be none (failed requests, other
+    statuses, overflows, retransmits) is the most that any launch showed. The spread of a figure is
+    several keys of table.json. `not_paired` says why a speedup is not that of launches within
+    rounds.
+
+    `outcome` is None for a cell that was not measured. `requests` are those sent, which for a
+    serialised cell are fewer than the load asks for. What is unknown or does not apply is None.
     """
-    rows = [_measured(run, cell, launches.get(cell.id, ())) for cell in run.cells]
-    rows += [_unavailable(run, cell) for cell in run.unavailable]
-    axes = axes_of(run)
-    rows.sort(key=lambda row: [natural_key(axis, row.value(axis)) for axis in axes])
-    return with_speedup(rows, run, launches, threshold)
+
+    cell: str
+    python: str | None
+    gevent: str | None
+    grpcio: str | None
+    patch: str | None
+    server: str | None
+    workload: str | None
+    concurrency: int
+    requests: int
+    outcome: Outcome | None
+    reason: str | None
+    launches: int = 0
+    requests_per_second: float | None = None
+    requests_per_second_spread: Spread = Spread()
+    ceiling_rps: float | None = None
+    efficiency: float | None = None
+    speedup: float | None = None
+    speedup_spread: Spread = Spread()
+    not_paired: str | None = None
+    verdict: str | None = None
+    time_taken_s: float | None = None
+    mean_ms: float | None = None
+    p50_ms: float | None = None
+    p90_ms: float | None = None
+    p99_ms: float | None = None
+    p99_ms_spread: Extremes = Extremes()
+    max_ms: float | None = None
+    failed_requests: int | None = None
+    non_2xx: int | None = None
+    cpu_ms_per_request: float | None = None
+    cpu_ms_per_request_spread: Extremes = Extremes()
+    cpu_user_ms_per_request: float | None = None
+    cpu_system_ms_per_request: float | None = None
+    peak_rss_mib: float | None = None
+    peak_threads: int | None = None
+    voluntary_switches: float | None = None
+    involuntary_switches: float | None = None
+    run_queue_delay_ms: float | None = None
+    loadgen_cpu_share: float | None = None
+    listen_overflows: int | None = None
+    syn_retransmits: int | None = None
+    disturbed: str | None = None
+    reused_from: str | None = None
+    further: Mapping[str, str | None] = field(default_factory=dict)
+
+    def value(self, column: str) -> Value:
+        """The value of a key of table.json; `KeyError` where the row has no such key."""
+        place = _PLACES.get(column)
+        if place is None:
+            return self.further[column]
+        name, end = place
+        value: Value = getattr(getattr(self, name), end) if end else getattr(self, name)
+        return value
+
+    def values(self) -> dict[str, Value]:
+        """The row as table.json holds it."""
+        return {key: self.value(key) for key in (*KEYS, *self.further)}
+
+
+def _places_in_a_row() -> dict[str, tuple[str, str]]:
+    """Each key of table.json: the field it is of, and for a spread the end of it."""
+    places: dict[str, tuple[str, str]] = {}
+    for of in fields(Row):
+        if isinstance(of.default, Extremes):
+            figure = of.name.removesuffix("_spread")
+            ends = (
+                ("low", "high", "min", "max") if isinstance(of.default, Spread) else ("min", "max")
+            )
+            places |= {f"{figure}_{end}": (of.name, end) for end in ends}
+        elif of.name != "further":
+            places[of.name] = (of.name, "")
+    return places
+
+
+_PLACES: Final = _places_in_a_row()
+#: The keys that every row has.
+KEYS: Final = tuple(_PLACES)
 
 
 def keys_of(run: RunRecord) -> tuple[str, ...]:
     """The keys of each of the run's rows, in their order."""
     return (*KEYS, *further_axes(run))
+
+
+# -- a row of a cell's launches --------------------------------------------------------------------
+
+
+def rows_of(run: RunRecord, launches: Launches) -> list[Row]:
+    """One row per cell of the run, measured or not, in the natural order of the axes."""
+    rows = [_measured(run, cell, launches.get(cell.id, ())) for cell in run.cells]
+    rows += [_identity(run, cell, cell.outcome, cell.reason) for cell in run.unavailable]
+    axes = axes_of(run)
+    return sorted(rows, key=lambda row: [natural_key(axis, row.value(axis)) for axis in axes])
 
 
 def _measured(run: RunRecord, cell: CellRecord, launches: Sequence[LaunchRecord]) -> Row:
@@ -48,11 +210,7 @@ def _measured(run: RunRecord, cell: CellRecord, launches: Sequence[LaunchRecord]
         disturbed=_share(launches, [launch.disturbed for launch in launches]),
         reused_from=_reused(launches),
     )
-    return replace(row, **figures_of([one for one in launches if one.outcome is outcome]))
-
-
-def _unavailable(run: RunRecord, cell: UnavailableCell) -> Row:
-    return _identity(run, cell, cell.outcome, cell.reason)
+    return _with_figures(row, [one for one in launches if one.outcome is outcome])
 
 
 def _identity(run: RunRecord, cell: CellRecord, outcome: Outcome | None, reason: str | None) -> Row:
@@ -106,3 +264,102 @@ def _reused(launches: Sequence[LaunchRecord]) -> str | None:
         else None
         for launch in launches
     )
+
+
+# -- figures ---------------------------------------------------------------------------------------
+
+
+def rate_of(figures: AbFigures) -> float:
+    """Requests per second of a load, to more digits than `ab` prints."""
+    if figures.time_taken_s <= 0:
+        return figures.requests_per_second
+    return figures.complete / figures.time_taken_s
+
+
+def _with_figures(row: Row, launches: Sequence[LaunchRecord]) -> Row:
+    """The row with the figures of the launches that its outcome is of.
+
+    Failures are counts that the load showed, not performance: every outcome keeps them.
+    """
+    ab = [launch.ab for launch in launches if launch.ab]
+    row = replace(
+        row,
+        failed_requests=_most(figures.failed for figures in ab),
+        non_2xx=_most(figures.non_2xx for figures in ab),
+    )
+    if row.outcome is None or not row.outcome.has_figures:
+        return row
+    return _with_resources(_with_latencies(_with_rates(row, launches, ab), ab), launches)
+
+
+def _with_rates(row: Row, launches: Sequence[LaunchRecord], ab: Sequence[AbFigures]) -> Row:
+    rates = [rate_of(figures) for figures in ab]
+    ceiling = _median(launch.ceiling_rps for launch in launches)
+    row = replace(
+        row,
+        requests=median_high(launch.requests for launch in launches),
+        ceiling_rps=ceiling,
+        time_taken_s=_median(figures.time_taken_s for figures in ab),
+    )
+    if not rates:
+        return row
+    rate = median_estimate(rates)
+    return replace(
+        row,
+        requests_per_second=rate.median,
+        requests_per_second_spread=Spread(
+            low=rate.low, high=rate.high, min=min(rates), max=max(rates)
+        ),
+        efficiency=rate.median / ceiling if ceiling else None,
+    )
+
+
+def _with_latencies(row: Row, ab: Sequence[AbFigures]) -> Row:
+    return replace(
+        row,
+        mean_ms=_median(figures.mean_ms for figures in ab),
+        p50_ms=_median(figures.p50_ms for figures in ab),
+        p90_ms=_median(figures.p90_ms for figures in ab),
+        p99_ms=_median(figures.p99_ms for figures in ab),
+        p99_ms_spread=_extremes(figures.p99_ms for figures in ab),
+        max_ms=_median(figures.max_ms for figures in ab),
+    )
+
+
+def _with_resources(row: Row, launches: Sequence[LaunchRecord]) -> Row:
+    used = [launch.resources for launch in launches if launch.resources]
+    served: list[tuple[Resources, int]] = [
+        (launch.resources, launch.ab.complete)
+        for launch in launches
+        if launch.resources and launch.ab and launch.ab.complete
+    ]
+    return replace(
+        row,
+        cpu_ms_per_request=_median(r.cpu_ms_per_request for r in used),
+        cpu_ms_per_request_spread=_extremes(r.cpu_ms_per_request for r in used),
+        cpu_user_ms_per_request=_median(r.cpu_user_ms / n for r, n in served),
+        cpu_system_ms_per_request=_median(r.cpu_system_ms / n for r, n in served),
+        peak_rss_mib=_median(r.peak_rss_mib for r in used),
+        peak_threads=median_high(r.peak_threads for r in used) if used else None,
+        voluntary_switches=_median(r.voluntary_switches for r in used),
+        involuntary_switches=_median(r.involuntary_switches for r in used),
+        run_queue_delay_ms=_median(r.run_queue_delay_ms for r in used),
+        loadgen_cpu_share=_median(r.loadgen_cpu_share for r in used),
+        listen_overflows=_most(r.listen_overflows for r in used),
+        syn_retransmits=_most(r.syn_retransmits for r in used),
+    )
+
+
+def _extremes(values: Iterable[float | None]) -> Extremes:
+    known = [value for value in values if value is not None]
+    return Extremes(min=min(known, default=None), max=max(known, default=None))
+
+
+def _median(values: Iterable[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return median(known) if known else None
+
+
+def _most(values: Iterable[int | None]) -> int | None:
+    """The largest count that any launch showed: one launch's failures do not vanish in a median."""
+    return max((value for value in values if value is not None), default=None)

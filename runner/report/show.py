@@ -9,13 +9,13 @@ from typing import Final
 from runner.errors import UsageError
 from runner.measurement.records import LaunchRecord, Resources
 from runner.outcome import outcome_text
-from runner.report.columns import FIGURES
-from runner.report.notes import CLOSED_LOOP
-from runner.report.row import Row
-from runner.report.rows import collate
-from runner.report.text import known, suggestion, workload_text
+from runner.report.notes import CLOSED_LOOP, workload_text
+from runner.report.rows import Row
+from runner.report.run import Run
+from runner.report.tables import FIGURES
 from runner.store.records import CellRecord, RunRecord
 from runner.store.run_directory import RunDirectory
+from runner.text import known, printable, suggestion
 
 #: A launch's files that are for reading, in the order to read them. Others are named only.
 READABLE: Final = (
@@ -29,34 +29,30 @@ READABLE: Final = (
 
 
 def show(
-    directory: RunDirectory, cell_id: str, commands: Sequence[str], *, hashes: bool = False
+    directory: RunDirectory,
+    run: Run,
+    cell_id: str,
+    commands: Sequence[str],
+    *,
+    hashes: bool = False,
 ) -> str:
-    """Everything about one cell, the evidence first and what it was locked to last.
+    """Everything about one cell of the run in a directory: first the evidence, last the lock.
 
     `commands` make the cell by hand; with `hashes` the lock is printed as it is stored. Raises
     `UsageError` for a cell that the run does not have.
     """
-    run = directory.read_run()
-    cell = _find(run, cell_id)
-    launches = directory.launches()
-    row = next(row for row in collate(run, launches) if row.cell == cell_id)
+    cell = run.cells.get(cell_id)
+    if cell is None:
+        hint = suggestion(cell_id, run.cells)
+        raise UsageError(f"run {run.record.run_id} has no cell {cell_id!r}{hint}")
     sections = [
-        _section(cell_id, _summary(cell, row)),
-        *(_launch(directory, launch) for launch in launches.get(cell_id, [])),
+        _section(cell_id, _summary(cell, run.by_cell[cell_id])),
+        *(_launch(directory, launch) for launch in run.launches.get(cell_id, [])),
         _section("Disturbed, and repeated", _disturbed(directory, cell_id)),
         _section("Reproduce by hand", commands),
-        _section("Environment", _environment(run, cell, hashes=hashes)),
+        _section("Environment", _environment(run.record, cell, hashes=hashes)),
     ]
     return "\n".join(section for section in sections if section)
-
-
-def _find(run: RunRecord, cell_id: str) -> CellRecord:
-    cells = {cell.id: cell for cell in (*run.cells, *run.unavailable)}
-    if cell_id not in cells:
-        raise UsageError(
-            f"run {run.run_id} has no cell {cell_id!r}{suggestion(cell_id, list(cells))}"
-        )
-    return cells[cell_id]
 
 
 def _summary(cell: CellRecord, row: Row) -> Iterator[str]:
@@ -162,8 +158,7 @@ def _rate(launch: LaunchRecord) -> str:
 
 def _text(path: Path) -> str:
     """A container's output, without what would steer a terminal."""
-    text = path.read_text(encoding="utf-8", errors="replace").expandtabs()
-    return "".join(c for c in text if c.isprintable() or c == "\n").rstrip()
+    return printable(path.read_text(encoding="utf-8", errors="replace")).rstrip()
 
 
 def _section(heading: str, lines: Iterator[str] | Sequence[str]) -> str:

@@ -6,14 +6,23 @@ always of one machine.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Final, TypeVar
 
 from runner.engine.protocol import EngineInfo
 from runner.errors import UsageError
 from runner.measurement.records import LaunchRecord
-from runner.store.records import Block, CellRecord, Host, Method, RunRecord, UnavailableCell
+from runner.store.records import (
+    Block,
+    CellRecord,
+    Host,
+    Method,
+    RunRecord,
+    UnavailableCell,
+    conditions,
+    machine,
+)
 
 T = TypeVar("T")
 #: A block, and what the launches of its own run call it: None where that run knows of one machine.
@@ -45,33 +54,18 @@ class Merged:
     run: RunRecord
     launches: tuple[Joined, ...]
 
-
-def _limits(run: RunRecord) -> str:
-    facts = asdict(run.limits) if run.limits else {}
-    return ", ".join(f"{name} {value:g}" for name, value in facts.items())
-
-
-#: What must be the same in all runs, by the name that a user knows it by.
-SAME: Final[Mapping[str, Callable[[RunRecord], object]]] = {
-    "experiment": lambda run: run.experiment,
-    "axes": lambda run: ", ".join(run.axes),
-    "baseline": lambda run: ", ".join(f"{a} {v}" for a, v in run.baseline.items()) or "none",
-    "method version": lambda run: run.method.version,
-}
-#: What need not be the same, but is worth knowing where it is not.
-WORTH_KNOWING: Final[Mapping[str, Callable[[RunRecord], object]]] = {
-    "ab": lambda run: run.method.ab_version,
-    "ab sends its first request alone": lambda run: run.method.ab_first_request_alone,
-    "cells side by side": lambda run: "auto" if run.jobs == 0 else run.jobs,
-    "limits": _limits,
-    "expectations": lambda run: ", ".join(e.place for e in run.expect) or "none",
-}
+    def by_cell(self) -> dict[str, list[LaunchRecord]]:
+        """The records of the launches by cell, in the order of their rounds."""
+        found: dict[str, list[LaunchRecord]] = {}
+        for joined in self.launches:
+            found.setdefault(joined.record.cell, []).append(joined.record)
+        return found
 
 
 def merge(parts: Sequence[Part], *, command: Sequence[str]) -> Merged:
     """Join runs; `UsageError` where they are not of one experiment, or one of them comes twice."""
-    _refuse_unlike(parts)
-    _refuse_twice(parts)
+    _reject_unlike(parts)
+    _reject_duplicates(parts)
     blocks = _blocks(parts)
     cells = _cells(parts)
     first = parts[0].run
@@ -112,7 +106,18 @@ def _union(mappings: Sequence[Mapping[str, T]]) -> dict[str, T]:
 # -- what cannot be joined -------------------------------------------------------------------------
 
 
-def _refuse_unlike(parts: Sequence[Part]) -> None:
+#: Conditions that must be equal in all runs; what else differs becomes a remark.
+_MUST_BE_EQUAL: Final = ("experiment", "axes", "baseline", "method version")
+
+
+def _conditions(run: RunRecord) -> dict[str, object]:
+    """What runs are compared by: not the machine, for merged runs may be of several."""
+    own = {name: value for name, value in conditions(run).items() if name not in machine(run)}
+    places = ", ".join(expected.place for expected in run.expect) or "none"
+    return {"axes": ", ".join(run.axes), **own, "expectations": places}
+
+
+def _reject_unlike(parts: Sequence[Part]) -> None:
     first = parts[0]
     for part in parts:
         if part.run.is_imported:
@@ -120,15 +125,16 @@ def _refuse_unlike(parts: Sequence[Part]) -> None:
                 f"{part.source}: imported, from machines that nobody knows; "
                 "`matrix import-ab` takes several reports at once"
             )
-        for name, of in SAME.items():
-            if of(part.run) != of(first.run):
+        own, others = _conditions(part.run), _conditions(first.run)
+        for name in _MUST_BE_EQUAL:
+            if own[name] != others[name]:
                 raise UsageError(
-                    f"{part.source}: {name} {of(part.run)}, and {name} {of(first.run)} in "
+                    f"{part.source}: {name} {own[name]}, and {name} {others[name]} in "
                     f"{first.source}; merge runs of one experiment, made by one version"
                 )
 
 
-def _refuse_twice(parts: Sequence[Part]) -> None:
+def _reject_duplicates(parts: Sequence[Part]) -> None:
     """The same launch, in whatever run and under whatever number, is one observation."""
     seen: dict[str, int] = {}
     for place, part in enumerate(parts):
@@ -217,7 +223,7 @@ def _method(parts: Sequence[Part]) -> Method:
     """The first run's, but for what they do not have in common, with remarks on what differs."""
     methods = [part.run.method for part in parts]
     remarks = [note for method in methods for note in method.notes]
-    remarks += [*_differences(parts), *_locks(parts), *_refused(parts), *_lost(parts)]
+    remarks += [*_differences(parts), *_locks(parts), *_unavailable_elsewhere(parts), *_lost(parts)]
     alone = _common([method.ab_first_request_alone for method in methods])
     return methods[0].model_copy(
         update={
@@ -229,13 +235,13 @@ def _method(parts: Sequence[Part]) -> Method:
 
 
 def _differences(parts: Sequence[Part]) -> Iterator[str]:
-    for name, of in WORTH_KNOWING.items():
+    for name in _conditions(parts[0].run):
         runs: dict[str, list[str]] = {}
         for part in parts:
-            runs.setdefault(str(of(part.run)), []).append(_called(part))
+            runs.setdefault(str(_conditions(part.run).get(name)), []).append(_name(part))
         if len(runs) > 1:
-            said = "; ".join(f"{value} ({', '.join(ids)})" for value, ids in runs.items())
-            yield f"Not alike in all runs: {name}: {said}."
+            values = "; ".join(f"{value} ({', '.join(ids)})" for value, ids in runs.items())
+            yield f"Not alike in all runs: {name}: {values}."
 
 
 def _locks(parts: Sequence[Part]) -> Iterator[str]:
@@ -250,13 +256,12 @@ def _locks(parts: Sequence[Part]) -> Iterator[str]:
         yield f"Locked to different packages in different runs: {', '.join(unlike)}."
 
 
-def _refused(parts: Sequence[Part]) -> Iterator[str]:
+def _unavailable_elsewhere(parts: Sequence[Part]) -> Iterator[str]:
     """Cells that one run measured and another could not."""
     measured = {cell.id for part in parts for cell in part.run.cells}
     for part in parts:
-        refused = [cell for cell in part.run.unavailable if cell.id in measured]
-        for cell in refused:
-            yield f"{cell.id} was {_why(cell)} in {_called(part)}."
+        for cell in (cell for cell in part.run.unavailable if cell.id in measured):
+            yield f"{cell.id} was {_why(cell)} in {_name(part)}."
 
 
 def _why(cell: UnavailableCell) -> str:
@@ -272,6 +277,6 @@ def _lost(parts: Sequence[Part]) -> Iterator[str]:
             yield f"No run of shard {', '.join(missing)}: it had no cells, or was lost."
 
 
-def _called(part: Part) -> str:
+def _name(part: Part) -> str:
     shard = f", shard {part.run.shard}" if part.run.shard else ""
     return f"run {part.run.run_id}{shard}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Final
 
 from pydantic import Field
@@ -172,3 +173,53 @@ class RunRecord(Record):
     def is_imported(self) -> bool:
         """Whether the run was made out of reports of `ab` that were made elsewhere."""
         return self.method.version is None
+
+
+def machine(run: RunRecord) -> dict[str, object]:
+    """Where a run was measured, by the names that a reader knows; of several machines their names.
+
+    Details of what is not known are left out: its own line says so.
+    """
+    host, engine = run.host, run.engine
+    if len(run.hosts) > 1:
+        return {"host": ", ".join(run.hosts)}
+    if host is None or engine is None:
+        return {"host": None, "engine": None}
+    return {
+        "host": host.hostname,
+        "CPUs": host.cpus,
+        "CPU": host.cpu_model,
+        "operating system": host.os,
+        "kernel": host.kernel,
+        "engine": engine.version,
+        "engine's machine": engine.operating_system,
+        "engine's kernel": engine.kernel,
+        "engine's CPUs": engine.cpus,
+        "storage driver": engine.storage_driver,
+        "cgroup version": engine.cgroup_version,
+    }
+
+
+def conditions(run: RunRecord) -> dict[str, object]:
+    """What runs must have in common to be compared or merged without doubt, by a reader's names."""
+    method = run.method
+    return {
+        "method version": "none (imported from ab reports)" if run.is_imported else method.version,
+        "experiment": run.experiment,
+        "baseline": ", ".join(f"{axis} {value}" for axis, value in run.baseline.items())
+        or "no cell",
+        **machine(run),
+        "ab": method.ab_version,
+        "ab sends its first request alone": method.ab_first_request_alone,
+        **_settings(run),
+    }
+
+
+def _settings(run: RunRecord) -> dict[str, object]:
+    """What only a run of this program has."""
+    if run.is_imported or run.limits is None:
+        return {}
+    return {
+        "cells side by side": "auto" if run.jobs == 0 else run.jobs,
+        **{f"limit {name}": value for name, value in asdict(run.limits).items()},
+    }

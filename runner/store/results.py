@@ -1,9 +1,15 @@
-"""The directory that all runs go to: whether it can be used, and which run is meant."""
+"""The directory that all runs go to: whether it can be used, and by one run at a time."""
 
 from __future__ import annotations
 
+import fcntl
+import os
 import shutil
+import socket
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
@@ -12,7 +18,6 @@ from runner.store.atomic import unwritable
 
 #: A run of a thousand launches leaves some 30 MiB.
 ROOM_BYTES: Final = 50 * 1024 * 1024
-LATEST: Final = "latest"
 
 
 def check_results(results: Path) -> None:
@@ -39,30 +44,32 @@ def check_results(results: Path) -> None:
         )
 
 
-def find_run(results: Path, run: str) -> Path:
-    """The directory of a run given as `latest` or as a path.
+@contextmanager
+def only_run(results: Path) -> Iterator[None]:
+    """Hold the directory for the block; `UsageError` names who holds it already.
 
-    Raises `UsageError` where there is no run yet, it is gone, or the path is not a run's.
+    The kernel drops the lock with the process that holds it, so a dead run's is never in the way;
+    the file says who, for the message.
     """
-    if run == LATEST:
-        return _latest(results)
-    path = Path(run)
-    if not path.exists():
-        raise UsageError(f"{run}: no such run; pass `latest` or a directory below {results}")
-    if not (path / "run.json").exists():
-        raise UsageError(
-            f"{run}: not a run directory (it has no run.json); "
-            f"pass `latest` or a directory like {results}/EXPERIMENT/RUN-ID"
+    path = results / ".lock"
+    try:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+    except OSError as error:
+        raise unwritable(path, error) from error
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            holder = os.read(descriptor, 1000).decode("utf-8", "replace").strip()
+            raise UsageError(
+                f"{results}: another run is using it ({holder or 'just begun'}): wait for it, end "
+                "it, or pass another --results DIR"
+            ) from None
+        os.ftruncate(descriptor, 0)
+        since = datetime.now(UTC).isoformat(timespec="seconds")
+        os.write(
+            descriptor, f"pid {os.getpid()} on {socket.gethostname()} since {since}\n".encode()
         )
-    return path.resolve()
-
-
-def _latest(results: Path) -> Path:
-    link = results / LATEST
-    if (link / "run.json").exists():
-        return link.resolve()
-    if link.is_symlink():
-        raise UsageError(
-            f"{link}: points at a run that is gone ({link.readlink()}); pass a directory"
-        )
-    raise UsageError(f"{results}: no runs yet; `make matrix` makes one")
+        yield
+    finally:
+        os.close(descriptor)

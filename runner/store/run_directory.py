@@ -10,16 +10,20 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import count
 from pathlib import Path
+from typing import Final, TypeVar
+
+from pydantic import BaseModel, ValidationError
 
 from runner.errors import UsageError
 from runner.measurement.records import LAUNCH_SCHEMA, LaunchRecord
-from runner.store.atomic import link_atomic, make_directory, unwritable, write_atomic
-from runner.store.documents import read_record
+from runner.store.atomic import link_atomic, unwritable, write_atomic
 from runner.store.records import RUN_SCHEMA, RunRecord
-from runner.store.results import LATEST, find_run
 
-RESULT = "result.json"
-DISTURBED = "disturbed"
+LATEST: Final = "latest"
+RESULT: Final = "result.json"
+DISTURBED: Final = "disturbed"
+
+RecordT = TypeVar("RecordT", RunRecord, LaunchRecord)
 
 
 def _to_standard_error(message: str) -> None:
@@ -69,19 +73,12 @@ class RunDirectory:
         directory = self.launch_directory(launch.cell, launch.launch)
         return {path.name: path.read_bytes() for path in directory.iterdir() if path.name != RESULT}
 
-    def next_launch(self, cell: str) -> int:
-        """The number of the cell's first launch without a result; numbers start at 1."""
-        return next(n for n in count(1) if not (self.launch_directory(cell, n) / RESULT).exists())
-
-    def next_launch_directory(self, cell: str) -> Path:
-        """Where the cell's next launch goes: a new directory or a leftover to be overwritten."""
-        return self.launch_directory(cell, self.next_launch(cell))
-
     def write_launch(self, record: LaunchRecord, files: Mapping[str, bytes]) -> None:
-        """Store a launch: its files first, `result.json` last, each of them whole and synced.
+        """Store a launch: its files first, `result.json` last and in one step.
 
-        What an interrupted launch left there goes. Raises `FileExistsError` for a launch that is
-        complete already, and `UsageError` where the disk refuses.
+        Without a result a launch does not count: whatever kills this process, the launch is there
+        whole, or it is made again and what was left of it is removed. Raises `FileExistsError` for
+        a launch that is complete already, and `UsageError` where it cannot be written.
         """
         directory = self.launch_directory(record.cell, record.launch)
         if (directory / RESULT).exists():
@@ -90,32 +87,35 @@ class RunDirectory:
 
     def write_whole(
         self, run: RunRecord, launches: Iterable[tuple[LaunchRecord, Mapping[str, bytes]]]
-    ) -> None:
-        """Store a run that is known from beginning to end, under this directory's id, or nothing.
+    ) -> RunRecord:
+        """Store a run that is known from beginning to end, or nothing; return its record.
 
-        `run.json` comes last: without it, what an interruption leaves is no run.
+        The record is given this directory's id. `run.json` comes last: without it, what an
+        interruption leaves is not a run.
         """
+        named = run.model_copy(update={"run_id": self.run_id})
         try:
             for record, files in launches:
                 self.write_launch(record, files)
-            self.write_run(run.model_copy(update={"run_id": self.run_id}))
+            self.write_run(named)
         except BaseException:
             shutil.rmtree(self.path, ignore_errors=True)
             raise
+        return named
 
     def write_disturbed(self, record: LaunchRecord, files: Mapping[str, bytes]) -> None:
-        """Keep a launch that was disturbed and will be made again: shown to nobody, but there."""
+        """Keep a disturbed launch that is repeated: it is in no figure, but its files are there."""
         _write_launch(self.disturbed_directory(record), record, files)
 
     def disturbed_directory(self, record: LaunchRecord) -> Path:
-        """Where a launch's files go that was disturbed and made again."""
+        """Where the files of a launch go that was disturbed and is repeated."""
         name = f"launch-{record.launch:02d}-attempt-{record.attempt}"
         return self.path / "cells" / record.cell / DISTURBED / name
 
     def disturbed(
         self, cell: str, warn: Callable[[str], None] = _to_standard_error
     ) -> list[LaunchRecord]:
-        """The cell's launches that were disturbed and made again, as `launches` reads them."""
+        """The cell's disturbed and repeated launches, as `launches` reads them."""
         return self._launches_of(self.path / "cells" / cell / DISTURBED, warn)
 
     def launches(
@@ -147,27 +147,50 @@ class RunDirectory:
 
 
 def open_run(results: Path, run: str) -> RunDirectory:
-    """The run meant by `latest` or a path; `UsageError` where there is none that can be read."""
-    directory = RunDirectory(results=results, path=find_run(results, run))
-    directory.read_run()
-    return directory
+    """The run meant by `latest` or a path; `UsageError` where there is none."""
+    return RunDirectory(results=results, path=_find(results, run))
+
+
+def _find(results: Path, run: str) -> Path:
+    if run == LATEST:
+        return _latest(results)
+    path = Path(run)
+    if not path.exists():
+        raise UsageError(f"{run}: no such run; pass `latest` or a directory below {results}")
+    if not (path / "run.json").exists():
+        raise UsageError(
+            f"{run}: not a run directory (it has no run.json); "
+            f"pass `latest` or a directory like {results}/EXPERIMENT/RUN-ID"
+        )
+    return path.resolve()
+
+
+def _latest(results: Path) -> Path:
+    link = results / LATEST
+    if (link / "run.json").exists():
+        return link.resolve()
+    if link.is_symlink():
+        raise UsageError(
+            f"{link}: points at a run that is gone ({link.readlink()}); pass a directory"
+        )
+    raise UsageError(f"{results}: no runs yet; `make matrix` makes one")
 
 
 def _write_launch(directory: Path, record: LaunchRecord, files: Mapping[str, bytes]) -> None:
     try:
         shutil.rmtree(directory, ignore_errors=True)
-        make_directory(directory)
+        directory.mkdir(parents=True)
+        for name, content in files.items():
+            (directory / name).write_bytes(content)
     except OSError as error:
         raise unwritable(directory, error) from error
-    for name, content in files.items():
-        write_atomic(directory / name, content)
     write_atomic(directory / RESULT, _json(record))
 
 
 def _made(path: Path) -> bool:
     """Whether the directory was made; False where another run has the name."""
     try:
-        make_directory(path, exclusive=True)
+        path.mkdir(parents=True)
     except OSError as error:
         if isinstance(error, FileExistsError) and path.is_dir():
             return False
@@ -185,3 +208,53 @@ def _subdirectories(path: Path) -> list[str]:
             return sorted(entry.name for entry in entries if entry.is_dir())
     except FileNotFoundError:
         return []
+
+
+# -- reading records back --------------------------------------------------------------------------
+
+
+class _Versioned(BaseModel):
+    schema_version: int
+
+
+def read_record(path: Path, model: type[RecordT], newest: int) -> RecordT:
+    """Read one record; `newest` is the newest schema version that `model` can hold.
+
+    Raises `FileNotFoundError` where there is none, and `UsageError` where it is damaged, cannot be
+    read, or was written by a newer version of this program.
+    """
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise UsageError(f"{path}: cannot be read ({error.strerror})") from error
+    try:
+        record = model.model_validate_json(content)
+    except ValidationError as error:
+        _reject_newer(path, _version(content), newest)
+        raise UsageError(f"{path}: damaged: {_first_problem(error)}") from error
+    _reject_newer(path, record.schema_version, newest)
+    return record
+
+
+def _version(content: bytes) -> int:
+    """The schema version of a record that is otherwise not understood, 0 where it has none."""
+    try:
+        return _Versioned.model_validate_json(content).schema_version
+    except ValidationError:
+        return 0
+
+
+def _reject_newer(path: Path, version: int, newest: int) -> None:
+    if version > newest:
+        raise UsageError(
+            f"{path}: written by a newer version of this program (schema {version}, known up to "
+            f"{newest}); update this checkout to read it"
+        )
+
+
+def _first_problem(error: ValidationError) -> str:
+    problem = error.errors(include_url=False, include_context=False, include_input=False)[0]
+    place = ".".join(str(part) for part in problem["loc"])
+    return f"{place}: {problem['msg']}" if place else problem["msg"]

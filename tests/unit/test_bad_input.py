@@ -264,7 +264,7 @@ def test_an_error_of_the_system_without_a_path(
     def fail(*_: object, **__: object) -> None:
         raise OSError("too much")
 
-    monkeypatch.setattr("runner.commands.read.table", fail)
+    monkeypatch.setattr("runner.commands.runs.table_text", fail)
     assert_error(matrix("table"), "the system reports: too much", "disk")
 
 

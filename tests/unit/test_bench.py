@@ -20,6 +20,7 @@ from runner.errors import UsageError
 from runner.measurement.records import LaunchRecord
 from runner.options import THRESHOLD
 from runner.outcome import Outcome
+from runner.report.run import collate
 from runner.report.statistics import Difference
 from runner.store.run_directory import RunDirectory
 from tests.support import samples
@@ -202,9 +203,9 @@ def test_a_launch_that_both_runs_have_is_pooled_once() -> None:
     made = [samples.launch(SAMPLE[0], number) for number in range(1, 6)]
     taken = [launch.model_copy(update={"reused_from": run.run_id}) for launch in made]
     later = run.model_copy(update={"run_id": "20261102T120000Z"})
-    pools = aa.pooled((run, {SAMPLE[0].id: made}), (later, {SAMPLE[0].id: taken}))
+    pools = aa.pooled(collate(run, {SAMPLE[0].id: made}), collate(later, {SAMPLE[0].id: taken}))
     assert [len(pool) for pool in pools] == [5]
-    assert aa.pooled((run, {SAMPLE[0].id: made[:4]})) == []
+    assert aa.pooled(collate(run, {SAMPLE[0].id: made[:4]})) == []
 
 
 def test_an_a_a_proof_takes_two_runs(tmp_path: Path) -> None:

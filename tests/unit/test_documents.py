@@ -15,8 +15,8 @@ from runner.cli import application
 from runner.matrix import plugins
 from runner.matrix.file import load
 from runner.outcome import Outcome
-from runner.report.columns import FIGURES, LAUNCHES, OVERFLOWS, RETRANSMITS, VERDICT
 from runner.report.statistics import Difference
+from runner.report.tables import FIGURES, LAUNCHES, OVERFLOWS, RETRANSMITS, VERDICT
 
 ROOT = Path(__file__).parents[2]
 HISTORY = ROOT / "CHANGELOG.md"  # names what was removed, too

@@ -14,8 +14,8 @@ from runner.publish.charts.labels import PATCH, label, varying_axes
 from runner.publish.charts.style import INK, patch_scales
 from runner.publish.charts.words import count, number
 from runner.publish.source import PublishedRun
-from runner.report.row import Row
-from runner.report.text import known
+from runner.report.rows import Row
+from runner.text import known
 
 WIDTH: Final = 270
 HEIGHT: Final = 190

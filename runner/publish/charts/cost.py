@@ -15,9 +15,8 @@ from runner.publish.charts.marks import axis_of, points, spreads, ticks
 from runner.publish.charts.style import ROW_HEIGHT, rows_axis
 from runner.publish.charts.words import count, number
 from runner.publish.source import PublishedRun
-from runner.report.row import Row
-from runner.report.speedup import with_baseline
-from runner.report.text import known
+from runner.report.rows import Row
+from runner.text import known
 
 #: A run of more cells than this has a line per server and patch mode instead of one per cell.
 MOST_LINES: Final = 60
@@ -70,7 +69,7 @@ def _costed(rows: Sequence[Row]) -> list[Row]:
 
 def _lines(run: PublishedRun) -> list[_Line]:
     labels = cell_labels(run)
-    baselines = {row.cell: base for row, base in with_baseline(run.rows, run.run)}
+    baselines = run.collated.baselines
     return [
         _Line(
             label=labels[row.cell],

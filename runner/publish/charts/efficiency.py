@@ -12,8 +12,8 @@ from runner.publish.charts.labels import PATCH, in_groups, label, ordered, varyi
 from runner.publish.charts.style import INK, outcome_scale
 from runner.publish.charts.words import outcome_of
 from runner.publish.source import PublishedRun
-from runner.report.columns import FIGURES
-from runner.report.row import Row
+from runner.report.rows import Row
+from runner.report.tables import FIGURES
 
 TILE: Final = 14
 _RATE: Final = FIGURES[0]

@@ -7,8 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 from runner.publish.source import PublishedRun
-from runner.report.axes import Value, axes_of, natural_key
-from runner.report.row import Row
+from runner.report.rows import Row, Value, axes_of, natural_key
 
 PATCH: Final = "patch"
 SEPARATOR: Final = " · "

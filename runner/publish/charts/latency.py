@@ -14,8 +14,8 @@ from runner.publish.charts.style import patch_scales
 from runner.publish.charts.words import count, number
 from runner.publish.latency import MOST_POINTS, Curve, curve_of
 from runner.publish.source import PublishedRun
-from runner.report.pivot import grid
-from runner.report.text import known
+from runner.report.tables import grid
+from runner.text import known
 
 COLUMNS: Final = 3
 #: So many panels are drawn at a time; those of a large run are leafed through.

@@ -15,9 +15,9 @@ from runner.publish.charts.marks import axis_of, points, spreads, ticks
 from runner.publish.charts.style import ROW_HEIGHT, WIDTH, rows_axis
 from runner.publish.charts.words import between, count, one_or_more, outcome_of, without_figures
 from runner.publish.source import PublishedRun
-from runner.report.columns import FIGURES
-from runner.report.row import Row
-from runner.report.text import known
+from runner.report.rows import Row
+from runner.report.tables import FIGURES
+from runner.text import known
 
 #: A run of more cells than this has a tile for each instead of a line.
 MOST_LINES: Final = 60
@@ -51,7 +51,7 @@ def rate_draft(runs: Sequence[PublishedRun]) -> Draft:
 
 def _spreads(runs: Sequence[PublishedRun]) -> list[str]:
     rows = [row for run in runs for row in run.rows if row.launches > 1]
-    intervals = {row.requests_per_second_low is not None for row in rows if _has_rate(row)}
+    intervals = {row.requests_per_second_spread.low is not None for row in rows if _has_rate(row)}
     return [note for has, note in ((True, _INTERVAL), (False, _EXTREMES)) if has in intervals]
 
 
@@ -93,7 +93,7 @@ def _datum(row: Row, label: str) -> dict[str, Any]:
     datum: dict[str, Any] = {"cell": row.cell, "label": label, "patch": row.patch}
     if not _has_rate(row):
         return datum | {"outcome": outcome_of(row), "reason": row.reason}
-    ends = ("min", "max") if row.requests_per_second_low is None else ("low", "high")
+    ends = ("min", "max") if row.requests_per_second_spread.low is None else ("low", "high")
     return datum | {
         "rate": row.requests_per_second,
         "ceiling": row.ceiling_rps,

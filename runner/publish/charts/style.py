@@ -12,7 +12,7 @@ from typing import Any, Final
 import altair as alt
 
 from runner.outcome import Outcome
-from runner.report.axes import natural_key
+from runner.report.rows import natural_key
 
 INK: Final = "currentColor"
 FONT: Final = "system-ui, sans-serif"

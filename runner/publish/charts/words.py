@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
-from runner.report.row import Row
+from runner.report.rows import Row
 
 
 def number(value: float) -> str:

@@ -5,7 +5,7 @@ from dataclasses import replace
 from runner.measurement.records import LaunchRecord
 from runner.outcome import Outcome
 from runner.publish.answers import HELPS, WORKS, Sentence, answers
-from runner.report.rows import collate
+from runner.report.run import collate
 from runner.store.records import CellRecord, RunRecord
 from tests.support.published import FRAME, every_outcome
 from tests.support.samples import cell, launch, run_record, unavailable
@@ -24,7 +24,7 @@ def said(run: RunRecord, *launches: LaunchRecord) -> dict[str, list[str]]:
     by_cell: dict[str, list[LaunchRecord]] = {}
     for record in launches:
         by_cell.setdefault(record.cell, []).append(record)
-    found = answers(collate(run, by_cell), run)
+    found = answers(collate(run, by_cell).rows, run)
     return {answer.question: [s.text for s in answer.sentences] for answer in found}
 
 
@@ -156,14 +156,14 @@ def test_disturbed_launches_and_full_queues_cast_doubt() -> None:
 
 def sentences(run: RunRecord, launches: list[LaunchRecord]) -> list[Sentence]:
     by_cell = {c.id: [x for x in launches if x.cell == c.id] for c in run.cells}
-    return [s for answer in answers(collate(run, by_cell), run) for s in answer.sentences]
+    return [s for answer in answers(collate(run, by_cell).rows, run) for s in answer.sentences]
 
 
 def test_every_sentence_has_evidence_and_the_view_shows_it() -> None:
     """The filters of each sentence keep the cells it is about."""
     run, launches = every_outcome(launches=7)
     by_cell = {c.id: [x for x in launches if x.cell == c.id] for c in run.cells}
-    rows = {row.cell: row for row in collate(run, by_cell)}
+    rows = {row.cell: row for row in collate(run, by_cell).rows}
     for sentence in sentences(run, launches):
         assert sentence.cells
         for cell_id in sentence.cells:
@@ -187,5 +187,5 @@ def test_without_a_baseline_nothing_is_compared() -> None:
     found = said(run, launch(NONE), launch(GEVENT))
     assert HELPS not in found
     assert COSTS not in found
-    rows = collate(run, {NONE.id: [launch(NONE)]})
+    rows = collate(run, {NONE.id: [launch(NONE)]}).rows
     assert answers([replace(rows[0], gevent=None)], run)

@@ -18,7 +18,7 @@ from runner.publish.charts import Chart, charts_of, vega_bundle
 from runner.publish.drawing import png
 from runner.publish.drawing.artist import Artist
 from runner.publish.source import PublishedRun
-from runner.report.rows import collate
+from runner.report.run import collate
 from runner.store.records import CellRecord, RunRecord
 from runner.store.run_directory import RunDirectory
 from tests.support.samples import AXES, cell, launch, run_record, unavailable
@@ -32,9 +32,7 @@ def published(
 ) -> PublishedRun:
     return PublishedRun(
         directory=RunDirectory(results=path, path=path / "run"),
-        run=run,
-        rows=tuple(collate(run, launches)),
-        launches=launches,
+        collated=collate(run, launches),
     )
 
 

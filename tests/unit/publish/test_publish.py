@@ -11,16 +11,16 @@ from pathlib import Path
 
 import pytest
 
-from runner.commands import read
 from runner.commands.import_ab import import_ab
 from runner.commands.publish import checked_name, publish
+from runner.commands.runs import compared, table_text
 from runner.errors import UsageError
 from runner.publish import write as writing
 from runner.publish.files import LONGEST_BYTES, shortened
 from runner.publish.publication import Publication
 from runner.publish.record import public
 from runner.publish.summary import environment, facts
-from runner.store.imported import Told
+from runner.store.import_ab import Shared
 from runner.store.records import Block
 from runner.store.run_directory import RunDirectory, open_run
 from tests.support.published import NASTY, every_outcome, stored
@@ -58,17 +58,10 @@ def test_the_newest_run_is_published_under_its_experiments_name(results: Path) -
 
 def test_a_publication_can_be_read_like_the_run(results: Path) -> None:
     publish(results, [], None)
-    options = {
-        "format_": "csv",
-        "pivot": None,
-        "sort": None,
-        "columns": None,
-        "threshold": 0.02,
-    }
     run = str(results / "latest")
     published = str(results / "published/sleep")
-    assert read.table(results, published, **options) == read.table(results, run, **options)  # type: ignore[arg-type]
-    assert "no regression" in read.compare(results, run, published, threshold=0.02)
+    assert table_text(results, published, format_="csv") == table_text(results, run, format_="csv")
+    assert "no regression" in compared(results, run, published, threshold=0.02)
 
 
 def test_nothing_gives_the_machine_away(results: Path) -> None:
@@ -128,7 +121,7 @@ def test_the_machines_of_a_merged_run_are_numbered(results: Path) -> None:
 def test_a_run_imported_from_reports_is_published(results: Path) -> None:
     reports = Path(__file__).parents[3] / "docs" / "article"
     files = [f"patch={p},server=werkzeug:{reports}/ab-{f}.txt" for p, f in ARTICLE.items()]
-    import_ab(results, "article-2023", files, Told(workload="sleep", seconds=2.0))
+    import_ab(results, "article-2023", files, Shared(workload="sleep", seconds=2.0))
     publish(results, [], None)
     page = (results / "published/article-2023/index.html").read_text(encoding="utf-8")
     assert "49.77" in page

@@ -1,8 +1,8 @@
 from __future__ import annotations
 
 from runner.publish.wording import Condition, code, condition, listed, merged, ratios, span
-from runner.report.row import Row
-from runner.report.rows import collate
+from runner.report.rows import Row
+from runner.report.run import collate
 from tests.support.samples import cell, run_record
 
 AXES = ("python", "gevent", "grpcio")
@@ -10,7 +10,7 @@ AXES = ("python", "gevent", "grpcio")
 
 def rows(*points: tuple[str, str | None, str | None]) -> list[Row]:
     cells = [cell(python, "gevent", gevent=g, grpcio=r) for python, g, r in points]
-    return collate(run_record(*cells), {})
+    return [*collate(run_record(*cells), {}).rows]
 
 
 GRID = rows(

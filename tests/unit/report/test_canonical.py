@@ -1,7 +1,7 @@
 from __future__ import annotations
 
-from runner.report.canonical import CanonicalIndex
-from runner.report.rows import collate
+from runner.report.baseline import CanonicalIndex
+from runner.report.run import collate
 from tests.support.samples import cell, run_record
 
 AXES = ["python", "gevent", "grpcio"]
@@ -9,7 +9,7 @@ AXES = ["python", "gevent", "grpcio"]
 
 def test_the_row_that_carries_most_axes_is_meant_and_dropped_axes_do_not_matter() -> None:
     bare, full = cell("3.11", "none"), cell("3.11", "gevent", gevent="25.9.1")
-    rows = collate(run_record(full, bare), {})
+    rows = collate(run_record(full, bare), {}).rows
     index = CanonicalIndex(rows, AXES)
 
     def found(python: str, gevent: str | None) -> str | None:

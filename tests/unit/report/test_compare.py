@@ -11,11 +11,10 @@ from runner import cli
 from runner.matrix import plugins
 from runner.measurement.records import LaunchRecord
 from runner.outcome import Outcome
-from runner.report.compare import Change, RunComparison, compare
-from runner.report.compare_text import text
-from runner.report.pairing import paired
+from runner.report.compare import Change, RunComparison, compare, comparison_text, paired
+from runner.report.notes import workload_text
+from runner.report.run import collate
 from runner.report.statistics import Difference
-from runner.report.text import workload_text
 from runner.store.records import CellRecord, CompanionRecord, RunRecord
 from runner.store.run_directory import RunDirectory
 from tests.support.samples import cell, cell_with_workload, launch, run_record, unavailable
@@ -36,7 +35,7 @@ def launches_of(
 
 def one_cell(old: list[LaunchRecord], new: list[LaunchRecord]) -> RunComparison:
     run = run_record(GEVENT)
-    return compare((run, {GEVENT.id: old}), (run, {GEVENT.id: new}))
+    return compare(collate(run, {GEVENT.id: old}), collate(run, {GEVENT.id: new}))
 
 
 def change_of(comparison: RunComparison) -> Change | Difference:
@@ -85,12 +84,12 @@ def test_outcomes(old: Outcome, new: Outcome, change: Change) -> None:
 def test_new_vanished_and_unavailable_cells() -> None:
     old = run_record(NONE, GEVENT)
     new = run_record(NONE, cell("3.13", "none"), missing=(unavailable(GEVENT, "no wheels"),))
-    comparison = compare((old, {NONE.id: launches_of(NONE, SLOW)}), (new, {}))
+    comparison = compare(collate(old, {NONE.id: launches_of(NONE, SLOW)}), collate(new, {}))
     changes = {c.cell: c.change for c in comparison.cells}
     assert changes[cell("3.13", "none").id] is Change.NEW
     assert changes[GEVENT.id] is Change.OTHER
     assert changes[NONE.id] is Change.OTHER
-    back = compare((new, {}), (old, {}))
+    back = compare(collate(new, {}), collate(old, {}))
     assert {c.cell: c.change for c in back.cells}[cell("3.13", "none").id] is Change.VANISHED
 
 
@@ -98,7 +97,7 @@ def test_equal_runs_leave_no_doubt() -> None:
     run = run_record(GEVENT)
     later = run.model_copy(update={"run_id": "20261102T120000Z", "seed": 8, "launches": 9})
     launches = {GEVENT.id: launches_of(GEVENT, SLOW)}
-    assert compare((run, launches), (later, launches)).doubts == ()
+    assert compare(collate(run, launches), collate(later, launches)).doubts == ()
 
 
 BASE, LOAD = "matrix-base:3.11", "sleep 2 s, ab -c 100 -n"
@@ -106,7 +105,7 @@ BASE, LOAD = "matrix-base:3.11", "sleep 2 s, ab -c 100 -n"
 
 def test_whatever_was_not_equal_is_named_first() -> None:
     old = run_record(GEVENT)
-    comparison = compare((old, {}), (changed(old), {}))
+    comparison = compare(collate(old, {}), collate(changed(old), {}))
     assert list(comparison.doubts) == [
         "method version: 1 → 2",
         "host: bench → other",
@@ -121,14 +120,14 @@ def test_whatever_was_not_equal_is_named_first() -> None:
         f"{GEVENT.id}: werkzeug, {LOAD} 5000 → werkzeug-single, {LOAD} 100",
         f"{GEVENT.id}: locked to different packages",
     ]
-    said = text(comparison)
+    said = comparison_text(comparison)
     assert said.index("Not measured alike") < said.index("verdict")
 
 
 def test_what_holds_for_all_cells_is_said_once() -> None:
     old = run_record(NONE, GEVENT)
     fewer = tuple(c.model_copy(update={"requests": 100}) for c in old.cells)
-    [doubt] = compare((old, {}), (old.model_copy(update={"cells": fewer}), {})).doubts
+    [doubt] = compare(collate(old, {}), collate(old.model_copy(update={"cells": fewer}), {})).doubts
     assert doubt.startswith("all 2 cells: werkzeug, sleep 2 s, ab -c 100 -n 5000 → ")
 
 
@@ -136,8 +135,8 @@ def test_a_python_that_only_one_run_has_is_no_doubt() -> None:
     old = run_record(GEVENT)
     more = old.environments["py3.11"].model_copy(update={"python": "3.13"})
     new = old.model_copy(update={"environments": {**old.environments, "py3.13": more}})
-    assert compare((old, {}), (new, {})).doubts == ()
-    assert compare((new, {}), (old, {})).doubts == ()
+    assert compare(collate(old, {}), collate(new, {})).doubts == ()
+    assert compare(collate(new, {}), collate(old, {})).doubts == ()
 
 
 def test_launches_taken_over_are_not_a_second_measurement() -> None:
@@ -145,7 +144,7 @@ def test_launches_taken_over_are_not_a_second_measurement() -> None:
     new = old.model_copy(update={"run_id": "20261102T120000Z"})
     made = launches_of(GEVENT, SLOW)
     again = [x.model_copy(update={"reused_from": old.run_id}) for x in made[:3]] + made[3:]
-    [doubt] = compare((old, {GEVENT.id: made}), (new, {GEVENT.id: again})).doubts
+    [doubt] = compare(collate(old, {GEVENT.id: made}), collate(new, {GEVENT.id: again})).doubts
     assert doubt.startswith("the same launches on both sides: 3 of 8")
 
 
@@ -183,9 +182,9 @@ def test_an_imported_cell_is_held_against_the_one_that_it_partly_matches(
     cells: list[CellRecord], labels: set[str]
 ) -> None:
     old, new = imported(*cells), run_record(NONE, GEVENT, OTHER)
-    assert {pair.label for pair in paired(old, new)} == labels
+    assert {pair.label for pair in paired(collate(old, {}), collate(new, {}))} == labels
     back = {" → ".join(reversed(label.split(" → "))) for label in labels}
-    assert {pair.label for pair in paired(new, old)} == back
+    assert {pair.label for pair in paired(collate(new, {}), collate(old, {}))} == back
 
 
 def test_a_concurrency_that_the_other_run_varies_decides() -> None:
@@ -194,13 +193,17 @@ def test_a_concurrency_that_the_other_run_varies_decides() -> None:
         for n in (50, 100)
     ]
     new = run_record(*clients, axes=("python", "patch", "concurrency"))
-    assert [pair.new.id for pair in paired(imported(told("a", patch="none")), new)] == [
-        "py3.11-none-c100"
-    ]
+    assert [
+        pair.new.id
+        for pair in paired(collate(imported(told("a", patch="none")), {}), collate(new, {}))
+    ] == ["py3.11-none-c100"]
 
 
 def test_runs_of_this_program_are_paired_by_id_alone() -> None:
-    assert paired(run_record(told("a", patch="none")), run_record(NONE)) == []
+    assert (
+        paired(collate(run_record(told("a", patch="none")), {}), collate(run_record(NONE), {}))
+        == []
+    )
 
 
 @pytest.mark.parametrize("name", plugins.workloads())
@@ -208,14 +211,14 @@ def test_every_workload_can_be_compared(name: str) -> None:
     of = cell_with_workload(name)
     other = of.model_copy(update={"requests": 100})
     old, new = (run_record(c) for c in (of, other))
-    comparison = compare((old, {of.id: [launch(of)]}), (new, {of.id: [launch(of)]}))
+    comparison = compare(collate(old, {of.id: [launch(of)]}), collate(new, {of.id: [launch(of)]}))
     doing = f"werkzeug, {workload_text(of)}, ab -c 100 -n"
     assert f"{of.id}: {doing} 5000 → {doing} 100" in comparison.doubts
-    assert of.id in text(comparison)
+    assert of.id in comparison_text(comparison)
 
 
 def doubts_between(old: RunRecord, new: RunRecord) -> list[str]:
-    return list(compare((old, {}), (new, {})).doubts)
+    return list(compare(collate(old, {}), collate(new, {})).doubts)
 
 
 def test_another_companion_is_a_doubt() -> None:
@@ -258,7 +261,8 @@ def test_disturbed_launches_are_counted_on_either_side(old: int, new: int) -> No
 
     before, after = run_record(GEVENT), run_record(GEVENT).model_copy(update={"run_id": "later"})
     comparison = compare(
-        (before, {GEVENT.id: with_disturbed(old)}), (after, {GEVENT.id: with_disturbed(new)})
+        collate(before, {GEVENT.id: with_disturbed(old)}),
+        collate(after, {GEVENT.id: with_disturbed(new)}),
     )
     assert comparison.doubts == (f"disturbed launches: {old} of 8 → {new} of 8",)
 
@@ -286,22 +290,28 @@ def changed(run: RunRecord) -> RunRecord:
 
 def test_the_text_ends_with_the_sum() -> None:
     comparison = one_cell(launches_of(GEVENT, FAST), launches_of(GEVENT, SLOW))
-    said = text(comparison)
+    said = comparison_text(comparison)
     assert said.endswith("regression: 1 slower")
     assert "0.813" in said
     hang = one_cell(launches_of(GEVENT, FAST), launches_of(GEVENT, outcome=HANG))
-    assert f"{GEVENT.id}: as told" in text(hang)
+    assert f"{GEVENT.id}: as told" in comparison_text(hang)
 
 
 def test_a_log_cannot_steer_the_terminal() -> None:
     hang = [launch(GEVENT, outcome=HANG, reason="\x1b[31mno\nanswer")]
-    assert f"{GEVENT.id}: [31mno answer\n" in text(one_cell(launches_of(GEVENT, FAST), hang))
+    assert f"{GEVENT.id}: [31mno answer\n" in comparison_text(
+        one_cell(launches_of(GEVENT, FAST), hang)
+    )
 
 
 def test_why_a_cell_cannot_be_measured_any_more_is_told() -> None:
     new = run_record(missing=(unavailable(GEVENT, "no wheels"),))
-    comparison = compare((run_record(GEVENT), {GEVENT.id: launches_of(GEVENT, FAST)}), (new, {}))
-    assert text(comparison).endswith(f"{GEVENT.id}: no wheels\n\nno regression: 1 outcome changed")
+    comparison = compare(
+        collate(run_record(GEVENT), {GEVENT.id: launches_of(GEVENT, FAST)}), collate(new, {})
+    )
+    assert comparison_text(comparison).endswith(
+        f"{GEVENT.id}: no wheels\n\nno regression: 1 outcome changed"
+    )
 
 
 def stored(results: Path, run_id: str, rates: Sequence[float]) -> str:

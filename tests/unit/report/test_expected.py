@@ -4,7 +4,7 @@ import pytest
 
 from runner.outcome import Outcome
 from runner.report.expected import check
-from runner.report.rows import collate
+from runner.report.run import collate
 from runner.store.records import ExpectationRecord
 from tests.support.samples import cell, launch, run_record
 
@@ -16,8 +16,7 @@ def checked(*expect: ExpectationRecord) -> list[tuple[str, bool, str]]:
         one.id: [launch(one)],
         two.id: [launch(two, outcome=Outcome.HANG_AT_STARTUP, reason="in connect")],
     }
-    rows = collate(run, launches)
-    return [(c.cell, c.met, c.seen) for c in check(run, rows)]
+    return [(c.cell, c.met, c.seen) for c in check(collate(run, launches))]
 
 
 def test_an_outcome_is_expected_of_the_cells_that_match() -> None:

@@ -4,21 +4,18 @@ import csv
 import io
 import json
 import xml.etree.ElementTree as ET
-from datetime import UTC, datetime
-from pathlib import Path
 
 import pytest
 
 from runner.errors import UsageError
 from runner.outcome import Outcome
-from runner.report.formats.github import escape as markdown
-from runner.report.formats.latex import escape as latex
-from runner.report.render import render, write_tables
-from runner.report.row import Row
-from runner.report.rows import collate
-from runner.report.text import one_line
+from runner.report.formats import escape_latex as latex
+from runner.report.formats import escape_markdown as markdown
+from runner.report.formats import render, stored_tables
+from runner.report.rows import Row
+from runner.report.run import collate
 from runner.store.records import RunRecord
-from runner.store.run_directory import RunDirectory
+from runner.text import one_line
 from tests.support.samples import cell, launch, run_record
 
 HOSTILE = (
@@ -26,14 +23,14 @@ HOSTILE = (
 )
 
 
-def hostile_run() -> tuple[list[Row], RunRecord]:
+def hostile_run() -> tuple[tuple[Row, ...], RunRecord]:
     none = cell("3.11", "none")
     run = run_record(none)
     hang = launch(none, outcome=Outcome.CRASHED, reason=HOSTILE)
-    return collate(run, {none.id: [hang]}), run
+    return collate(run, {none.id: [hang]}).rows, run
 
 
-def test_json_is_the_document_of_the_design(rows: list[Row], run: RunRecord) -> None:
+def test_json_is_the_document_of_the_design(rows: tuple[Row, ...], run: RunRecord) -> None:
     document = json.loads(render(rows, run, format="json"))
     assert list(document) == ["schema", "experiment", "rows"]
     assert (document["schema"], document["experiment"]) == (1, "sleep")
@@ -42,7 +39,7 @@ def test_json_is_the_document_of_the_design(rows: list[Row], run: RunRecord) -> 
     assert document["rows"][-1]["requests_per_second"] is None
 
 
-def test_csv_has_every_key_and_rounds_nothing(rows: list[Row], run: RunRecord) -> None:
+def test_csv_has_every_key_and_rounds_nothing(rows: tuple[Row, ...], run: RunRecord) -> None:
     lines = list(csv.DictReader(io.StringIO(render(rows, run, format="csv"))))
     assert [list(line) for line in lines] == [list(row.values()) for row in rows]
     for line, row in zip(lines, rows, strict=True):
@@ -83,7 +80,7 @@ def test_html_escapes_everything_and_is_well_formed() -> None:
 def test_html_escapes_the_cells_of_the_table() -> None:
     odd = cell("3.11", "gevent", gevent=">=24,<26")
     run = run_record(odd)
-    text = render(collate(run, {odd.id: [launch(odd)]}), run, format="html")
+    text = render(collate(run, {odd.id: [launch(odd)]}).rows, run, format="html")
     assert "<td>&gt;=24,&lt;26" in text
 
 
@@ -105,18 +102,20 @@ def test_plain_text_cannot_steer_a_terminal() -> None:
     assert "  py3.11-none: crashed: a|b <script>" in text
 
 
-def test_an_unknown_format_is_refused(rows: list[Row], run: RunRecord) -> None:
+def test_an_unknown_format_is_refused(rows: tuple[Row, ...], run: RunRecord) -> None:
     with pytest.raises(UsageError, match="unknown format 'gitub'; did you mean 'github'"):
         render(rows, run, format="gitub")
 
 
 @pytest.mark.parametrize("name", ["csv", "json"])
-def test_formats_for_programs_have_no_pivot(name: str, rows: list[Row], run: RunRecord) -> None:
+def test_formats_for_programs_have_no_pivot(
+    name: str, rows: tuple[Row, ...], run: RunRecord
+) -> None:
     with pytest.raises(UsageError, match=f"--pivot has no meaning with --format {name}"):
         render(rows, run, format=name, pivot="patch")
 
 
-def test_columns_are_chosen_by_key_or_heading(rows: list[Row], run: RunRecord) -> None:
+def test_columns_are_chosen_by_key_or_heading(rows: tuple[Row, ...], run: RunRecord) -> None:
     text = render(rows, run, format="github", columns="patch, requests/s,mean_ms")
     headings = [part.strip() for part in text.splitlines()[0].strip("|").split("|")]
     assert headings == ["patch", "requests/s", "mean\\_ms"]
@@ -130,19 +129,16 @@ def test_columns_are_chosen_by_key_or_heading(rows: list[Row], run: RunRecord) -
     [({"format": "json"}, "--format json"), ({"format": "plain", "pivot": "patch"}, "--pivot")],
 )
 def test_columns_cannot_be_chosen_everywhere(
-    options: dict[str, str], other: str, rows: list[Row], run: RunRecord
+    options: dict[str, str], other: str, rows: tuple[Row, ...], run: RunRecord
 ) -> None:
     with pytest.raises(UsageError, match=f"--columns has no meaning with {other}"):
         render(rows, run, columns="patch", **options)
 
 
-def test_the_tables_of_a_run_are_written_beside_it(tmp_path: Path, run: RunRecord) -> None:
-    directory = RunDirectory.create(tmp_path, "sleep", datetime.now(UTC))
-    directory.write_run(run)
-    none = run.cells[3]
-    directory.write_launch(launch(none, rate=48.0), {})
-    rows = write_tables(directory)
-    assert rows == collate(run, {none.id: [launch(none, rate=48.0)]})
-    names = {"table.json": "json", "table.csv": "csv", "table.md": "github"}
-    for name, format_name in names.items():
-        assert (directory.path / name).read_text() == render(rows, run, format=format_name)
+def test_the_tables_that_are_stored_with_a_run(run: RunRecord) -> None:
+    collated = collate(run, {run.cells[3].id: [launch(run.cells[3], rate=48.0)]})
+    formats = {"table.json": "json", "table.csv": "csv", "table.md": "github"}
+    assert stored_tables(collated) == {
+        name: render(collated.rows, run, format=format_name)
+        for name, format_name in formats.items()
+    }

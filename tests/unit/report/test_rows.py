@@ -5,9 +5,9 @@ import pytest
 from runner.matrix.plugins import patches
 from runner.measurement.records import LaunchRecord
 from runner.outcome import Outcome
-from runner.report.render import render
-from runner.report.row import KEYS, Row
-from runner.report.rows import collate
+from runner.report.formats import render
+from runner.report.rows import KEYS, Row
+from runner.report.run import collate
 from runner.store.records import CellRecord, RunRecord
 from tests.support.samples import (
     AXES,
@@ -30,12 +30,12 @@ FIGURES = DESIGN_KEYS[DESIGN_KEYS.index("requests_per_second") : -1]
 
 
 def row_of(*launches: LaunchRecord, of: CellRecord = NONE) -> Row:
-    return collate(run_record(of), {of.id: launches})[0]
+    return collate(run_record(of), {of.id: launches}).rows[0]
 
 
 def speedups(run: RunRecord, rates: dict[str, float]) -> dict[str, float | None]:
     launches = {c.id: [launch(c, rate=rates[c.id])] for c in run.cells if c.id in rates}
-    return {row.cell: row.speedup for row in collate(run, launches)}
+    return {row.cell: row.speedup for row in collate(run, launches).rows}
 
 
 def test_the_keys_and_their_order_are_those_of_the_design() -> None:
@@ -46,7 +46,7 @@ def test_the_keys_and_their_order_are_those_of_the_design() -> None:
 def test_a_further_axis_is_one_more_key_with_its_exact_version() -> None:
     first = cell("3.11", "none", further={"flask": "3.*", "seconds": "2"}, suffix="-x")
     run = run_record(first, axes=(*AXES, "flask", "seconds"))
-    values = collate(run, {})[0].values()
+    values = collate(run, {}).rows[0].values()
     assert list(values) == [*KEYS, "flask", "seconds"]
     assert (values["flask"], values["seconds"]) == ("3.1.2", "2")
 
@@ -82,8 +82,12 @@ def test_p99_and_cpu_have_their_spread() -> None:
         with_resources(2, p99_ms=2090.0, cpu_ms_per_request=0.25),
         with_resources(3, p99_ms=2050.0, cpu_ms_per_request=0.75),
     )
-    assert (row.p99_ms, row.p99_ms_min, row.p99_ms_max) == (2050.0, 2010.0, 2090.0)
-    cpu = (row.cpu_ms_per_request, row.cpu_ms_per_request_min, row.cpu_ms_per_request_max)
+    assert (row.p99_ms, row.p99_ms_spread.min, row.p99_ms_spread.max) == (2050.0, 2010.0, 2090.0)
+    cpu = (
+        row.cpu_ms_per_request,
+        row.cpu_ms_per_request_spread.min,
+        row.cpu_ms_per_request_spread.max,
+    )
     assert cpu == (0.5, 0.25, 0.75)
     text = render([row], run_record(NONE, launches=3), format="plain")
     assert "2050 (2010–2090)" in text
@@ -179,7 +183,7 @@ def test_cells_without_launches_are_rows_too() -> None:
             unavailable(cell("3.8", "none"), "no room", Outcome.BUILD_FAILED),
         ),
     )
-    found = [(row.python, row.outcome, row.reason, row.launches) for row in collate(run, {})]
+    found = [(row.python, row.outcome, row.reason, row.launches) for row in collate(run, {}).rows]
     assert found == [
         ("3.8", Outcome.BUILD_FAILED, "no room", 0),
         ("3.9", Outcome.UNAVAILABLE, "no wheel", 0),
@@ -199,7 +203,7 @@ def test_rows_are_sorted_by_version_patch_mode_and_number() -> None:
         cell("3.9", "grpc", gevent=">=24", grpcio="1.53.0"),
     ]
     run = run_record(*cells, axes=(*AXES, "concurrency"))
-    assert [row.cell for row in collate(run, {})] == [
+    assert [row.cell for row in collate(run, {}).rows] == [
         "py3.9-none",
         "py3.9-gevent25.9.1-gevent-c20",
         "py3.9-gevent25.9.1-gevent-c100",
@@ -214,7 +218,7 @@ def test_rows_are_sorted_by_version_patch_mode_and_number() -> None:
 
 def test_patch_modes_sort_in_their_own_order() -> None:
     cells = [cell("3.9", mode) for mode in reversed(list(patches()))]
-    assert [row.patch for row in collate(run_record(*cells), {})] == list(patches())
+    assert [row.patch for row in collate(run_record(*cells), {}).rows] == list(patches())
 
 
 def test_the_axis_named_first_in_the_file_sorts_first() -> None:
@@ -223,7 +227,7 @@ def test_the_axis_named_first_in_the_file_sorts_first() -> None:
         cell("3.13", "none"),
         axes=("patch", "python", "gevent"),
     )
-    assert [row.patch for row in collate(run, {})] == ["none", "gevent"]
+    assert [row.patch for row in collate(run, {}).rows] == ["none", "gevent"]
 
 
 def test_speedup_is_taken_against_the_canonical_baseline_of_the_same_python() -> None:

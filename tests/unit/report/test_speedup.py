@@ -5,10 +5,10 @@ from collections.abc import Sequence
 import pytest
 
 from runner.measurement.records import LaunchRecord
-from runner.report.render import render
-from runner.report.row import Row
-from runner.report.rows import collate
-from runner.report.speedup import NO_SHARED_ROUND, OTHER_RUNS
+from runner.report.baseline import NO_SHARED_ROUND, OTHER_RUNS
+from runner.report.formats import render
+from runner.report.rows import Row
+from runner.report.run import collate
 from tests.support.samples import cell, launch, run_record
 
 NONE, GEVENT = cell("3.11", "none"), cell("3.11", "gevent", gevent="25.9.1")
@@ -27,7 +27,7 @@ def made(
 
 
 def patched(base: Sequence[LaunchRecord], own: Sequence[LaunchRecord]) -> Row:
-    rows = collate(RUN, {NONE.id: base, GEVENT.id: own})
+    rows = collate(RUN, {NONE.id: base, GEVENT.id: own}).rows
     return next(row for row in rows if row.cell == GEVENT.id)
 
 
@@ -37,14 +37,16 @@ FASTER = [1.1 * rate for rate in DRIFTING]
 
 def test_pairing_removes_what_drifts_between_rounds() -> None:
     row = patched(made("none", DRIFTING), made("gevent", FASTER))
-    assert row.speedup == row.speedup_low == row.speedup_high == pytest.approx(1.1)
+    assert row.speedup == row.speedup_spread.low == row.speedup_spread.high == pytest.approx(1.1)
     assert row.not_paired is None
 
 
 def test_below_five_launches_the_extremes_of_the_paired_ratios_are_shown() -> None:
     row = patched(made("none", [10.0, 20.0, 40.0]), made("gevent", [10.0, 22.0, 48.0]))
-    assert row.speedup_low is None
-    assert [row.speedup_min, row.speedup, row.speedup_max] == pytest.approx([1.0, 1.1, 1.2])
+    assert row.speedup_spread.low is None
+    assert [row.speedup_spread.min, row.speedup, row.speedup_spread.max] == pytest.approx(
+        [1.0, 1.1, 1.2]
+    )
     text = render([row], RUN, format="plain")
     assert "1.100 (1.000–1.200)" in text
 
@@ -52,7 +54,12 @@ def test_below_five_launches_the_extremes_of_the_paired_ratios_are_shown() -> No
 def test_launches_of_different_runs_are_not_a_round() -> None:
     row = patched(made("none", DRIFTING, run="20261001T120000Z"), made("gevent", FASTER))
     assert row.speedup == pytest.approx(1.1)
-    assert [row.speedup_low, row.speedup_high, row.speedup_min, row.speedup_max] == [None] * 4
+    assert [
+        row.speedup_spread.low,
+        row.speedup_spread.high,
+        row.speedup_spread.min,
+        row.speedup_spread.max,
+    ] == [None] * 4
     assert row.not_paired == OTHER_RUNS
     assert f"Not paired:\n  {GEVENT.id}: {OTHER_RUNS}\n" in render([row], RUN, format="plain")
 
@@ -63,7 +70,7 @@ def test_launches_taken_over_are_paired_within_the_run_they_are_from() -> None:
         [*made("none", [10.0, 20.0], run=old), *made("none", [80.0], first=3)],
         [*made("gevent", [20.0, 60.0], run=old), *made("gevent", [80.0], first=3)],
     )
-    assert (row.speedup, row.speedup_min, row.speedup_max) == (2.0, 1.0, 3.0)
+    assert (row.speedup, row.speedup_spread.min, row.speedup_spread.max) == (2.0, 1.0, 3.0)
     assert row.not_paired is None
 
 
@@ -71,7 +78,7 @@ def test_only_rounds_that_both_have_in_one_run_are_paired() -> None:
     # Round 1 of the baseline is of another run than round 1 of the cell.
     base = [*made("none", [1.0], run="20261001T120000Z"), *made("none", [50.0], first=2)]
     row = patched(base, made("gevent", [49.0, 50.0]))
-    assert (row.speedup, row.speedup_min, row.speedup_max) == (1.0, 1.0, 1.0)
+    assert (row.speedup, row.speedup_spread.min, row.speedup_spread.max) == (1.0, 1.0, 1.0)
 
 
 def test_without_a_round_that_has_figures_of_both_the_medians_are_compared() -> None:

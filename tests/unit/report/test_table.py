@@ -5,12 +5,10 @@ import pytest
 from runner.errors import UsageError
 from runner.options import Format
 from runner.outcome import Outcome
-from runner.report.columns import columns_for, milliseconds
-from runner.report.ordering import sort_rows
-from runner.report.render import render
-from runner.report.row import Row
-from runner.report.rows import collate
-from runner.report.table import comparison
+from runner.report.formats import render
+from runner.report.rows import Row
+from runner.report.run import collate
+from runner.report.tables import columns_for, comparison, milliseconds, sort_rows
 from runner.store.records import RunRecord
 from tests.support.samples import AXES, RESOURCES, cell, launch, run_record
 
@@ -66,14 +64,14 @@ no wheel \\| of gevent 25.9.1 for \\<3.9\\>
 """
 
 
-def test_the_markdown_table_of_a_whole_run(rows: list[Row], run: RunRecord) -> None:
+def test_the_markdown_table_of_a_whole_run(rows: tuple[Row, ...], run: RunRecord) -> None:
     assert render(rows, run, format="github") == GOLDEN
 
 
 def test_launches_are_a_column_where_there_are_several() -> None:
     none = cell("3.11", "none")
     run = run_record(none, launches=2)
-    rows = collate(run, {none.id: [launch(none, 1), launch(none, 2)]})
+    rows = collate(run, {none.id: [launch(none, 1), launch(none, 2)]}).rows
     assert comparison(rows, run).headings[-1] == "launches"
     assert comparison(rows, run).lines[0][-1] == "2"
     assert "each cell launched 2 times, medians shown" in render(rows, run, format="plain")
@@ -88,7 +86,7 @@ def test_what_should_be_none_is_a_column_where_there_was_any(key: str, heading: 
     run = run_record(none)
     for seen, shown in ((None, False), (0, False), (3, True)):
         used = RESOURCES.model_copy(update={key: seen})
-        rows = collate(run, {none.id: [launch(none).model_copy(update={"resources": used})]})
+        rows = collate(run, {none.id: [launch(none).model_copy(update={"resources": used})]}).rows
         assert (heading in comparison(rows, run).headings) is shown
 
 
@@ -106,13 +104,13 @@ def test_other_axes_are_columns_only_where_they_vary(axis: str) -> None:
         "flask": (cell("3.11", "none"), cell("3.11", "none", flask="2.2.5", suffix="-2")),
     }[axis]
     run = run_record(*cells, axes=(*AXES, axis))
-    rows = collate(run, {c.id: [launch(c)] for c in cells})
+    rows = collate(run, {c.id: [launch(c)] for c in cells}).rows
     assert [column.key for column in columns_for(rows, run)][:6] == [*AXES, axis, "outcome"]
     assert columns_for(rows[:1], run)[4].key == "outcome"
 
 
 def test_cells_that_were_not_measured_are_listed(run: RunRecord) -> None:
-    text = render(collate(run, {}), run, format="plain")
+    text = render(collate(run, {}).rows, run, format="plain")
     assert "Not measured:\n  py3.9-none, py3.9-gevent22.10.2-gevent, py3.11-none" in text
 
 
@@ -134,7 +132,7 @@ def test_milliseconds(value: float, shown: str) -> None:
     [("requests_per_second", 0.5), ("-requests_per_second", 49.014), ("-requests/s", 49.014)],
 )
 def test_sorting_puts_the_unknown_last(
-    rows: list[Row], run: RunRecord, column: str, first: float
+    rows: tuple[Row, ...], run: RunRecord, column: str, first: float
 ) -> None:
     ordered = sort_rows(rows, column, run)
     assert ordered[0].requests_per_second == first
@@ -142,19 +140,19 @@ def test_sorting_puts_the_unknown_last(
     assert len(ordered) == len(rows)
 
 
-def test_sorting_knows_versions(rows: list[Row], run: RunRecord) -> None:
+def test_sorting_knows_versions(rows: tuple[Row, ...], run: RunRecord) -> None:
     pythons = [str(row.python) for row in sort_rows(rows, "python", run)]
     assert pythons == sorted(pythons, key=len)
     assert sort_rows(rows, "-python", run)[0].python == "3.11"
 
 
-def test_sorting_is_stable_and_shows_in_the_table(rows: list[Row], run: RunRecord) -> None:
+def test_sorting_is_stable_and_shows_in_the_table(rows: tuple[Row, ...], run: RunRecord) -> None:
     text = render(rows, run, format="csv", sort="-patch")
     first = text.splitlines()[1]
     assert first.startswith("py3.9-gevent25.9.1-grpcio1.76.0-gevent+grpc,")
 
 
-def test_sorting_by_outcome(rows: list[Row], run: RunRecord) -> None:
+def test_sorting_by_outcome(rows: tuple[Row, ...], run: RunRecord) -> None:
     assert sort_rows(rows, "outcome", run)[0].outcome is Outcome.BUILD_FAILED
 
 
@@ -162,7 +160,7 @@ def test_sorting_by_outcome(rows: list[Row], run: RunRecord) -> None:
     ("column", "hint"), [("requests_per_secnd", "did you mean 'requests_per_second'"), ("", "cell")]
 )
 def test_an_unknown_column_is_refused(
-    rows: list[Row], run: RunRecord, column: str, hint: str
+    rows: tuple[Row, ...], run: RunRecord, column: str, hint: str
 ) -> None:
     with pytest.raises(UsageError, match=f"--sort: unknown column .*{hint}"):
         render(rows, run, format="plain", sort=column)

@@ -10,8 +10,8 @@ from runner.errors import UsageError
 from runner.measurement.records import LaunchRecord
 from runner.outcome import Outcome
 from runner.report.notes import notes
-from runner.report.row import Row
-from runner.report.rows import collate
+from runner.report.rows import Row
+from runner.report.run import collate
 from runner.store.merge import Merged, Part, merge
 from runner.store.records import RunRecord
 from tests.support.samples import cell, launch, run_record, unavailable
@@ -49,7 +49,7 @@ def launches_of(found: Merged) -> dict[str, list[LaunchRecord]]:
 
 
 def rows_of(found: Merged) -> dict[str, Row]:
-    return {row.patch or "": row for row in collate(found.run, launches_of(found))}
+    return {row.patch or "": row for row in collate(found.run, launches_of(found)).rows}
 
 
 def said(found: Merged) -> str:
@@ -149,7 +149,10 @@ B = part("b", {"none": [20.0]})
         (A, "launch 1 of py3.11-none is also in a; leave one of them out"),
         (replace(B, run=B.run.model_copy(update={"experiment": "io"})), "experiment io, and expe"),
         (replace(B, run=B.run.model_copy(update={"axes": ("python",)})), "axes python, and axes"),
-        (replace(B, run=B.run.model_copy(update={"baseline": {}})), "baseline none, and baseline"),
+        (
+            replace(B, run=B.run.model_copy(update={"baseline": {}})),
+            "baseline no cell, and baseline",
+        ),
         (replace(B, run=changed(B.run, version=2)), "method version 2, and method version 1 in a"),
         (replace(B, run=changed(B.run, version=None)), "imported"),
         (replace(B, run=B.run.model_copy(update={"host": None})), "where it was measured"),

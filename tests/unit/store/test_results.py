@@ -9,7 +9,8 @@ from types import SimpleNamespace
 import pytest
 
 from runner.errors import UsageError
-from runner.store.results import check_results, find_run
+from runner.store.results import check_results
+from runner.store.run_directory import open_run
 
 
 def test_a_missing_results_directory_is_made_and_left_empty(tmp_path: Path) -> None:
@@ -48,22 +49,22 @@ def test_results_without_room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
 
 def test_latest_before_the_first_run(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="no runs yet; `make matrix` makes one"):
-        find_run(tmp_path / "results", "latest")
+        open_run(tmp_path / "results", "latest")
 
 
 def test_latest_whose_run_is_gone(tmp_path: Path) -> None:
     (tmp_path / "latest").symlink_to("sleep/20261101T120000Z")
     with pytest.raises(UsageError, match=r"gone \(sleep/20261101T120000Z\)"):
-        find_run(tmp_path, "latest")
+        open_run(tmp_path, "latest")
 
 
 def test_a_run_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="no such run; pass `latest`"):
-        find_run(tmp_path, str(tmp_path / "none"))
+        open_run(tmp_path, str(tmp_path / "none"))
 
 
 @pytest.mark.parametrize("name", ["", "file"])
 def test_a_path_that_is_not_a_run(tmp_path: Path, name: str) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(UsageError, match="not a run directory"):
-        find_run(tmp_path, str(tmp_path / name))
+        open_run(tmp_path, str(tmp_path / name))

@@ -15,11 +15,10 @@ from junitparser import JUnitXml
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
 from runner.export import export
-from runner.export.source import Source
 from runner.options import ExportFormat
 from runner.outcome import Outcome
-from runner.report.expected import Checked
-from runner.report.rows import collate
+from runner.report.run import Run, collate
+from runner.store.records import ExpectationRecord
 from tests.support.samples import cell, launch, run_record, unavailable
 
 NASTY = 'in "connect" <b>&\x00\n'
@@ -31,7 +30,7 @@ FAST, SLOW, HUNG, NONE = (
 )
 
 
-def source(rate: float = 48.0, checked: tuple[Checked, ...] = ()) -> Source:
+def collated(rate: float = 48.0, expect: tuple[ExpectationRecord, ...] = ()) -> Run:
     run = run_record(
         FAST, SLOW, HUNG, NONE, missing=(unavailable(cell("3.9", "none"), "no wheel"),)
     )
@@ -40,11 +39,11 @@ def source(rate: float = 48.0, checked: tuple[Checked, ...] = ()) -> Source:
         SLOW.id: [launch(SLOW, n, rate=24.0) for n in range(1, 3)],
         HUNG.id: [launch(HUNG, outcome=Outcome.HANG_AT_STARTUP, reason=NASTY)],
     }
-    return Source(run=run, rows=collate(run, launches), launches=launches, checked=checked)
+    return collate(run.model_copy(update={"expect": expect}), launches)
 
 
 def text(format_: ExportFormat, rate: float = 48.0) -> str:
-    return export(source(rate), format_)
+    return export(collated(rate), format_)
 
 
 def test_github_action_benchmark() -> None:
@@ -66,7 +65,7 @@ def test_bencher() -> None:
         for measure in measures.values():
             assert set(measure) <= {"value", "lower_value", "upper_value"}
             assert all(isinstance(value, float) for value in measure.values())
-    row = next(row for row in source().rows if row.cell == FAST.id)
+    row = next(row for row in collated().rows if row.cell == FAST.id)
     assert row.mean_ms
     assert report[FAST.id]["latency"]["value"] == row.mean_ms * 1e6
     assert report[FAST.id]["throughput"]["lower_value"] <= report[FAST.id]["throughput"]["value"]
@@ -105,15 +104,17 @@ def test_junit_without_expectations() -> None:
 
 
 def test_junit_of_expectations() -> None:
-    checked = tuple(
-        Checked(cell=c.id, expected="ok", met=met, seen="hang", place="matrix.yaml:3:9")
-        for c, met in ((FAST, True), (HUNG, False))
+    expect = (
+        ExpectationRecord(cells={"cell": FAST.id}, outcomes=("ok",), place="matrix.yaml:3:9"),
+        ExpectationRecord(cells={"cell": HUNG.id}, outcomes=("ok",), place="matrix.yaml:4:9"),
     )
-    xml = JUnitXml.fromstring(export(source(checked=checked), ExportFormat.JUNIT).encode())
+    xml = JUnitXml.fromstring(export(collated(expect=expect), ExportFormat.JUNIT).encode())
     (suite,) = list(xml)
     assert (suite.tests, suite.failures, suite.errors) == (2, 1, 0)
     failed = [case for case in suite if case.result]
-    assert [case.result[0].message for case in failed] == ["saw hang"]
+    assert [case.result[0].message for case in failed] == [
+        'saw hang-at-startup: in "connect" <b>&\ufffd\n'
+    ]
     assert HUNG.id in failed[0].classname
 
 

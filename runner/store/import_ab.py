@@ -1,40 +1,110 @@
-"""A run made out of reports that `ab` printed elsewhere. What they do not say stays unknown."""
+"""A run made of reports that `ab` printed elsewhere. What they do not say stays unknown.
+
+A report is labelled on the command line with what is known of its cell:
+`patch=gevent,server=werkzeug:FILE`.
+"""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Final
 
 from runner.errors import UsageError
+from runner.matrix import plugins
+from runner.matrix.axes import canonical, is_package, normal_value
 from runner.matrix.ceiling import AbOpening, shortest_time_s
-from runner.matrix.said import SETTINGS, cell_id
+from runner.matrix.cell import Requirement
 from runner.matrix.values import server
 from runner.measurement.ab import WholeReport
 from runner.measurement.records import LaunchRecord
 from runner.measurement.verdict import flaw
 from runner.outcome import Outcome
 from runner.store.records import CellRecord, Method, RunRecord
+from runner.text import suggestion
+
+# -- labels ----------------------------------------------------------------------------------------
+
+#: What a label may name besides packages. The load is in the report.
+SETTINGS: Final = ("python", "patch", "order", "server")
+_AXIS: Final = r"[A-Za-z][A-Za-z0-9._-]*=[^,:/]*"
+_LABELLED: Final = re.compile(rf"(?P<labels>{_AXIS}(?:,{_AXIS})*):(?P<file>.+)")
+
+
+def split_label(argument: str) -> tuple[dict[str, str], str]:
+    """`AXIS=VALUE,AXIS=VALUE:FILE` → the values by axis, and the file; `FILE` alone has no label.
+
+    Values are in the form that cells show. Raises `UsageError` for one that no cell can have.
+    """
+    match = _LABELLED.fullmatch(argument)
+    if match is None:
+        return {}, argument
+    labels: dict[str, str] = {}
+    for pair in match["labels"].split(","):
+        written, _, value = pair.partition("=")
+        axis = canonical(written)
+        if axis in labels:
+            raise UsageError(f"{argument}: {axis} stands here twice; keep one")
+        try:
+            labels[axis] = _value(axis, value)
+        except ValueError as error:
+            raise UsageError(f"{argument}: {axis}: {error}") from None
+    return labels, match["file"]
+
+
+def _value(axis: str, text: str) -> str:
+    if not text:
+        raise ValueError("give a value, or leave it out where it is not known")
+    if axis in SETTINGS:
+        return normal_value(axis, text)
+    if not is_package(axis):
+        raise ValueError(
+            "cannot be said of a cell: concurrency and requests are in the report; "
+            "`--workload` and `--seconds` say what all requests do"
+        )
+    hint = suggestion(axis, (*SETTINGS, *sorted(plugins.optional_packages())))
+    if "did you mean" in hint and axis not in plugins.optional_packages():
+        raise ValueError(f"unknown axis{hint}")
+    version = Requirement(name=axis, specifier=normal_value(axis, text)).exact
+    if version is None:
+        raise ValueError(f"give the exact version, not {text!r}")
+    return version
+
+
+def cell_id(labels: Mapping[str, str], name: str) -> str:
+    """The id of a cell with these labels, as `Cell.id` makes it; `name` where there are none.
+
+    It names a directory, so what has no place in one becomes `-`.
+    """
+    parts = [f"py{labels['python']}"] if "python" in labels else []
+    parts += [f"{axis}{version}" for axis, version in labels.items() if axis not in SETTINGS]
+    parts += [labels[axis] for axis in ("patch", "order", "server") if axis in labels]
+    return "-".join(parts) or re.sub(r"[^A-Za-z0-9._+-]+", "-", name).strip(".-") or "report"
+
+
+# -- the run ---------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, kw_only=True)
 class Report:
-    """One report: what was read of it, where from, and what is said of its cell, by axis."""
+    """One report: where it is from, what was read of it, and its label, by axis."""
 
     source: str
     name: str
-    said: Mapping[str, str]
+    labels: Mapping[str, str]
     whole: WholeReport
     text: bytes
 
     @property
     def load(self) -> tuple[int, int]:
-        """Concurrency and requests. How many were asked for is not printed, only how many came."""
+        """Concurrency, and how many requests were answered; how many were sent is not printed."""
         return self.whole.concurrency, self.whole.figures.complete
 
 
 @dataclass(frozen=True, kw_only=True)
-class Told:
-    """What is said of all reports: the workload, seconds a request takes at the least, remarks."""
+class Shared:
+    """What holds for all reports: the workload, the minimum seconds of a request, remarks."""
 
     workload: str | None = None
     seconds: float | None = None
@@ -47,6 +117,13 @@ class Imported:
 
     run: RunRecord
     launches: tuple[tuple[LaunchRecord, Report], ...]
+
+    def by_cell(self) -> dict[str, list[LaunchRecord]]:
+        """The records of the launches by cell."""
+        found: dict[str, list[LaunchRecord]] = {}
+        for record, _ in self.launches:
+            found.setdefault(record.cell, []).append(record)
+        return found
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,16 +141,16 @@ class _Cell:
 
 
 def imported(
-    name: str, reports: Sequence[Report], told: Told, *, now: str, command: Sequence[str]
+    name: str, reports: Sequence[Report], shared: Shared, *, now: str, command: Sequence[str]
 ) -> Imported:
     """The run that the reports make, without an id; those of one cell are its launches, in order.
 
-    Raises `UsageError` where reports contradict each other, or what is said of them.
+    Raises `UsageError` where reports contradict each other or their labels.
     """
-    _refuse_twice(reports)
+    _reject_duplicates(reports)
     loads = {report.whole.concurrency for report in reports}
     cells = _cells(reports, with_concurrency=len(loads) > 1)
-    bounds = {report.source: bound(report, told.seconds) for report in reports}
+    bounds = {report.source: bound(report, shared.seconds) for report in reports}
     openings = {of.opening for of in bounds.values()}
     versions = {report.whole.version for report in reports}
     axes = (*_axes(reports), *(["concurrency"] if len(loads) > 1 else []))
@@ -89,15 +166,15 @@ def imported(
             version=None,
             ab_version=versions.pop() if len(versions) == 1 else None,
             ab_first_request_alone=_alone(openings.pop()) if len(openings) == 1 else None,
-            notes=told.notes,
+            notes=shared.notes,
         ),
         axes=axes,
-        baseline={},  # of machines that nobody knows, the one may not be held against the other
+        baseline={},  # the machines are not known, so no ratio between them means anything
         limits=None,
         launches=max(len(cell.reports) for cell in cells),
         jobs=None,
         seed=None,
-        cells=tuple(_cell_record(cell, axes, told) for cell in cells),
+        cells=tuple(_cell_record(cell, axes, shared) for cell in cells),
         environments={},
     )
     launches = (
@@ -108,7 +185,7 @@ def imported(
     return Imported(run=run, launches=tuple(launches))
 
 
-def _refuse_twice(reports: Iterable[Report]) -> None:
+def _reject_duplicates(reports: Iterable[Report]) -> None:
     """One report is one launch, whatever it is called."""
     seen: dict[bytes, str] = {}
     for report in reports:
@@ -122,16 +199,16 @@ def _alone(opening: AbOpening | None) -> bool | None:
 
 
 def _axes(reports: Iterable[Report]) -> list[str]:
-    """All axes that anything is said on, packages in the order that they are named in."""
-    said = dict.fromkeys(axis for report in reports for axis in report.said)
-    packages = [axis for axis in said if axis not in SETTINGS]
-    return [axis for axis in ("python", *packages, *SETTINGS[1:]) if axis in said]
+    """All axes that any label names, packages in the order that they are named in."""
+    named = dict.fromkeys(axis for report in reports for axis in report.labels)
+    packages = [axis for axis in named if axis not in SETTINGS]
+    return [axis for axis in ("python", *packages, *SETTINGS[1:]) if axis in named]
 
 
 def _cells(reports: Iterable[Report], *, with_concurrency: bool) -> list[_Cell]:
     cells: dict[str, _Cell] = {}
     for report in reports:
-        name = cell_id(report.said, report.name)
+        name = cell_id(report.labels, report.name)
         if with_concurrency:
             name += f"-c{report.whole.concurrency}"
         cell = cells.setdefault(name, _Cell(id=name))
@@ -158,8 +235,8 @@ def bound(report: Report, seconds: float | None) -> Bound:
     if seconds is None or flaw(figures, requests):
         return Bound()
     at_once = concurrency
-    if "server" in report.said:
-        at_once = min(server(report.said["server"]).at_once or concurrency, concurrency)
+    if "server" in report.labels:
+        at_once = min(server(report.labels["server"]).at_once or concurrency, concurrency)
     shortest = {
         opening: shortest_time_s(
             requests=requests, concurrency=at_once, service_s=seconds, opening=opening
@@ -180,22 +257,22 @@ def bound(report: Report, seconds: float | None) -> Bound:
     )
 
 
-def _cell_record(cell: _Cell, axes: Sequence[str], told: Told) -> CellRecord:
-    said = cell.reports[0].said
+def _cell_record(cell: _Cell, axes: Sequence[str], shared: Shared) -> CellRecord:
+    labels = cell.reports[0].labels
     concurrency, requests = cell.reports[0].load
     return CellRecord(
         id=cell.id,
-        python=said.get("python"),
-        patch=said.get("patch"),
-        order=said.get("order"),
-        server=said.get("server"),
-        workload=told.workload,
-        workload_seconds=told.seconds,
-        workload_parameters={} if told.seconds is None else {"seconds": f"{told.seconds:g}"},
+        python=labels.get("python"),
+        patch=labels.get("patch"),
+        order=labels.get("order"),
+        server=labels.get("server"),
+        workload=shared.workload,
+        workload_seconds=shared.seconds,
+        workload_parameters={} if shared.seconds is None else {"seconds": f"{shared.seconds:g}"},
         concurrency=concurrency,
         requests=requests,
-        packages={axis: value for axis, value in said.items() if axis not in SETTINGS},
-        axes={a: str(concurrency) if a == "concurrency" else said.get(a) for a in axes},
+        packages={axis: value for axis, value in labels.items() if axis not in SETTINGS},
+        axes={a: str(concurrency) if a == "concurrency" else labels.get(a) for a in axes},
     )
 
 

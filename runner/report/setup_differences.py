@@ -1,43 +1,53 @@
-"""What was not alike in two runs, so that a difference of their figures may come from it."""
+"""Differences in the setup of two runs that could explain a difference in their results."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
-from runner.report.pairing import Pair
-from runner.report.row import Row
-from runner.report.speedup import Launches
-from runner.report.text import NOT_KNOWN, known, workload_text
-from runner.store.records import CellRecord, CompanionRecord, RunRecord, UnavailableCell
+from runner.report.notes import workload_text
+from runner.report.rows import Row
+from runner.report.run import Run
+from runner.store.records import (
+    CellRecord,
+    CompanionRecord,
+    RunRecord,
+    UnavailableCell,
+    conditions,
+)
+from runner.text import NOT_KNOWN, known
 
 
 @dataclass(frozen=True, kw_only=True)
-class Side:
-    """One of two runs: its record, its launches by cell, and its rows by cell."""
+class Pair:
+    """A cell of the old run and the one of the new run that it is compared with."""
 
-    run: RunRecord
-    launches: Launches
-    rows: Mapping[str, Row]
+    old: CellRecord
+    new: CellRecord
+
+    @property
+    def label(self) -> str:
+        """Their id, or both where they differ."""
+        return self.new.id if self.old.id == self.new.id else f"{self.old.id} → {self.new.id}"
 
 
-def doubts(before: Side, after: Side, pairs: Sequence[Pair]) -> Iterator[str]:
+def setup_differences(before: Run, after: Run, pairs: Sequence[Pair]) -> Iterator[str]:
     """Differences of machine and method, a line each.
 
     First of them: launches that are the same on both sides, which cannot differ from themselves.
     """
     yield from _same_launches(before, after)
     yield from _disturbed_launches(before, after)
-    old, new = _conditions(before.run), _conditions(after.run)
+    old, new = conditions(before.record), conditions(after.record)
     for name in old:
         if name in new and old[name] != new[name]:
             yield f"{name}: {known(old[name])} → {known(new[name])}"
-    yield from _base_doubts(before.run, after.run)
-    yield from _companion_doubts(before.run, after.run)
-    yield from _cell_doubts(before, after, pairs)
+    yield from _bases(before.record, after.record)
+    yield from _companions(before.record, after.record)
+    yield from _cells(before, after, pairs)
 
 
-def _same_launches(before: Side, after: Side) -> Iterator[str]:
+def _same_launches(before: Run, after: Run) -> Iterator[str]:
     old, new = _origins(before), _origins(after)
     if same := len(old & new):
         yield (
@@ -46,7 +56,16 @@ def _same_launches(before: Side, after: Side) -> Iterator[str]:
         )
 
 
-def _disturbed_launches(before: Side, after: Side) -> Iterator[str]:
+def _origins(run: Run) -> set[tuple[str, str, int]]:
+    """The run that each launch was made in, its cell and its number."""
+    return {
+        (launch.reused_from or run.record.run_id, launch.cell, launch.launch)
+        for of_cell in run.launches.values()
+        for launch in of_cell
+    }
+
+
+def _disturbed_launches(before: Run, after: Run) -> Iterator[str]:
     """They count like the others, on whichever side they are."""
     counts = []
     for side in (before, after):
@@ -56,73 +75,15 @@ def _disturbed_launches(before: Side, after: Side) -> Iterator[str]:
         yield "disturbed launches: {} of {} → {} of {}".format(*counts[0], *counts[1])
 
 
-def _origins(side: Side) -> set[tuple[str, str, int]]:
-    """The run that each launch was made in, its cell and its number."""
-    return {
-        (launch.reused_from or side.run.run_id, launch.cell, launch.launch)
-        for of_cell in side.launches.values()
-        for launch in of_cell
-    }
-
-
-def _conditions(run: RunRecord) -> dict[str, object]:
-    """What holds for all cells of a run, by the name that a reader knows it by.
-
-    Details of what is not known are left out: its own line says so.
-    """
-    method = run.method
-    return {
-        "method version": "none (imported from ab reports)" if run.is_imported else method.version,
-        "experiment": run.experiment,
-        "baseline": ", ".join(f"{axis} {value}" for axis, value in run.baseline.items())
-        or "no cell",
-        **_machine(run),
-        "ab": method.ab_version,
-        "ab sends its first request alone": method.ab_first_request_alone,
-        **_settings(run),
-    }
-
-
-def _machine(run: RunRecord) -> dict[str, object]:
-    host, engine = run.host, run.engine
-    if len(run.hosts) > 1:
-        return {"host": ", ".join(run.hosts)}
-    if host is None or engine is None:
-        return {"host": None, "engine": None}
-    return {
-        "host": host.hostname,
-        "CPUs": host.cpus,
-        "CPU": host.cpu_model,
-        "operating system": host.os,
-        "kernel": host.kernel,
-        "engine": engine.version,
-        "engine's machine": engine.operating_system,
-        "engine's kernel": engine.kernel,
-        "engine's CPUs": engine.cpus,
-        "storage driver": engine.storage_driver,
-        "cgroup version": engine.cgroup_version,
-    }
-
-
-def _settings(run: RunRecord) -> dict[str, object]:
-    """What only a run of this program has."""
-    if run.is_imported or run.limits is None:
-        return {}
-    return {
-        "cells side by side": "auto" if run.jobs == 0 else run.jobs,
-        **{f"limit {name}": value for name, value in asdict(run.limits).items()},
-    }
-
-
-def _base_doubts(old: RunRecord, new: RunRecord) -> Iterator[str]:
-    """Pythons of both runs that stand on different images."""
-    before, after = _bases(old), _bases(new)
+def _bases(old: RunRecord, new: RunRecord) -> Iterator[str]:
+    """Pythons of both runs that have different base images."""
+    before, after = _base_images(old), _base_images(new)
     for python in before:
         if python in after and before[python] != after[python]:
             yield f"base image of Python {python}: {before[python]} → {after[python]}"
 
 
-def _bases(run: RunRecord) -> dict[str, str]:
+def _base_images(run: RunRecord) -> dict[str, str]:
     """Each Python's base image; environments of one Python share it."""
     return {
         e.python: f"{e.base.reference} from {e.base.origin} "
@@ -131,7 +92,7 @@ def _bases(run: RunRecord) -> dict[str, str]:
     }
 
 
-def _companion_doubts(old: RunRecord, new: RunRecord) -> Iterator[str]:
+def _companions(old: RunRecord, new: RunRecord) -> Iterator[str]:
     """What cells of both runs talk to, where it is not the same."""
     for name in old.companions:
         if name in new.companions and old.companions[name] != new.companions[name]:
@@ -144,8 +105,8 @@ def _companion(record: CompanionRecord) -> str:
     return f"{versions}image {record.image_id.removeprefix('sha256:')[:12]}"
 
 
-def _cell_doubts(before: Side, after: Side, pairs: Sequence[Pair]) -> Iterator[str]:
-    """Cells held against each other that were not given the same thing, those alike in one line."""
+def _cells(before: Run, after: Run, pairs: Sequence[Pair]) -> Iterator[str]:
+    """Pairs of cells that were not set up alike, those with equal differences on one line."""
     measured = [
         pair
         for pair in pairs
@@ -156,8 +117,8 @@ def _cell_doubts(before: Side, after: Side, pairs: Sequence[Pair]) -> Iterator[s
         for words in (
             *_loads(pair),
             *_orders(pair),
-            *_versions(before.run, after.run, pair),
-            *_ceilings(before.rows[pair.old.id], after.rows[pair.new.id], pair),
+            *_versions(before.record, after.record, pair),
+            *_ceilings(before.by_cell[pair.old.id], after.by_cell[pair.new.id], pair),
         ):
             differing.setdefault(words, []).append(pair.label)
     for words, labels in differing.items():

@@ -1,0 +1,112 @@
+"""`matrix table`, `compare`, `show`, `export` and `merge`: what is done with stored runs."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from runner.commands.by_hand import commands
+from runner.errors import RegressionError, UsageError
+from runner.export import export
+from runner.measurement.records import LaunchRecord
+from runner.options import THRESHOLD, ExportFormat
+from runner.report.compare import compare, comparison_text
+from runner.report.expected import Checked, check
+from runner.report.formats import render, stored_tables
+from runner.report.rows import Launches
+from runner.report.run import Run, collate, read_run
+from runner.report.show import show
+from runner.store.merge import Merged, Part, merge
+from runner.store.records import RunRecord
+from runner.store.results import check_results
+from runner.store.run_directory import RunDirectory, open_run
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunResult:
+    """What a run shows in the end: its table, and the expectations that were not met."""
+
+    table: str
+    unmet: tuple[Checked, ...] = ()
+
+
+def stored_result(directory: RunDirectory, record: RunRecord, launches: Launches) -> RunResult:
+    """Collate a run that was just made and store its tables beside it."""
+    run = collate(record, launches)
+    directory.write_tables(stored_tables(run))
+    return RunResult(
+        table=render(run.rows, record, format="plain"),
+        unmet=tuple(checked for checked in check(run) if not checked.met),
+    )
+
+
+def _read(results: Path, run: str, threshold: float = THRESHOLD) -> tuple[RunDirectory, Run]:
+    """The run meant by `latest` or a path; `UsageError` for none, and for a bad threshold."""
+    if not 0 <= threshold < 1:
+        raise UsageError(f"--threshold {threshold:g}: give a share from 0 to 1, e.g. 0.02 for 2 %")
+    directory = open_run(results, run)
+    return directory, read_run(directory, threshold=threshold)
+
+
+def table_text(
+    results: Path,
+    run: str,
+    *,
+    format_: str,
+    pivot: str | None = None,
+    sort: str | None = None,
+    columns: str | None = None,
+    threshold: float = THRESHOLD,
+) -> str:
+    """The run's table, collated again from its launches."""
+    _, found = _read(results, run, threshold)
+    text = render(found.rows, found.record, format=format_, pivot=pivot, sort=sort, columns=columns)
+    return text.rstrip("\n")
+
+
+def compared(results: Path, old: str, new: str, *, threshold: float) -> str:
+    """What changed from one run to another; `RegressionError` carries it where a cell is worse."""
+    (_, before), (_, after) = (_read(results, run, threshold) for run in (old, new))
+    comparison = compare(before, after, threshold=threshold)
+    if comparison.has_regression:
+        raise RegressionError(comparison_text(comparison))
+    return comparison_text(comparison)
+
+
+def shown(results: Path, run: str, cell: str, *, lock: bool) -> str:
+    """Everything about one cell of a run; with `lock` the hashes of what it was locked to."""
+    directory, found = _read(results, run)
+    return show(directory, found, cell, commands(found.record, cell), hashes=lock)
+
+
+def exported(results: Path, run: str, format_: ExportFormat) -> str:
+    """The run as a text of this format; `UsageError` for a path that is not a run's."""
+    return export(_read(results, run)[1], format_)
+
+
+def merged(results: Path, runs: Sequence[str]) -> RunResult:
+    """Store several runs as one; return its table, and the expectations it does not meet.
+
+    Raises `UsageError` where they cannot be joined; then nothing is stored.
+    """
+    directories = [open_run(results, run) for run in runs]
+    parts = [
+        Part(source=source, run=directory.read_run(), launches=directory.launches())
+        for source, directory in zip(runs, directories, strict=True)
+    ]
+    joined = merge(parts, command=sys.argv)
+    check_results(results)
+    directory = RunDirectory.create(results, joined.run.experiment, datetime.now(UTC))
+    record = directory.write_whole(joined.run, _with_files(joined, directories))
+    return stored_result(directory, record, joined.by_cell())
+
+
+def _with_files(
+    joined: Merged, directories: Sequence[RunDirectory]
+) -> Iterator[tuple[LaunchRecord, dict[str, bytes]]]:
+    """Each launch with the files that it left where it was measured."""
+    for launch in joined.launches:
+        yield launch.record, directories[launch.part].files_of(launch.was)

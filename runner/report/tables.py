@@ -1,0 +1,321 @@
+"""Tables for people: which columns, how figures are rounded, and the pivot by one axis."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from runner.errors import UsageError
+from runner.outcome import Outcome
+from runner.report.baseline import CanonicalIndex
+from runner.report.notes import Note, notes
+from runner.report.rows import (
+    ALWAYS_SHOWN,
+    Extremes,
+    Row,
+    Spread,
+    Value,
+    axes_of,
+    keys_of,
+    natural_key,
+)
+from runner.store.records import RunRecord
+from runner.text import one_line, suggestion
+
+#: Printed where there is nothing: an axis that the cell does not have, a figure not known.
+NOTHING: Final = "–"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Table:
+    """Headings, lines of as many texts each, and notes. `numeric` columns align to the right.
+
+    Every text is one line without control characters.
+    """
+
+    headings: tuple[str, ...]
+    numeric: tuple[bool, ...]
+    lines: tuple[tuple[str, ...], ...]
+    notes: tuple[Note, ...]
+
+
+# -- columns ---------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, kw_only=True)
+class Column:
+    """One column. `key` is the row's key, `show` rounds a figure that is known.
+
+    `spread` gives what the launches show around a figure, for columns that print it.
+    """
+
+    key: str
+    heading: str
+    show: Callable[[float], str] | None = None
+    spread: Callable[[Row], Extremes] | None = None
+
+    def text(self, row: Row) -> str:
+        """The row's value as a reader wants it, with the spread of its launches where it has one.
+
+        `[low–high]` is the 95 % interval of the median; `(min–max)`, below five launches, is all
+        that was seen, and claims nothing.
+        """
+        value = row.value(self.key)
+        if value is None:
+            return NOTHING
+        text = self._show(value)
+        if self.spread is None or row.launches < 2:
+            return text
+        return text + self._around(self.spread(row))
+
+    def _around(self, spread: Extremes) -> str:
+        if isinstance(spread, Spread) and spread.low is not None and spread.high is not None:
+            return f" [{self._show(spread.low)}–{self._show(spread.high)}]"
+        if spread.min is not None and spread.max is not None:
+            return f" ({self._show(spread.min)}–{self._show(spread.max)})"
+        return ""
+
+    def _show(self, value: str | float) -> str:
+        if isinstance(value, float) and self.show is None:
+            return f"{value:.4g}"
+        return str(value) if self.show is None or isinstance(value, str) else self.show(value)
+
+
+def two_decimals(value: float) -> str:
+    """For rates, ratios and CPU times."""
+    return f"{value:.2f}"
+
+
+def ratio(value: float) -> str:
+    """For ratios near 1, where the third decimal is the one that differs."""
+    return f"{value:.3f}"
+
+
+def percent(value: float) -> str:
+    """A share of 1 as a percentage, without its sign."""
+    return f"{100 * value:.1f}"
+
+
+def milliseconds(value: float) -> str:
+    """Whole milliseconds, with one decimal below 10."""
+    return f"{value:.1f}" if value < 10 else f"{value:.0f}"
+
+
+def whole(value: float) -> str:
+    """The nearest whole number."""
+    return f"{value:.0f}"
+
+
+FIGURES: Final = (
+    Column(
+        key="requests_per_second",
+        heading="requests/s",
+        show=two_decimals,
+        spread=lambda row: row.requests_per_second_spread,
+    ),
+    Column(key="ceiling_rps", heading="ceiling", show=two_decimals),
+    Column(key="efficiency", heading="efficiency %", show=percent),
+    Column(key="speedup", heading="× baseline", show=ratio, spread=lambda row: row.speedup_spread),
+    Column(key="p50_ms", heading="p50 ms", show=milliseconds),
+    Column(key="p90_ms", heading="p90 ms", show=milliseconds),
+    Column(key="p99_ms", heading="p99 ms", show=milliseconds, spread=lambda row: row.p99_ms_spread),
+    Column(key="max_ms", heading="max ms", show=milliseconds),
+    Column(
+        key="cpu_ms_per_request",
+        heading="CPU ms/request",
+        show=two_decimals,
+        spread=lambda row: row.cpu_ms_per_request_spread,
+    ),
+    Column(key="peak_rss_mib", heading="peak RSS MiB", show=whole),
+    Column(key="peak_threads", heading="threads", show=whole),
+)
+OVERFLOWS: Final = Column(key="listen_overflows", heading="queue overflows", show=whole)
+RETRANSMITS: Final = Column(key="syn_retransmits", heading="SYN retries", show=whole)
+VERDICT: Final = Column(key="verdict", heading="against baseline")
+LAUNCHES: Final = Column(key="launches", heading="launches", show=whole)
+OUTCOME: Final = Column(key="outcome", heading="outcome")
+
+
+def shown_axes(rows: Sequence[Row], run: RunRecord) -> list[str]:
+    """The axes worth a column: python, gevent, grpcio and patch, and others where they vary."""
+    return [
+        *ALWAYS_SHOWN,
+        *(axis for axis in axes_of(run) if axis not in ALWAYS_SHOWN and _varies(rows, axis)),
+    ]
+
+
+def _varies(rows: Iterable[Row], axis: str) -> bool:
+    return len({row.value(axis) for row in rows}) > 1
+
+
+def columns_for(rows: Sequence[Row], run: RunRecord) -> list[Column]:
+    """The columns of the rows' table, in their order."""
+    axes = [Column(key=axis, heading=axis) for axis in shown_axes(rows, run)]
+    repeated = [VERDICT, LAUNCHES] if any(row.launches > 1 for row in rows) else []
+    seen = [c for c in (OVERFLOWS, RETRANSMITS) if any(row.value(c.key) for row in rows)]
+    return [*axes, OUTCOME, *FIGURES, *seen, *repeated]
+
+
+_KNOWN: Final = (OUTCOME, *FIGURES, OVERFLOWS, RETRANSMITS, VERDICT, LAUNCHES)
+_KEY_OF_HEADING: Final = {column.heading: column.key for column in _KNOWN}
+
+
+def _key(option: str, name: str, run: RunRecord) -> str:
+    """The key of table.json that is meant by it or by its heading; `UsageError` for neither."""
+    key = _KEY_OF_HEADING.get(name, name)
+    keys = keys_of(run)
+    if key not in keys:
+        raise UsageError(f"{option}: unknown column {name!r}{suggestion(name, keys)}")
+    return key
+
+
+def _chosen(text: str, run: RunRecord) -> list[Column]:
+    """The columns of a list like `patch,outcome,p99_ms`; `UsageError` for an unknown one."""
+    known = {column.key: column for column in _KNOWN}
+    keys = [_key("--columns", name.strip(), run) for name in text.split(",")]
+    return [known.get(key) or Column(key=key, heading=key) for key in keys]
+
+
+def sort_rows(rows: Sequence[Row], column: str, run: RunRecord) -> list[Row]:
+    """The rows by one column, `-column` from the highest down. Unknown values come last.
+
+    A column goes by its key in table.json or its heading. Raises `UsageError` for any other.
+    """
+    key = _key("--sort", column.removeprefix("-"), run)
+    having = [row for row in rows if row.value(key) is not None]
+    having.sort(key=lambda row: natural_key(key, row.value(key)), reverse=column.startswith("-"))
+    return having + [row for row in rows if row.value(key) is None]
+
+
+# -- a line per cell -------------------------------------------------------------------------------
+
+
+def comparison(rows: Sequence[Row], run: RunRecord, columns: str | None = None) -> Table:
+    """One line per measured cell; the others are in the notes with their reasons.
+
+    `columns` lists those to show, instead of all; `UsageError` for an unknown one.
+    """
+    measured = [row for row in rows if row.outcome and row.outcome.is_launched]
+    shown = _chosen(columns, run) if columns else columns_for(measured, run)
+    return Table(
+        headings=tuple(column.heading for column in shown),
+        numeric=tuple(column.show is not None for column in shown),
+        lines=tuple(tuple(_text(column, row) for column in shown) for row in measured),
+        notes=notes(rows, run),
+    )
+
+
+def _text(column: Column, row: Row) -> str:
+    text = one_line(column.text(row))
+    return f"{text} (disturbed)" if column.key == "outcome" and row.disturbed else text
+
+
+# -- a column per value of an axis -----------------------------------------------------------------
+
+
+@dataclass(frozen=True, kw_only=True)
+class Grid:
+    """Rows laid out by one axis: a line per combination of the other axes, a column per value.
+
+    Each line pairs the combination's values, in the order of `axes`, with the row of each column.
+    A cell is on every line that it is the canonical cell of.
+    """
+
+    axes: tuple[str, ...]
+    columns: tuple[Value, ...]
+    lines: tuple[tuple[tuple[Value, ...], tuple[Row | None, ...]], ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Point:
+    """A combination of axis values, None for an axis that was dropped."""
+
+    values: Mapping[str, Value]
+
+    @property
+    def carried(self) -> tuple[str, ...]:
+        return tuple(axis for axis, value in self.values.items() if value is not None)
+
+    def on(self, axes: Iterable[str]) -> tuple[Value, ...]:
+        return tuple(self.values[axis] for axis in axes)
+
+
+def grid(rows: Sequence[Row], run: RunRecord, axis: str) -> Grid:
+    """The rows by an axis, lines in the order of the rows.
+
+    Raises `UsageError` for an unknown axis, and for one that no cell has a value on.
+    """
+    known = axes_of(run)
+    if axis not in known:
+        raise UsageError(f"--pivot: unknown axis {axis!r}{suggestion(axis, known)}")
+    columns = _columns(rows, axis)
+    others = [other for other in shown_axes(rows, run) if other != axis]
+    cells = CanonicalIndex(rows, [*others, axis])
+    return Grid(
+        axes=tuple(others),
+        columns=tuple(columns),
+        lines=tuple(
+            (point.on(others), _found(point, cells, axis, columns))
+            for point in _points(rows, others)
+        ),
+    )
+
+
+def pivot_table(rows: Sequence[Row], run: RunRecord, axis: str) -> Table:
+    """The grid as a table for people. Raises what `grid` raises."""
+    laid_out = grid(rows, run, axis)
+    heading = Note(heading=f"Cells show requests/s by {axis}", items=(_EXPLANATION,))
+    return Table(
+        headings=(*laid_out.axes, *(str(value) for value in laid_out.columns)),
+        numeric=(*(False for _ in laid_out.axes), *(True for _ in laid_out.columns)),
+        lines=tuple(_line(values, found) for values, found in laid_out.lines),
+        notes=(heading, *notes(rows, run)),
+    )
+
+
+_EXPLANATION: Final = (
+    "A word alone is the outcome of a cell without figures; – is a cell that is unavailable, "
+    "not measured, or not part of the experiment."
+)
+
+
+def _columns(rows: Iterable[Row], axis: str) -> list[Value]:
+    found = {row.value(axis) for row in rows} - {None}
+    if not found:
+        raise UsageError(f"--pivot: no cell of this run has a value on the axis {axis!r}")
+    return sorted(found, key=lambda value: natural_key(axis, value))
+
+
+def _points(rows: Sequence[Row], axes: Sequence[str]) -> list[_Point]:
+    """The combinations to give a line: those that no other one is a fuller form of."""
+    points = [
+        _Point(values=dict(zip(axes, values, strict=True)))
+        for values in dict.fromkeys(tuple(row.value(axis) for axis in axes) for row in rows)
+    ]
+    # Per set of carried axes: what the points that carry more look like when cut down to it.
+    fuller = {
+        carried: {p.on(carried) for p in points if set(p.carried) > set(carried)}
+        for carried in {point.carried for point in points}
+    }
+    return [point for point in points if point.on(point.carried) not in fuller[point.carried]]
+
+
+def _found(
+    point: _Point, cells: CanonicalIndex[Row], axis: str, columns: Sequence[Value]
+) -> tuple[Row | None, ...]:
+    return tuple(cells.find({**point.values, axis: column}.__getitem__) for column in columns)
+
+
+def _line(values: Sequence[Value], found: Sequence[Row | None]) -> tuple[str, ...]:
+    labels = (NOTHING if value is None else str(value) for value in values)
+    return tuple(one_line(text) for text in (*labels, *(_rate_or_word(row) for row in found)))
+
+
+def _rate_or_word(row: Row | None) -> str:
+    if row is None or row.outcome in {None, Outcome.UNAVAILABLE}:
+        return NOTHING
+    if row.requests_per_second is None:
+        return str(row.outcome)
+    rate = two_decimals(row.requests_per_second)
+    return rate if row.outcome is Outcome.OK else f"{row.outcome} {rate}"

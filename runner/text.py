@@ -1,0 +1,46 @@
+"""Words: how numbers, lists and what is not known are written, and help with a wrong word."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from difflib import get_close_matches
+from typing import Final
+
+NOT_KNOWN: Final = "not known"
+
+
+def known(value: object) -> str:
+    """The value as text, or that it is not known."""
+    return NOT_KNOWN if value is None else str(value)
+
+
+def printable(text: str) -> str:
+    """The text without control characters but line ends: a log must not steer a terminal."""
+    return "".join(c for c in text.expandtabs() if c.isprintable() or c == "\n")
+
+
+def one_line(text: str) -> str:
+    """The text on one line, without control characters."""
+    return " ".join("".join(c if c.isprintable() else " " for c in text).split())
+
+
+def counted(number: int, noun: str) -> str:
+    """`1 cell`, `26 cells`, `7 launches`."""
+    plural = f"{noun}es" if noun.endswith("ch") else f"{noun}s"
+    return f"{number:,} {noun if number == 1 else plural}"
+
+
+def listed(words: Sequence[str], last: str = "and") -> str:
+    """`a, b and c`."""
+    if len(words) < 2:
+        return "".join(words)
+    return f"{', '.join(words[:-1])} {last} {words[-1]}"
+
+
+def suggestion(word: str, choices: Iterable[str]) -> str:
+    """`; did you mean 'python'?`, or the choices where none is near."""
+    known_words = [str(choice) for choice in choices]
+    near = get_close_matches(word, known_words, n=1)
+    if near:
+        return f"; did you mean {near[0]!r}?"
+    return f"; known: {', '.join(known_words)}" if known_words else ""
