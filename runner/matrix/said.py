@@ -7,19 +7,19 @@ from collections.abc import Mapping
 from typing import Final
 
 from runner.errors import UsageError
-from runner.matrix import plugins
-from runner.matrix.axes import canonical, is_package, normal_value
-from runner.matrix.cell import Requirement
+from runner.matrix import axes, plugins
+from runner.matrix.values import exact_version, specifier
 from runner.matrix.yaml_document import suggestion
 
-#: What may be said of a cell besides the versions of packages. The load is in the report.
-SETTINGS: Final = ("python", "patch", "order", "server")
+#: What may be said of a cell besides the versions of packages. The load is in the report, and the
+#: workload is an option.
+SETTINGS: Final = tuple(name for name in axes.SETTINGS if name not in {"workload", "concurrency"})
 _AXIS: Final = r"[A-Za-z][A-Za-z0-9._-]*=[^,:/]*"
 _SAID: Final = re.compile(rf"(?P<said>{_AXIS}(?:,{_AXIS})*):(?P<file>.+)")
 
 
 def split_said(argument: str) -> tuple[dict[str, str], str]:
-    """`AXIS=VALUE,AXIS=VALUE:FILE` → what is said by axis, and the file; of `FILE` nothing is said.
+    """`AXIS=VALUE,AXIS=VALUE:FILE` → values by axis, and the file; `FILE` alone has no values.
 
     Values are in the form that cells show. Raises `UsageError` for what no cell can have.
     """
@@ -29,9 +29,9 @@ def split_said(argument: str) -> tuple[dict[str, str], str]:
     said: dict[str, str] = {}
     for pair in match["said"].split(","):
         written, _, value = pair.partition("=")
-        axis = canonical(written)
+        axis = axes.canonical_name(written)
         if axis in said:
-            raise UsageError(f"{argument}: {axis} stands here twice; keep one")
+            raise UsageError(f"{argument}: {axis} is given twice; keep one")
         try:
             said[axis] = _value(axis, value)
         except ValueError as error:
@@ -41,29 +41,27 @@ def split_said(argument: str) -> tuple[dict[str, str], str]:
 
 def _value(axis: str, text: str) -> str:
     if not text:
-        raise ValueError("give a value, or leave it out where it is not known")
+        raise ValueError("give a value, or leave the axis out if it is not known")
     if axis in SETTINGS:
-        return normal_value(axis, text)
-    if not is_package(axis):
+        return axes.axis(axis).value(text)
+    if not axes.is_package(axis):
         raise ValueError(
-            "cannot be said of a cell: concurrency and requests are in the report; "
-            "`--workload` and `--seconds` say what all requests do"
+            "cannot be given for a cell: concurrency and requests are in the report; "
+            "`--workload` and `--seconds` describe all requests"
         )
     hint = suggestion(axis, (*SETTINGS, *sorted(plugins.optional_packages())))
     if "did you mean" in hint and axis not in plugins.optional_packages():
         raise ValueError(f"unknown axis{hint}")
-    version = Requirement(name=axis, specifier=normal_value(axis, text)).exact
+    version = exact_version(specifier(text))
     if version is None:
         raise ValueError(f"give the exact version, not {text!r}")
     return version
 
 
 def cell_id(said: Mapping[str, str], name: str) -> str:
-    """What to call a cell of which this is said; `name` where nothing is.
+    """The id of a cell of which this is known, as `Cell.id` is made; `name` if nothing is.
 
-    As `runner.matrix.cell.Cell.id` does. It names a directory, so all else in `name` becomes `-`.
+    It names a directory, so other characters of `name` become `-`.
     """
-    parts = [f"py{said['python']}"] if "python" in said else []
-    parts += [f"{axis}{version}" for axis, version in said.items() if axis not in SETTINGS]
-    parts += [said[axis] for axis in ("patch", "order", "server") if axis in said]
-    return "-".join(parts) or re.sub(r"[^A-Za-z0-9._+-]+", "-", name).strip(".-") or "report"
+    known = axes.id_of({axis: said[axis] for axis in axes.in_order(tuple(said))})
+    return known or re.sub(r"[^A-Za-z0-9._+-]+", "-", name).strip(".-") or "report"
