@@ -8,9 +8,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from runner.errors import UsageError
+from runner.matrix.axes import BASE_AXES
 from runner.matrix.cell import Cell, Experiment
 from runner.measurement import estimate
-from runner.report.axes import BASE_AXES
 from runner.report.canonical import CanonicalIndex
 
 

@@ -12,10 +12,11 @@ from prometheus_client.openmetrics.exposition import generate_latest
 from prometheus_client.registry import Collector, CollectorRegistry
 
 from runner.export.source import Source
+from runner.matrix.axes import BASE_AXES
 from runner.outcome import outcome_text
 from runner.report.row import Row
 
-LABELS = ("cell", "python", "gevent", "grpcio", "patch", "server", "workload", "concurrency")
+LABELS = ("cell", *BASE_AXES)
 #: Name, help, value.
 GAUGES: tuple[tuple[str, str, Callable[[Row], float | None]], ...] = (
     ("requests_per_second", "Rate of the load.", lambda r: r.requests_per_second),

@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from functools import cache
-from typing import Final
 
 from packaging.version import InvalidVersion, Version
 
 from runner.matrix import plugins
+from runner.matrix.axes import BASE_AXES
+from runner.matrix.values import server_name
 from runner.store.records import RunRecord
 
 Value = str | int | float | None
-
-#: The axes that every row names.
-BASE_AXES: Final = ("python", "gevent", "grpcio", "patch", "server", "workload", "concurrency")
-#: Those that a table for people shows even where they do not vary.
-ALWAYS_SHOWN: Final = ("python", "gevent", "grpcio", "patch")
 
 _FIRST = Version("0")
 
@@ -42,7 +37,7 @@ def natural_key(axis: str, value: Value) -> SortKey:
         return (1, value, _FIRST, "")
     places = _places().get(axis)
     if places is not None:
-        return (1, places.get(re.sub("(-[a-z][0-9]+)+$", "", value), len(places)), _FIRST, value)
+        return (1, places.get(server_name(value), len(places)), _FIRST, value)
     try:
         return (2, 0, Version(value), value)
     except InvalidVersion:

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from runner.errors import UsageError
-from runner.report.axes import ALWAYS_SHOWN, axes_of, further_axes
+from runner.matrix.axes import ALWAYS_SHOWN
+from runner.report.axes import axes_of, further_axes
 from runner.report.row import KEYS, Row
 from runner.report.text import suggestion
 from runner.store.records import RunRecord
