@@ -100,7 +100,7 @@ def test_any_text_is_read_or_refused_with_its_place(
     path = written(tmp_path_factory.getbasetemp(), text)
     try:
         file = load(path)
-        for name in file.names:
+        for name in file.sections:
             file.experiment(name)
     except SpecError as error:
         assert str(error).startswith(f"{path}:")  # noqa: PT017 - any other error fails the test
