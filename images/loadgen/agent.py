@@ -1,16 +1,17 @@
 """What runs inside a pod, next to `ab`: probe, verify, calibrate, load and read the counters.
 
-One command a call, its settings as one JSON argument, its answer as one JSON line on standard
-output. Only the standard library. The pod's containers share their network and process
-namespaces, so everything is read from `/proc` here, whatever the cgroup version and wherever the
-engine is. The server's processes are told by their user id.
+It is the sidecar's first process: each line of its standard input is a command with its settings,
+`[name, {…}]`, each line of its standard output the answer, and it ends with its input. So no
+program has to be started before a check or a load but `ab`. Only the standard library. The pod's
+containers share their network and process namespaces, so everything is read from `/proc` here,
+whatever the cgroup version and wherever the engine is. The server's processes are told by their
+user id.
 """
 
 from __future__ import annotations
 
 import base64
 import collections
-import gzip
 import itertools
 import json
 import math
@@ -38,6 +39,9 @@ BUSY_WINDOW_S = 0.5
 LAST_S = 3.0
 #: A lone request is late, and asked again, above this many service times and seconds.
 LATE, LATE_BY_S, LONE_REPEATS = 1.1, 0.1, 3
+#: The second burst joins the first where requests take this long (seconds), the server has read all
+#: of the first within this share of it, and is looked at this often (seconds).
+JOINED_FROM_S, JOINED_WITHIN, JOINED_POLL_S = 0.5, 0.25, 0.02
 ESTABLISHED, SYN_SENT, LISTEN = "01", "02", "0A"  # include/net/tcp_states.h
 NETWORK_COUNTERS = ("ListenOverflows", "ListenDrops", "TCPSynRetrans")
 
@@ -277,12 +281,17 @@ def wait_for_connection(config: dict[str, Any], begun: float) -> None:
         time.sleep(PROBE_INTERVAL_S if waited_s < LATER_S else PROBE_INTERVAL_LATER_S)
 
 
-def get(config: dict[str, Any], timeout: float) -> float:
-    """GET the page once, check status and body, and return the latency in seconds."""
+def get(config: dict[str, Any], timeout: float, sent: threading.Semaphore | None = None) -> float:
+    """GET the page once, check status and body, and return the latency in seconds.
+
+    `sent` is released when the request is out.
+    """
     begun = time.monotonic()
     connection = HTTPConnection(HOST, config["port"], timeout=timeout)
     try:
         connection.request("GET", "/")
+        if sent:
+            sent.release()
         response = connection.getresponse()
         body = response.read().decode("utf-8", "replace")
     finally:
@@ -297,10 +306,12 @@ def get(config: dict[str, Any], timeout: float) -> float:
     return elapsed
 
 
-def verified_get(config: dict[str, Any], timeout: float) -> float:
+def verified_get(
+    config: dict[str, Any], timeout: float, sent: threading.Semaphore | None = None
+) -> float:
     """`get`, with every failure of the transport as a `CheckFailedError`."""
     try:
-        return get(config, timeout)
+        return get(config, timeout, sent)
     except TimeoutError:
         text = f"connection accepted, GET / not answered within {timeout:.0f} s"
         raise CheckFailedError("not-answered", text, busy_now(config["uid"])) from None
@@ -309,25 +320,54 @@ def verified_get(config: dict[str, Any], timeout: float) -> float:
         raise CheckFailedError(kind, f"GET / failed: {type(error).__name__}: {error}") from None
 
 
-def burst(config: dict[str, Any], size: int, timeout: float) -> tuple[float, int]:
-    """Send `size` requests at once; return the wall time in seconds and how many were answered."""
-    failures: list[CheckFailedError] = []
+class Burst:
+    """`size` requests sent at once, each from a thread of its own."""
 
-    def one() -> None:
+    def __init__(self, config: dict[str, Any], size: int, timeout: float) -> None:
+        self.config, self.size, self.timeout = config, size, timeout
+        self.failures: list[CheckFailedError] = []
+        self.sent = threading.Semaphore(0)
+        self.begun, self.begun_cpu_s = time.monotonic(), cpu_s_of(config["uids"])
+        self.threads = [threading.Thread(target=self._one, daemon=True) for _ in range(size)]
+        for thread in self.threads:
+            thread.start()
+
+    def _one(self) -> None:
         try:
-            verified_get(config, timeout)
+            verified_get(self.config, self.timeout, self.sent)
         except CheckFailedError as error:
-            failures.append(error)
+            self.failures.append(error)
 
-    begun = time.monotonic()
-    threads = [threading.Thread(target=one, daemon=True) for _ in range(size)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    if failures and failures[0].kind in {"wrong-answer", "server-gone"}:
-        raise failures[0]
-    return time.monotonic() - begun, size - len(failures)
+    def wait(self) -> tuple[float, int, float]:
+        """Wall time in seconds, how many were answered, CPU seconds of all that worked on them."""
+        for thread in self.threads:
+            thread.join()
+        if self.failures and self.failures[0].kind in {"wrong-answer", "server-gone"}:
+            raise self.failures[0]
+        cpu_s = cpu_s_of(self.config["uids"]) - self.begun_cpu_s
+        return time.monotonic() - self.begun, self.size - len(self.failures), cpu_s
+
+    def was_read(self, within_s: float) -> bool:
+        """Whether the server has soon read all of it, as one does that takes requests together."""
+        deadline = time.monotonic() + within_s
+        for _ in range(self.size):
+            if not self.sent.acquire(timeout=max(0.0, deadline - time.monotonic())):
+                return False
+        while requests_unread(self.config["port"]):
+            if time.monotonic() >= deadline:
+                return False
+            time.sleep(JOINED_POLL_S)
+        return True
+
+
+def requests_unread(port: int, table: str = "/proc/net/tcp") -> bool:
+    """Whether the server at a port has connections to accept or anything sent to it to read."""
+    for line in Path(table).read_text().splitlines()[1:]:
+        _, local, remote, _state, queues, *_ = line.split()
+        sent, received = (int(part, 16) for part in queues.split(":"))
+        if (port_of(local) == port and received) or (port_of(remote) == port and sent):
+            return True
+    return False
 
 
 def check(config: dict[str, Any]) -> dict[str, Any]:
@@ -342,28 +382,39 @@ def check(config: dict[str, Any]) -> dict[str, Any]:
             break
         lone_s = min(lone_s, verified_get(config, config["startup_s"] + service_s))
     reply = {"first_s": first_s, "lone_s": lone_s, "factor": None}
-    size = config["burst"]
-    if size > 1:
-        wall_s, answered, cpu_s = costed_burst(config, size, 3 * size * lone_s + 5)
-        factor = size * lone_s / wall_s
-        reply |= {"burst_s": wall_s, "burst_answered": answered, "factor": factor}
-        reply |= {"burst_last_cpu_share": None, "cpu_s_per_request": None}
-        if answered < size:
-            reply["burst_last_cpu_share"] = busy_now(config["uid"])
-        elif factor >= config["serialised_below"]:
-            # What a request costs once all is warm and many come together, as under the load.
-            size = config["sizing_burst"]
-            _, answered, cpu_s = costed_burst(config, size, 3 * size * lone_s + 5)
-        if answered:
-            reply["cpu_s_per_request"] = cpu_s / answered
+    if config["burst"] > 1:
+        reply |= calibrate(config, lone_s)
     return reply
 
 
-def costed_burst(config: dict[str, Any], size: int, timeout: float) -> tuple[float, int, float]:
-    """`burst`, and the CPU seconds of all that worked on it."""
-    before_s = cpu_s_of(config["uids"])
-    wall_s, answered = burst(config, size, timeout)
-    return wall_s, answered, cpu_s_of(config["uids"]) - before_s
+def calibrate(config: dict[str, Any], lone_s: float) -> dict[str, Any]:
+    """Measure how many requests the server takes at once, and what one costs.
+
+    One costs what it does once all is warm and many come together, as under the load: that takes a
+    second, larger burst. It follows the first one, unless a look at the sockets has shown that the
+    server read all of that at once: then it joins the first, which saves a service time. With one
+    that reads all and still works one by one the check takes longer, and shows the same.
+    """
+    size, more = config["burst"], config["sizing_burst"]
+    few = Burst(config, size, 3 * size * lone_s + 5)
+    joined = lone_s >= JOINED_FROM_S and config["joined"] and few.was_read(JOINED_WITHIN * lone_s)
+    many = Burst(config, more, 3 * (size + more) * lone_s + 5) if joined else None
+    wall_s, answered, cpu_s = few.wait()
+    factor = size * lone_s / wall_s
+    reply = {"burst_s": wall_s, "burst_answered": answered, "factor": factor}
+    reply |= {"burst_last_cpu_share": None, "cpu_s_per_request": None}
+    requests: float = answered
+    if answered < size:
+        reply["burst_last_cpu_share"] = busy_now(config["uid"])
+    elif many:
+        _, answered, cpu_s = many.wait()
+        # The first burst's requests were half done when the second one began.
+        requests = answered + size / 2
+    elif factor >= config["serialised_below"]:
+        _, requests, cpu_s = Burst(config, more, 3 * more * lone_s + 5).wait()
+    if requests:
+        reply["cpu_s_per_request"] = cpu_s / requests
+    return reply
 
 
 def busy_now(uid: int) -> float:
@@ -493,6 +544,8 @@ def packed(path: Path) -> str | None:
     """A file, gzipped and in base64, None where `ab` did not write it."""
     if not path.exists():
         return None
+    import gzip  # noqa: PLC0415 - a tenth of the agent's start, and needed by its end only
+
     return base64.b64encode(gzip.compress(path.read_bytes(), mtime=0)).decode()
 
 
@@ -555,15 +608,23 @@ def allow_open_files() -> None:
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
-def main() -> int:
-    """Run one command; a failed check is an answer too."""
-    allow_open_files()
-    name, config = sys.argv[1], json.loads(sys.argv[2])
+def answer(name: str, config: dict[str, Any]) -> str:
+    """What a command answers; a failed check is an answer too."""
     try:
         reply = COMMANDS[name](config)
     except CheckFailedError as error:
         reply = {"failed": error.kind, "reason": str(error), "cpu_share": error.cpu_share}
-    print(json.dumps(reply))
+    return json.dumps(reply)
+
+
+def main() -> int:
+    """Answer one command, or, to `serve`, each line of standard input until it ends."""
+    allow_open_files()
+    if sys.argv[1] == "serve":
+        for line in sys.stdin:
+            print(answer(*json.loads(line)), flush=True)
+    else:
+        print(answer(sys.argv[1], json.loads(sys.argv[2])))
     return 0
 
 

@@ -10,7 +10,7 @@ import docker.errors
 import requests
 from docker.types import LogConfig
 
-from runner.engine.exec_stream import read_exec
+from runner.engine.exec_stream import AttachedProcess, read_exec
 from runner.engine.ownership import PROJECT_LABEL
 from runner.engine.protocol import (
     ContainerSpec,
@@ -161,6 +161,8 @@ class DockerEngine:
                 user=spec.user,
                 environment=dict(spec.environment),
                 volumes=list(spec.volumes),
+                stdin_open=spec.stdin,
+                network_disabled=spec.joins is None and not spec.host_names,
                 labels={**spec.labels, PROJECT_LABEL: "1"},
                 host_config=self._host_config(spec),
             )
@@ -216,6 +218,12 @@ class DockerEngine:
             # The stream of a socket has no exit status: it must be asked for.
             code = self._api.exec_inspect(created)["ExitCode"] if finished else None
         return ExecResult(exit_code=code, stdout=stdout, stderr=stderr)
+
+    def attach(self, container: str) -> AttachedProcess:
+        """Talk to the first process of a running container that was created with `stdin`."""
+        streams = {"stdin": 1, "stdout": 1, "stderr": 1, "stream": 1}
+        with _engine_errors(f"attaching to container {container[:12]}"):
+            return AttachedProcess(self._api.attach_socket(container, streams))
 
     def throttled_s(self, container: str) -> float | None:
         """Seconds a CPU quota held the container back; the engine asks the cgroup, v1 or v2."""

@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import Self
 
 from runner.engine.ownership import POD_LABEL, owner_labels
-from runner.engine.protocol import ContainerSpec, ContainerState, Engine, ExecResult
+from runner.engine.protocol import Attached, ContainerSpec, ContainerState, Engine
 from runner.errors import EngineError
 from runner.matrix.cell import Limits
 
@@ -24,8 +24,8 @@ DISK = "/data"
 LOADGEN_MEMORY_BYTES = 256 * 1024 * 1024
 LOADGEN_PIDS = 512
 COMPANION_PIDS = 4096
-#: Longer than any launch: the sidecar ends by removal, or, should all else fail, by itself.
-LOADGEN_COMMAND = ("sleep", "86400")
+#: The agent answers until its standard input ends: by removal, or with the runner that talks to it.
+AGENT_COMMAND = ("python3", "/agent/agent.py", "serve")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,7 +39,7 @@ class CompanionPlan:
 
 @dataclass(frozen=True, kw_only=True)
 class PodPlan:
-    """What to start for one launch of a cell."""
+    """What to start for one launch of a cell. `host_names`: whether `localhost` is one of them."""
 
     run: str
     cell: str
@@ -49,18 +49,23 @@ class PodPlan:
     server_command: tuple[str, ...] = ()
     server_volumes: tuple[str, ...] = ()
     companion: CompanionPlan | None = None
+    host_names: bool = True
 
 
-def loadgen_spec(image: str, name: str, labels: Mapping[str, str]) -> ContainerSpec:
-    """The sidecar: it owns the network and process namespaces and carries `ab`."""
+def loadgen_spec(
+    image: str, name: str, labels: Mapping[str, str], *, host_names: bool = True
+) -> ContainerSpec:
+    """The sidecar: it owns the network and process namespaces and carries `ab` and its agent."""
     return ContainerSpec(
         name=f"{name}-loadgen",
         image=image,
         user=LOADGEN_USER,
-        command=LOADGEN_COMMAND,
+        command=AGENT_COMMAND,
         labels=labels,
         memory_bytes=LOADGEN_MEMORY_BYTES,
         pids=LOADGEN_PIDS,
+        stdin=True,
+        host_names=host_names,
         tmpfs={"/tmp": "rw,noexec,nosuid,size=128m,mode=1777"},  # noqa: S108 - inside the pod
     )
 
@@ -109,6 +114,7 @@ class Pod:
         self.plan = plan
         self.token = uuid.uuid4().hex[:12]
         self.loadgen = ""
+        self._agent: Attached | None = None
         self.companion = ""
         self.server = ""
         self._name = f"monkey-matrix-{self.token}"
@@ -132,8 +138,10 @@ class Pod:
 
     def _start(self) -> None:
         plan, name, labels = self.plan, self._name, self._labels
-        self.loadgen = self.engine.create(loadgen_spec(plan.loadgen_image, name, labels))
+        sidecar = loadgen_spec(plan.loadgen_image, name, labels, host_names=plan.host_names)
+        self.loadgen = self.engine.create(sidecar)
         self.engine.start(self.loadgen)
+        self._agent = self.engine.attach(self.loadgen)
         if plan.companion:
             spec = companion_spec(plan.companion, name, labels, self.loadgen)
             self.companion = self.engine.create(spec)
@@ -146,7 +154,13 @@ class Pod:
         self.engine.start(self.server)
 
     def _remove(self) -> None:
-        """Remove all containers; where a call failed, also what it may have made unseen."""
+        """Remove all containers; where a call failed, also what it may have made unseen.
+
+        The agent goes first: it ends when nobody talks to it any more, and with it, as the first
+        process of their namespace, all others of the pod. What has ended is removed sooner.
+        """
+        if self._agent:
+            self._agent.close()
         made = (self.server, self.companion, self.loadgen)
         known = [container for container in made if container]
         try:
@@ -163,10 +177,11 @@ class Pod:
                 if container.labels.get(POD_LABEL) == self.token:
                     self.engine.remove(container.id)
 
-    def agent(self, command: str, config: str, timeout: float) -> ExecResult:
-        """Run a command of the agent in the sidecar; `config` is its JSON, `timeout` in seconds."""
-        argv = ("python3", "/agent/agent.py", command, config)
-        return self.engine.exec(self.loadgen, argv, timeout=timeout)
+    def ask(self, request: str, timeout: float) -> bytes:
+        """Ask the agent in the sidecar, a line for a line; `timeout` in seconds."""
+        if self._agent is None:
+            raise EngineError("the pod was not started")
+        return self._agent.ask(request, timeout=timeout)
 
     def loadgen_state(self) -> ContainerState:
         """How the sidecar's container stands."""

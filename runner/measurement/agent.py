@@ -120,16 +120,15 @@ class Refusal(Reply):
 def ask(pod: Pod, command: str, config: dict[str, Any], timeout: float) -> dict[str, Any]:
     """Run one command of the agent; `timeout` in seconds. Raise `EngineError` without an answer."""
     base = {"port": PORT, "uid": SERVER_UID, "body": BODY}
-    result = pod.agent(command, json.dumps({**base, **config}), timeout)
-    if result.exit_code is None:
-        raise EngineError(f"the agent's {command!r} did not answer within {timeout:.0f} s")
     try:
-        answer = json.loads(result.stdout)
+        answer = pod.ask(json.dumps([command, {**base, **config}]), timeout)
+    except EngineError as error:
+        raise EngineError(f"the agent's {command!r}: {error}") from error
+    try:
+        return dict(json.loads(answer))
     except ValueError:
-        last = (result.stderr or result.stdout).decode("utf-8", "replace").strip().splitlines()
-        why = last[-1] if last else "it printed nothing"
-        raise EngineError(f"the agent's {command!r} ended with {result.exit_code}: {why}") from None
-    return dict(answer)
+        why = answer[-300:].decode("utf-8", "replace")
+        raise EngineError(f"the agent's {command!r} answered no JSON: {why}") from None
 
 
 def ready(pod: Pod, config: dict[str, Any], timeout: float) -> ReadyReply | Refusal:

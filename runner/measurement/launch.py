@@ -73,7 +73,7 @@ class LaunchEndedError(Exception):
 
 
 class Launch:
-    """Made in steps, so that many can be brought up before the first is checked or loaded.
+    """Made in steps, so that many are up and checked before the first is loaded.
 
     `bring_up` starts the pod, `await_ready` waits until its server accepts connections, `check`
     verifies and calibrates it, `load` loads it, `collect` takes the evidence and returns the
@@ -224,6 +224,9 @@ class Launch:
             limits=job.limits,
             server_volumes=(DISK,) if job.cell.workload.kind.disk else (),
             companion=companion.plan_of(self._companion, job.companion_image),
+            # Our own servers and workloads call themselves 127.0.0.1; what runs in a companion,
+            # PostgreSQL for one, may look for `localhost`.
+            host_names=self._companion is not None,
         )
         self._pod = Pod(self.engine, plan)
         self._resources.enter_context(self._pod)
@@ -256,6 +259,7 @@ class Launch:
             "lone_repeats": LONE_REPEATS if service_s < SHORT_REQUEST_S else 0,
             "burst": burst_size(cell),
             "sizing_burst": sizing_burst_size(cell),
+            "joined": cell.at_once >= burst_size(cell),
             "serialised_below": SERIALISED_BELOW,
         }
         longest = (1 + LONE_REPEATS) * (limits.startup_s + service_s)

@@ -17,8 +17,10 @@ from runner.matrix.cell import Cell
 from runner.measurement.clock import Clock
 from runner.measurement.launch import Launch, LaunchResult
 
-#: How many pods are removed at a time: that is CPU work of the engine.
-ENGINE_WORKERS = 2
+#: How many pods are removed at a time: that is CPU work of the engine, with some waiting in it.
+REMOVED_AT_A_TIME = 4
+#: How many pods start at a time: as many as the engine has CPUs, and at least so many.
+FEWEST_TURNS = 2
 #: How long, in seconds, a pod that starts has its turn before the next one starts beside it.
 #: Starting is CPU work: forty at once on two CPUs, and an application that imports in a second took
 #: more than twenty. One that hangs at start-up waits for longer, and uses no CPU meanwhile.
@@ -43,13 +45,13 @@ def run_wave(
     clock: Clock,
     on_end: Callable[[LaunchResult], None],
 ) -> None:
-    """Make the launches of one wave: start all, check all, load them group by group, remove all.
+    """Make the launches of one wave: start and check all, load them by groups, remove all.
 
-    Pods start in turns, as many at a time as the engine has CPUs. None starts or goes while another
-    of the wave is being checked or loaded. `grouped` sorts the launches
-    that are ready into groups, loaded one group after the other; within a group each load begins
-    its number of seconds after the first. `on_end` is called once per launch as soon as it has
-    ended, never twice at a time. Whatever ends the wave early, every pod of it is removed.
+    Pods start in turns, and each is checked once it is ready, while others start. None starts, is
+    checked, or goes while another of the wave is loaded. `grouped` sorts the launches that are
+    ready into groups, loaded one group after the other; within a group each load begins its number
+    of seconds after the first. `on_end` is called once per launch as soon as it has ended, never
+    twice at a time. Whatever ends the wave early, every pod of it is removed.
     """
     storing = threading.Lock()
 
@@ -62,8 +64,7 @@ def run_wave(
             on_end(result)
 
     try:
-        _bring_up(launches, turns=max(ENGINE_WORKERS, cpus))
-        _together([launch.check for launch in launches])
+        _start(launches, turns=max(FEWEST_TURNS, cpus))
         for launch in launches:
             if launch.verdict is not None:
                 end(launch)
@@ -73,8 +74,14 @@ def run_wave(
         _close_all(launches)
 
 
-def _bring_up(launches: Sequence[Launch], turns: int) -> None:
-    """Start the pods in turns and wait until each is ready or has ended."""
+def _start(launches: Sequence[Launch], turns: int) -> None:
+    """Start the pods in turns, check each once it is ready, and wait for all.
+
+    A check is a few requests, far apart, and mostly waits: it costs the starting ones little. They
+    in turn delay its requests by less than the requests of so many other checks did when all pods
+    were checked at the same moment; and the CPU time of a request, which is what a check measures
+    for the load's sake, is counted by the kernel, however long the request waited for a CPU.
+    """
     free = threading.BoundedSemaphore(turns)
 
     def start(launch: Launch) -> None:
@@ -82,6 +89,7 @@ def _bring_up(launches: Sequence[Launch], turns: int) -> None:
             launch.bring_up()
             turn.end_after(LONGEST_TURN_S)
             launch.await_ready()
+        launch.check()
 
     _together([functools.partial(start, launch) for launch in launches])
 
@@ -145,7 +153,7 @@ def _together(steps: Sequence[Callable[[], None]]) -> None:
 
 def _close_all(launches: Sequence[Launch]) -> None:
     """Remove every pod, all of them even where the removal of one fails."""
-    with ThreadPoolExecutor(ENGINE_WORKERS) as pool:
+    with ThreadPoolExecutor(REMOVED_AT_A_TIME) as pool:
         futures = [pool.submit(launch.close) for launch in launches]
     for future in futures:
         future.result()

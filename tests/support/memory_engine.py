@@ -7,6 +7,7 @@ joins another needs it running. What runs inside is a function handed in.
 from __future__ import annotations
 
 import itertools
+import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -33,6 +34,24 @@ class MemoryContainer:
     spec: ContainerSpec
     state: ContainerState = CREATED
     log: str = ""
+
+
+@dataclass(frozen=True)
+class MemoryProcess:
+    """See `runner.engine.protocol.Attached`: what the behaviour answers to the agent's commands."""
+
+    engine: MemoryEngine
+    container: str
+
+    def ask(self, line: str, *, timeout: float) -> bytes:
+        """What the behaviour answers to `[name, {…}]`."""
+        name, config = json.loads(line)
+        spec = self.engine.attached_spec(self.container)
+        command = ("python3", "/agent/agent.py", name, json.dumps(config))
+        return self.engine.behaviour(self.engine, spec, command).stdout
+
+    def close(self) -> None:
+        """Nothing is kept open."""
 
 
 #: What a command in a container answers; it may change the containers of the engine it is given.
@@ -148,6 +167,19 @@ class MemoryEngine:
         """What the behaviour answers."""
         self._count("exec")
         return self.behaviour(self, self._container(container).spec, tuple(command))
+
+    def attach(self, container: str) -> MemoryProcess:
+        """Talk to a running container that was created with `stdin`."""
+        self._count("attach")
+        found = self._container(container)
+        if not (found.spec.stdin and found.state.running):
+            raise EngineError(f"{container} cannot be talked to")
+        return MemoryProcess(self, container)
+
+    def attached_spec(self, container: str) -> ContainerSpec:
+        """The container whose process is asked something; one that is gone answers nothing."""
+        self._count("ask")
+        return self._container(container).spec
 
     def throttled_s(self, container: str) -> float | None:
         """Nothing is ever held back here."""

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runner.engine.exec_stream import read_exec
+from runner.engine.exec_stream import AttachedProcess, read_exec
+from runner.errors import EngineError
 
 
 def frame(kind: int, payload: bytes) -> bytes:
@@ -84,3 +85,61 @@ def test_a_stream_that_breaks_off_keeps_what_came(
     theirs.sendall(frame(1, b"whole") + frame(1, b"half of it")[:12])
     theirs.close()
     assert read_exec(ours, timeout=5) == (True, b"whole", b"")
+
+
+def test_each_line_is_answered_by_a_line(pair: tuple[socket.socket, socket.socket]) -> None:
+    ours, theirs = pair
+    process = AttachedProcess(ours)
+    theirs.sendall(frame(1, b"fir") + frame(2, b"noise") + frame(1, b"st\nsec"))
+    assert process.ask("one", timeout=10) == b"first"
+    theirs.sendall(frame(1, b"ond\n"))
+    assert process.ask("two", timeout=10) == b"second"
+    assert theirs.recv(100) == b"one\ntwo\n"
+
+
+def test_silence_is_no_answer(pair: tuple[socket.socket, socket.socket]) -> None:
+    ours, theirs = pair
+    theirs.sendall(frame(1, b"half a li"))
+    with pytest.raises(EngineError, match="no answer within 0 s"):
+        AttachedProcess(ours).ask("one", timeout=0.05)
+
+
+def test_a_process_that_has_ended_answers_what_it_said_last(
+    pair: tuple[socket.socket, socket.socket],
+) -> None:
+    ours, theirs = pair
+    theirs.sendall(frame(2, b"Traceback\nboom\n"))
+    theirs.shutdown(socket.SHUT_WR)
+    with pytest.raises(EngineError, match="it has ended: boom"):
+        AttachedProcess(ours).ask("one", timeout=10)
+
+
+def test_a_connection_that_is_gone_is_an_error_of_the_engine(
+    pair: tuple[socket.socket, socket.socket],
+) -> None:
+    ours, theirs = pair
+    theirs.close()
+    with pytest.raises(EngineError, match=r"broke|ended"):
+        AttachedProcess(ours).ask("one", timeout=10)
+
+
+def test_hanging_up_ends_a_wait_in_another_thread(
+    pair: tuple[socket.socket, socket.socket],
+) -> None:
+    ours, theirs = pair
+    process = AttachedProcess(ours)
+    ends: list[str] = []
+
+    def wait() -> None:
+        try:
+            process.ask("one", timeout=60)
+        except EngineError as error:
+            ends.append(str(error))
+
+    waiting = threading.Thread(target=wait, daemon=True)
+    waiting.start()
+    assert theirs.recv(100) == b"one\n"  # so it waits now
+    process.close()
+    waiting.join(10)
+    assert len(ends) == 1
+    assert theirs.recv(100) == b""  # and the process's input has ended

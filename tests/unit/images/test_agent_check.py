@@ -1,7 +1,14 @@
-"""How the agent finds out how long a lone request takes."""
+"""How the agent is asked, and how it finds out what a server can do."""
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, HTTPServer, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -134,3 +141,139 @@ def test_a_load_stalls_when_the_server_leaves_requests_unanswered(
     config = {"silence_s": 30, "stall_s": 10, "limit_s": 200, "port": 7779}
     assert agent.wait_for_ab(1, config | {"deadline_s": deadline_s}) == ending, what
     assert clock.now == pytest.approx(after_s, abs=agent.LOOK_AFTER_S + agent.PROGRESS_INTERVAL_S)
+
+
+# -- how it is asked -------------------------------------------------------------------------------
+
+
+def test_it_answers_each_line_of_its_input_with_a_line() -> None:
+    refused = ["ready", {"port": 1, "uid": 4242, "startup_s": 0}]
+    lines = "".join(json.dumps(line) + "\n" for line in (["sockets", {}], refused))
+    command = [sys.executable, str(AGENT), "serve"]
+    done = subprocess.run(command, input=lines, capture_output=True, text=True, check=True)
+    sockets, ready = map(json.loads, done.stdout.splitlines())
+    assert "local_address" in sockets["tcp"]
+    assert ready["failed"] == "server-gone"
+
+
+def test_it_answers_a_command_of_its_own_too() -> None:
+    command = [sys.executable, str(AGENT), "sockets", "{}"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert "local_address" in json.loads(done.stdout)["tcp"]
+
+
+# -- what a burst costs ----------------------------------------------------------------------------
+
+BODY = "Hello World"
+
+
+@contextmanager
+def serving(kind: type[HTTPServer], work: Callable[[], object]) -> Iterator[int]:
+    """A server on a port of its own whose every answer takes what `work` takes."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            work()
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(BODY.encode())
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with kind(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        yield server.server_port
+        server.shutdown()
+        thread.join()
+
+
+class Patient(ThreadingHTTPServer):
+    """Takes all requests together, each in a thread."""
+
+    daemon_threads = True
+    request_queue_size = 64
+
+
+def calibration(agent: Any, port: int, lone_s: float, *, joined: bool) -> dict[str, Any]:
+    config = {
+        "port": port,
+        "body": BODY,
+        "uid": 0,
+        "uids": [],
+        "startup_s": 10,
+        "burst": 5,
+        "sizing_burst": 20,
+        "serialised_below": 1.5,
+        "joined": joined,
+    }
+    looks = iter(range(100))
+    agent.cpu_s_of = lambda _: float(next(looks))
+    return dict(agent.calibrate(config, lone_s))
+
+
+def test_the_second_burst_joins_the_first_where_all_of_that_was_read() -> None:
+    """Nobody is answered before all 25 are there."""
+    agent: Any = module("agent_in_pod", AGENT)
+    together = threading.Barrier(25)
+    with serving(Patient, lambda: together.wait(20)) as port:
+        reply = calibration(agent, port, 60.0, joined=True)
+    assert reply["burst_answered"] == 5
+    # The clock was looked at when either burst began and when either ended: two seconds for twenty
+    # whole requests and the second half of five.
+    assert reply["cpu_s_per_request"] == pytest.approx(2 / 22.5)
+
+
+@pytest.mark.parametrize(("lone_s", "joined"), [(60.0, False), (0.4, True)])
+def test_it_follows_the_first_where_that_could_matter(lone_s: float, *, joined: bool) -> None:
+    agent: Any = module("agent_in_pod", AGENT)
+    looked: list[float] = []
+    there: list[int] = []
+
+    def was_read(_burst: object, within_s: float) -> bool:
+        looked.append(within_s)
+        return True
+
+    agent.Burst.was_read = was_read
+    with serving(Patient, lambda: there.append(1)) as port:
+        reply = calibration(agent, port, lone_s, joined=joined)
+    assert looked == []
+    assert len(there) == 25
+    assert reply["cpu_s_per_request"] == pytest.approx(1 / 20)
+
+
+def test_a_server_that_works_one_by_one_is_sent_no_second_burst() -> None:
+    agent: Any = module("agent_in_pod", AGENT)
+    agent.JOINED_FROM_S = 0.01
+    there: list[int] = []
+    gate = threading.Event()
+
+    def work() -> None:
+        there.append(len(there))
+        gate.wait(0.1)
+
+    with serving(HTTPServer, work) as port:
+        reply = calibration(agent, port, 0.1, joined=True)
+    assert len(there) == 5
+    assert reply["factor"] < 1.5
+
+
+@pytest.mark.parametrize(
+    ("what", "was", "now", "unread"),
+    [
+        ("all is read", "", "", False),
+        ("not accepted", "0A 00000000:00000000", "0A 00000000:00000001", True),
+        ("not read", "1E63 0100007F:A1B2 01 00000000:00000000",
+         "1E63 0100007F:A1B2 01 00000000:00000052", True),
+        ("not arrived", "A1B2 0100007F:1E63 01 00000000", "A1B2 0100007F:1E63 01 00000052", True),
+        ("of another port", "1E7A 01 00000052", "1E7A 01 00000053", False),
+    ],
+)  # fmt: skip
+def test_what_a_server_has_not_read(
+    tmp_path: Path, what: str, was: str, now: str, *, unread: bool
+) -> None:
+    agent: Any = module("agent_in_pod", AGENT)
+    assert was in TABLE
+    (tmp_path / "tcp").write_text(TABLE.replace(was, now), encoding="utf-8")
+    assert agent.requests_unread(7779, str(tmp_path / "tcp")) is unread, what

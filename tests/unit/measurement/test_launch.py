@@ -12,7 +12,7 @@ from runner.errors import EngineError
 from runner.matrix.cell import Limits
 from runner.measurement.launch import Launch, LaunchResult
 from runner.outcome import Outcome
-from tests.support.memory_engine import MemoryEngine
+from tests.support.memory_engine import MemoryEngine, MemoryProcess
 from tests.support.simulated import SimulatedPods, VirtualClock, a_cell, a_job, dead
 
 Answer = dict[str, Any]
@@ -165,7 +165,7 @@ def test_hangs_leave_stacks_and_sockets() -> None:
     assert b"TIME_WAIT" in result.files["sockets.txt"]
 
 
-@pytest.mark.parametrize("call", ["create", "start", "exec"])
+@pytest.mark.parametrize("call", ["create", "start", "attach"])
 def test_an_engine_that_fails(call: str, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*_: object, **__: object) -> ExecResult:
         raise EngineError("no space left on device")
@@ -188,6 +188,18 @@ def test_what_a_timed_out_create_made_unseen_is_removed() -> None:
 
     engine.create = create_and_time_out  # type: ignore[method-assign]
     assert launch(SimulatedPods(), engine).record.outcome is Outcome.ENGINE_ERROR
+
+
+def test_the_agent_is_hung_up_on_before_its_pod_is_removed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    calls: list[str] = []
+    monkeypatch.setattr(MemoryProcess, "close", lambda _: calls.append("close"))
+    monkeypatch.setattr(MemoryEngine, "remove", lambda *_: calls.append("remove"))
+    made = Launch(MemoryEngine(SimulatedPods()), a_job(a_cell()), VirtualClock())
+    made.start()
+    made.close()
+    assert calls == ["close", "remove", "remove"]
 
 
 def test_a_launch_closed_while_it_starts_leaves_nothing() -> None:

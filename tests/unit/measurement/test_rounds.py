@@ -82,11 +82,44 @@ def test_every_launch_is_made_once(limit: int | None) -> None:
     assert sorted(made) == sorted((c.id, n) for c in CELLS for n in (1, 2, 3))
 
 
-def test_all_of_a_wave_are_ready_before_one_is_checked_and_checked_before_one_is_loaded() -> None:
+def test_all_of_a_wave_are_checked_before_one_is_loaded() -> None:
     pods = SimulatedPods()
     run(pods, method(Jobs(limit=None, cpus=2)))
     kinds = [kind for kind, _ in pods.events]
-    assert kinds == [step for step in ("ready", "check", "load") for _ in CELLS]
+    before, loads = kinds[: 2 * len(CELLS)], kinds[2 * len(CELLS) :]
+    assert sorted(before) == ["check"] * len(CELLS) + ["ready"] * len(CELLS)
+    assert loads == ["load"] * len(CELLS)
+
+
+def test_a_cell_is_checked_while_others_start() -> None:
+    checked = threading.Event()
+
+    def ready(answer: dict[str, Any]) -> dict[str, Any]:
+        if [kind for kind, _ in pods.events].count("ready") == len(CELLS):
+            assert checked.wait(30)
+        return answer
+
+    def check(answer: dict[str, Any]) -> dict[str, Any]:
+        checked.set()
+        return answer
+
+    pods = SimulatedPods(ready=ready, check=check)
+    ended = run(pods, method(Jobs(limit=None, cpus=2)))
+    assert [result.record.outcome for result, _ in ended] == [Outcome.OK] * len(CELLS)
+
+
+def test_no_pod_goes_before_all_of_its_wave_are_loaded(monkeypatch: pytest.MonkeyPatch) -> None:
+    loaded: list[int] = []
+    remove = MemoryEngine.remove
+
+    def removed(engine: MemoryEngine, container: str) -> None:
+        loaded.append(pods.loads)
+        remove(engine, container)
+
+    monkeypatch.setattr(MemoryEngine, "remove", removed)
+    pods = SimulatedPods()
+    run(pods, method(Jobs(limit=None, cpus=1, share=0.5)))  # two groups
+    assert loaded == [len(CELLS)] * 2 * len(CELLS)
 
 
 def test_pods_start_in_turns() -> None:
@@ -113,10 +146,10 @@ def test_one_that_hangs_at_startup_keeps_no_other_from_starting(
     others = threading.Event()
 
     def ready(answer: dict[str, Any]) -> dict[str, Any]:
-        kinds = [kind for kind, _ in pods.events]
-        if len(kinds) <= 2:  # the first two take all turns, and wait for all others
+        started = [kind for kind, _ in pods.events].count("ready")
+        if started <= 2:  # the first two take all turns, and wait for all others
             assert others.wait(30)
-        elif len(kinds) == len(CELLS):
+        elif started == len(CELLS):
             others.set()
         return answer
 
