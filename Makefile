@@ -5,6 +5,8 @@ PYTHON ?= python3
 EXPERIMENT ?=
 ARGS ?=
 MATRIX = .venv/bin/python -m runner
+# Without cached bytecode every command would compile its libraries again.
+unexport PYTHONDONTWRITEBYTECODE
 # What set-up takes is counted from here.
 export MONKEY_MATRIX_STARTED := $(shell date +%s.%N)
 

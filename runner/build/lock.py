@@ -114,15 +114,27 @@ def _lock_cached(
 ) -> Lock | Unavailable:
     asked = f"{request.python} {platform} {request.exclude_newer}\n{_requirements(request)}"
     path = cache_directory / f"{hashlib.sha256(asked.encode()).hexdigest()[:32]}.txt"
+    without = path.with_suffix(".unavailable")
     if path.exists() and not fresh:
         return Lock(request=request, platform=platform, text=path.read_text(encoding="utf-8"))
+    if without.exists() and not fresh:
+        return Unavailable(request=request, reason=without.read_text(encoding="utf-8"))
     result = resolve(request, platform)
     if isinstance(result, Lock):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        aside = path.with_suffix(f".{os.getpid()}")
-        aside.write_text(result.text, encoding="utf-8")
-        aside.replace(path)
+        _keep(path, result.text)
+        without.unlink(missing_ok=True)
+    else:
+        _keep(without, result.reason)
+        path.unlink(missing_ok=True)
     return result
+
+
+def _keep(path: Path, text: str) -> None:
+    """Write a file whole or not at all: other processes read the same cache."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    aside = path.with_suffix(f".{os.getpid()}")
+    aside.write_text(text, encoding="utf-8")
+    aside.replace(path)
 
 
 def _requirements(request: EnvironmentRequest) -> str:

@@ -171,6 +171,24 @@ def test_a_lock_is_asked_for_once_unless_fresh(
     assert len(uv.commands) == 2
 
 
+def test_what_is_unavailable_is_kept_until_a_fresh_lock_finds_it(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    wanted = [request(("flask", "==3.1.*"))]
+    uv = put(monkeypatch, Uv(code=1, stderr=no_solution("of wheels")))
+    first = lock_all(wanted, platform=PLATFORM, cache_directory=tmp_path)
+    assert isinstance(first[wanted[0]], Unavailable)
+    assert lock_all(wanted, platform=PLATFORM, cache_directory=tmp_path) == first
+    assert len(uv.commands) == 1
+    put(monkeypatch, Uv(stdout=LOCKED))
+    fresh = lock_all(wanted, platform=PLATFORM, cache_directory=tmp_path, fresh=True)
+    assert isinstance(fresh[wanted[0]], Lock)
+    assert lock_all(wanted, platform=PLATFORM, cache_directory=tmp_path) == fresh
+    put(monkeypatch, Uv(code=1, stderr=no_solution("of wheels")))
+    lock_all(wanted, platform=PLATFORM, cache_directory=tmp_path, fresh=True)
+    assert lock_all(wanted, platform=PLATFORM, cache_directory=tmp_path) == first
+
+
 def test_another_date_is_another_lock(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     uv = put(monkeypatch, Uv(stdout=LOCKED))
     for date in (None, "2026-11-01"):
