@@ -134,3 +134,14 @@ def test_openmetrics() -> None:
         "unavailable",
     ]
     assert all(s.value < 10 for s in families["matrix_latency_p50_seconds"].samples)
+    held = {s.labels["cell"]: s.value for s in families["matrix_peak_resident_bytes"].samples}
+    assert held[FAST.id] == pytest.approx(61.4 * 2**20)
+
+
+def test_openmetrics_of_names_that_must_be_escaped() -> None:
+    name = 'a "b" \\n c\\ \n d'
+    odd = FAST.model_copy(update={"server": name})
+    run = collate(run_record(odd), {odd.id: [launch(odd)]})
+    families = text_string_to_metric_families(export(run, ExportFormat.OPENMETRICS))
+    samples = [sample for family in families for sample in family.samples]
+    assert {sample.labels["server"] for sample in samples} == {name}

@@ -8,15 +8,14 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
+from runner.report.resampling import _middle_positions, mann_whitney
 from runner.report.statistics import (
     Comparison,
     Difference,
-    _middle_positions,
     can_differ,
     differences,
     holm,
     launches_needed,
-    mann_whitney,
     median_estimate,
     smallest_p,
 )

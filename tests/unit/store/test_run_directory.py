@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
+import sys
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
@@ -12,6 +14,7 @@ from runner.outcome import Outcome
 from runner.store.run_directory import RunDirectory, open_run
 from tests.support.samples import cell, launch, run_record, unavailable
 
+ROOT = Path(__file__).resolve().parents[3]
 NOON = datetime(2026, 11, 1, 12, 0, 0, tzinfo=UTC)
 NONE = cell("3.11", "none")
 GEVENT = cell("3.11", "gevent", gevent="25.9.1")
@@ -222,3 +225,38 @@ def test_tables_are_stored_beside_the_record(directory: RunDirectory) -> None:
     directory.write_tables({"table.md": "| a |\n"})
     assert (directory.path / "table.md").read_text() == "| a |\n"
     assert sorted(p.name for p in directory.path.iterdir()) == ["run.json", "table.md"]
+
+
+ENDLESS = """
+import itertools, sys
+from pathlib import Path
+from runner.store.run_directory import RunDirectory
+from tests.support.samples import cell, launch
+
+directory = RunDirectory(results=Path(sys.argv[1]), path=Path(sys.argv[2]))
+for number in itertools.count(1):
+    files = {f"{name}.txt": bytes(100_000) for name in "abcdef"}
+    directory.write_launch(launch(cell("3.11", "none"), number), files)
+    print(number, flush=True)
+"""
+
+
+@pytest.mark.parametrize("stored", [1, 3])
+def test_a_killed_process_loses_at_most_the_launch_in_flight(
+    directory: RunDirectory, stored: int
+) -> None:
+    command = [sys.executable, "-c", ENDLESS, str(directory.results), str(directory.path)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT) as process:
+        assert process.stdout
+        for _ in range(stored):
+            last = int(process.stdout.readline())
+        process.kill()
+    found = directory.launches(ignore)[NONE.id]
+    assert [record.launch for record in found][:last] == [*range(1, last + 1)]
+    for record in found:
+        files = directory.files_of(record)
+        assert {name: len(content) for name, content in files.items()} == dict.fromkeys(
+            (f"{name}.txt" for name in "abcdef"), 100_000
+        )
+    directory.write_launch(launch(NONE, found[-1].launch + 1), {"ab.txt": b"again"})
+    assert directory.files_of(launch(NONE, found[-1].launch + 1)) == {"ab.txt": b"again"}
