@@ -72,6 +72,17 @@ def test_beyond_a_hundred_launches_ties_are_approximated() -> None:
     assert mann_whitney(first, second) == expected
 
 
+different = st.lists(st.floats(1, 1000), min_size=4, max_size=12, unique=True)
+
+
+@settings(deadline=None)
+@given(different, st.integers(1, 3))
+def test_without_ties_it_is_the_exact_test_of_scipy(values: list[float], size: int) -> None:
+    first, second = values[:size], values[size:]
+    expected = stats.mannwhitneyu(first, second, method="exact").pvalue
+    assert mann_whitney(first, second) == pytest.approx(expected)
+
+
 @pytest.mark.parametrize("others", [[1.0], [1.0, 2.0], [2.0, 2.0, 1.0]])
 def test_a_single_launch_is_compared_too(others: list[float]) -> None:
     assert mann_whitney([1.0], others) > 0.05
