@@ -1,9 +1,13 @@
-"""Overhead of one launch beyond `ab` and beyond the requests that its check must make.
+"""Overhead of one launch, and of a round of many: what is not spent in loads.
 
 Per launch, one at a time: from the moment it is announced to the moment the next one is (the last:
 until its pod is gone), so that bringing up the pod, the server's own start, the agent, storing the
 result and removing the pod are all in it. Taken off are `ab`'s wall time and the check's requests:
 first, lone repeats and burst, each of one service time.
+
+Per round, with the cells of `sleep` side by side and few requests: from the moment it is announced
+until the last pod is gone, less the time in which at least one `ab` ran. So pods started, checked
+and removed are all in it, and so are the check's requests, each of two seconds.
 """
 
 from __future__ import annotations
@@ -14,7 +18,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from statistics import median
 
-from bench.measured import Measured, matrix_file, measured
+from bench.measured import PROJECT_MATRIX, Measured, matrix_file, measured
 from bench.options import Options, figure
 from runner.commands.choice import Choice
 from runner.measurement.load import LONE_REPEATS
@@ -24,6 +28,7 @@ LAUNCHES, SECONDS, CONCURRENCY, REQUESTS = 12, 0.01, 10, 200
 #: The first verified request, its repeats, and the burst, whose requests go together.
 CHECK_REQUESTS = 1 + LONE_REPEATS + 1
 GOAL_S = 0.8
+EXPERIMENT, ROUND_REQUESTS, GOAL_ROUND_S = "sleep", 500, 10.0
 
 
 def run(options: Options) -> Iterator[str]:
@@ -51,6 +56,38 @@ def run(options: Options) -> Iterator[str]:
     yield figure("  of it waiting for the server to listen: median", f"{median(startups):.3f} s")
     yield figure("whole launch: median", f"{median(whole(done)):.3f} s")
     yield figure("  of it ab: median", f"{median(map(ab_s, records)):.3f} s")
+    yield from one_round(options)
+
+
+def one_round(options: Options) -> Iterator[str]:
+    """What a round of many cells takes besides its loads."""
+    requests = options.requests or ROUND_REQUESTS
+    choice = Choice(
+        file=PROJECT_MATRIX, experiment=EXPERIMENT, requests=requests, launches=1, repeats=0
+    )
+    with tempfile.TemporaryDirectory() as name:
+        done = measured(choice, Path(name), jobs=None, cells=options.cells)
+    cells = len(done.timeline.ends)
+    seconds = around_loads(done)
+    yield figure(
+        f"time of a round not spent in loads, {cells} cells",
+        f"{seconds:.1f} s",
+        "≤ 10 s (26 cells)",
+        met=seconds <= GOAL_ROUND_S,
+    )
+    yield figure("  whole round", f"{done.finished - done.timeline.begun[0][0]:.1f} s")
+    startups = [r.startup_s for _, r in done.timeline.ends if r.startup_s is not None]
+    yield figure("  waiting for a server to listen: median", f"{median(startups):.3f} s")
+
+
+def around_loads(done: Measured) -> float:
+    """Seconds of a round in which no `ab` ran."""
+    loads = sorted((moment - ab_s(record), moment) for moment, record in done.timeline.ends)
+    idle_s, last = 0.0, done.timeline.begun[0][0]
+    for begin, end in loads:
+        idle_s += max(0.0, begin - last)
+        last = max(last, end)
+    return idle_s + done.finished - last
 
 
 def whole(done: Measured) -> list[float]:

@@ -78,6 +78,7 @@ def plan(
     experiment: ExperimentArgument = None,
     *,
     file: FileOption = MATRIX_FILE,
+    results: ResultsOption = RESULTS,
     select: SelectOption = None,
     requests: RequestsOption = None,
     concurrency: ConcurrencyOption = None,
@@ -101,7 +102,7 @@ def plan(
         launches=launches,
         shard=None if shard is None else parse_shard(shard),
     )
-    _print(plan(choice, as_json=as_json))
+    _print(plan(choice, results, as_json=as_json))
 
 
 @application.command()

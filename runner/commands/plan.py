@@ -5,32 +5,39 @@ from __future__ import annotations
 import json
 import platform
 from collections.abc import Sequence
+from pathlib import Path
+from statistics import median
 from typing import Any
 
 from tabulate import tabulate
 
 from runner.build.base import SUITES
+from runner.commands import host
 from runner.commands.choice import Choice, expand, no_cells
 from runner.commands.locking import LockedCells, lock_chosen
 from runner.commands.shard import Shard
 from runner.matrix.axes import BASE_AXES
 from runner.matrix.ceiling import AbOpening, ceiling_of
 from runner.matrix.cell import Cell, Experiment, Limits
-from runner.measurement import estimate
 from runner.measurement.coschedule import Jobs
+from runner.measurement.estimate import Machine, launch_s, round_of
 from runner.progress import duration
 from runner.report.statistics import launches_needed
+from runner.store.speed import machine_of
 
 
-def plan(choice: Choice, *, as_json: bool) -> str:
-    """The plan as a table for people, or as a JSON list of one object per cell."""
+def plan(choice: Choice, results: Path, *, as_json: bool) -> str:
+    """The plan as a table for people, or as a JSON list of one object per cell.
+
+    How long a round takes follows from what earlier runs in `results` needed on this machine.
+    """
     experiment = expand(choice)
     locked = lock_chosen(choice, experiment, architecture=platform.machine())
     if as_json:
         return _json(experiment, locked)
     if not locked.all_cells:
         return no_cells(experiment, choice.shard)
-    return _text(experiment, locked, choice.shard)
+    return _text(experiment, locked, choice.shard, machine_of(results, host.describe()))
 
 
 def _json(experiment: Experiment, locked: LockedCells) -> str:
@@ -51,24 +58,26 @@ def _item(
         **{axis: cell.axis(axis) for axis in further},
         "environment": lock_.key if lock_ else None,
         "ceiling_rps": ceiling_of(cell, AbOpening.FIRST_ALONE),
-        "predicted_s": estimate.launch_s(cell, limits) if lock_ else None,
+        "predicted_s": launch_s(cell, limits) if lock_ else None,
         "unavailable": locked.unavailable.get(cell),
     }
 
 
-def _text(experiment: Experiment, locked: LockedCells, shard: Shard | None) -> str:
+def _text(
+    experiment: Experiment, locked: LockedCells, shard: Shard | None, machine: Machine | None
+) -> str:
     rows = [
         (
             cell.id,
             lock_.key if (lock_ := locked.lock_of(cell)) else "",
             _rate(cell),
-            duration(estimate.launch_s(cell, experiment.limits)),
+            duration(launch_s(cell, experiment.limits)),
         )
         for cell in locked.cells
     ]
     headings = ("cell", "environment", "ceiling, requests/s", "one launch")
     table = tabulate(rows, headings, disable_numparse=True)
-    parts = [table, "", _total(experiment, locked, shard)]
+    parts = [table, "", _total(experiment, locked, shard, machine)]
     parts += _unavailable(locked)
     parts += [f"skipped: {what}: {why}" for what, why in experiment.skipped]
     return "\n".join(parts)
@@ -79,18 +88,48 @@ def _rate(cell: Cell) -> str:
     return "not known" if ceiling is None else f"{ceiling:.2f}"
 
 
-def _total(experiment: Experiment, locked: LockedCells, shard: Shard | None) -> str:
+def _total(
+    experiment: Experiment, locked: LockedCells, shard: Shard | None, machine: Machine | None
+) -> str:
     environments = {lock_.digest for cell in locked.cells if (lock_ := locked.lock_of(cell))}
-    together, alone = (
-        duration(experiment.launches * estimate.run_s(locked.cells, jobs, experiment.limits))
-        for jobs in (Jobs(limit=None), Jobs(limit=1))
-    )
     name = f"{experiment.name}, shard {shard}" if shard else experiment.name
     return (
         f"{name}: {len(locked.cells)} cells in {len(environments)} environments × "
-        f"{experiment.launches} launch{'es' if experiment.launches > 1 else ''}: about {together} "
-        f"where all fit side by side, {alone} with --jobs 1 (the images not counted)"
-        f"{_verdicts(experiment, locked)}"
+        f"{experiment.launches} launch{'es' if experiment.launches > 1 else ''}, without building "
+        f"images: {_duration(experiment, locked, machine)}{_verdicts(experiment, locked)}"
+    )
+
+
+def _duration(experiment: Experiment, locked: LockedCells, machine: Machine | None) -> str:
+    """How long all rounds take, side by side and one by one, and what that is known from."""
+    cpus = machine.cpus if machine else 1
+    together, alone = (
+        round_of(locked.cells, jobs, experiment.limits, machine=machine)
+        for jobs in (Jobs(limit=None, cpus=cpus), Jobs(limit=1))
+    )
+    about = f"about {duration(experiment.launches * together.seconds)}"
+    by_one = f"{duration(experiment.launches * alone.seconds)} with --jobs 1"
+    if machine is None or not together.is_known:
+        return (
+            f"{about} if all cells fit side by side (this machine's cost per request is not known "
+            f"yet), {by_one}"
+        )
+    costs = [cost for cell in locked.cells if (cost := machine.cost_of(cell)) is not None]
+    rounds = f"{together.groups} group{'s' if together.groups > 1 else ''}"
+    return (
+        f"{about} in {rounds} a round, {by_one}\n"
+        f"(a request cost {1000 * median(costs):.2f} ms of CPU here, by runs up to {machine.run}"
+        f"{_repeats(machine)})"
+    )
+
+
+def _repeats(machine: Machine) -> str:
+    """What the prediction leaves out, where it mattered in the newest run."""
+    if not machine.repeated:
+        return ""
+    return (
+        f"; there, {machine.repeated} of {machine.launches} launches were disturbed and repeated, "
+        "which is not counted"
     )
 
 

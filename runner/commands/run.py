@@ -38,6 +38,7 @@ from runner.store.records import RunRecord
 from runner.store.results import check_results, only_run
 from runner.store.reuse import adopt, reusable
 from runner.store.run_directory import RunDirectory
+from runner.store.speed import machine_of
 
 #: A launch by its cell's id and its number.
 Made = tuple[str, int]
@@ -207,11 +208,13 @@ def measure_all(
     missing = len(cells) * launches - len(done)
     if not missing:
         return
-    round_s = estimate.run_s(cells, ready.jobs, ready.experiment.limits, ready.ab.opening)
-    reporter.begin(missing, round_s * missing / len(cells))
+    limits, host = ready.experiment.limits, underway.record.host
+    machine = machine_of(underway.directory.results, host) if host else None
+    one_round = estimate.round_of(cells, ready.jobs, limits, ready.ab.opening, machine)
+    reporter.begin(missing, one_round.seconds * missing / len(cells))
     method = Method(
         run=underway.record.run_id,
-        limits=ready.experiment.limits,
+        limits=limits,
         opening=ready.ab.opening,
         # By content, not by name: a name can be given to another image while the run lasts.
         loadgen_image=ready.prepared.loadgen.image_id,

@@ -8,8 +8,9 @@ they can. How many fit is a matter of CPU alone: what their calibrations say the
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 from runner.measurement.launch import Launch
 from runner.measurement.schedule import Group
@@ -24,6 +25,8 @@ ALONE_ABOVE = 0.1
 #: one alone; on a machine a third as fast, where the same cells kept 78 % of them busy, `ab` waited
 #: for a CPU in every launch, and rates were up to 2.4 % lower.
 BUSY_SHARE = 0.4
+
+T = TypeVar("T", bound=Hashable)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,50 +56,50 @@ class Jobs:
         """No launch beside another."""
         return replace(self, limit=1, share=1.0)
 
+    def groups(self, shares: Mapping[T, float | None]) -> list[list[T]]:
+        """Sort what is to be loaded into groups, by the share of a CPU that each keeps busy."""
+        if self.limit is not None:
+            return [list(shares)] if shares else []
+        return packed(shares, BUSY_SHARE * self.share * self.cpus)
+
     def grouped(self, launches: Sequence[Launch]) -> list[Group]:
         """Sort started launches into groups to be loaded one after the other."""
-        if self.limit is not None:
-            return [stagger(launches)] if launches else []
-        return [stagger(group) for group in packed(launches, BUSY_SHARE * self.share * self.cpus)]
+        shares = {launch: launch.cpu_share for launch in launches}
+        return [stagger(group) for group in self.groups(shares)]
 
 
-def packed(launches: Sequence[Launch], budget: float) -> list[list[Launch]]:
+def packed(shares: Mapping[T, float | None], budget: float) -> list[list[T]]:
     """As few groups as keep at most `budget` CPUs busy each, all of them about as busy.
 
-    First fit says how many; then each launch joins the idlest of them, in the order given, so that
+    First fit says how many; then each item joins the idlest of them, in the order given, so that
     none is filled to its limit while another is nearly empty. What is not calibrated, or needs more
     than `ALONE_ABOVE` of a CPU, has a group of its own.
     """
-    alone: list[list[Launch]] = []
-    shares: dict[Launch, float] = {}
-    for launch in launches:
-        share = launch.cpu_share
-        if share is None or share > ALONE_ABOVE:
-            alone.append([launch])
-        else:
-            shares[launch] = share
-    return _even(shares, len(_first_fit(shares, budget)), budget) + alone
+    known = {item: share for item, share in shares.items() if share is not None}
+    fitting = {item: share for item, share in known.items() if share <= ALONE_ABOVE}
+    alone = [[item] for item in shares if item not in fitting]
+    return _even(fitting, len(_first_fit(fitting, budget)), budget) + alone
 
 
-def _first_fit(shares: Mapping[Launch, float], budget: float) -> list[list[Launch]]:
-    groups: list[list[Launch]] = []
-    for launch, share in shares.items():
+def _first_fit(shares: Mapping[T, float], budget: float) -> list[list[T]]:
+    groups: list[list[T]] = []
+    for item, share in shares.items():
         for group in groups:
             if sum(shares[member] for member in group) + share <= budget:
-                group.append(launch)
+                group.append(item)
                 break
         else:
-            groups.append([launch])
+            groups.append([item])
     return groups
 
 
-def _even(shares: Mapping[Launch, float], number: int, budget: float) -> list[list[Launch]]:
-    """Deal launches into so many groups; first fit's own where that fills one beyond the budget."""
-    groups: list[list[Launch]] = [[] for _ in range(number)]
+def _even(shares: Mapping[T, float], number: int, budget: float) -> list[list[T]]:
+    """Deal items into so many groups; first fit's own where that fills one beyond the budget."""
+    groups: list[list[T]] = [[] for _ in range(number)]
     busy = [0.0] * number
-    for launch, share in shares.items():
+    for item, share in shares.items():
         idlest = busy.index(min(busy))
-        groups[idlest].append(launch)
+        groups[idlest].append(item)
         busy[idlest] += share
     return groups if max(busy, default=0.0) <= budget else _first_fit(shares, budget)
 

@@ -1,53 +1,150 @@
-"""How long a launch will take, told before it is made."""
+"""How long a launch or a round will take, said before it begins."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from runner.matrix.ceiling import AbOpening, shortest_load_s
 from runner.matrix.cell import Cell, Limits
 from runner.measurement.coschedule import Jobs
+from runner.measurement.launch import AB_CPU_S_PER_REQUEST
 from runner.measurement.load import LONE_REPEATS, SERIALISED_SHARE, SHORT_REQUEST_S, burst_size
 
-#: Pod up, server ready, counters read, pod gone: seconds, measured on two cores; and what a
-#: companion adds. Forty pods with an upstream each were up in 50 s, two at a time.
-POD_S = 1.5
+#: Seconds that each of many pods adds to a round, two at a time: started, and removed at its end.
+#: And what a companion adds. Measured on two cores.
+POD_S = 0.4
+REMOVED_S = 0.1
 COMPANION_S = 1.0
 PODS_AT_A_TIME = 2
 #: What a request is taken to last where its workload does not say.
 UNKNOWN_SERVICE_S = 0.02
+#: What cells have in common whose requests cost about the same: workload and server, then also the
+#: patch, then also the Python. What is not known of a cell is taken from those that are like it.
+Kind = tuple[str, ...]
 
 
-def run_s(
+def kinds_of(*, workload: str, server: str, patch: str, python: str) -> tuple[Kind, ...]:
+    """The kinds that a cell is of, the closest first."""
+    names = (workload, server, patch, python)
+    return tuple(names[:length] for length in (4, 3, 2))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Machine:
+    """What earlier runs on a machine say of its speed.
+
+    `request_cpu_s` are CPU seconds of the server for one request, by kind of cell; `pod_s` is what
+    each of many pods added to a round. `run` is the newest of these runs; of its `launches` so many
+    were `repeated` because they were disturbed.
+    """
+
+    cpus: int
+    request_cpu_s: Mapping[Kind, float]
+    run: str
+    launches: int
+    repeated: int
+    pod_s: float = POD_S
+
+    def cost_of(self, cell: Cell) -> float | None:
+        """CPU seconds of the server for one request of a cell, None where nothing like it ran."""
+        kinds = kinds_of(
+            workload=cell.workload.name,
+            server=str(cell.server),
+            patch=cell.patch,
+            python=cell.python,
+        )
+        return next((self.request_cpu_s[k] for k in kinds if k in self.request_cpu_s), None)
+
+    def share_of(self, cell: Cell) -> float | None:
+        """CPUs that server and `ab` will keep busy at full rate, as calibration will find out."""
+        cost = self.cost_of(cell)
+        if cost is None:
+            return None
+        return (cost + AB_CPU_S_PER_REQUEST) * cell.at_once / _service_s(cell)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Round:
+    """One launch of every cell: predicted seconds, and how many groups are loaded in turn.
+
+    `is_known`: the groups follow from what requests cost on this machine. Otherwise all cells of a
+    wave are taken to fit side by side.
+    """
+
+    seconds: float
+    groups: int
+    is_known: bool
+
+
+def round_of(
     cells: Sequence[Cell],
     jobs: Jobs,
     limits: Limits,
     opening: AbOpening = AbOpening.FIRST_ALONE,
-) -> float:
-    """Predicted seconds of one launch of every cell, `jobs` side by side.
-
-    With `auto` it is not known before calibration what must run alone: all are taken to fit.
-    """
+    machine: Machine | None = None,
+) -> Round:
+    """Predict one launch of every cell, `jobs` side by side."""
     together = [cell for cell in cells if not cell.workload.kind.alone]
     waves = [together[i : i + jobs.wave] for i in range(0, len(together), jobs.wave)]
     waves += [[cell] for cell in cells if cell.workload.kind.alone]
-    return sum(
-        max(launch_s(cell, limits, opening) for cell in wave)
-        + sum(_pod_s(cell) for cell in wave[1:]) / PODS_AT_A_TIME
-        for wave in waves
+    known = machine if machine and all(map(machine.share_of, cells)) else None
+    groups = [group for wave in waves for group in _groups(wave, jobs, known)]
+    pod_s = machine.pod_s if machine else POD_S
+    return Round(
+        seconds=sum(_around_s(wave, pod_s) for wave in waves)
+        + sum(_group_s(group, limits, opening) for group in groups),
+        groups=len(groups),
+        is_known=known is not None,
     )
+
+
+def _groups(wave: Sequence[Cell], jobs: Jobs, known: Machine | None) -> Sequence[Sequence[Cell]]:
+    """What is loaded together of a wave: all of it, where it is not known what requests cost."""
+    if known is None:
+        return [wave]
+    return jobs.groups({cell: known.share_of(cell) for cell in wave})
 
 
 def launch_s(cell: Cell, limits: Limits, opening: AbOpening = AbOpening.FIRST_ALONE) -> float:
     """Predicted seconds of one launch of a cell that keeps up with its load."""
-    service_s = cell.workload.service_s or UNKNOWN_SERVICE_S
-    lone = 1 + (LONE_REPEATS if service_s < SHORT_REQUEST_S else 0)
-    burst = 1 if burst_size(cell) > 1 else 0
-    load_s = shortest_load_s(cell, opening, service_s)
-    if cell.is_serial:
-        load_s = min(load_s, SERIALISED_SHARE * limits.load_s)
-    return _pod_s(cell) + (lone + burst) * service_s + load_s
+    return _around_s([cell], POD_S) + _load_s(cell, limits, opening)
 
 
-def _pod_s(cell: Cell) -> float:
-    return POD_S + (COMPANION_S if cell.workload.kind.companion else 0.0)
+def _around_s(wave: Sequence[Cell], pod_s: float) -> float:
+    """Seconds of a wave that are not spent in loads: pods started, checked, removed."""
+    companions = sum(cell.workload.kind.companion is not None for cell in wave)
+    at_a_time = min(PODS_AT_A_TIME, len(wave))
+    # The last of the pods has its own time, whatever starts beside it.
+    pods = len(wave) + PODS_AT_A_TIME - 1
+    return (
+        pods * pod_s
+        + companions * COMPANION_S / at_a_time
+        + len(wave) * REMOVED_S
+        + max(check_s(_service_s(cell), bursts=burst_size(cell) > 1) for cell in wave)
+    )
+
+
+def check_s(service_s: float, *, bursts: bool = True) -> float:
+    """Seconds of a check's requests of so many seconds each, by a server that takes all at once.
+
+    The second burst joins the first where requests are long.
+    """
+    if service_s >= SHORT_REQUEST_S:
+        return (2 if bursts else 1) * service_s
+    return (1 + LONE_REPEATS + (2 if bursts else 0)) * service_s
+
+
+def _group_s(group: Sequence[Cell], limits: Limits, opening: AbOpening) -> float:
+    """Seconds from the first load's begin to the last one's end; they begin one after the other."""
+    apart_s = max(map(_service_s, group)) / len(group)
+    return max(_load_s(cell, limits, opening) for cell in group) + apart_s * (len(group) - 1)
+
+
+def _load_s(cell: Cell, limits: Limits, opening: AbOpening) -> float:
+    load_s = shortest_load_s(cell, opening, _service_s(cell))
+    return min(load_s, SERIALISED_SHARE * limits.load_s) if cell.is_serial else load_s
+
+
+def _service_s(cell: Cell) -> float:
+    return cell.workload.service_s or UNKNOWN_SERVICE_S

@@ -115,6 +115,14 @@ def test_overhead_leaves_out_ab_and_the_checks_requests() -> None:
     assert overhead.overheads(done) == pytest.approx([1.95, 1.45])
 
 
+def test_around_the_loads_of_a_round_is_what_no_load_was_in() -> None:
+    timeline = Timeline()
+    timeline.begun = [(10.0, ["a", "b", "c"])]
+    # Loads from 12 to 14, 13 to 15, and, of the second group, 16 to 18; the pods are gone at 20.
+    timeline.ends = [(14.0, launch()), (18.0, launch()), (15.0, launch())]
+    assert overhead.around_loads(measured(timeline, finished=20.0)) == 2.0 + 1.0 + 2.0
+
+
 def test_the_wall_clock_is_from_the_first_load_to_the_end_of_the_last() -> None:
     timeline = Timeline()
     timeline.ends = [(13.0, launch()), (17.0, launch(wall_s=9.0))]

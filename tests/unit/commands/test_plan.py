@@ -1,14 +1,26 @@
 from __future__ import annotations
 
+import re
+from dataclasses import replace
+
 import pytest
 
 from runner.commands.locking import LockedCells
 from runner.commands.plan import _total
 from runner.matrix.cell import Cell, Experiment, Limits
 from runner.matrix.values import Server, Workload
+from runner.measurement.estimate import Machine
+
+MACHINE = Machine(
+    cpus=2,
+    request_cpu_s={("sleep", "werkzeug"): 0.00075},
+    run="sleep/20261126T211911Z",
+    launches=26,
+    repeated=0,
+)
 
 
-def total(*patches: str) -> str:
+def total(*patches: str, machine: Machine | None = None) -> str:
     cells = tuple(
         Cell(
             python="3.11",
@@ -22,7 +34,8 @@ def total(*patches: str) -> str:
         for patch in patches
     )
     experiment = Experiment(name="sample", axes=("patch",), cells=cells, limits=Limits())
-    return _total(experiment, LockedCells(cells=cells, locks={}, unavailable={}), None)
+    locked = LockedCells(cells=cells, locks={}, unavailable={})
+    return _total(experiment, locked, None, machine)
 
 
 @pytest.mark.parametrize(
@@ -38,3 +51,32 @@ def test_how_many_launches_a_verdict_needs(patches: tuple[str, ...], line: str) 
 
 def test_where_nothing_is_compared_no_verdict_is_spoken_of() -> None:
     assert "verdict" not in total("none")
+
+
+MANY = [f"patch-{number}" for number in range(26)]
+
+
+def test_without_an_earlier_run_it_says_what_is_not_known() -> None:
+    line = total(*MANY).splitlines()[0]
+    assert "if all cells fit side by side" in line
+    assert "this machine's cost per request is not known yet" in line
+
+
+def test_after_one_it_says_in_how_many_groups_the_cells_are_loaded() -> None:
+    first, second, *_ = total(*MANY, machine=MACHINE).splitlines()
+    assert re.search(r"about 3 min \d\d s in 2 groups a round, 4\d min \d\d s with --jobs 1", first)
+    assert second == "(a request cost 0.75 ms of CPU here, by runs up to sleep/20261126T211911Z)"
+
+
+def test_one_group_is_one() -> None:
+    assert "in 1 group a round" in total("none", machine=MACHINE)
+
+
+def test_it_says_what_repeats_it_leaves_out() -> None:
+    line = total(*MANY, machine=replace(MACHINE, repeated=19)).splitlines()[1]
+    assert "there, 19 of 26 launches were disturbed and repeated, which is not counted" in line
+
+
+def test_cells_unlike_any_that_ran_are_not_known() -> None:
+    known = replace(MACHINE, request_cpu_s={("grpc", "werkzeug"): 0.001})
+    assert "not known yet" in total(*MANY, machine=known)

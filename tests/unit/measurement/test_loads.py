@@ -7,9 +7,7 @@ from hypothesis import strategies as st
 from runner.matrix.ceiling import AbOpening, ceiling_rps, shortest_time_s
 from runner.matrix.cell import Limits
 from runner.measurement import ab, load
-from runner.measurement.coschedule import Jobs
 from runner.measurement.disturbance import disturbance
-from runner.measurement.estimate import launch_s, run_s
 from runner.measurement.records import Resources
 from tests.support.simulated import a_cell, report
 
@@ -57,14 +55,6 @@ def test_a_serialised_load_fits_its_limit(n: int, c: int, lone_s: float, limit_s
 def test_the_burst_is_never_larger_than_the_load() -> None:
     assert load.burst_size(a_cell(concurrency=3)) == 3
     assert load.burst_size(a_cell(concurrency=100)) == load.BURST
-
-
-def test_estimates() -> None:
-    cells = [a_cell(n) for n in range(26)]
-    one = launch_s(cells[0], Limits())
-    assert 102 < one < 115
-    assert run_s(cells, Jobs(limit=1), Limits()) == pytest.approx(26 * one)
-    assert one < run_s(cells, Jobs(limit=None), Limits()) < 1.3 * one
 
 
 QUIET = Resources(

@@ -279,14 +279,18 @@ def test_loads_begin_evenly_over_one_service_time() -> None:
     assert stagger([]) == []
 
 
+def groups(launches: list[Launch], budget: float) -> list[list[Launch]]:
+    return packed({launch: launch.cpu_share for launch in launches}, budget)
+
+
 def test_what_needs_a_cpu_runs_alone_and_the_rest_as_far_as_it_fits() -> None:
     busy, idle = started(CELLS[0], 0.02), [started(cell, 0.001) for cell in CELLS[1:]]
     assert busy.cpu_share
     assert busy.cpu_share > ALONE_ABOVE
-    assert packed([busy, *idle], 10) == [idle, [busy]]
+    assert groups([busy, *idle], 10) == [idle, [busy]]
     share = idle[0].cpu_share
     assert share
-    assert [len(group) for group in packed(idle, 2.5 * share)] == [2, 2, 1]
+    assert [len(group) for group in groups(idle, 2.5 * share)] == [2, 2, 1]
 
 
 def test_groups_are_as_few_as_fit_and_about_as_busy() -> None:
@@ -294,8 +298,8 @@ def test_groups_are_as_few_as_fit_and_about_as_busy() -> None:
     share = idle[0].cpu_share
     assert share
     # First fit alone would make 5 and 1 of them.
-    assert [len(group) for group in packed(idle, 5 * share)] == [3, 3]
-    assert packed([], 1) == []
+    assert [len(group) for group in groups(idle, 5 * share)] == [3, 3]
+    assert groups([], 1) == []
 
 
 def test_groups_are_not_filled_beyond_what_they_may_keep_busy() -> None:
@@ -305,7 +309,7 @@ def test_groups_are_not_filled_beyond_what_they_may_keep_busy() -> None:
     assert share
     # Dealt out, both large ones would meet in the first group.
     order = [large[0], *small, large[1]]
-    assert packed(order, 2.5 * share) == [[large[0], small[0]], [small[1], large[1]]]
+    assert groups(order, 2.5 * share) == [[large[0], small[0]], [small[1], large[1]]]
 
 
 def test_jobs_shrink() -> None:

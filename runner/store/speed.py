@@ -1,0 +1,126 @@
+"""How fast this machine is, by the runs that were made on it before."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import chain, islice
+from pathlib import Path
+from statistics import median
+
+from runner.errors import UsageError
+from runner.measurement.estimate import POD_S, Kind, Machine, check_s, kinds_of
+from runner.measurement.records import LaunchRecord
+from runner.options import LARGEST_WAVE
+from runner.store.records import CellRecord, Host, RunRecord
+from runner.store.run_directory import RunDirectory
+
+#: How many runs are looked at, and what the directory of a run that was made here is called.
+RUNS = 3
+RUN_ID = re.compile(r"\d{8}T\d{6}Z(-\d+)?")
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Made:
+    """A run that was made here: its record, its launches, and those that were repeated."""
+
+    run: RunRecord
+    launches: Sequence[LaunchRecord]
+    disturbed: Sequence[LaunchRecord]
+
+    @property
+    def cells(self) -> dict[str, CellRecord]:
+        return {cell.id: cell for cell in self.run.cells}
+
+
+def machine_of(results: Path, host: Host) -> Machine | None:
+    """What the newest runs of a machine say of its speed, None where none was made on it."""
+    made = list(islice(_made(results, host), RUNS))
+    costs: dict[Kind, float] = {}
+    for one in made:
+        costs = {**_costs(one), **costs}
+    if not costs:
+        return None
+    newest = made[0]
+    engine = newest.run.engine
+    return Machine(
+        cpus=engine.cpus if engine else host.cpus,
+        request_cpu_s=costs,
+        pod_s=next(filter(None, map(_pod_s, made)), POD_S),
+        run=f"{newest.run.experiment}/{newest.run.run_id}",
+        launches=len(newest.launches),
+        repeated=sum(record.attempt > 1 for record in newest.launches),
+    )
+
+
+def _made(results: Path, host: Host) -> Iterator[_Made]:
+    """The runs that were made on a machine, the newest first, without what cannot be read."""
+    paths = [path for path in results.glob("*/*/run.json") if RUN_ID.fullmatch(path.parent.name)]
+    for path in sorted(paths, key=lambda path: path.parent.name, reverse=True):
+        directory = RunDirectory(results=results, path=path.parent)
+        try:
+            run = directory.read_run()
+        except UsageError:
+            continue
+        if run.host != host or run.blocks:
+            continue
+        launches = list(chain.from_iterable(directory.launches(warn=_ignore).values()))
+        disturbed = [
+            record for cell in run.cells for record in directory.disturbed(cell.id, warn=_ignore)
+        ]
+        if launches:
+            yield _Made(run=run, launches=launches, disturbed=disturbed)
+
+
+def _ignore(_warning: str) -> None:
+    """A result that cannot be read is reported by the commands that show it."""
+
+
+def _costs(made: _Made) -> Mapping[Kind, float]:
+    """Median CPU seconds of a request, by kind of cell."""
+    found: dict[Kind, list[float]] = {}
+    for record in made.launches:
+        if record.resources is None:
+            continue
+        for kind in _kinds(made.cells[record.cell]):
+            found.setdefault(kind, []).append(record.resources.cpu_ms_per_request / 1000)
+    return {kind: median(costs) for kind, costs in found.items()}
+
+
+def _kinds(cell: CellRecord) -> tuple[Kind, ...]:
+    return kinds_of(
+        workload=cell.workload or "",
+        server=cell.server or "",
+        patch=cell.patch or "",
+        python=cell.python or "",
+    )
+
+
+def _pod_s(made: _Made) -> float | None:
+    """Seconds that each of many pods added to the rounds, None where it cannot be found out."""
+    firsts: dict[int, list[LaunchRecord]] = {}
+    for record in (*made.launches, *made.disturbed):
+        if record.attempt == 1 and record.reused_from is None:
+            firsts.setdefault(record.launch, []).append(record)
+    waves = [wave for wave in firsts.values() if _is_wave(made, wave)]
+    return median(map(_pod_s_of, waves)) if waves else None
+
+
+def _is_wave(made: _Made, records: Sequence[LaunchRecord]) -> bool:
+    """Whether these launches were one wave, of pods without companions that all were loaded."""
+    return (
+        made.run.jobs == 0
+        and 1 < len(records) <= LARGEST_WAVE
+        and all(made.cells[record.cell].companion is None for record in records)
+        and all(record.overhead_s is not None and record.lone_request_ms for record in records)
+    )
+
+
+def _pod_s_of(wave: Sequence[LaunchRecord]) -> float:
+    """From the first pod's start to the first load's begin, less the check, for one more pod."""
+    begins = [datetime.fromisoformat(record.started_at or "").timestamp() for record in wave]
+    loads = [begin + (r.overhead_s or 0.0) for begin, r in zip(begins, wave, strict=True)]
+    check = check_s(max(record.lone_request_ms or 0.0 for record in wave) / 1000)
+    return max(0.0, min(loads) - min(begins) - check) / (len(wave) + 1)
