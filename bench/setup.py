@@ -33,7 +33,7 @@ from runner.build.labels import KIND_LABEL
 from runner.build.lock import Lock
 from runner.build.prepare import prepare
 from runner.commands.choice import Choice, expand
-from runner.commands.locking import CACHE, LockedCells, lock
+from runner.commands.locking import LockedCells, lock
 from runner.engine.connection import CALL_TIMEOUT_S
 from runner.engine.docker_engine import DockerEngine
 from runner.errors import EngineError
@@ -110,17 +110,17 @@ def set_up(engine: CountingEngine, experiment: Experiment, directory: Path) -> S
     """Lock, install and build in a cache of its own below `directory`."""
     directory.mkdir(exist_ok=True)
     before, began = engine.builds, time.monotonic()
-    with contextlib.chdir(directory):
-        locked = lock(experiment, (), architecture=engine.info().architecture)
-        prepare(
-            engine,
-            locked.cells,
-            locked.locks,
-            experiment=experiment.name,
-            base=experiment.base,
-            cache=CACHE,
-            stages=Stages(_quiet),
-        )
+    cache = directory / ".cache"
+    locked = lock(experiment, architecture=engine.info().architecture, cache=cache)
+    prepare(
+        engine,
+        locked.cells,
+        locked.locks,
+        experiment=experiment.name,
+        base=experiment.base,
+        cache=cache,
+        stages=Stages(_quiet),
+    )
     return SetUp(locked=locked, seconds=time.monotonic() - began, builds=engine.builds - before)
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from runner.commands.shard import Shard, part
 from runner.matrix.cell import Experiment
 from runner.matrix.file import load
-from runner.matrix.select import overridden, select
+from runner.matrix.select import may_match, no_match, overridden, parse
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,7 +28,7 @@ class Choice:
 def expand(choice: Choice) -> Experiment:
     """Read the file, expand the experiment into its cells, keep those selected, and the shard's.
 
-    No cell is left where there are fewer than shards.
+    Cells whose versions are not exact yet are kept if they may match. A shard can have no cells.
     """
     experiment = overridden(
         load(choice.file).experiment(choice.experiment),
@@ -37,10 +37,14 @@ def expand(choice: Choice) -> Experiment:
         launches=choice.launches,
         repeats=choice.repeats,
     )
-    selected = replace(experiment, cells=select(experiment.cells, choice.select, experiment.axes))
-    return part(selected, choice.shard) if choice.shard else selected
+    globs = parse(choice.select, experiment.axes)
+    selected = tuple(cell for cell in experiment.cells if may_match(cell, globs))
+    if not selected:
+        raise no_match(experiment.cells, globs)
+    chosen = replace(experiment, cells=selected)
+    return part(chosen, choice.shard) if choice.shard else chosen
 
 
 def no_cells(experiment: Experiment, shard: Shard | None) -> str:
-    """What is said instead of a table: a job of a CI with nothing to do has not failed."""
+    """What is printed instead of a table: a CI job with nothing to do has not failed."""
     return f"{experiment.name}: shard {shard} has no cells, there is nothing to measure"

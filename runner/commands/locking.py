@@ -2,34 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from functools import cached_property
 from pathlib import Path
 
-from runner.build.lock import Lock, Unavailable, lock_all, platform_of
-from runner.errors import UsageError
-from runner.matrix.cell import (
-    Cell,
-    EnvironmentRequest,
-    Experiment,
-    Requirement,
-    pinned,
-    with_requirements,
-)
-from runner.matrix.select import select
-
-#: Locks, installed packages: what can be made again. Beside the checkout, never in results.
-CACHE = Path(".cache")
-#: A Python and the identity of a set of requirements: cells that share them share the object, and
-#: comparing it by value for every one of 100,000 cells is what a plan of them would spend its time
-#: on.
-Key = tuple[str, int]
+from runner.build.lock import Lock, lock_all, platform_of
+from runner.commands.choice import Choice
+from runner.matrix.cell import Cell, EnvironmentRequest, Experiment
+from runner.matrix.select import may_match, no_match, parse
+from runner.paths import CACHE
 
 
 @dataclass(frozen=True, kw_only=True)
 class LockedCells:
-    """Cells with exact versions, those that cannot be had, and the lock of each environment.
+    """Cells with exact versions, those that are not available, and the environments' locks.
 
     `locks` is keyed by the environment of the exact cells; `unavailable` maps a cell to the reason.
     """
@@ -38,86 +24,54 @@ class LockedCells:
     locks: Mapping[EnvironmentRequest, Lock]
     unavailable: Mapping[Cell, str]
 
+    @property
+    def all_cells(self) -> tuple[Cell, ...]:
+        """The cells with exact versions, then those that are not available."""
+        return (*self.cells, *self.unavailable)
+
     def lock_of(self, cell: Cell) -> Lock | None:
         """The lock of one of these cells, None for an unavailable one."""
-        return self._locks_by_key[_key(cell)]
+        return self.locks.get(cell.environment)
 
-    @cached_property
-    def _locks_by_key(self) -> dict[Key, Lock | None]:
-        environments = _environments((*self.cells, *self.unavailable))
-        return {key: self.locks.get(request) for key, request in environments.items()}
+
+def lock_chosen(
+    choice: Choice, experiment: Experiment, *, architecture: str, fresh: bool = False
+) -> LockedCells:
+    """Lock the experiment's cells, and keep those whose exact versions are selected.
+
+    Raises `UsageError` if none is, except for a shard: other shards may have them.
+    """
+    locked = lock(experiment, architecture=architecture, fresh=fresh)
+    globs = parse(choice.select, experiment.axes)
+    selected = replace(
+        locked,
+        cells=tuple(cell for cell in locked.cells if may_match(cell, globs)),
+        unavailable={c: why for c, why in locked.unavailable.items() if may_match(c, globs)},
+    )
+    if not selected.all_cells and not choice.shard:
+        raise no_match(locked.all_cells, globs)
+    return selected
 
 
 def lock(
-    experiment: Experiment,
-    patterns: tuple[str, ...],
-    *,
-    architecture: str,
-    fresh: bool = False,
-    may_be_none: bool = False,
+    experiment: Experiment, *, architecture: str, fresh: bool = False, cache: Path = CACHE
 ) -> LockedCells:
-    """Resolve every environment, give cells their exact versions, and select among those.
-
-    That none is left is an error, unless there `may_be_none`.
-    """
-    requests = _environments(experiment.cells)
+    """Resolve every environment, and give the cells their exact versions."""
     found = lock_all(
-        dict.fromkeys(requests.values()),
+        dict.fromkeys(cell.environment for cell in experiment.cells),
         platform=platform_of(architecture),
-        cache_directory=CACHE,
+        cache_directory=cache,
         fresh=fresh,
     )
-    results = {key: found[request] for key, request in requests.items()}
-    exact = {
-        key: pinned(result.request.requirements, result.versions)
-        for key, result in results.items()
-        if isinstance(result, Lock)
-    }
-    cells: list[Cell] = []
+    cells: dict[Cell, None] = {}  # two requests may have been locked to the same versions
+    locks: dict[EnvironmentRequest, Lock] = {}
     unavailable: dict[Cell, str] = {}
     for cell in experiment.cells:
-        result = results[_key(cell)]
-        if isinstance(result, Unavailable):
-            unavailable[cell] = result.reason
-        else:
-            cells.append(with_requirements(cell, exact[_key(cell)]))
-    locked = LockedCells(
-        cells=tuple(dict.fromkeys(cells)), locks=_locks(results, exact), unavailable=unavailable
-    )
-    try:
-        return _selected(locked, patterns, experiment.axes)
-    except UsageError:
-        if may_be_none:
-            return replace(locked, cells=(), unavailable={})
-        raise
-
-
-def _key(cell: Cell) -> Key:
-    return cell.python, id(cell.requirements)
-
-
-def _environments(cells: Iterable[Cell]) -> dict[Key, EnvironmentRequest]:
-    representatives = {_key(cell): cell for cell in cells}
-    return {key: cell.environment for key, cell in representatives.items()}
-
-
-def _locks(
-    results: Mapping[Key, Lock | Unavailable], exact: Mapping[Key, tuple[Requirement, ...]]
-) -> dict[EnvironmentRequest, Lock]:
-    """Locks by the environments of exact cells; two requests may have come to the same set."""
-    locks: dict[EnvironmentRequest, Lock] = {}
-    for key, result in results.items():
+        result = found[cell.environment]
         if isinstance(result, Lock):
-            locks.setdefault(replace(result.request, requirements=exact[key]), result)
-    return locks
-
-
-def _selected(locked: LockedCells, patterns: tuple[str, ...], axes: Iterable[str]) -> LockedCells:
-    if not patterns:
-        return locked
-    chosen = set(select((*locked.cells, *locked.unavailable), patterns, axes))
-    return replace(
-        locked,
-        cells=tuple(cell for cell in locked.cells if cell in chosen),
-        unavailable={cell: why for cell, why in locked.unavailable.items() if cell in chosen},
-    )
+            exact = cell.locked(result.versions)
+            cells[exact] = None
+            locks.setdefault(exact.environment, result)
+        else:
+            unavailable[cell] = result.reason
+    return LockedCells(cells=tuple(cells), locks=locks, unavailable=unavailable)

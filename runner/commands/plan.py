@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import gc
+import json
 import platform
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from typing import Any
 
-from pydantic_core import to_json
+from tabulate import tabulate
 
 from runner.build.base import SUITES
 from runner.commands.choice import Choice, expand, no_cells
-from runner.commands.locking import LockedCells, lock
+from runner.commands.locking import LockedCells, lock_chosen
 from runner.commands.shard import Shard
+from runner.matrix.axes import BASE_AXES
 from runner.matrix.ceiling import AbOpening, ceiling_of
 from runner.matrix.cell import Cell, Experiment, Limits
 from runner.measurement import estimate
@@ -21,45 +21,22 @@ from runner.measurement.coschedule import Jobs
 from runner.progress import duration
 from runner.report.statistics import launches_needed
 
-#: The axes that every cell of the plan names.
-NAMED = {"python", "gevent", "grpcio", "patch", "server", "workload", "concurrency"}
-
 
 def plan(choice: Choice, *, as_json: bool) -> str:
     """The plan as a table for people, or as a JSON list of one object per cell."""
-    with _no_collector():
-        experiment = expand(choice)
-        locked = lock(
-            experiment,
-            choice.select,
-            architecture=platform.machine(),
-            may_be_none=choice.shard is not None,
-        )
-        if as_json:
-            return _json(experiment, locked)
-        if not _all(locked):
-            return no_cells(experiment, choice.shard)
-        return _text(experiment, locked, choice.shard)
-
-
-@contextmanager
-def _no_collector() -> Iterator[None]:
-    """Switch the garbage collector off: it searches 100,000 cells for circles there are none of."""
-    gc.disable()
-    try:
-        yield
-    finally:
-        gc.enable()
+    experiment = expand(choice)
+    locked = lock_chosen(choice, experiment, architecture=platform.machine())
+    if as_json:
+        return _json(experiment, locked)
+    if not locked.all_cells:
+        return no_cells(experiment, choice.shard)
+    return _text(experiment, locked, choice.shard)
 
 
 def _json(experiment: Experiment, locked: LockedCells) -> str:
-    further = [axis for axis in experiment.axes if axis not in NAMED]
-    items = (_item(cell, locked, experiment.limits, further) for cell in _all(locked))
-    return to_json(items, indent=2).decode()
-
-
-def _all(locked: LockedCells) -> list[Cell]:
-    return [*locked.cells, *locked.unavailable]
+    further = [axis for axis in experiment.axes if axis not in BASE_AXES]
+    items = [_item(cell, locked, experiment.limits, further) for cell in locked.all_cells]
+    return json.dumps(items, indent=2, ensure_ascii=False)
 
 
 def _item(
@@ -68,12 +45,7 @@ def _item(
     lock_ = locked.lock_of(cell)
     return {
         "cell": cell.id,
-        "python": cell.python,
-        "gevent": cell.version("gevent"),
-        "grpcio": cell.version("grpcio"),
-        "patch": cell.patch,
-        "server": str(cell.server),
-        "workload": cell.workload.name,
+        **{axis: cell.axis(axis) for axis in BASE_AXES},
         "concurrency": cell.concurrency,
         "requests": cell.requests,
         **{axis: cell.axis(axis) for axis in further},
@@ -95,23 +67,16 @@ def _text(experiment: Experiment, locked: LockedCells, shard: Shard | None) -> s
         for cell in locked.cells
     ]
     headings = ("cell", "environment", "ceiling, requests/s", "one launch")
-    parts = [_columns([headings, *rows]), "", _total(experiment, locked, shard)]
+    table = tabulate(rows, headings, disable_numparse=True)
+    parts = [table, "", _total(experiment, locked, shard)]
     parts += _unavailable(locked)
-    parts += [f"left out: {what}: {why}" for what, why in experiment.left_out]
+    parts += [f"skipped: {what}: {why}" for what, why in experiment.skipped]
     return "\n".join(parts)
 
 
 def _rate(cell: Cell) -> str:
     ceiling = ceiling_of(cell, AbOpening.FIRST_ALONE)
     return "not known" if ceiling is None else f"{ceiling:.2f}"
-
-
-def _columns(lines: list[tuple[str, ...]]) -> str:
-    """Lines of cells as columns, the first a heading. A library takes a second for 100,000."""
-    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    form = "  ".join(f"{{:<{width}}}" for width in widths)
-    rule = tuple("-" * width for width in widths)
-    return "\n".join(form.format(*line).rstrip() for line in (lines[0], rule, *lines[1:]))
 
 
 def _total(experiment: Experiment, locked: LockedCells, shard: Shard | None) -> str:

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Final
 
 from runner.commands.by_hand import commands
-from runner.commands.locking import CACHE
 from runner.errors import UsageError
+from runner.paths import CACHE
 from runner.publish.drawing.artist import Artist
 from runner.publish.publication import publication
 from runner.publish.record import public, public_launches

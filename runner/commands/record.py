@@ -95,7 +95,7 @@ def run_record(
             )
             for e in experiment.expect
         ),
-        left_out=dict(experiment.left_out),
+        left_out=dict(experiment.skipped),
     )
 
 

@@ -15,7 +15,7 @@ from runner.build.lock import platform_of
 from runner.build.prepare import Prepared, prepare
 from runner.commands.choice import Choice, expand, no_cells
 from runner.commands.engine import usable_engine
-from runner.commands.locking import CACHE, LockedCells, lock
+from runner.commands.locking import LockedCells, lock_chosen
 from runner.commands.record import now, run_record
 from runner.commands.runs import RunResult, stored_result
 from runner.commands.shard import Shard
@@ -30,6 +30,7 @@ from runner.measurement.launch import Job, LaunchResult
 from runner.measurement.probe import AbFacts, ab_facts
 from runner.measurement.records import LaunchRecord
 from runner.measurement.rounds import Method, measure
+from runner.paths import CACHE
 from runner.progress import Reporter
 from runner.provision import MMDEBSTRAP
 from runner.stages import Stages, started_by_make
@@ -148,13 +149,7 @@ def engine_and_locks(
 
     def locks(architecture: str) -> LockedCells:
         with stages.stage("locks"):
-            return lock(
-                experiment,
-                choice.select,
-                architecture=architecture,
-                fresh=options.fresh,
-                may_be_none=choice.shard is not None,
-            )
+            return lock_chosen(choice, experiment, architecture=architecture, fresh=options.fresh)
 
     tools = () if experiment.base.kind == "registry" else (MMDEBSTRAP,)
     with ThreadPoolExecutor(1) as pool:

@@ -1,71 +1,209 @@
-"""The axes of an experiment: their names, and their values as text."""
+"""The axes: what can be varied, how its values are read and named, and when it matters.
+
+`AXES` is the one list. An axis that is a field of `Cell` needs an entry here and that field.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from functools import cache
-from typing import TypeAlias
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+from enum import Enum, auto
+from functools import cache, partial
+from typing import Any, Final, NamedTuple
 
 from runner.matrix import plugins
-from runner.matrix.cell import ORDERS
-from runner.matrix.schema import Axes, ExperimentSection, package_name
 from runner.matrix.values import (
-    comparable,
+    one_of,
+    package_name,
     parameter,
     patch_mode,
     python_version,
     server,
-    specifier,
+    server_from_mapping,
+    version,
     whole_number,
     workload,
     workload_name,
 )
-from runner.matrix.yaml_document import Document, Place, Plain, suggestion
 
-#: Axes that are no package; the parameters of workloads are such, too.
-SETTINGS = ("python", "patch", "order", "server", "workload", "concurrency")
-BUILT_IN = (*Axes.model_fields,)
+#: When the patch is applied: before anything else is imported, or after Flask and grpc were.
+ORDERS: Final = ("first", "late")
+Schema = dict[str, Any]
+NUMBER_OR_TEXT: Final[Schema] = {"anyOf": [{"type": "string"}, {"type": "number"}]}
+SCALAR: Final[Schema] = {"anyOf": [{"type": t} for t in ("string", "number", "boolean")]}
 
 
-def is_package(axis: str) -> bool:
+class Kind(Enum):
+    """Where a cell holds its value of an axis."""
+
+    SETTING = auto()  # in the field of that name
+    PACKAGE = auto()  # in its requirements
+    PARAMETER = auto()  # in its workload
+
+
+@dataclass(frozen=True, kw_only=True)
+class Axis:
+    """One thing that can be varied.
+
+    `read` turns a value of the matrix file into the one text that stands for it, and
+    `read_mapping` a value that is a mapping; a ValueError says what is wrong with the value.
+    `schema` is the JSON Schema of one value. `id_part` makes a part of a cell's id of the axis's
+    name and a value. `always_shown` axes are in every id and table, whether they vary or not;
+    `in_every_row` axes are columns of every table.json.
+    """
+
+    name: str
+    description: str
+    read: Callable[[str], str]
+    schema: Callable[[], Schema]
+    kind: Kind = Kind.SETTING
+    read_mapping: Callable[[Mapping[str, str]], str] | None = None
+    id_part: Callable[[str, str], str] = lambda _, value: value
+    always_shown: bool = False
+    in_every_row: bool = True
+
+    def value(self, written: str | Mapping[str, str]) -> str:
+        """The text that stands for a value of the matrix file."""
+        if isinstance(written, str):
+            return self.read(written)
+        if self.read_mapping is None:
+            raise ValueError("plain text is expected here, not a mapping")
+        return self.read_mapping(written)
+
+
+def _words(known: Callable[[], Iterable[str]]) -> Callable[[], Schema]:
+    return lambda: {"type": "string", "enum": [*known()]}
+
+
+def _server_schema() -> Schema:
+    kinds = plugins.servers()
+    settings = [name for kind in kinds.values() for name in kind.settings]
+    mapping = {
+        "type": "object",
+        "properties": {
+            "name": {"enum": [*kinds]},
+            **{name: {"type": "integer", "minimum": 1} for name in settings},
+        },
+        "required": ["name"],
+        "additionalProperties": False,
+    }
+    return {"anyOf": [{"type": "string", "examples": [*kinds]}, mapping]}
+
+
+def _parameter_part(name: str, value: str) -> str:
+    """A parameter in an id: `unary`, `ready`, `no-ready`, `seconds0.2`."""
+    if value in {"true", "false"}:
+        return name if value == "true" else f"no-{name}"
+    return value if value[0].isalpha() else f"{name}{value}"
+
+
+#: Stands in the list for every package that is not listed itself.
+PACKAGE: Final = Axis(
+    name="<package>",
+    kind=Kind.PACKAGE,
+    description="Versions of a package.",
+    read=version,
+    schema=lambda: {**NUMBER_OR_TEXT, "examples": ["25.9.1", "25.*", ">=24,<26"]},
+    id_part=lambda name, value: f"{name}{value}",
+    in_every_row=False,
+)
+#: Stands in the list for the parameters of workloads, which their plug-ins define.
+PARAMETER: Final = Axis(
+    name="<parameter>",
+    kind=Kind.PARAMETER,
+    description="Values of a parameter of the workload.",
+    read=lambda value: value,  # replaced: it depends on the name
+    schema=lambda: SCALAR,
+    id_part=_parameter_part,
+    in_every_row=False,
+)
+#: All axes, in the order of ids and tables.
+AXES: Final = (
+    Axis(
+        name="python",
+        description="Pythons of the cells, X.Y.",
+        read=python_version,
+        schema=lambda: {**NUMBER_OR_TEXT, "examples": ["3.11"]},
+        id_part=lambda _, value: f"py{value}",
+        always_shown=True,
+    ),
+    replace(
+        PACKAGE,
+        name="gevent",
+        description="Versions of gevent.",
+        always_shown=True,
+        in_every_row=True,
+    ),
+    replace(
+        PACKAGE,
+        name="grpcio",
+        description="Versions of grpcio.",
+        always_shown=True,
+        in_every_row=True,
+    ),
+    PACKAGE,
+    Axis(
+        name="patch",
+        description="What is patched before anything else is imported.",
+        read=patch_mode,
+        schema=_words(plugins.patches),
+        always_shown=True,
+    ),
+    Axis(
+        name="order",
+        description="When the patch is applied: before all imports, or after them.",
+        read=lambda value: one_of("order", value, dict.fromkeys(ORDERS)),
+        schema=_words(lambda: ORDERS),
+        in_every_row=False,
+    ),
+    Axis(
+        name="server",
+        description="What serves the application.",
+        read=lambda value: str(server(value)),
+        read_mapping=lambda value: str(server_from_mapping(value)),
+        schema=_server_schema,
+    ),
+    Axis(
+        name="workload",
+        description="What one request does.",
+        read=workload_name,
+        schema=_words(plugins.workloads),
+    ),
+    PARAMETER,
+    Axis(
+        name="concurrency",
+        description="Clients of ab at once.",
+        read=lambda value: str(whole_number(value)),
+        schema=lambda: {"type": "integer", "minimum": 1},
+        id_part=lambda _, value: f"c{value}",
+    ),
+)
+_PLACES: Final = {axis.name: place for place, axis in enumerate(AXES)}
+NAMED_AXES: Final = tuple(axis for axis in AXES if axis not in {PACKAGE, PARAMETER})
+#: The axes that are neither packages nor parameters.
+SETTINGS: Final = tuple(axis.name for axis in NAMED_AXES if axis.kind is Kind.SETTING)
+#: The axes that every row of a table names, and those that every table shows.
+BASE_AXES: Final = tuple(axis.name for axis in AXES if axis.in_every_row)
+ALWAYS_SHOWN: Final = tuple(axis.name for axis in AXES if axis.always_shown)
+
+
+@cache
+def axis(name: str) -> Axis:
+    """The axis of this name: one of the list, a parameter of a workload, or else a package."""
+    if name in _PLACES:
+        return AXES[_PLACES[name]]
+    if name in plugins.parameters():
+        return replace(PARAMETER, name=name, read=partial(parameter, name))
+    return replace(PACKAGE, name=name)
+
+
+def is_package(name: str) -> bool:
     """Whether an axis's values are versions of a package."""
-    return axis not in SETTINGS and axis not in plugins.parameters()
+    return axis(name).kind is Kind.PACKAGE
 
 
-def with_canonical_names(found: Document) -> Document:
-    """The experiment with packages named as the index names them: `Flask` is `flask`."""
-    if not isinstance(found.content, dict):
-        return found
-    content, places = dict(found.content), dict(found.places)
-    for key in ("axes", "packages"):
-        section = content.get(key)
-        if isinstance(section, dict):
-            content[key] = _renamed(found, key, section, places)
-    return Document(path=found.path, content=content, places=places)
-
-
-def _renamed(
-    found: Document,
-    key: str,
-    section: Mapping[str, Plain],
-    places: dict[Place, tuple[int, int]],
-) -> dict[str, Plain]:
-    renamed: dict[str, Plain] = {}
-    for name, value in section.items():
-        new = canonical(name)
-        if new in renamed:
-            found.fail(
-                (key, name), f"{name!r} is {new!r}, which stands here too; keep one", key=True
-            )
-        renamed[new] = value
-        if new != name:
-            for place in [place for place in places if place[:2] == (key, name)]:
-                places[(key, new, *place[2:])] = places[place]
-    return renamed
-
-
-def canonical(name: str) -> str:
-    """A package's normalised name; what is none, or another kind of axis, as it is."""
+def canonical_name(name: str) -> str:
+    """A package's normalised name, `flask` for `Flask`; any other name unchanged."""
     try:
         normal = package_name(name)
     except ValueError:
@@ -73,180 +211,66 @@ def canonical(name: str) -> str:
     return normal if is_package(normal) else name
 
 
-def refuse_unknown(found: Document) -> None:
-    """Fail for an axis that is neither built in nor a package nor a parameter of the experiment.
+@cache
+def in_order(names: tuple[str, ...]) -> tuple[str, ...]:
+    """Axes in the order of the list: packages as given, parameters as workloads define them."""
 
-    Likewise for a key of `workload` that no workload of the experiment has.
-    """
-    content = found.content if isinstance(found.content, dict) else {}
-    axes, packages, workload = (
-        section if isinstance(section, dict) else {}
-        for section in (content.get("axes"), content.get("packages"), content.get("workload"))
-    )
-    parameters = _parameters(axes, workload)
-    if not parameters:
-        _refuse_unknown_workload(found, workload)
-    for key in workload:
-        if key != "name" and key not in parameters:
-            hint = suggestion(key, ["name", *parameters])
-            found.fail(("workload", key), f"unknown key {key!r}{hint}", key=True)
-    known = [*BUILT_IN, *packages, *parameters]
-    for axis in axes:
-        if axis not in known:
-            hint = suggestion(axis, known)
-            if "did you mean" not in hint:
-                hint += f" (a package that is varied also stands under `packages`: `{axis}: '*'`)"
-            if "python" not in axes:
-                hint += " (`python:` is missing here)"
-            found.fail(("axes", axis), f"unknown axis {axis!r}{hint}", key=True)
+    def place(name: str) -> tuple[int, int]:
+        if axis(name).kind is Kind.PARAMETER:
+            return _PLACES[PARAMETER.name], plugins.parameters().index(name)
+        return _PLACES.get(name, _PLACES[PACKAGE.name]), 0
+
+    return tuple(sorted(dict.fromkeys(names), key=place))
 
 
-def _refuse_unknown_workload(found: Document, workload: Mapping[str, Plain]) -> None:
-    """A misspelt workload has no parameters: its name is what is wrong, not they."""
-    name = workload.get("name")
-    if not isinstance(name, str):
-        return
-    try:
-        workload_name(name)
-    except ValueError as error:
-        found.fail(("workload", "name"), str(error))
+def id_of(values: Mapping[str, str]) -> str:
+    """A readable name made of values by axis: `py3.11-gevent25.9.1-gevent-c50`."""
+    return "-".join(axis(name).id_part(name, value) for name, value in values.items())
 
 
-def _parameters(axes: Mapping[str, Plain], workload: Mapping[str, Plain]) -> list[str]:
-    """The parameters of the workloads that an experiment names."""
-    varied = axes.get("workload") or workload.get("name") or "sleep"
-    names = varied if isinstance(varied, list) else [varied]
-    kinds = [k for name, k in plugins.workloads().items() if name in names]
-    return list(dict.fromkeys(parameter for kind in kinds for parameter in kind.parameters))
+# -- which axes matter for a cell ------------------------------------------------------------------
 
 
-def axis_values(found: Document, section: ExperimentSection) -> dict[str, list[str]]:
-    """Each axis of the experiment with its values as text, in the order of the file.
+class Imports(NamedTuple):
+    """The settings that decide which packages a cell imports."""
 
-    Versions are specifiers, so that `25.9.1` and `==25.9.1` are one.
-    """
-    content = found.content if isinstance(found.content, dict) else {}
-    values: dict[str, list[str]] = {}
-    for axis in map(str, content.get("axes") or ()):
-        written = [str(value) for value in getattr(section.axes, axis)]
-        if axis not in BUILT_IN:
-            written = [_normal_at(found, axis, i, value) for i, value in enumerate(written)]
-        values[axis] = written
-        _refuse_twice(found, ("axes", axis), written)
-    for name, versions in section.packages.items():
-        if len(versions) > 1:
-            if name in values:
-                found.fail(
-                    ("packages", name),
-                    f"{name} is a list here and under `axes`; keep one",
-                    key=True,
-                )
-            values[name] = list(versions)
-            _refuse_twice(found, ("packages", name), values[name])
-    return values
+    patch: str
+    server: str
+    workload: str
+    parameters: tuple[tuple[str, str], ...]
 
 
-def _normal_at(found: Document, axis: str, index: int, value: str) -> str:
-    try:
-        return normal_value(axis, value)
-    except ValueError as error:
-        found.fail(("axes", axis, index), f"axes.{axis}: {error}")
-
-
-def _refuse_twice(found: Document, place: Place, values: list[str]) -> None:
-    seen: dict[str, str] = {}
-    for index, value in enumerate(values):
-        text = value.removeprefix("==") or "*"
-        first = seen.setdefault(comparable(value), text)
-        if len(seen) <= index:
-            same = "" if first == text else f" (it is {first})"
-            found.fail((*place, index), f"{place[-1]}: {text} stands here twice{same}; keep one")
-
-
-def normal_entry(
-    found: Document, place: Place, entry: Mapping[str, str], known: list[str]
-) -> Iterator[tuple[str, str]]:
-    """A partial match's axes and values in the form that axis values have."""
-    for written, value in entry.items():
-        axis = canonical(written)
-        if axis not in known:
-            hint = suggestion(axis, dict.fromkeys(known))
-            found.fail((*place, written), f"unknown axis {written!r}{hint}", key=True)
-        try:
-            yield axis, normal_value(axis, value)
-        except ValueError as error:
-            found.fail((*place, written), f"{axis}: {error}")
-
-
-def nameable(axes: Mapping[str, object], section: ExperimentSection) -> list[str]:
-    """What an `include` may name: the axes, further settings, and packages."""
-    names = (*axes, *SETTINGS, *sorted(plugins.optional_packages()), *section.packages)
-    return list(dict.fromkeys((*names, *sorted(plugins.parameters()))))
-
-
-def normal_value(axis: str, value: str) -> str:
-    """A value as axis values are held; ValueError says what is wrong with it."""
-    if axis in WORDS:
-        return WORDS[axis](value)
-    return specifier(value) if is_package(axis) else parameter(axis, value)
-
-
-def _order(value: str) -> str:
-    if value not in ORDERS:
-        raise ValueError(f"unknown order {value!r}{suggestion(value, ORDERS)}")
-    return value
-
-
-#: How the values of the axes that are settings are read.
-WORDS: dict[str, Callable[[str], str]] = {
-    "python": python_version,
-    "patch": patch_mode,
-    "order": _order,
-    "server": lambda value: str(server(value)),
-    "workload": workload_name,
-    "concurrency": lambda value: str(whole_number(value)),
-}
-
-
-#: Patch mode, server, workload, and the parameters that decide which packages a workload imports.
-Deciding: TypeAlias = tuple[str, str, str, tuple[tuple[str, str], ...]]
-
-
-def decides(settings: Mapping[str, str]) -> Deciding:
-    """Of a cell's settings those that decide what else can matter for it."""
-    chosen = tuple((name, settings[name]) for name in _deciding_parameters() if name in settings)
-    return settings["patch"], settings["server"], settings["workload"], chosen
+def imports(settings: Mapping[str, str]) -> Imports:
+    """Those of a cell's settings that decide which packages it imports."""
+    chosen = ((name, settings[name]) for name in _importing_parameters() if name in settings)
+    return Imports(settings["patch"], settings["server"], settings["workload"], tuple(chosen))
 
 
 @cache
-def _deciding_parameters() -> tuple[str, ...]:
+def _importing_parameters() -> tuple[str, ...]:
     return tuple(sorted({p for kind in plugins.workloads().values() for p in kind.packages_by}))
 
 
 @cache
-def needed_packages(deciding: Deciding) -> frozenset[str]:
+def needed_packages(chosen: Imports) -> frozenset[str]:
     """The packages that a cell's patch mode, server and workload import."""
-    patch, served, name, chosen = deciding
-    work = workload(name, dict(chosen))
+    work = workload(chosen.workload, dict(chosen.parameters))
     return (
-        plugins.patches()[patch].packages
-        | server(served).kind.packages
+        plugins.patches()[chosen.patch].packages
+        | server(chosen.server).kind.packages
         | work.kind.packages_with(dict(work.parameters))
     )
 
 
-@cache
-def irrelevant(deciding: Deciding) -> frozenset[str]:
-    """The axes without any effect.
-
-    Packages that nothing imports, other workloads' parameters, when to patch where nothing is.
-    """
-    unused = plugins.optional_packages() - needed_packages(deciding)
-    unused |= plugins.parameters() - plugins.workloads()[deciding[2]].parameters.keys()
-    return unused | {"order"} if deciding[0] == "none" else unused
+def relevant(settings: Mapping[str, str]) -> dict[str, str]:
+    """A cell's settings without those that cannot matter: an unpatched cell needs no gevent."""
+    dropped = _irrelevant(imports(settings))
+    return {name: value for name, value in settings.items() if name not in dropped}
 
 
 @cache
-def makes_no_sense(patch: str, served: str) -> str | None:
-    """Why a patch mode is not to be had under a server, None where it is."""
-    return server(served).kind.unfit.get(patch)
+def _irrelevant(chosen: Imports) -> frozenset[str]:
+    """Packages that nothing imports, other workloads' parameters, `order` if nothing is patched."""
+    unused = plugins.optional_packages() - needed_packages(chosen)
+    unused |= set(plugins.parameters()) - plugins.workloads()[chosen.workload].parameters.keys()
+    return unused | {"order"} if chosen.patch == "none" else unused

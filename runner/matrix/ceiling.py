@@ -1,4 +1,4 @@
-"""The highest rate a load can show, whatever serves it.
+"""The highest rate a load can show, whatever serves it, and the shortest time it can take.
 
 `ab` is a closed loop of `c` clients: by Little's law (J. D. C. Little, "A Proof for the Queuing
 Formula: L = λW", 1961) it cannot exceed `c / s` requests a second over a service time of `s`
@@ -36,7 +36,7 @@ def shortest_time_s(
 def ceiling_rps(
     *, requests: int, concurrency: int, service_s: float, opening: AbOpening
 ) -> float | None:
-    """The highest rate in requests per second, None where the service time is not known."""
+    """The highest rate in requests per second, None if the service time is not known."""
     if service_s <= 0:
         return None
     return requests / shortest_time_s(
@@ -49,7 +49,7 @@ def shortest_load_s(
 ) -> float:
     """The shortest time in seconds in which a cell's load can be answered.
 
-    `service_s` is how long one request takes, where measuring has told; 0 where nothing is known.
+    `service_s` is how long one request takes, if that was measured; 0 if nothing is known.
     """
     known = service_s if service_s is not None else cell.workload.service_s
     return shortest_time_s(
@@ -60,8 +60,8 @@ def shortest_load_s(
 def ceiling_of(cell: Cell, opening: AbOpening) -> float | None:
     """The highest rate a cell can show, in requests per second.
 
-    What bounds it is the load's clients or what the server works on at a time, whichever are fewer.
-    None where the workload does not say how long a request takes.
+    It is bounded by the load's clients or by what the server works on at a time, whichever is
+    less. None if the workload does not define how long a request takes.
     """
     service_s = cell.workload.service_s
     if service_s is None:
@@ -72,9 +72,9 @@ def ceiling_of(cell: Cell, opening: AbOpening) -> float | None:
 
 
 def too_long(cells: Iterable[Cell], limits: Limits) -> str | None:
-    """What is wrong where a cell's load needs longer than `limits.load` even at its ceiling.
+    """The problem if a cell's load takes longer than `limits.load` even at its ceiling.
 
-    Not of a cell that takes one request at a time: its load is cut to what the limit allows.
+    Cells that take one request at a time are left out: their load is cut to what the limit allows.
     """
     loads = {
         (c.requests, c.at_once, c.workload.service_s or 0.0): c for c in cells if not c.is_serial

@@ -1,17 +1,13 @@
-"""The words of the matrix as values: what one cell is and what it needs."""
+"""What the matrix file comes to: an experiment, its cells, and what each of them needs."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
-from functools import cache
-from typing import Final
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 
-from runner.matrix.values import Server, Workload
-
-#: When the patch is applied: before anything else is imported, or after Flask and grpc were.
-ORDERS: Final = ("first", "late")
+from runner.matrix.axes import ALWAYS_SHOWN, SETTINGS, id_of, in_order
+from runner.matrix.values import Server, Workload, exact_version, short_version
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,12 +18,6 @@ class Limits:
     load_s: float = 300.0
     memory_bytes: int = 512 * 1024 * 1024
     pids: int = 2048
-
-
-@cache
-def _exact_version(specifier: str) -> str | None:
-    match = re.fullmatch(r"==([^*,]+)", specifier)
-    return match.group(1) if match else None
 
 
 @dataclass(frozen=True, kw_only=True, order=True, slots=True)
@@ -42,32 +32,32 @@ class Requirement:
 
     @property
     def exact(self) -> str | None:
-        """The version, where the specifier pins exactly one."""
-        return _exact_version(self.specifier)
+        """The version, if the specifier pins exactly one."""
+        return exact_version(self.specifier)
 
     @property
     def label(self) -> str:
         """The version as written in a cell id: exact, or the specifier without `==`."""
-        return self.exact or self.specifier.removeprefix("==") or "any"
+        return short_version(self.specifier)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class EnvironmentRequest:
-    """A Python and what must be installed for it: the key under which cells share an image."""
+    """A Python and what must be installed for it. Cells with equal requests share an image."""
 
     python: str
     requirements: tuple[Requirement, ...]
     exclude_newer: str | None = None
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True)
 class Cell:
-    """One canonical combination of axis values: what cannot matter has been dropped.
+    """One combination of axis values, without those that cannot matter for it.
 
-    `versions` holds the version of every package named in the matrix file that the cell uses, as
-    requested until the environment is locked and exact afterwards. `order` says whether the patch
-    comes `first` or `late`, None where nothing is patched. `varied` names the axes whose values
-    tell this experiment's cells apart; they make up the id.
+    Each axis that is a setting is the field of that name; `order` is None if nothing is patched.
+    `requirements` are the packages that the cell uses, with versions as requested until its
+    environment is locked and exact afterwards. `varied` names further axes for the id, which
+    always has those that tables always show.
     """
 
     python: str
@@ -79,25 +69,13 @@ class Cell:
     requirements: tuple[Requirement, ...]
     order: str | None = None
     exclude_newer: str | None = None
-    varied: tuple[str, ...] = field(default=("python", "gevent", "grpcio", "patch"))
+    varied: tuple[str, ...] = ()
 
-    @property
+    @cached_property
     def id(self) -> str:
         """The one readable name: `py3.11-gevent25.9.1-grpcio1.76.0-gevent+grpc`."""
-        versions = {r.name: r.label for r in self.requirements}
-        parts = [f"py{self.python}"]
-        parts += [f"{name}{versions[name]}" for name in self.varied if name in versions]
-        parts.append(self.patch)
-        if "order" in self.varied and self.order:
-            parts.append(self.order)
-        if "server" in self.varied:
-            parts.append(str(self.server))
-        if "workload" in self.varied:
-            parts.append(self.workload.name)
-        parts += [_said(n, v) for n, v in self.workload.parameters if n in self.varied]
-        if "concurrency" in self.varied:
-            parts.append(f"c{self.concurrency}")
-        return "-".join(parts)
+        names = in_order((*ALWAYS_SHOWN, *self.varied))
+        return id_of({name: value for name in names if (value := self.axis(name))})
 
     @property
     def at_once(self) -> int:
@@ -112,7 +90,7 @@ class Cell:
         """Whether clients queue for a server that takes one request at a time."""
         return self.at_once == 1 < self.concurrency
 
-    @property
+    @cached_property
     def environment(self) -> EnvironmentRequest:
         """What the cell's image must hold; equal for cells that share one."""
         return EnvironmentRequest(
@@ -122,38 +100,32 @@ class Cell:
         )
 
     def version(self, package: str) -> str | None:
-        """The version of a package of the cell, None where the cell does not carry it."""
+        """The version of a package, None if the cell does not carry it."""
         for requirement in self.requirements:
             if requirement.name == package:
                 return requirement.label
         return None
 
     def axis(self, name: str) -> str | None:
-        """The cell's value on an axis as text, None where the axis was dropped from the cell."""
-        fixed = {
-            "python": self.python,
-            "patch": self.patch,
-            "order": self.order,
-            "server": str(self.server),
-            "workload": self.workload.name,
-            "concurrency": str(self.concurrency),
-            **dict(self.workload.parameters),
-        }
-        return fixed.get(name) or self.version(name)
+        """The cell's value on an axis as text, None if the axis does not matter for the cell."""
+        if name in SETTINGS:
+            value = getattr(self, name)
+            return None if value is None else str(value)
+        return dict(self.workload.parameters).get(name) or self.version(name)
 
-
-def _said(name: str, value: str) -> str:
-    """A parameter's value as part of an id: `unary`, `ready`, `no-ready`, `seconds0.2`."""
-    if value in {"true", "false"}:
-        return name if value == "true" else f"no-{name}"
-    return value if value[0].isalpha() else f"{name}{value}"
+    def locked(self, versions: Mapping[str, str]) -> Cell:
+        """The cell with each of its packages at the exact version given by name."""
+        exact = (
+            Requirement(name=r.name, specifier=f"=={versions[r.name]}") for r in self.requirements
+        )
+        return replace(self, requirements=tuple(exact))
 
 
 @dataclass(frozen=True, kw_only=True)
 class Expectation:
-    """What is known of cells: `cells` are globs by axis; `outcomes` or bounds on columns must hold.
+    """What is known of some cells: `cells` are globs by axis; outcomes or bounds must hold.
 
-    A bound is (column, operator, value); `place` is where the file says it, line and column.
+    A bound is (column, operator, value); `place` is its position in the matrix file.
     """
 
     cells: tuple[tuple[str, str], ...]
@@ -179,10 +151,9 @@ class Base:
 class Experiment:
     """One named section of the matrix file, checked and expanded into its cells.
 
-    `axes` are the names in the order of the file; `baseline` is the partial match (axis → value)
-    that a cell's speed-up is taken against, within equal values of the other axes. A disturbed
-    launch is made again `repeats` times at the most. `left_out` are combinations that make no
-    sense, in words, with the reason.
+    `axes` are the names in the order of the file. `baseline` is the partial match (axis → value)
+    that a cell is compared with, within equal values of the other axes. A disturbed launch is
+    repeated at most `repeats` times. `skipped` are combinations that cannot run, with the reason.
     """
 
     name: str
@@ -194,30 +165,4 @@ class Experiment:
     launches: int = 1
     repeats: int = 2
     expect: tuple[Expectation, ...] = ()
-    left_out: tuple[tuple[str, str], ...] = ()
-    source: str = ""
-
-
-def pinned(
-    requirements: Iterable[Requirement], versions: Mapping[str, str]
-) -> tuple[Requirement, ...]:
-    """Each package at its exact version; `versions` maps normalised names to versions."""
-    return tuple(Requirement(name=r.name, specifier=f"=={versions[r.name]}") for r in requirements)
-
-
-def with_requirements(cell: Cell, requirements: tuple[Requirement, ...]) -> Cell:
-    """The cell with these requirements; the cell itself where it has them already."""
-    if cell.requirements == requirements:
-        return cell
-    return Cell(  # not `replace`, which takes twice as long: there may be 100,000 cells
-        python=cell.python,
-        patch=cell.patch,
-        order=cell.order,
-        server=cell.server,
-        workload=cell.workload,
-        concurrency=cell.concurrency,
-        requests=cell.requests,
-        requirements=requirements,
-        exclude_newer=cell.exclude_newer,
-        varied=cell.varied,
-    )
+    skipped: tuple[tuple[str, str], ...] = ()

@@ -1,183 +1,225 @@
-"""Combinations of axis values: product, then exclude, then include, as GitHub Actions has them."""
+"""Combinations of axis values: the product, less `exclude`, plus `include`, as in GitHub Actions.
+
+A combination maps axes to values. It has a value for each axis of the experiment, unless an
+`include` entry added it: what such an entry does not name is at its default.
+"""
 
 from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
-from runner.matrix.axes import decides, irrelevant, nameable, normal_entry
+from packaging.utils import canonicalize_version
+
+from runner.matrix import plugins
+from runner.matrix.axes import SETTINGS, axis, canonical_name, is_package, relevant
 from runner.matrix.schema import ExperimentSection
-from runner.matrix.values import parameter
-from runner.matrix.yaml_document import Document, Place
+from runner.matrix.yaml_document import Document, KeyPath
+from runner.text import suggestion
 
-Combination = tuple[str, ...]
-#: Ten times what `plan` is made for. More would only fill the memory.
-MOST_COMBINATIONS = 1_000_000
-AXES: Place = ("axes",)
+Combination = Mapping[str, str]
+AXES: KeyPath = ("axes",)
+#: A round of more cells would take weeks; it is most likely a mistake.
+MOST_COMBINATIONS = 100_000
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Draft:
-    """A combination of axis values, what `include` added to it, and where it comes from.
+@dataclass(frozen=True, kw_only=True)
+class Combinations:
+    """What is left of the axes' product, and what `include` entries added, each with its entry."""
 
-    `values` has the order of the axes; an added cell need not have one for each (then None).
-    """
+    of_axes: Sequence[Combination]
+    added: Sequence[tuple[KeyPath, Combination]]
 
-    values: tuple[str | None, ...]
-    added: Mapping[str, str] = field(default_factory=dict)
-    place: Place = AXES
+    def __iter__(self) -> Iterator[Combination]:
+        """All of them, in order."""
+        yield from self.of_axes
+        yield from (combination for _, combination in self.added)
 
 
 def combine(
-    found: Document, section: ExperimentSection, values: Mapping[str, list[str]]
-) -> list[Draft]:
-    """The experiment's combinations; `SpecError` for an entry without any effect."""
-    size = math.prod(len(chosen) for chosen in values.values())
+    document: Document,
+    section: ExperimentSection,
+    axes: Mapping[str, Sequence[str]],
+    defaults: Mapping[str, str],
+) -> Combinations:
+    """The experiment's combinations; `SpecError` for an entry that has no effect."""
+    size = math.prod(map(len, axes.values()))
     if size > MOST_COMBINATIONS:
-        found.fail(
-            AXES, f"{size} combinations, more than {MOST_COMBINATIONS}; remove values", key=True
+        document.fail(
+            AXES,
+            f"{size:,} combinations, and at most {MOST_COMBINATIONS:,} can be planned; "
+            "remove values",
+            key=True,
         )
-    combinations = list(itertools.product(*values.values()))
-    kept = _exclude(found, section, list(values), combinations)
-    if not kept:
-        found.fail(("exclude",), "the excludes leave no cell; remove one")
-    nothing: Mapping[str, str] = {}
-    drafts = [Draft(values=combination, added=nothing) for combination in kept]
-    for number, entry in enumerate(section.include):
-        _include(found, section, list(values), (("include", number), entry), drafts)
-    return drafts
-
-
-def settings(
-    draft: Draft, axes: Mapping[str, object], defaults: Mapping[str, str]
-) -> dict[str, str]:
-    """All that a draft sets, without what cannot matter for it."""
-    chosen = {a: v for a, v in zip(axes, draft.values, strict=True) if v is not None}
-    return _mattering({**defaults, **chosen, **draft.added})
-
-
-def _mattering(merged: dict[str, str]) -> dict[str, str]:
-    unused = irrelevant(decides(merged))
-    return {name: value for name, value in merged.items() if name not in unused}
-
-
-def defaults_of(section: ExperimentSection) -> dict[str, str]:
-    """What a cell has on an axis that nothing names a value for."""
-    return {
-        "patch": "none",
-        "order": section.order,
-        "server": section.server,
-        "workload": section.workload.name,
-        "concurrency": str(section.load.concurrency),
-        **{name: parameter(name, value) for name, value in parameters_of(section).items()},
-        **{name: versions[0] for name, versions in section.packages.items() if len(versions) == 1},
-    }
-
-
-def parameters_of(section: ExperimentSection) -> Mapping[str, str]:
-    """The workload's parameters as the experiment writes them."""
-    return section.workload.__pydantic_extra__ or {}
+    product = [dict(zip(axes, values, strict=True)) for values in itertools.product(*axes.values())]
+    kept = _exclude(document, section, [*axes], product, defaults)
+    return _include(document, section, [*axes], kept, defaults)
 
 
 def _exclude(
-    found: Document,
+    document: Document,
     section: ExperimentSection,
-    axes: list[str],
-    combinations: list[Combination],
-) -> list[Combination]:
-    """The combinations that no entry matches; an entry without any effect is an error."""
-    kept = combinations
+    axes: Sequence[str],
+    product: Sequence[Combination],
+    defaults: Mapping[str, str],
+) -> Sequence[Combination]:
+    """The combinations that no entry matches."""
+    kept = product
     for number, entry in enumerate(section.exclude):
-        place: Place = ("exclude", number)
+        keys: KeyPath = ("exclude", number)
         if not entry:
-            found.fail(place, "an empty entry would exclude everything; name an axis, or remove it")
-        wanted = {axes.index(a): value for a, value in normal_entry(found, place, entry, axes)}
-        gone = {c for c in combinations if all(c[i] == v for i, v in wanted.items())}
-        if not gone:
-            found.fail(place, f"matches no cell: {_said(entry)}; mend the values, or remove it")
-        _refuse_no_effect(
-            found,
-            place,
-            axes,
-            gone=gone,
-            combinations=combinations,
-            defaults=defaults_of(section),
-        )
-        kept = [c for c in kept if c not in gone]
+            document.fail(
+                keys, "an empty entry would exclude everything; name an axis, or remove it"
+            )
+        wanted = read_entry(document, keys, entry, axes)
+        matching = [c for c in product if _agrees(c, wanted)]
+        if not matching:
+            document.fail(keys, f"matches no cell: {_shown(entry)}; fix the values, or remove it")
+        others = [c for c in product if not _agrees(c, wanted)]
+        if _cells(matching, defaults) <= _cells(others, defaults):
+            document.fail(keys, _no_effect(matching, wanted, defaults))
+        kept = [c for c in kept if not _agrees(c, wanted)]
+    if not kept:
+        document.fail(("exclude",), "the excludes leave no cell; remove one")
     return kept
 
 
-def _refuse_no_effect(
-    found: Document,
-    place: Place,
-    axes: list[str],
-    *,
-    gone: set[Combination],
-    combinations: list[Combination],
-    defaults: Mapping[str, str],
-) -> None:
-    """An entry that only names an axis which does not matter for its cells removes no cell."""
-    left = {_essence(c, axes, defaults) for c in combinations if c not in gone}
-    if all(_essence(c, axes, defaults) in left for c in gone):
-        patches = sorted({c[axes.index("patch")] for c in gone} if "patch" in axes else {"none"})
-        found.fail(
-            place,
-            f"removes no cell: with patch {', '.join(patches)} an axis named here does not matter; "
-            "name others, or remove it",
-        )
+def _agrees(combination: Combination, wanted: Mapping[str, str]) -> bool:
+    return all(combination[name] == value for name, value in wanted.items())
 
 
-def _essence(
-    combination: Combination, axes: list[str], defaults: Mapping[str, str]
-) -> frozenset[tuple[str, str]]:
-    """The combination without what cannot matter for it."""
-    merged = {**defaults, **dict(zip(axes, combination, strict=True))}
-    return frozenset(_mattering(merged).items())
+def _cells(
+    combinations: Iterable[Combination], defaults: Mapping[str, str]
+) -> set[frozenset[tuple[str, str]]]:
+    """The different cells that combinations come to, as sets of settings."""
+    return {frozenset(relevant({**defaults, **c}).items()) for c in combinations}
+
+
+def _no_effect(
+    matching: Iterable[Combination], wanted: Mapping[str, str], defaults: Mapping[str, str]
+) -> str:
+    """Why an `exclude` removes nothing: it tells cells apart by what does not matter for them."""
+    settings = [{**defaults, **combination} for combination in matching]
+    ignored = [name for name in wanted if any(name not in relevant(s) for s in settings)]
+    patches = sorted({s["patch"] for s in settings})
+    return (
+        f"this exclude removes no cell: those it matches (patch {', '.join(patches)}) do not use "
+        f"{', '.join(ignored)}; name other axes, or remove it"
+    )
 
 
 def _include(
-    found: Document,
+    document: Document,
     section: ExperimentSection,
-    axes: list[str],
-    entry: tuple[Place, Mapping[str, str]],
-    drafts: list[Draft],
-) -> None:
-    """Extend each combination that an entry does not contradict, or else add a cell.
+    axes: Sequence[str],
+    kept: Sequence[Combination],
+    defaults: Mapping[str, str],
+) -> Combinations:
+    """Let each entry extend the combinations that it does not contradict, or else add one.
 
-    As GitHub Actions: original axis values are never overwritten, values added before may be.
-    Whether an added cell is there already shows when the cells are made.
+    As in GitHub Actions, an entry may overwrite what an earlier entry added, but not what the axes
+    gave; and it does not extend what an earlier entry added as a combination of its own.
     """
-    place, written = entry
-    if not written:
-        found.fail(place, "an empty entry changes nothing; name an axis, or remove it")
-    wanted = dict(normal_entry(found, place, written, nameable(dict.fromkeys(axes), section)))
-    original = {axes.index(axis): value for axis, value in wanted.items() if axis in axes}
-    extra = {axis: value for axis, value in wanted.items() if axis not in axes}
-    matches = [
-        (number, draft)
-        for number, draft in enumerate(drafts)
-        if draft.place == AXES and all(draft.values[i] == v for i, v in original.items())
-    ]
-    if not matches:
-        values = tuple(wanted.get(axis) for axis in axes)
-        drafts.append(Draft(values=values, added=extra, place=place))
-        return
-    extended = [(n, Draft(values=d.values, added={**d.added, **extra})) for n, d in matches]
-    defaults, names = defaults_of(section), dict.fromkeys(axes)
-    if all(
-        settings(new, names, defaults) == settings(old, names, defaults)
-        for (_, new), (_, old) in zip(extended, matches, strict=True)
-    ):
-        found.fail(
-            place,
-            f"changes nothing: {_said(written)} is so already, or does not matter for the cells' "
-            "patch mode; remove it",
-        )
-    for number, draft in extended:
-        drafts[number] = draft
+    of_axes = list(kept)
+    added: list[tuple[KeyPath, Combination]] = []
+    for number, entry in enumerate(section.include):
+        keys: KeyPath = ("include", number)
+        if not entry:
+            document.fail(keys, "an empty entry changes nothing; name an axis, or remove it")
+        wanted = read_entry(document, keys, entry, _nameable(axes, section))
+        of_axis = {name: value for name, value in wanted.items() if name in axes}
+        extended = {i: {**c, **wanted} for i, c in enumerate(of_axes) if _agrees(c, of_axis)}
+        if not extended:
+            added.append((keys, wanted))
+            continue
+        if all(
+            relevant({**defaults, **new}) == relevant({**defaults, **of_axes[i]})
+            for i, new in extended.items()
+        ):
+            document.fail(
+                keys,
+                f"this include changes nothing: {_shown(entry)} is already so, or does not matter "
+                "for the cells that it matches; remove it",
+            )
+        for i, new in extended.items():
+            of_axes[i] = new
+    return Combinations(of_axes=of_axes, added=added)
 
 
-def _said(entry: Mapping[str, str]) -> str:
-    return ", ".join(f"{axis} {value}" for axis, value in entry.items())
+def _nameable(axes: Sequence[str], section: ExperimentSection) -> list[str]:
+    """What an `include` entry may name: the axes, and whatever could be one."""
+    names = (*axes, *SETTINGS, *sorted(plugins.optional_packages()), *section.packages)
+    return list(dict.fromkeys((*names, *sorted(plugins.parameters()))))
+
+
+def _shown(entry: Mapping[str, str]) -> str:
+    return ", ".join(f"{name} {value}" for name, value in entry.items())
+
+
+# -- values as the file writes them ----------------------------------------------------------------
+
+
+def axis_values(document: Document, section: ExperimentSection) -> dict[str, list[str]]:
+    """Each axis of the experiment with its values as text, in the order of the file."""
+    values: dict[str, list[str]] = {}
+    for name, written in section.axes.items():
+        keys = ("axes", name)
+        values[name] = [
+            read_value(document, (*keys, index), name, value, shown=f"axes.{name}")
+            for index, value in enumerate(written)
+        ]
+        _refuse_duplicates(document, keys, name, values[name])
+    for name, versions in section.packages.items():
+        if len(versions) > 1:
+            keys = ("packages", name)
+            if name in values:
+                document.fail(
+                    keys, f"{name} is a list here and under `axes`; keep one of them", key=True
+                )
+            values[name] = list(versions)
+            _refuse_duplicates(document, keys, name, values[name])
+    return values
+
+
+def _refuse_duplicates(document: Document, keys: KeyPath, name: str, values: Sequence[str]) -> None:
+    seen: dict[str, str] = {}
+    for index, value in enumerate(values):
+        same = canonicalize_version(value) if is_package(name) else value
+        first = seen.setdefault(same, value)
+        if len(seen) <= index:
+            equal = "" if first == value else f" (it equals {first})"
+            document.fail((*keys, index), f"{name}: {value} is listed twice{equal}; keep one")
+
+
+def read_entry(
+    document: Document, keys: KeyPath, entry: Mapping[str, str], known: Iterable[str]
+) -> dict[str, str]:
+    """A partial match, axis → value, in the form that axis values have."""
+    known = [*dict.fromkeys(known)]
+    wanted = {}
+    for written, value in entry.items():
+        name = canonical_name(written)
+        if name not in known:
+            hint = suggestion(name, known)
+            document.fail((*keys, written), f"unknown axis {written!r}{hint}", key=True)
+        wanted[name] = read_value(document, (*keys, written), name, value, shown=name)
+    return wanted
+
+
+def read_value(
+    document: Document,
+    keys: KeyPath,
+    name: str,
+    written: str | Mapping[str, str],
+    *,
+    shown: str,
+) -> str:
+    """A value of an axis as text; `SpecError` with its position if it cannot be one."""
+    try:
+        return axis(name).value(written)
+    except ValueError as error:
+        message = str(error)
+        # "unknown patch 'x'" names the axis itself.
+        document.fail(keys, message if message.startswith("unknown ") else f"{shown}: {message}")

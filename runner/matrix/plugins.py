@@ -1,7 +1,7 @@
-"""What the server program offers: its patch modes, servers and workloads, as its modules say.
+"""The patch modes, servers, workloads and companions, as their files under `images/` define them.
 
-Each is one file under `images/server`, and what the matrix may name follows from the files alone.
-The same files run in the cells: their top level needs nothing but the standard library.
+Each is one file, and what the matrix may name follows from the files alone. The same files run in
+the cells: their top level needs nothing but the standard library.
 """
 
 from __future__ import annotations
@@ -11,15 +11,14 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from types import ModuleType
 from typing import Any, TypeAlias, TypeVar
 
 from runner.errors import SpecError
+from runner.paths import IMAGES
 
-IMAGES = Path(__file__).resolve().parents[2] / "images"
 PROGRAM = IMAGES / "server"
 COMPANIONS = IMAGES / "companions"
-#: A parameter's default by its kind: seconds, a whole number, a truth, or choices (first: default).
+#: A parameter's default by its kind: seconds, a whole number, a boolean, or choices (the first).
 Parameter: TypeAlias = "float | int | bool | tuple[str, ...]"
 
 
@@ -36,9 +35,9 @@ class PatchMode:
 class ServerKind:
     """What serves the application.
 
-    `settings` are whole numbers with their defaults; `unfit` maps patch modes that make no sense
-    with it to the reason; `at_once` says how many requests it works on at a time, None for as many
-    as come.
+    `settings` are whole numbers with their defaults; `unfit` maps patch modes that cannot be used
+    with it to the reason; `at_once` returns how many requests it works on at a time, None for as
+    many as arrive.
     """
 
     name: str
@@ -51,7 +50,7 @@ class ServerKind:
 
 @dataclass(frozen=True, kw_only=True)
 class WorkloadKind:
-    """What one request does; see `images/server/workloads` for what each field says."""
+    """What one request does; `images/server/workloads/__init__.py` explains the fields."""
 
     name: str
     place: int
@@ -76,16 +75,12 @@ class WorkloadKind:
         return self.packages.union(*several)
 
 
-KindT = TypeVar("KindT", PatchMode, ServerKind, WorkloadKind)
-
-
 @dataclass(frozen=True, kw_only=True)
 class CompanionKind:
-    """A service that a workload talks to, in an image of its own.
+    """A backing service of a workload, in an image of its own.
 
-    `python` is its interpreter, `packages` are what is installed for it (exact versions),
-    `exclude_newer` dates what those depend on, `debian` are packages of the distribution, and
-    `program` is its file.
+    `python` is its interpreter, `packages` are installed for it (exact versions), `exclude_newer`
+    dates what those depend on, `debian` are packages of the distribution, `program` is its file.
     """
 
     name: str
@@ -99,72 +94,73 @@ class CompanionKind:
 
 
 @cache
-def companions() -> Mapping[str, CompanionKind]:
-    """The companions by name."""
-    return {
-        path.stem: CompanionKind(
-            name=path.stem,
-            python=said("PYTHON"),
-            packages=said("PACKAGES"),
-            exclude_newer=said("EXCLUDE_NEWER"),
-            debian=said("DEBIAN"),
-            memory_bytes=said("MEMORY_MIB") * 1024 * 1024,
-            startup_s=said("STARTUP_S"),
-            program=path,
-        )
-        for path in sorted(COMPANIONS.glob("[!_]*.py"))
-        for said in [_said(path)]
-    }
-
-
-@cache
 def patches() -> Mapping[str, PatchMode]:
     """The patch modes by name, in the order of tables."""
-    return _ordered(
-        PatchMode(name=said("NAME"), place=said("PLACE"), packages=frozenset(said("PACKAGES")))
-        for said in _plugins("patches")
+    return _in_order(
+        PatchMode(
+            name=plugin["NAME"], place=plugin["PLACE"], packages=frozenset(plugin["PACKAGES"])
+        )
+        for plugin in _plugins(PROGRAM / "patches")
     )
 
 
 @cache
 def servers() -> Mapping[str, ServerKind]:
     """The servers by name, in the order of tables."""
-    return _ordered(
+    return _in_order(
         ServerKind(
-            name=said("NAME"),
-            place=said("PLACE"),
-            packages=frozenset(said("PACKAGES")),
-            settings=said("SETTINGS"),
-            unfit=said("UNFIT"),
-            at_once=said("at_once"),
+            name=plugin["NAME"],
+            place=plugin["PLACE"],
+            packages=frozenset(plugin["PACKAGES"]),
+            settings=plugin["SETTINGS"],
+            unfit=plugin["UNFIT"],
+            at_once=plugin["at_once"],
         )
-        for said in _plugins("servers")
+        for plugin in _plugins(PROGRAM / "servers")
     )
 
 
 @cache
 def workloads() -> Mapping[str, WorkloadKind]:
     """The workloads by name, in the order of tables."""
-    return _ordered(
+    return _in_order(
         WorkloadKind(
-            name=said("NAME"),
-            place=said("PLACE"),
-            parameters=said("PARAMETERS"),
-            packages=frozenset(said("PACKAGES")),
-            packages_by=said("PACKAGES_BY"),
-            companion=said("COMPANION"),
-            disk=said("DISK"),
-            cpu_bound=said("CPU_BOUND"),
-            alone=said("ALONE"),
-            service_s=said("SERVICE_S"),
+            name=plugin["NAME"],
+            place=plugin["PLACE"],
+            parameters=plugin["PARAMETERS"],
+            packages=frozenset(plugin["PACKAGES"]),
+            packages_by=plugin["PACKAGES_BY"],
+            companion=plugin["COMPANION"],
+            disk=plugin["DISK"],
+            cpu_bound=plugin["CPU_BOUND"],
+            alone=plugin["ALONE"],
+            service_s=plugin["SERVICE_S"],
         )
-        for said in _plugins("workloads")
+        for plugin in _plugins(PROGRAM / "workloads")
     )
 
 
 @cache
+def companions() -> Mapping[str, CompanionKind]:
+    """The companions by name."""
+    return {
+        plugin.path.stem: CompanionKind(
+            name=plugin.path.stem,
+            python=plugin["PYTHON"],
+            packages=plugin["PACKAGES"],
+            exclude_newer=plugin["EXCLUDE_NEWER"],
+            debian=plugin["DEBIAN"],
+            memory_bytes=plugin["MEMORY_MIB"] * 1024 * 1024,
+            startup_s=plugin["STARTUP_S"],
+            program=plugin.path,
+        )
+        for plugin in _plugins(COMPANIONS)
+    }
+
+
+@cache
 def optional_packages() -> frozenset[str]:
-    """Packages that a cell carries only where its patch mode, server or workload imports them."""
+    """Packages that a cell carries only if its patch mode, server or workload imports them."""
     return frozenset().union(
         *(mode.packages for mode in patches().values()),
         *(kind.packages for kind in servers().values()),
@@ -173,36 +169,44 @@ def optional_packages() -> frozenset[str]:
 
 
 @cache
-def parameters() -> frozenset[str]:
-    """The names of all workloads' parameters."""
-    return frozenset(name for kind in workloads().values() for name in kind.parameters)
+def parameters() -> tuple[str, ...]:
+    """The names of all workloads' parameters, in their order."""
+    return tuple(dict.fromkeys(name for kind in workloads().values() for name in kind.parameters))
 
 
-def _ordered(kinds: Iterable[KindT]) -> dict[str, KindT]:
+KindT = TypeVar("KindT", PatchMode, ServerKind, WorkloadKind)
+
+
+def _in_order(kinds: Iterable[KindT]) -> dict[str, KindT]:
     return {kind.name: kind for kind in sorted(kinds, key=lambda kind: (kind.place, kind.name))}
 
 
-def _plugins(directory: str) -> list[Callable[[str], Any]]:
-    """What each plugin says; what they are to say is written at the top of their package."""
-    return [_said(path) for path in sorted((PROGRAM / directory).glob("[!_]*.py"))]
+class _Plugin:
+    """A plug-in's file, loaded: `plugin["NAME"]` is what it defines under that name."""
 
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        name = f"cell_{path.parent.name}_{path.stem}"
+        spec = importlib.util.spec_from_file_location(name, path)
+        if spec is None or spec.loader is None:
+            raise SpecError(f"{path}: cannot be loaded; a plug-in is a Python file")
+        self._module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(self._module)
 
-def _said(path: Path) -> Callable[[str], Any]:
-    module = _module(path)
-
-    def said(name: str) -> Any:  # noqa: ANN401 - whatever a plugin says
+    def __getitem__(self, name: str) -> Any:  # noqa: ANN401 - plug-ins define values of any type
         try:
-            return getattr(module, name)
+            return getattr(self._module, name)
         except AttributeError:
-            raise SpecError(f"{path}: does not say {name}; its neighbours show how") from None
+            raise SpecError(
+                f"{self.path}: {name} is missing; define it as docs/extending.md shows"
+            ) from None
 
-    return said
 
-
-def _module(path: Path) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(f"cell_{path.parent.name}_{path.stem}", path)
-    if spec is None or spec.loader is None:
-        raise SpecError(f"{path}: cannot be loaded")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+def _plugins(directory: Path) -> list[_Plugin]:
+    files = sorted(directory.glob("[!_]*.py"))
+    if not files:
+        raise SpecError(
+            f"{directory}: there are no plug-ins, so this installation is incomplete; "
+            "install monkey-matrix again"
+        )
+    return [_Plugin(path) for path in files]

@@ -3,64 +3,42 @@
 from __future__ import annotations
 
 import json
-import re
 import sys
-from collections.abc import Callable
-from datetime import date
-from typing import Annotated, Any, Literal
+from collections.abc import Callable, Mapping
+from typing import Annotated, Any, Literal, NoReturn
 
-from packaging.utils import canonicalize_name
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainValidator,
+    ValidationError,
+    WithJsonSchema,
+)
+from pydantic_core import ErrorDetails
 
-from runner.matrix import plugins
+from runner.matrix.axes import NAMED_AXES, ORDERS, PACKAGE, SCALAR, Schema, axis
 from runner.matrix.values import (
     MOST_REPEATS,
-    patch_mode,
-    python_version,
+    SIZES,
+    boolean,
+    iso_date,
+    memory_bytes,
+    package_name,
     repeats,
     seconds,
-    server,
-    server_section,
-    specifier,
-    truth,
+    version,
     whole_number,
     workload_name,
 )
-
-SIZES = {"": 1, "k": 1024, "m": 1024**2, "g": 1024**3}
-LARGEST_MEMORY = 2**50
-
-
-def package_name(text: str) -> str:
-    """A distribution's normalised name (PEP 503)."""
-    if not re.fullmatch(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?", text):
-        raise ValueError(f"{text!r} is no package name")
-    return str(canonicalize_name(text))
+from runner.matrix.yaml_document import Document, KeyPath
+from runner.text import suggestion
 
 
-def memory_bytes(text: str) -> int:
-    """`512m`, `2g` or bytes."""
-    match = re.fullmatch(r"([0-9]{1,15})([kmg]?)b?", text.lower())
-    if match is None:
-        raise ValueError(f"memory is written 512m or 2g, not {text!r}")
-    size = int(match[1]) * SIZES[match[2]]
-    if size < 6 * SIZES["m"]:
-        raise ValueError(f"{text} is less than the 6m that an engine accepts")
-    if size > LARGEST_MEMORY:
-        raise ValueError(f"{text} is more memory than any machine has; write e.g. 512m")
-    return size
-
-
-def iso_date(text: str) -> str:
-    """`YYYY-MM-DD`."""
-    try:
-        return date.fromisoformat(text).isoformat()
-    except ValueError:
-        raise ValueError(f"{text!r} is not a date: write YYYY-MM-DD") from None
-
-
-def of_text(convert: Callable[[str], object]) -> Callable[[object], object]:
-    """A conversion that refuses what is no single value."""
+def _of_text(convert: Callable[[str], object]) -> Callable[[object], object]:
+    """A conversion that rejects anything but a single value."""
 
     def converted(value: object) -> object:
         if not isinstance(value, str):
@@ -70,64 +48,47 @@ def of_text(convert: Callable[[str], object]) -> Callable[[object], object]:
     return converted
 
 
-def a_server(value: object) -> object:
-    """A server as text: its name, or its name and settings, or a mapping of both."""
-    if isinstance(value, dict):
-        return str(server_section(value))
-    if not isinstance(value, str):
+def _server(value: object) -> object:
+    if not isinstance(value, (str, dict)):
         raise ValueError("a server is a name, or a mapping with a `name:`")  # noqa: TRY004
-    return str(server(value))
+    return axis("server").value(value)
 
 
-def as_list(value: object) -> object:
-    """A single value stands for a list of one."""
+def _text_or_mapping(value: object) -> object:
+    texts = value.values() if isinstance(value, dict) else [value]
+    if not all(isinstance(text, str) for text in texts):
+        raise ValueError("plain text is expected here")
+    return value
+
+
+def _as_list(value: object) -> object:
+    """A single value is a list of one."""
     return [value] if isinstance(value, (str, dict)) else value
 
 
-SERVER_SCHEMA: dict[str, Any] = {
-    "anyOf": [
-        {"type": "string", "examples": [*plugins.servers()]},
-        {
-            "type": "object",
-            "properties": {
-                "name": {"enum": [*plugins.servers()]},
-                **{
-                    name: {"type": "integer", "minimum": 1}
-                    for kind in plugins.servers().values()
-                    for name in kind.settings
-                },
-            },
-            "required": ["name"],
-            "additionalProperties": False,
-        },
-    ]
-}
-NUMBER_OR_TEXT = {"anyOf": [{"type": "string"}, {"type": "number"}]}
-PythonVersion = Annotated[
-    str, AfterValidator(python_version), WithJsonSchema({**NUMBER_OR_TEXT, "examples": ["3.11"]})
-]
-Specifier = Annotated[
-    str,
-    AfterValidator(specifier),
-    WithJsonSchema({**NUMBER_OR_TEXT, "examples": ["25.9.1", "25.*", ">=24,<26"]}),
-]
+def _or_list(one: Schema) -> Schema:
+    """The JSON Schema of a single value or a list of several."""
+    return {"anyOf": [one, {"type": "array", "items": one, "minItems": 1}]}
+
+
+Version = Annotated[str, AfterValidator(version)]
 PackageName = Annotated[str, AfterValidator(package_name)]
 Count = Annotated[
-    int, BeforeValidator(of_text(whole_number)), WithJsonSchema({"type": "integer", "minimum": 1})
+    int, BeforeValidator(_of_text(whole_number)), WithJsonSchema({"type": "integer", "minimum": 1})
 ]
 Repeats = Annotated[
     int,
-    BeforeValidator(of_text(repeats)),
+    BeforeValidator(_of_text(repeats)),
     WithJsonSchema({"type": "integer", "minimum": 0, "maximum": MOST_REPEATS}),
 ]
 Seconds = Annotated[
     float,
-    BeforeValidator(of_text(seconds)),
+    BeforeValidator(_of_text(seconds)),
     WithJsonSchema({"type": "number", "exclusiveMinimum": 0}),
 ]
 Memory = Annotated[
     int,
-    BeforeValidator(of_text(memory_bytes)),
+    BeforeValidator(_of_text(memory_bytes)),
     WithJsonSchema(
         {
             "type": ["string", "integer"],
@@ -139,65 +100,46 @@ Memory = Annotated[
 Date = Annotated[
     str, AfterValidator(iso_date), WithJsonSchema({"type": "string", "format": "date"})
 ]
-Truth = Annotated[bool, BeforeValidator(of_text(truth)), WithJsonSchema({"type": "boolean"})]
-AxisText = Annotated[
-    str, WithJsonSchema({"anyOf": [{"type": t} for t in ("string", "number", "boolean")]})
+Boolean = Annotated[bool, BeforeValidator(_of_text(boolean)), WithJsonSchema({"type": "boolean"})]
+Scalar = Annotated[str, WithJsonSchema(SCALAR)]
+Scalars = Annotated[
+    list[Scalar],
+    BeforeValidator(_as_list),
+    Field(min_length=1),
+    WithJsonSchema(_or_list(SCALAR)),
 ]
-Pythons = Annotated[list[PythonVersion], BeforeValidator(as_list), Field(min_length=1)]
-Specifiers = Annotated[list[Specifier], BeforeValidator(as_list), Field(min_length=1)]
-PatchText = Annotated[
-    str,
-    AfterValidator(patch_mode),
-    WithJsonSchema({"type": "string", "enum": [*plugins.patches()]}),
+Versions = Annotated[
+    list[Version],
+    BeforeValidator(_as_list),
+    Field(min_length=1),
+    WithJsonSchema(_or_list(PACKAGE.schema())),
 ]
-OrderText = Literal["first", "late"]
-WorkloadText = Annotated[
-    str,
-    AfterValidator(workload_name),
-    WithJsonSchema({"type": "string", "enum": [*plugins.workloads()]}),
-]
-ServerText = Annotated[str, BeforeValidator(a_server), WithJsonSchema(SERVER_SCHEMA)]
-Patches = Annotated[list[PatchText], BeforeValidator(as_list), Field(min_length=1)]
-Orders = Annotated[list[OrderText], BeforeValidator(as_list), Field(min_length=1)]
-Servers = Annotated[list[ServerText], BeforeValidator(as_list), Field(min_length=1)]
-Workloads = Annotated[list[WorkloadText], BeforeValidator(as_list), Field(min_length=1)]
-Texts = Annotated[list[AxisText], BeforeValidator(as_list), Field(min_length=1)]
-Counts = Annotated[list[Count], BeforeValidator(as_list), Field(min_length=1)]
-PartialCell = dict[str, AxisText]
+#: A value of an axis: text, or a mapping (a server with its settings). The axis reads it.
+AxisValue = Annotated[str | dict[str, str], PlainValidator(_text_or_mapping)]
+AxisValues = Annotated[list[AxisValue], BeforeValidator(_as_list), Field(min_length=1)]
+WorkloadText = Annotated[str, AfterValidator(workload_name)]
+ServerText = Annotated[str, BeforeValidator(_server)]
+PartialCell = dict[str, Scalar]
 
 
 class Section(BaseModel):
-    """A mapping that refuses keys it does not know."""
+    """A mapping that rejects keys it does not know."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Axes(BaseModel):
-    """What is varied. Further names are packages that also stand under `packages`.
-
-    Or they are parameters of a workload.
-    """
-
-    model_config = ConfigDict(extra="allow", frozen=True)
-    __pydantic_extra__: dict[str, Texts]
-
-    python: Pythons = Field(description="Pythons of the cells, X.Y.")
-    gevent: Specifiers | None = Field(None, description="Versions of gevent.")
-    grpcio: Specifiers | None = Field(None, description="Versions of grpcio.")
-    patch: Patches | None = Field(None, description="What is patched before all else.")
-    server: Servers | None = Field(None, description="What serves the application.")
-    order: Orders | None = Field(None, description="The patch first, or after the imports.")
-    workload: Workloads | None = Field(None, description="What one request does.")
-    concurrency: Counts | None = Field(None, description="Clients of ab at once.")
 
 
 class WorkloadSection(BaseModel):
     """What one request does. Further keys are parameters of the workload."""
 
     model_config = ConfigDict(extra="allow", frozen=True)
-    __pydantic_extra__: dict[str, AxisText]
+    __pydantic_extra__: dict[str, Scalar]
 
     name: WorkloadText = "sleep"
+
+    @property
+    def parameters(self) -> Mapping[str, str]:
+        """The workload's parameters as written."""
+        return self.__pydantic_extra__
 
 
 class LoadSection(Section):
@@ -221,13 +163,13 @@ class BaseSection(Section):
 
     kind: Literal["auto", "registry", "debian"] = "auto"
     registry: str = Field("", description="Prefix of image names, e.g. localhost:5000/")
-    allow_expired: Truth = Field(
+    allow_expired: Boolean = Field(
         False, description="Accept a Debian suite whose Release file has expired."
     )
 
 
-def base_section(value: object) -> object:
-    """A single word stands for its `kind`."""
+def _base_section(value: object) -> object:
+    """A single word is its `kind`."""
     return {"kind": value} if isinstance(value, str) else value
 
 
@@ -235,31 +177,38 @@ class ExpectSection(BaseModel):
     """What is known of some cells: an outcome, or a bound on a column (`efficiency: ">= 0.95"`)."""
 
     model_config = ConfigDict(extra="allow", frozen=True)
-    __pydantic_extra__: dict[str, AxisText]
+    __pydantic_extra__: dict[str, Scalar]
 
     cells: PartialCell = Field(default_factory=dict, description="Globs by axis.")
-    outcome: Texts | None = Field(None, description="One of these.")
+    outcome: Scalars = Field(default_factory=list, description="One of these.")
+
+    @property
+    def bounds(self) -> Mapping[str, str]:
+        """The bounds by column, as written."""
+        return self.__pydantic_extra__
 
 
 class ExperimentSection(Section):
     """One experiment."""
 
     description: str | None = None
-    extends: str | None = Field(None, description="The experiment whose keys it takes over.")
-    axes: Axes
-    packages: dict[PackageName, Specifiers] = Field(default_factory=dict)
-    exclude_newer: Date | None = Field(None, description="Dates everything not named.")
+    extends: str | None = Field(None, description="The experiment whose keys it inherits.")
+    axes: dict[str, AxisValues]
+    packages: dict[PackageName, Versions] = Field(default_factory=dict)
+    exclude_newer: Date | None = Field(
+        None, description="The date that decides the versions of all that is not named."
+    )
     server: ServerText = "werkzeug"
-    order: OrderText = "first"
+    order: Literal["first", "late"] = "first"
     workload: WorkloadSection = WorkloadSection()
     load: LoadSection = LoadSection()
     limits: LimitsSection = LimitsSection()
     baseline: PartialCell = Field(default_factory=lambda: {"patch": "none"})
     exclude: list[PartialCell] = Field(default_factory=list)
     include: list[PartialCell] = Field(default_factory=list)
-    base: Annotated[BaseSection, BeforeValidator(base_section)] = BaseSection()
+    base: Annotated[BaseSection, BeforeValidator(_base_section)] = BaseSection()
     launches: Count = 1
-    repeats: Repeats = Field(2, description="How often a disturbed launch is made again.")
+    repeats: Repeats = Field(2, description="At most how often a disturbed launch is repeated.")
     expect: list[ExpectSection] = Field(default_factory=list)
 
 
@@ -271,28 +220,87 @@ class FileSection(Section):
     experiments: dict[str, dict[str, Any]]
 
 
-def schema() -> dict[str, Any]:
-    """JSON Schema (2020-12) of the matrix file, generated from the model that reads it."""
+# -- checking --------------------------------------------------------------------------------------
+
+SECTIONS: Mapping[KeyPath, type[BaseModel]] = {
+    (): ExperimentSection,
+    ("workload",): WorkloadSection,
+    ("load",): LoadSection,
+    ("limits",): LimitsSection,
+    ("base",): BaseSection,
+}
+CHOICES = {"order": ORDERS, "base": ("auto", "registry", "debian")}
+EMPTY = "empty: give at least one value, or remove the line"
+EXPECTED = {
+    "list_type": "a list is expected here",
+    "dict_type": "a mapping (`key: value`) is expected here",
+    "model_type": "a mapping (`key: value`) is expected here",
+    "model_attributes_type": "a mapping (`key: value`) is expected here",
+    "string_type": "plain text is expected here",
+    "too_short": EMPTY,
+}
+
+
+def checked(document: Document) -> ExperimentSection:
+    """An experiment's section, read; `SpecError` with the position of the first mistake."""
+    for name, value in document.mapping("axes").items():
+        if value is None:
+            document.fail(("axes", name), f"axes.{name}: {EMPTY}")
+    content = {key: value for key, value in document.mapping().items() if value is not None}
+    try:
+        section = ExperimentSection.model_validate(content)
+    except ValidationError as error:
+        problems = error.errors(include_url=False)
+        # A misspelt key first: it often is why another one is missing.
+        _report(document, min(problems, key=lambda problem: problem["type"] == "missing"))
+    if "python" not in section.axes:
+        document.fail(("axes",), "`python:` is missing here; add it")
+    return section
+
+
+def _report(document: Document, problem: ErrorDetails) -> NoReturn:
+    keys: KeyPath = tuple(part for part in problem["loc"] if part != "[key]")
+    kind = problem["type"]
+    if kind == "extra_forbidden":
+        section = SECTIONS.get(keys[:-1])
+        hint = suggestion(str(keys[-1]), section.model_fields if section else ())
+        document.fail(keys, f"unknown key {keys[-1]!r}{hint}", key=True)
+    if kind == "missing":
+        document.fail(keys[:-1], f"`{keys[-1]}:` is missing here; add it")
+    if kind == "literal_error":
+        word = "base" if keys[-2:] == ("base", "kind") else str(keys[-1])
+        value = str(problem["input"])
+        document.fail(keys, f"unknown {word} {value!r}{suggestion(value, CHOICES.get(word, ()))}")
+    message = EXPECTED.get(kind) or problem["msg"].removeprefix("Value error, ")
+    if not message.startswith("unknown "):  # which names its kind of word itself
+        message = f"{_name(keys)}: {message}"
+    document.fail(keys, message)
+
+
+def _name(keys: KeyPath) -> str:
+    """Key path as its author would write it: `axes.gevent`."""
+    return ".".join(str(part) for part in keys if isinstance(part, str)) or "experiment"
+
+
+# -- JSON Schema -----------------------------------------------------------------------------------
+
+
+def json_schema() -> Schema:
+    """JSON Schema (2020-12) of the matrix file, for editors."""
     file = FileSection.model_json_schema()
     experiment = ExperimentSection.model_json_schema(ref_template="#/$defs/{model}")
     definitions = experiment.pop("$defs")
-    # An experiment may take its axes over from the one it extends.
-    experiment["required"] = []
-    definitions["Axes"]["required"] = []
+    experiment["required"] = []  # an experiment may inherit its axes
     properties = experiment["properties"]
-    # Shorter ways to write a value, which the model's validators take before it sees them.
+    properties["axes"] = {"$ref": "#/$defs/Axes"}
+    definitions["Axes"] = _axes()
+    # Words that plug-ins define, and a short form that the model's validators take.
+    del properties["server"]["type"]
+    properties["server"] |= axis("server").schema()
+    definitions["WorkloadSection"]["properties"]["name"] |= axis("workload").schema()
     properties["base"] = {
         "anyOf": [definitions["BaseSection"]["properties"]["kind"], properties["base"]]
     }
-    properties["packages"]["additionalProperties"] = _one_or_more(
-        properties["packages"]["additionalProperties"]
-    )
-    axes = definitions["Axes"]
-    axes["properties"] = {
-        name: {**_one_or_more(_list_of(axis)), "description": axis["description"]}
-        for name, axis in axes["properties"].items()
-    }
-    axes["additionalProperties"] = _one_or_more(axes["additionalProperties"])
     file["properties"]["experiments"] = {
         "type": "object",
         "minProperties": 1,
@@ -305,24 +313,27 @@ def schema() -> dict[str, Any]:
         **{key: value for key, value in file.items() if key in {"type", "properties"}},
         "required": ["version", "experiments"],
         "additionalProperties": False,
-        "$defs": definitions,
+        "$defs": dict(sorted(definitions.items())),
     }
 
 
-def _list_of(axis: dict[str, Any]) -> dict[str, Any]:
-    """The list that an axis is; its other form is only the model's word for "not given"."""
-    forms: list[dict[str, Any]] = axis.get("anyOf", [axis])
-    return {key: value for key, value in forms[0].items() if key not in {"title", "description"}}
-
-
-def _one_or_more(values: dict[str, Any]) -> dict[str, Any]:
-    """A single value stands for a list of one."""
-    return {"anyOf": [values["items"], values]}
+def _axes() -> Schema:
+    return {
+        "type": "object",
+        "title": "Axes",
+        "description": "What is varied. Further axes are packages that are also listed under "
+        "`packages`, or parameters of a workload.",
+        "properties": {
+            axis.name: {**_or_list(axis.schema()), "description": axis.description}
+            for axis in NAMED_AXES
+        },
+        "additionalProperties": _or_list(SCALAR),
+    }
 
 
 def text() -> str:
     """The schema as committed."""
-    return json.dumps(schema(), indent=2) + "\n"
+    return json.dumps(json_schema(), indent=2) + "\n"
 
 
 if __name__ == "__main__":

@@ -5,22 +5,24 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from fnmatch import fnmatchcase
+from typing import TypeAlias
 
 from runner.errors import UsageError
+from runner.matrix.axes import SETTINGS
 from runner.matrix.ceiling import too_long
 from runner.matrix.cell import Cell, Experiment
 from runner.matrix.values import MOST_REPEATS
-from runner.matrix.yaml_document import suggestion
+from runner.text import suggestion
 
 #: Not an axis, but a name that every cell has.
 BY_ID = "cell"
-#: Axes that every cell has, varied or not.
-ALWAYS = ("python", "patch", "server", "workload", "concurrency")
+#: Of one axis any glob must match, of different axes all.
+Globs: TypeAlias = Mapping[str, Sequence[str]]
 
 
-def parse(patterns: Sequence[str], axes: Iterable[str]) -> dict[str, list[str]]:
-    """Globs by axis. Raises `UsageError` for what is not `AXIS=GLOB` or names no axis."""
-    known = [*dict.fromkeys((*axes, *ALWAYS)), BY_ID]
+def parse(patterns: Sequence[str], axes: Iterable[str]) -> Globs:
+    """The globs of `--select AXIS=GLOB` by axis; `UsageError` for one that names no axis."""
+    known = [*dict.fromkeys((*axes, *SETTINGS)), BY_ID]
     globs: dict[str, list[str]] = {}
     for pattern in patterns:
         axis, equals, glob = pattern.partition("=")
@@ -32,45 +34,34 @@ def parse(patterns: Sequence[str], axes: Iterable[str]) -> dict[str, list[str]]:
     return globs
 
 
-def select(cells: Sequence[Cell], patterns: Sequence[str], axes: Iterable[str]) -> tuple[Cell, ...]:
-    """The cells that match: of one axis any glob, of different axes all.
-
-    A cell whose version is not exact yet is kept wherever its exact version might match; select
-    again when it is known. Raises `UsageError` where nothing is left, listing the axis's values.
-    """
-    globs = parse(patterns, axes)
-    if not globs:
-        return tuple(cells)
-    chosen = tuple(cell for cell in cells if _matches(cell, globs))
-    if not chosen:
-        raise UsageError(
-            f"--select {' '.join(patterns)}: matches no cell; there are "
-            + "; ".join(f"{axis}: {_values(cells, axis)}" for axis in globs)
-        )
-    return chosen
-
-
-def _values(cells: Iterable[Cell], axis: str) -> str:
-    values = list(dict.fromkeys(_value(cell, axis) or "–" for cell in cells))
-    return ", ".join(values[:20]) + (" …" if len(values) > 20 else "")
+def may_match(cell: Cell, globs: Globs) -> bool:
+    """Whether the globs match a cell; true also for a version that is not exact yet."""
+    return all(
+        any(fnmatchcase(_value(cell, axis) or "", glob) for glob in choices) or _is_open(cell, axis)
+        for axis, choices in globs.items()
+    )
 
 
 def _value(cell: Cell, axis: str) -> str | None:
     return cell.id if axis == BY_ID else cell.axis(axis)
 
 
-def _matches(cell: Cell, globs: Mapping[str, list[str]]) -> bool:
-    return all(
-        any(fnmatchcase(_value(cell, axis) or "", glob) for glob in choices)
-        or _undecided(cell, axis)
-        for axis, choices in globs.items()
-    )
+def _is_open(cell: Cell, axis: str) -> bool:
+    """Whether the cell's value on the axis is only known once its environment is locked."""
+    return any(r.exact is None for r in cell.requirements if axis in {r.name, BY_ID})
 
 
-def _undecided(cell: Cell, axis: str) -> bool:
-    """Whether the cell's value on the axis becomes known only when it is locked."""
-    versions = [r for r in cell.requirements if axis in {r.name, BY_ID}]
-    return any(r.exact is None for r in versions)
+def no_match(cells: Iterable[Cell], globs: Globs) -> UsageError:
+    """The error for a selection that matches none of the cells; it lists the axes' values."""
+    cells = list(cells)
+    options = " ".join(f"--select {a}={glob}" for a, choices in globs.items() for glob in choices)
+    there_are = "; ".join(f"{axis}: {_values(cells, axis)}" for axis in globs)
+    return UsageError(f"{options}: matches no cell; there are {there_are}")
+
+
+def _values(cells: Iterable[Cell], axis: str) -> str:
+    values = list(dict.fromkeys(_value(cell, axis) or "–" for cell in cells))
+    return ", ".join(values[:20]) + (" …" if len(values) > 20 else "")
 
 
 def overridden(
@@ -81,9 +72,10 @@ def overridden(
     launches: int | None = None,
     repeats: int | None = None,
 ) -> Experiment:
-    """The experiment with another load or number of launches or repeats; `UsageError` for nonsense.
+    """The experiment with another load, or another number of launches or repeats.
 
-    A concurrency given here replaces the axis of that name: cells that differed only in it are one.
+    A concurrency given here replaces the axis of that name: cells that differ only in it become
+    one. Raises `UsageError` for what is impossible.
     """
     for flag, value in (
         ("--requests", requests),
@@ -94,26 +86,24 @@ def overridden(
             raise UsageError(f"{flag} {value}: give a whole number above 0")
     if repeats is not None and not 0 <= repeats <= MOST_REPEATS:
         raise UsageError(f"--repeats {repeats}: give a whole number from 0 to {MOST_REPEATS}")
-    if requests is None and concurrency is None and launches is None and repeats is None:
-        return experiment
-    cells = experiment.cells
-    if concurrency is not None:
-        cells = tuple(
-            replace(
-                c, concurrency=concurrency, varied=tuple(v for v in c.varied if v != "concurrency")
-            )
-            for c in cells
-        )
-    if requests is not None:
-        cells = tuple(replace(cell, requests=requests) for cell in cells)
+    cells = dict.fromkeys(_loaded(cell, requests, concurrency) for cell in experiment.cells)
     changed = replace(
         experiment,
-        cells=tuple(dict.fromkeys(cells)),
+        cells=tuple(cells),
         launches=launches or experiment.launches,
         repeats=experiment.repeats if repeats is None else repeats,
     )
     _refuse_impossible(changed)
     return changed
+
+
+def _loaded(cell: Cell, requests: int | None, concurrency: int | None) -> Cell:
+    if requests is not None:
+        cell = replace(cell, requests=requests)
+    if concurrency is not None:
+        varied = tuple(name for name in cell.varied if name != "concurrency")
+        cell = replace(cell, concurrency=concurrency, varied=varied)
+    return cell
 
 
 def _refuse_impossible(experiment: Experiment) -> None:

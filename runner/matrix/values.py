@@ -1,23 +1,32 @@
-"""Values of the matrix file: text in, value out, ValueError for what is none."""
+"""Values of the matrix file: text in, value out; a ValueError says what is wrong with the text."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import date
 from functools import cache
 
 from packaging.specifiers import InvalidSpecifier, Specifier, SpecifierSet
-from packaging.utils import canonicalize_version
+from packaging.utils import canonicalize_name
 from packaging.version import Version
 
 from runner.matrix import plugins
 from runner.matrix.plugins import Parameter, ServerKind, WorkloadKind
-from runner.matrix.yaml_document import suggestion
+from runner.text import suggestion
 
 OLDEST_CELL_PYTHON = (3, 8)
-#: Larger than any part of a version that somebody released.
+#: Larger than any part of a version that anybody has released.
 HUGE = 999999
+DAY_S = 24 * 3600
+#: A launch that was disturbed this often will be disturbed again.
+MOST_REPEATS = 9
+SIZES = {"": 1, "k": 1024, "m": 1024**2, "g": 1024**3}
+LARGEST_MEMORY = 2**50
+
+
+# -- versions and packages -------------------------------------------------------------------------
 
 
 def python_version(text: str) -> str:
@@ -29,6 +38,24 @@ def python_version(text: str) -> str:
     return text
 
 
+def package_name(text: str) -> str:
+    """A distribution's normalised name (PEP 503)."""
+    if not re.fullmatch(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?", text):
+        raise ValueError(f"{text!r} is not a package name")
+    return str(canonicalize_name(text))
+
+
+def version(text: str) -> str:
+    """A version, a wildcard or a specifier in its one short form: `==25.9.1` → `25.9.1`."""
+    return short_version(specifier(text))
+
+
+def short_version(written: str) -> str:
+    """A specifier as it is written in ids: exact, or without `==`, or `any`."""
+    return exact_version(written) or written.removeprefix("==") or "any"
+
+
+@cache
 def specifier(text: str) -> str:
     """A version, a wildcard or a specifier, as a specifier: `25.9.1` → `==25.9.1`, `*` → ``."""
     text = "".join(text.split())
@@ -38,38 +65,34 @@ def specifier(text: str) -> str:
     try:
         allowed = SpecifierSet(written)
     except InvalidSpecifier:
-        raise ValueError(_no_version(text)) from None
+        raise ValueError(_not_a_version(text)) from None
     if not list(allowed) or any(part.operator == "===" for part in allowed):
-        # `===` takes any text whatever, `../..` included, and a version is part of file names.
-        raise ValueError(_no_version(text))
+        # `===` takes any text, `../..` included, and a version is part of file names.
+        raise ValueError(_not_a_version(text))
     if _allows_nothing(allowed):
         raise ValueError(f"{text!r} allows no version at all: its bounds contradict each other")
     pin = exact_version(written)
     return f"=={pin}" if pin else written
 
 
+@cache
 def exact_version(written: str) -> str | None:
-    """The one version, in its normal form, that a specifier pins; None where it allows several."""
+    """The one version, in its normal form, that a specifier pins; None if it allows several."""
     match = re.fullmatch(r"==([^*,]+)", written)
     return str(Version(match[1])) if match else None
 
 
-def comparable(written: str) -> str:
-    """A text that is equal for specifiers of one and the same version: `==25.9`, `==25.9.0`."""
-    pin = exact_version(written) if written.startswith("==") else None
-    return f"=={canonicalize_version(pin)}" if pin else written
-
-
-def _no_version(text: str) -> str:
+def _not_a_version(text: str) -> str:
     return (
-        f"{text!r} is no version: write one (25.9.1), a wildcard (25.*) or a specifier (>=24,<26)"
+        f"{text!r} is not a version: write one (25.9.1), a wildcard (25.*) or a specifier "
+        "(>=24,<26)"
     )
 
 
 def _allows_nothing(allowed: SpecifierSet) -> bool:
-    """Whether bounds leave nothing: a slip of the pen, which a resolver would report far away.
+    """Whether bounds exclude every version: a typing error that a resolver would report far away.
 
-    A set of bounds that leaves anything leaves a version at, just above or just below one of them.
+    Bounds that allow anything allow a version at, just above or just below one of them.
     """
     return not any(
         allowed.contains(version, prereleases=True) for part in allowed for version in _near(part)
@@ -90,9 +113,7 @@ def _near(part: Specifier) -> Iterator[str]:
             yield epoch + ".".join(map(str, [*release[:place], number - 1, HUGE]))
 
 
-DAY_S = 24 * 3600
-#: A launch that is disturbed so often will be disturbed again.
-MOST_REPEATS = 9
+# -- numbers, words and dates ----------------------------------------------------------------------
 
 
 def whole_number(text: str) -> int:
@@ -103,24 +124,68 @@ def whole_number(text: str) -> int:
 
 
 def repeats(text: str) -> int:
-    """How often something is made again: a digit."""
+    """How often a disturbed launch may be repeated: one digit."""
     if not re.fullmatch(r"[0-9]", text):
         raise ValueError(f"{text!r} is not a whole number from 0 to {MOST_REPEATS}")
     return int(text)
 
 
 def seconds(text: str) -> float:
-    """A number of seconds above 0, a day at the most."""
+    """A number of seconds above 0, at most a day."""
     if not re.fullmatch(r"[0-9]{1,9}(\.[0-9]+)?|\.[0-9]+", text) or not 0 < float(text) <= DAY_S:
-        raise ValueError(f"{text!r} is not a number of seconds above 0 (a day at the most)")
+        raise ValueError(f"{text!r} is not a number of seconds above 0 (at most {DAY_S}, a day)")
     return float(text)
 
 
-def truth(text: str) -> bool:
+def boolean(text: str) -> bool:
     """`true` or `false`."""
     if text not in {"true", "false"}:
         raise ValueError(f"{text!r} is neither true nor false")
     return text == "true"
+
+
+def memory_bytes(text: str) -> int:
+    """`512m`, `2g` or bytes."""
+    match = re.fullmatch(r"([0-9]{1,15})([kmg]?)b?", text.lower())
+    if match is None:
+        raise ValueError(f"memory is written 512m or 2g, not {text!r}")
+    size = int(match[1]) * SIZES[match[2]]
+    if size < 6 * SIZES["m"]:
+        raise ValueError(f"{text} is less than 6m, the least that an engine accepts")
+    if size > LARGEST_MEMORY:
+        raise ValueError(f"{text} is more memory than any machine has; write e.g. 512m")
+    return size
+
+
+def iso_date(text: str) -> str:
+    """`YYYY-MM-DD`."""
+    try:
+        return date.fromisoformat(text).isoformat()
+    except ValueError:
+        raise ValueError(f"{text!r} is not a date: write YYYY-MM-DD") from None
+
+
+def one_of(what: str, text: str, known: Mapping[str, object]) -> str:
+    """The text if it is a known word; else a ValueError with a suggestion."""
+    if text not in known:
+        raise ValueError(f"unknown {what} {text!r}{suggestion(text, known)}")
+    return text
+
+
+def patch_mode(text: str) -> str:
+    """A patch mode's name."""
+    return one_of("patch", text, plugins.patches())
+
+
+def workload_name(text: str) -> str:
+    """A workload's name."""
+    return one_of("workload", text, plugins.workloads())
+
+
+# -- servers ---------------------------------------------------------------------------------------
+
+#: A server with its settings, as `str(Server)` writes it: `gunicorn-gthread-w1-t16`.
+_SERVER = re.compile(r"(?P<name>[a-z]+(?:-[a-z]+)*)(?P<settings>(?:-[a-z][0-9]+)*)")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -135,13 +200,54 @@ class Server:
 
     @property
     def kind(self) -> ServerKind:
-        """What the server program says of it."""
+        """The plugin that defines it."""
         return plugins.servers()[self.name]
 
     @property
     def at_once(self) -> int | None:
-        """How many requests it works on at a time; None for as many as come."""
+        """How many requests it works on at a time; None for as many as arrive."""
         return self.kind.at_once(dict(self.settings))
+
+
+def server_name(text: str) -> str:
+    """The name of a server as `str(Server)` writes it, without its settings."""
+    match = _SERVER.fullmatch(text)
+    return match["name"] if match else text
+
+
+@cache
+def server(text: str) -> Server:
+    """The server of a name, or of a name and settings as `str(Server)` writes it."""
+    name = server_name(text)
+    kind = plugins.servers()[one_of("server", name, plugins.servers())]
+    letters = {setting[0]: setting for setting in kind.settings}
+    chosen = {}
+    for letter, number in re.findall(r"-([a-z])([0-9]+)", text.removeprefix(name)):
+        if letter not in letters:
+            raise ValueError(f"{name} has no setting {letter!r}{suggestion(letter, letters)}")
+        chosen[letters[letter]] = number
+    return _server(kind, chosen)
+
+
+def server_from_mapping(section: Mapping[str, object]) -> Server:
+    """A server written as a mapping: `{name: gunicorn-gthread, workers: 1, threads: 16}`."""
+    if "name" not in section:
+        raise ValueError("a server needs a `name:`")
+    name = one_of("server", str(section["name"]), plugins.servers())
+    chosen = {key: str(value) for key, value in section.items() if key != "name"}
+    return _server(plugins.servers()[name], chosen)
+
+
+def _server(kind: ServerKind, chosen: Mapping[str, str]) -> Server:
+    for name in chosen:
+        if name not in kind.settings:
+            hint = suggestion(name, kind.settings)
+            raise ValueError(f"{kind.name} has no setting {name!r}{hint}")
+    settings = {**kind.settings, **{name: whole_number(value) for name, value in chosen.items()}}
+    return Server(name=kind.name, settings=tuple(settings.items()))
+
+
+# -- workloads -------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -151,98 +257,44 @@ class Workload:
     name: str = "sleep"
     parameters: tuple[tuple[str, str], ...] = (("seconds", "2"),)
 
+    def __str__(self) -> str:
+        return self.name
+
     @property
     def kind(self) -> WorkloadKind:
-        """What the server program says of it."""
+        """The plugin that defines it."""
         return plugins.workloads()[self.name]
 
     @property
     def service_s(self) -> float | None:
-        """How long a request takes at the least, in seconds; None where only measuring tells."""
+        """The shortest time of a request in seconds; None if it can only be measured."""
         name = self.kind.service_s
         return None if name is None else float(dict(self.parameters)[name])
-
-
-def patch_mode(text: str) -> str:
-    """A patch mode's name; ValueError with a suggestion for what is none."""
-    return _known("patch", text, plugins.patches())
-
-
-def workload_name(text: str) -> str:
-    """A workload's name; ValueError with a suggestion for what is none."""
-    return _known("workload", text, plugins.workloads())
-
-
-def _known(what: str, text: str, known: Mapping[str, object]) -> str:
-    if text not in known:
-        raise ValueError(f"unknown {what} {text!r}{suggestion(text, known)}")
-    return text
-
-
-@cache
-def server(text: str) -> Server:
-    """A server by its name, or by its name and settings as `Server` is shown."""
-    name, written = text, ""
-    if match := re.fullmatch(r"(?P<name>[a-z]+(?:-[a-z]+)*)(?P<settings>(?:-[a-z][0-9]+)+)", text):
-        name, written = match["name"], match["settings"]
-    kind = plugins.servers()[_known("server", name, plugins.servers())]
-    letters = {setting[0]: setting for setting in kind.settings}
-    chosen = {}
-    for letter, number in re.findall(r"-([a-z])([0-9]+)", written):
-        if letter not in letters:
-            raise ValueError(f"{name} has no setting {letter!r}{suggestion(letter, letters)}")
-        chosen[letters[letter]] = number
-    return server_of(kind, chosen)
-
-
-def server_section(section: Mapping[str, object]) -> Server:
-    """A server written as a mapping: `{name: gunicorn-gthread, workers: 1, threads: 16}`."""
-    if "name" not in section:
-        raise ValueError("a server needs a `name:`")
-    name = _known("server", str(section["name"]), plugins.servers())
-    rest = {key: str(value) for key, value in section.items() if key != "name"}
-    return server_of(plugins.servers()[name], rest)
-
-
-def server_of(kind: ServerKind, chosen: Mapping[str, str]) -> Server:
-    """A server with some settings, the others at their defaults."""
-    for name in chosen:
-        if name not in kind.settings:
-            hint = suggestion(name, kind.settings)
-            raise ValueError(f"{kind.name} has no setting {name!r}{hint}")
-    settings = dict(kind.settings)
-    settings |= {name: whole_number(value) for name, value in chosen.items()}
-    return Server(name=kind.name, settings=tuple(settings.items()))
-
-
-def parameter(name: str, text: str) -> str:
-    """A workload parameter's value in its normal form; ValueError says what is wrong with it."""
-    of_kind = [k.parameters[name] for k in plugins.workloads().values() if name in k.parameters]
-    return _normal(name, of_kind[0], text)
-
-
-def _normal(name: str, default: Parameter, text: str) -> str:
-    if isinstance(default, bool):
-        return str(truth(text)).lower()
-    if isinstance(default, tuple):
-        return _known(name, text, dict.fromkeys(default))
-    if isinstance(default, int):
-        return str(whole_number(text))
-    return f"{seconds(text):g}"
 
 
 def workload(name: str, chosen: Mapping[str, str]) -> Workload:
     """A workload with some parameters in normal form, the others at their defaults.
 
-    Parameters of other workloads are not its own and are left out.
+    Parameters of other workloads are ignored.
     """
     kind = plugins.workloads()[name]
-    own = ((p, chosen.get(p) or default_text(d)) for p, d in kind.parameters.items())
+    own = ((p, chosen.get(p) or _default_text(d)) for p, d in kind.parameters.items())
     return Workload(name=name, parameters=tuple(own))
 
 
-def default_text(default: Parameter) -> str:
-    """A parameter's default as text in its normal form."""
+def parameter(name: str, text: str) -> str:
+    """A workload parameter's value in its normal form."""
+    default = next(k.parameters[name] for k in plugins.workloads().values() if name in k.parameters)
+    if isinstance(default, bool):
+        return str(boolean(text)).lower()
+    if isinstance(default, tuple):
+        return one_of(name, text, dict.fromkeys(default))
+    if isinstance(default, int):
+        return str(whole_number(text))
+    return f"{seconds(text):g}"
+
+
+def _default_text(default: Parameter) -> str:
     if isinstance(default, tuple):
         return default[0]
     if isinstance(default, float):

@@ -13,10 +13,11 @@ from typing import Final
 
 from runner.errors import UsageError
 from runner.matrix import plugins
-from runner.matrix.axes import canonical, is_package, normal_value
+from runner.matrix.axes import SETTINGS as CELL_SETTINGS
+from runner.matrix.axes import axis as axis_named
+from runner.matrix.axes import canonical_name, id_of, in_order, is_package
 from runner.matrix.ceiling import AbOpening, shortest_time_s
-from runner.matrix.cell import Requirement
-from runner.matrix.values import server
+from runner.matrix.values import exact_version, server, specifier
 from runner.measurement.ab import WholeReport
 from runner.measurement.records import LaunchRecord
 from runner.measurement.verdict import flaw
@@ -26,8 +27,8 @@ from runner.text import suggestion
 
 # -- labels ----------------------------------------------------------------------------------------
 
-#: What a label may name besides packages. The load is in the report.
-SETTINGS: Final = ("python", "patch", "order", "server")
+#: What a label may name besides packages. The load is in the report, the workload is an option.
+SETTINGS: Final = tuple(name for name in CELL_SETTINGS if name not in {"workload", "concurrency"})
 _AXIS: Final = r"[A-Za-z][A-Za-z0-9._-]*=[^,:/]*"
 _LABELLED: Final = re.compile(rf"(?P<labels>{_AXIS}(?:,{_AXIS})*):(?P<file>.+)")
 
@@ -43,9 +44,9 @@ def split_label(argument: str) -> tuple[dict[str, str], str]:
     labels: dict[str, str] = {}
     for pair in match["labels"].split(","):
         written, _, value = pair.partition("=")
-        axis = canonical(written)
+        axis = canonical_name(written)
         if axis in labels:
-            raise UsageError(f"{argument}: {axis} stands here twice; keep one")
+            raise UsageError(f"{argument}: {axis} is given twice; keep one")
         try:
             labels[axis] = _value(axis, value)
         except ValueError as error:
@@ -57,7 +58,7 @@ def _value(axis: str, text: str) -> str:
     if not text:
         raise ValueError("give a value, or leave it out where it is not known")
     if axis in SETTINGS:
-        return normal_value(axis, text)
+        return axis_named(axis).value(text)
     if not is_package(axis):
         raise ValueError(
             "cannot be said of a cell: concurrency and requests are in the report; "
@@ -66,7 +67,7 @@ def _value(axis: str, text: str) -> str:
     hint = suggestion(axis, (*SETTINGS, *sorted(plugins.optional_packages())))
     if "did you mean" in hint and axis not in plugins.optional_packages():
         raise ValueError(f"unknown axis{hint}")
-    version = Requirement(name=axis, specifier=normal_value(axis, text)).exact
+    version = exact_version(specifier(text))
     if version is None:
         raise ValueError(f"give the exact version, not {text!r}")
     return version
@@ -77,10 +78,8 @@ def cell_id(labels: Mapping[str, str], name: str) -> str:
 
     It names a directory, so what has no place in one becomes `-`.
     """
-    parts = [f"py{labels['python']}"] if "python" in labels else []
-    parts += [f"{axis}{version}" for axis, version in labels.items() if axis not in SETTINGS]
-    parts += [labels[axis] for axis in ("patch", "order", "server") if axis in labels]
-    return "-".join(parts) or re.sub(r"[^A-Za-z0-9._+-]+", "-", name).strip(".-") or "report"
+    known = id_of({axis: labels[axis] for axis in in_order(tuple(labels))})
+    return known or re.sub(r"[^A-Za-z0-9._+-]+", "-", name).strip(".-") or "report"
 
 
 # -- the run ---------------------------------------------------------------------------------------

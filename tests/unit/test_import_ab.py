@@ -262,7 +262,7 @@ LINES: dict[str, tuple[tuple[str, ...], *tuple[str, ...]]] = {
     "no Python": (("python=2:a.txt",), "python:", "X.Y"),
     "no exact version": (("gevent=22.*:a.txt",), "gevent: give the exact version"),
     "no value": (("patch=:a.txt",), "patch: give a value"),
-    "said twice": (("patch=none,patch=grpc:a.txt",), "patch stands here twice"),
+    "said twice": (("patch=none,patch=grpc:a.txt",), "patch is given twice"),
     "a load that is in the report": (("concurrency=5:a.txt",), "in the report"),
     "no workload": (("a.txt", "--workload", "slep"), "--workload", "did you mean 'sleep'"),
     "no seconds": (("a.txt", "--seconds", "two"), "--seconds", "'two'"),

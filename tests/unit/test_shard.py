@@ -16,7 +16,7 @@ from runner.measurement import estimate
 from tests.unit.matrix.matrices import REPOSITORY, expanded
 
 FILE = load(REPOSITORY / "matrix.yaml")
-EXPERIMENTS = [FILE.experiment(name) for name in FILE.names]
+EXPERIMENTS = [FILE.experiment(name) for name in FILE.sections]
 
 
 @st.composite

@@ -1,4 +1,4 @@
-"""Every mistake in a matrix file: where it is, what is wrong, how to mend it."""
+"""Every mistake in a matrix file: where it is, what is wrong, how to fix it."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ CASES: dict[str, tuple[str, str, *tuple[str, ...]]] = {
     # the file as YAML
     "empty": ("", "1:1", "empty", "version: 1"),
     "comment only": ("# nothing yet\n", "1:1", "empty", "experiments:"),
-    "unclosed list": (axes("python: [3.11"), "5:25", "not valid YAML", "mend the line"),
-    "tab": (f"{HEAD}\taxes: {{}}\n", "5:1", "not valid YAML", "mend the line"),
+    "unclosed list": (axes("python: [3.11"), "5:25", "not valid YAML", "fix the line"),
+    "tab": (f"{HEAD}\taxes: {{}}\n", "5:1", "not valid YAML", "fix the line"),
     "unquoted star": (axes("python: 3.11, gevent: *"), "5:35", "not valid YAML", "quote it"),
-    "undefined alias": (axes("python: *versions"), "5:20", "undefined alias", "mend the line"),
+    "undefined alias": (axes("python: *versions"), "5:20", "undefined alias", "fix the line"),
     "control character": (more("description: a\x07b"), "6:19", "#x0007", "remove it"),
     "two documents": (HEAD + AXES + "---\n" + HEAD + AXES, "7:1", "2 YAML documents", "keep one"),
-    "duplicate key": (more("axes: {python: 3.9}"), "6:5", "'axes' stands here twice", "keep one"),
-    "duplicate experiment": (HEAD + AXES + "  one: {}\n", "6:3", "first in line 4", "keep one"),
+    "duplicate key": (more("axes: {python: 3.9}"), "6:5", "duplicate key 'axes'", "keep one"),
+    "duplicate experiment": (HEAD + AXES + "  one: {}\n", "6:3", "first on line 4", "keep one"),
     "list as key": (more("? [a]\n    : b"), "6:7", "a key must be plain text"),
     "merge key": (more("<<: {launches: 2}"), "6:5", "extends: NAME"),
     "alias of itself": (f"{HEAD}    axes: &a {{python: *a}}\n", "5:11", "write it out"),
@@ -76,7 +76,7 @@ CASES: dict[str, tuple[str, str, *tuple[str, ...]]] = {
     "unknown workload": (more("workload: {name: slep}"), "6:22", "did you mean 'sleep'?"),
     "unknown server": (more("server: werkzueg"), "6:13", "did you mean 'werkzeug'?"),
     "unknown base": (more("base: debain"), "6:11", "did you mean 'debian'?"),
-    "unknown base kind": (more("base: {kind: oci}"), "6:18", "one of auto, registry, debian"),
+    "unknown base kind": (more("base: {kind: oci}"), "6:18", "known: auto, registry, debian"),
     "neither true nor false": (more("base: {allow_expired: yes}"), "6:27", "true nor false"),
     "a list for a mapping": (more("load: [100, 5000]"), "6:11", "a mapping", "expected"),
     "a mapping for a list": (more("exclude: {python: 3.11}"), "6:14", "a list is expected"),
@@ -89,9 +89,9 @@ CASES: dict[str, tuple[str, str, *tuple[str, ...]]] = {
     "empty list": (axes("python: 3.11, gevent: []"), "5:34", "at least one value"),
     "nothing": (axes("python: 3.11, gevent: "), "5:34", "at least one value", "remove the line"),
     "nothing in a list": (axes("python: [3.11, null]"), "5:27", "plain text is expected"),
-    "duplicate value": (axes("python: [3.9, 3.11, 3.9]"), "5:32", "3.9 stands here twice", "keep"),
+    "duplicate value": (axes("python: [3.9, 3.11, 3.9]"), "5:32", "3.9 is listed twice", "keep"),
     "equal versions": (
-        axes("python: 3.11, gevent: [25.9, v25.9.0]"), "5:41", "(it is 25.9)", "keep one",
+        axes("python: 3.11, gevent: [25.9, v25.9.0]"), "5:41", "(it equals 25.9)", "keep one",
     ),
     "equal counts": (axes("python: 3.11, concurrency: [100, 0100]"), "5:45", "twice", "keep one"),
     "package twice": (more("packages: {flask: 3.1.0, Flask: 3.0.0}"), "6:30", "keep one"),
@@ -105,13 +105,13 @@ CASES: dict[str, tuple[str, str, *tuple[str, ...]]] = {
     "a Python in other digits": (axes("python: ٣.١١"), "5:20", "X.Y"),
     "no version at all": (axes("python: 3.11, gevent: newest"), "5:34", "a wildcard (25.*)"),
     "any text as version": (
-        axes("python: 3.11, gevent: '===../../x'"), "5:34", "is no version", "a wildcard (25.*)",
+        axes("python: 3.11, gevent: '===../../x'"), "5:34", "is not a version", "a wildcard (25.*)",
     ),
     "contradictory bounds": (axes("python: 3.11, gevent: '>=26,<26'"), "5:34", "contradict"),
     "bounds against a wildcard": (axes("python: 3.11, gevent: '==25.*,<25'"), "5:34", "contradict"),
     "unknown patch": (axes("python: 3.11, patch: [none, gevnt]"), "5:40", "did you mean 'gevent'?"),
     "unknown axis server": (axes("python: 3.11, server: [werkzoig]"), "5:35", "'werkzeug'"),
-    "bad package name": (more("packages: {fl/ask: 1}"), "6:24", "'fl/ask' is no package name"),
+    "bad package name": (more("packages: {fl/ask: 1}"), "6:24", "'fl/ask' is not a package name"),
     "package without version": (more("packages: {flask: }"), "6:23", "expected"),
     "needs gevent": (axes("python: 3.11, patch: gevent"), "5:33", "needs gevent", "`packages`"),
     "needs grpcio": (
@@ -120,7 +120,7 @@ CASES: dict[str, tuple[str, str, *tuple[str, ...]]] = {
     "too many combinations": (
         axes("python: 3.11, concurrency: " + str(list(range(1, 1002))))
         + f"    packages: {{flask: {[f'1.{n}' for n in range(1001)]}}}\n",
-        "5:5", "1002001 combinations", "remove values",
+        "5:5", "1,002,001 combinations", "remove values",
     ),
     # load and limits
     "negative": (more("load: {requests: -5}"), "6:22", "whole number above 0"),
@@ -128,7 +128,7 @@ CASES: dict[str, tuple[str, str, *tuple[str, ...]]] = {
     "half a request": (more("load: {requests: 2.5}"), "6:22", "whole number above 0"),
     "in words": (more("launches: five"), "6:15", "whole number above 0"),
     "no seconds": (more("workload: {seconds: 0}"), "6:25", "number of seconds above 0"),
-    "endless seconds": (more("workload: {seconds: .inf}"), "6:25", "a day at the most"),
+    "endless seconds": (more("workload: {seconds: .inf}"), "6:25", "at most 86400"),
     "concurrency > requests": (
         more("load: {concurrency: 20, requests: 10}"), "6:25", "exceeds", "`load.requests`",
     ),
@@ -154,7 +154,7 @@ CASES: dict[str, tuple[str, str, *tuple[str, ...]]] = {
     "exclude of all": (more("exclude: [{python: 3.11}]"), "6:14", "leave no cell", "remove one"),
     "exclude without effect": (
         more("exclude: [{patch: none, gevent: 25.9.1}]", GEVENT), "6:15", "removes no cell",
-        "name others",
+        "(patch none) do not use gevent", "name other axes",
     ),
     "include changes nothing": (
         more("include: [{python: 3.11, patch: none}]"), "6:15", "changes nothing", "remove it",
@@ -167,7 +167,7 @@ CASES: dict[str, tuple[str, str, *tuple[str, ...]]] = {
     ),
     "include adds what is there": (
         more("include: [{python: 3.11, gevent: 1.0, patch: none}]", GEVENT), "6:15",
-        "comes to py3.11-none", "remove it",
+        "duplicates the cell py3.11-none", "remove it",
     ),
     "empty include": (more("include: [{}]"), "6:15", "an empty entry", "name an axis"),
     "include without python": (more("include: [{patch: grpc}]"), "6:15", "`python`", "name one"),

@@ -16,23 +16,14 @@ from tests.unit.matrix.matrices import REPOSITORY, expanded, ids
 GUIDE = (REPOSITORY / "docs" / "extending.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"^```python\n(.*?)^```", GUIDE, re.MULTILINE | re.DOTALL)
 PLACES = ("patches", "servers", "workloads")
-CACHED = (
-    plugins.patches,
-    plugins.servers,
-    plugins.workloads,
-    plugins.optional_packages,
-    plugins.parameters,
-    axes._deciding_parameters,
-    axes.needed_packages,
-    axes.irrelevant,
-    axes.makes_no_sense,
-    values.server,
-)
 
 
 def forget() -> None:
-    for function in CACHED:
-        function.cache_clear()
+    """Clear all that is cached of the plug-ins and of what they define."""
+    for module in (plugins, values, axes):
+        for function in vars(module).values():
+            if hasattr(function, "cache_clear"):
+                function.cache_clear()
 
 
 @pytest.fixture

@@ -51,13 +51,13 @@ def test_a_workload_names_what_it_needs(name: str) -> None:
     assert set(dict(workload(name, {}).parameters)) == set(kind.parameters)
 
 
-def test_a_plugin_that_says_too_little_is_named(
+def test_a_plugin_that_lacks_something_is_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "servers").mkdir()
     (tmp_path / "servers" / "half.py").write_text("NAME = 'half'\n", encoding="utf-8")
     monkeypatch.setattr(plugins, "PROGRAM", tmp_path)
-    with pytest.raises(SpecError, match=r"half\.py: does not say PLACE"):
+    with pytest.raises(SpecError, match=r"half\.py: PLACE is missing; define it as docs/extending"):
         plugins.servers.__wrapped__()
 
 
@@ -98,15 +98,15 @@ def test_settings_of_a_server_are_part_of_its_cell(tmp_path: Path) -> None:
     assert [cell.at_once for cell in found.cells] == [16, 16]
 
 
-def test_a_patch_that_makes_no_sense_is_left_out_with_the_reason(tmp_path: Path) -> None:
+def test_a_patch_that_does_not_fit_its_server_is_skipped_with_the_reason(tmp_path: Path) -> None:
     axes = {"server": ["gunicorn-gevent"], "patch": ["none", "gevent-time"]}
     found = one(tmp_path, axes)
     assert [cell.patch for cell in found.cells] == ["none"]
-    ((what, why),) = found.left_out
+    ((what, why),) = found.skipped
     assert what == "patch gevent-time under gunicorn-gevent-w1"
     assert "patches everything by itself" in why
     axes["patch"] = ["gevent-time"]
-    with pytest.raises(SpecError, match="no cell makes sense"):
+    with pytest.raises(SpecError, match="no cell can run: patch gevent-time under"):
         one(tmp_path, axes)
 
 
@@ -205,7 +205,7 @@ def test_expectations(tmp_path: Path) -> None:
         ({"cells": {"ptach": "none"}, "outcome": "ok"}, "unknown axis 'ptach'; did you mean"),
         ({"outcome": "okay"}, "unknown outcome 'okay'; did you mean 'ok'?"),
         ({"eficiency": ">= 1"}, "unknown key 'eficiency'; did you mean 'efficiency'?"),
-        ({"efficiency": "about 1"}, "'about 1' is no bound"),
+        ({"efficiency": "about 1"}, "'about 1' is not a bound"),
     ],
 )
 def test_expectations_that_say_nothing(tmp_path: Path, entry: dict[str, Any], message: str) -> None:

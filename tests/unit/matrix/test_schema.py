@@ -9,7 +9,7 @@ from tests.unit.matrix.matrices import REPOSITORY
 
 
 def experiment() -> Any:
-    return schema.schema()["properties"]["experiments"]["additionalProperties"]
+    return schema.json_schema()["properties"]["experiments"]["additionalProperties"]
 
 
 def test_the_committed_schema_is_the_models() -> None:
@@ -29,7 +29,7 @@ def test_every_key_of_an_experiment_and_no_other() -> None:
 
 
 def test_versions_may_be_numbers_and_one_value_stands_for_a_list() -> None:
-    axes = schema.schema()["$defs"]["Axes"]["properties"]
+    axes = schema.json_schema()["$defs"]["Axes"]["properties"]
     packages = experiment()["properties"]["packages"]["additionalProperties"]
     text_or_number = [{"type": "string"}, {"type": "number"}]
     for forms in (axes["python"]["anyOf"], axes["gevent"]["anyOf"], packages["anyOf"]):
@@ -39,7 +39,7 @@ def test_versions_may_be_numbers_and_one_value_stands_for_a_list() -> None:
 
 
 def test_words_are_those_of_the_program() -> None:
-    axes = schema.schema()["$defs"]["Axes"]["properties"]
+    axes = schema.json_schema()["$defs"]["Axes"]["properties"]
     for axis, words in (("patch", patches()), ("workload", workloads())):
         single, several = axes[axis]["anyOf"]
         assert single["enum"] == several["items"]["enum"] == list(words)
