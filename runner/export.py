@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Final
 from xml.etree import ElementTree as ET
 
+from runner.matrix.axes import BASE_AXES
 from runner.measurement.records import LaunchRecord
 from runner.options import ExportFormat, Format
 from runner.outcome import NOT_MEASURED, Kind, outcome_text
@@ -214,16 +215,7 @@ def _xml(text: str) -> str:
 
 # -- OpenMetrics -----------------------------------------------------------------------------------
 
-_LABELS: Final = (
-    "cell",
-    "concurrency",
-    "gevent",
-    "grpcio",
-    "patch",
-    "python",
-    "server",
-    "workload",
-)
+_LABELS: Final = tuple(sorted(("cell", *BASE_AXES)))
 #: Name, help, value; in base units, as OpenMetrics asks for: seconds and bytes.
 _GAUGES: Final[tuple[tuple[str, str, Callable[[Row], float | None]], ...]] = (
     ("requests_per_second", "Rate of the load.", lambda r: r.requests_per_second),

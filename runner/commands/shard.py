@@ -8,10 +8,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from runner.errors import UsageError
+from runner.matrix.axes import BASE_AXES
 from runner.matrix.cell import Cell, Experiment
 from runner.measurement import estimate
 from runner.report.baseline import CanonicalIndex
-from runner.report.rows import BASE_AXES
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
@@ -13,6 +12,8 @@ from typing import ClassVar, Final
 from packaging.version import InvalidVersion, Version
 
 from runner.matrix import plugins
+from runner.matrix.axes import BASE_AXES
+from runner.matrix.values import server_name
 from runner.measurement.records import AbFigures, LaunchRecord, Resources
 from runner.outcome import NOT_MEASURED, Outcome, worst
 from runner.report.statistics import median_estimate
@@ -22,11 +23,6 @@ Value = str | int | float | None
 Launches = Mapping[str, Sequence[LaunchRecord]]
 
 # -- axes ------------------------------------------------------------------------------------------
-
-#: The axes that every row names.
-BASE_AXES: Final = ("python", "gevent", "grpcio", "patch", "server", "workload", "concurrency")
-#: Those that a table for people shows even where they do not vary.
-ALWAYS_SHOWN: Final = ("python", "gevent", "grpcio", "patch")
 
 _FIRST: Final = Version("0")
 
@@ -52,7 +48,7 @@ def natural_key(axis: str, value: Value) -> SortKey:
         return (1, value, _FIRST, "")
     places = _places().get(axis)
     if places is not None:
-        return (1, places.get(re.sub("(-[a-z][0-9]+)+$", "", value), len(places)), _FIRST, value)
+        return (1, places.get(server_name(value), len(places)), _FIRST, value)
     try:
         return (2, 0, Version(value), value)
     except InvalidVersion:

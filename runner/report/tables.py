@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from typing import Final
 
 from runner.errors import UsageError
+from runner.matrix.axes import ALWAYS_SHOWN
 from runner.outcome import Outcome
 from runner.report.baseline import CanonicalIndex
 from runner.report.notes import Note, notes
 from runner.report.rows import (
-    ALWAYS_SHOWN,
     Extremes,
     Row,
     Spread,
