@@ -86,6 +86,8 @@ def overridden(
             raise UsageError(f"{flag} {value}: give a whole number above 0")
     if repeats is not None and not 0 <= repeats <= MOST_REPEATS:
         raise UsageError(f"--repeats {repeats}: give a whole number from 0 to {MOST_REPEATS}")
+    if requests is None and concurrency is None and launches is None and repeats is None:
+        return experiment
     cells = dict.fromkeys(_loaded(cell, requests, concurrency) for cell in experiment.cells)
     changed = replace(
         experiment,
