@@ -215,7 +215,7 @@ def _xml(text: str) -> str:
 
 # -- OpenMetrics -----------------------------------------------------------------------------------
 
-_LABELS: Final = ("cell", *sorted(BASE_AXES))
+_LABELS: Final = tuple(sorted(("cell", *BASE_AXES)))
 #: Name, help, value; in base units, as OpenMetrics asks for: seconds and bytes.
 _GAUGES: Final[tuple[tuple[str, str, Callable[[Row], float | None]], ...]] = (
     ("requests_per_second", "Rate of the load.", lambda r: r.requests_per_second),
