@@ -77,7 +77,7 @@ class Cell:
         names = in_order((*ALWAYS_SHOWN, *self.varied))
         return id_of({name: value for name in names if (value := self.axis(name))})
 
-    @property
+    @cached_property
     def at_once(self) -> int:
         """How many of the load's requests can be worked on at a time, if all goes well."""
         limit = self.server.at_once

@@ -12,7 +12,7 @@ from runner.matrix.axes import SETTINGS
 from runner.matrix.ceiling import too_long
 from runner.matrix.cell import Cell, Experiment
 from runner.matrix.values import MOST_REPEATS
-from runner.matrix.yaml_document import suggestion
+from runner.text import suggestion
 
 #: Not an axis, but a name that every cell has.
 BY_ID = "cell"
@@ -86,6 +86,8 @@ def overridden(
             raise UsageError(f"{flag} {value}: give a whole number above 0")
     if repeats is not None and not 0 <= repeats <= MOST_REPEATS:
         raise UsageError(f"--repeats {repeats}: give a whole number from 0 to {MOST_REPEATS}")
+    if requests is None and concurrency is None and launches is None and repeats is None:
+        return experiment
     cells = dict.fromkeys(_loaded(cell, requests, concurrency) for cell in experiment.cells)
     changed = replace(
         experiment,

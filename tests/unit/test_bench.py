@@ -97,7 +97,7 @@ def test_plan_is_held_against_its_goals(monkeypatch: pytest.MonkeyPatch) -> None
 
     def once(_file: Path, _directory: Path, arguments: list[str]) -> tuple[float, float]:
         seen.append(arguments)
-        return 1.5, 400.0
+        return 0.9, 400.0
 
     monkeypatch.setattr(plan, "measured_once", once)
     lines = list(plan.run(Options(cells=10)))

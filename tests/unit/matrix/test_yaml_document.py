@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from runner.errors import SpecError
 from runner.matrix import yaml_document
 from runner.matrix.file import load
-from runner.matrix.yaml_document import suggestion
+from runner.text import suggestion
 from tests.unit.matrix.matrices import written
 
 
@@ -77,7 +77,7 @@ def test_depth_cannot_exhaust_the_stack(tmp_path: Path, text: str) -> None:
 
 def test_a_word_that_is_near_is_suggested_and_otherwise_all() -> None:
     assert suggestion("pyton", ["python", "patch"]) == "; did you mean 'python'?"
-    assert suggestion("zzz", ["python", "patch"]) == "; it is one of python, patch"
+    assert suggestion("zzz", ["python", "patch"]) == "; known: python, patch"
     assert suggestion("zzz", []) == ""
 
 
