@@ -1,3 +1,1 @@
 """Measure what monkey-patching does to a blocking Flask application, one container per cell."""
-
-__version__ = "0.1.0"

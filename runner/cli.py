@@ -64,6 +64,33 @@ MATRIX_FILE = Path("matrix.yaml")
 RESULTS = Path("results")
 
 
+def _version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        _print(f"monkey-matrix {version('monkey-matrix')}")
+        raise typer.Exit
+
+
+@application.callback()
+def options(
+    *,
+    version: Annotated[
+        bool,
+        typer.Option("--version", help="Print the version.", callback=_version, is_eager=True),
+    ] = False,
+) -> None:
+    """The options of `matrix` itself."""
+
+
+@application.command()
+def init(*, file: FileOption = MATRIX_FILE) -> None:
+    """Write a commented matrix file to start from."""
+    from runner.commands.init import init
+
+    _print(init(file))
+
+
 def _jobs(text: str) -> int | None:
     """The number of `--jobs`, None for `auto`."""
     if text == "auto":

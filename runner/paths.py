@@ -5,7 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Final
 
+import platformdirs
+
+_PACKAGE: Final = Path(__file__).resolve().parent
+_CHECKOUT: Final = _PACKAGE.parent
+#: In a checkout `images/` is beside the package, in an installed wheel it is inside.
+_IS_CHECKOUT: Final = all((_CHECKOUT / name).exists() for name in ("images", "pyproject.toml"))
+
 #: What runs inside containers: the server program, the companions, the load generator's agent.
-IMAGES: Final = Path(__file__).resolve().parents[1] / "images"
+IMAGES: Final = (_CHECKOUT if _IS_CHECKOUT else _PACKAGE) / "images"
 #: Locks and installed packages. Never in results: all of it can be made again.
-CACHE: Final = Path(".cache")
+CACHE: Final = (
+    _CHECKOUT / ".cache" if _IS_CHECKOUT else platformdirs.user_cache_path("monkey-matrix")
+)

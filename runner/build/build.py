@@ -16,8 +16,8 @@ from runner.engine.pod import DISK, LOADGEN_USER, SERVER_USER
 from runner.engine.protocol import Engine
 from runner.errors import EngineError, NotFoundError
 from runner.matrix.cell import Base, Cell
+from runner.paths import IMAGES
 
-IMAGES = Path(__file__).resolve().parents[2] / "images"
 SERVER_PROGRAM = IMAGES / "server"
 AGENT = IMAGES / "loadgen" / "agent.py"
 LOADGEN_PYTHON = "3.13"

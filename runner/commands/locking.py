@@ -41,7 +41,7 @@ def lock_chosen(
 
     Raises `UsageError` if none is, except for a shard: other shards may have them.
     """
-    locked = lock(experiment, architecture=architecture, fresh=fresh)
+    locked = lock(experiment, architecture=architecture, cache=CACHE, fresh=fresh)
     globs = parse(choice.select, experiment.axes)
     selected = replace(
         locked,
@@ -54,7 +54,7 @@ def lock_chosen(
 
 
 def lock(
-    experiment: Experiment, *, architecture: str, fresh: bool = False, cache: Path = CACHE
+    experiment: Experiment, *, architecture: str, cache: Path, fresh: bool = False
 ) -> LockedCells:
     """Resolve every environment, and give the cells their exact versions."""
     found = lock_all(

@@ -82,7 +82,7 @@ def made_ready(
 ) -> tuple[tuple[Cell, ...], Prepared]:
     """The cells of an experiment, in order, with their images."""
     expanded = load(path).experiment(experiment)
-    locked = lock(expanded, architecture=engine.info().architecture)
+    locked = lock(expanded, architecture=engine.info().architecture, cache=CACHE)
     assert not locked.unavailable
     prepared = prepare(
         engine,

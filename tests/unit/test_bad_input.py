@@ -9,6 +9,7 @@ import socketserver
 import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
 
@@ -373,3 +374,7 @@ def test_no_arguments_at_all_print_the_help(matrix: Matrix) -> None:
     said = matrix()
     assert said.code == 0
     assert "Commands" in said.out
+
+
+def test_the_version_is_that_of_the_package(matrix: Matrix) -> None:
+    assert matrix("--version").out == f"monkey-matrix {version('monkey-matrix')}\n"

@@ -1,0 +1,48 @@
+"""`matrix init`: a commented matrix file to start from, and the schema that editors check it by."""
+
+from __future__ import annotations
+
+from importlib import resources
+from pathlib import Path
+
+from runner.errors import UsageError
+from runner.matrix import schema
+
+SCHEMA = "matrix.schema.json"
+
+
+def init(file: Path) -> str:
+    """Write a matrix file and its schema; return what to do next.
+
+    Raises `UsageError` instead of changing a file that exists.
+    """
+    template = resources.files("runner.commands") / "templates" / "matrix.yaml"
+    beside = file.with_name(SCHEMA)
+    texts = {file: template.read_text(encoding="utf-8"), beside: schema.text()}
+    for path, text in texts.items():
+        if path.exists() and not (path == beside and _read(path) == text):
+            raise UsageError(
+                f"{path}: exists already and is left as it is; move it away, or write to another "
+                "directory with `--file DIRECTORY/matrix.yaml`"
+            )
+    for path, text in texts.items():
+        _write(path, text)
+    option = "" if file == Path("matrix.yaml") else f" --file {file}"
+    return (
+        f"wrote {file} and {beside}, which lets editors complete and check it\n"
+        f"edit it; `matrix plan{option}` shows what would run, and `matrix run{option}` runs it"
+    )
+
+
+def _read(path: Path) -> str | None:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError):
+        return None
+
+
+def _write(path: Path, text: str) -> None:
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise UsageError(f"{path}: cannot be written ({error.strerror})") from None
