@@ -16,7 +16,8 @@ from packaging.utils import canonicalize_version
 from runner.matrix import plugins
 from runner.matrix.axes import SETTINGS, axis, canonical_name, is_package, relevant
 from runner.matrix.schema import ExperimentSection
-from runner.matrix.yaml_document import Document, KeyPath, suggestion
+from runner.matrix.yaml_document import Document, KeyPath
+from runner.text import suggestion
 
 Combination = Mapping[str, str]
 AXES: KeyPath = ("axes",)

@@ -9,8 +9,9 @@ from runner.matrix.axes import SETTINGS, canonical_name
 from runner.matrix.cell import Cell, Expectation
 from runner.matrix.schema import ExpectSection, ExperimentSection
 from runner.matrix.select import BY_ID, may_match
-from runner.matrix.yaml_document import Document, KeyPath, suggestion
+from runner.matrix.yaml_document import Document, KeyPath
 from runner.outcome import Outcome
+from runner.text import suggestion
 
 #: Columns of the table that a bound may be set on.
 COLUMNS = (

@@ -13,7 +13,8 @@ from runner.matrix.cell import Experiment
 from runner.matrix.expand import expand
 from runner.matrix.schema import FileSection, checked
 from runner.matrix.values import workload_name
-from runner.matrix.yaml_document import Document, KeyPath, Plain, suggestion
+from runner.matrix.yaml_document import Document, KeyPath, Plain
+from runner.text import suggestion
 
 #: Sections that `extends` merges key by key; all others are inherited or replaced as a whole.
 MERGED = ("axes", "packages", "workload", "load", "limits")

@@ -33,7 +33,8 @@ from runner.matrix.values import (
     whole_number,
     workload_name,
 )
-from runner.matrix.yaml_document import Document, KeyPath, suggestion
+from runner.matrix.yaml_document import Document, KeyPath
+from runner.text import suggestion
 
 
 def _of_text(convert: Callable[[str], object]) -> Callable[[object], object]:

@@ -12,7 +12,7 @@ from runner.matrix.axes import SETTINGS
 from runner.matrix.ceiling import too_long
 from runner.matrix.cell import Cell, Experiment
 from runner.matrix.values import MOST_REPEATS
-from runner.matrix.yaml_document import suggestion
+from runner.text import suggestion
 
 #: Not an axis, but a name that every cell has.
 BY_ID = "cell"

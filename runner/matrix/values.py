@@ -14,7 +14,7 @@ from packaging.version import Version
 
 from runner.matrix import plugins
 from runner.matrix.plugins import Parameter, ServerKind, WorkloadKind
-from runner.matrix.yaml_document import suggestion
+from runner.text import suggestion
 
 OLDEST_CELL_PYTHON = (3, 8)
 #: Larger than any part of a version that anybody has released.

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NoReturn, Protocol, TypeAlias
@@ -185,12 +183,3 @@ class _Builder:
             self.positions[(*keys, key, KEY)] = (mark.line + 1, mark.column + 1)
             mapping[key] = self.plain(value_node, (*keys, key), parents)
         return mapping
-
-
-def suggestion(word: str, known: Iterable[str]) -> str:
-    """`; did you mean 'python'?`, or all choices if none is similar."""
-    choices = [str(choice) for choice in known]
-    near = difflib.get_close_matches(word, choices, n=1, cutoff=0.6)
-    if near:
-        return f"; did you mean {near[0]!r}?"
-    return f"; it is one of {', '.join(choices)}" if choices else ""

@@ -76,7 +76,7 @@ CASES: dict[str, tuple[str, str, *tuple[str, ...]]] = {
     "unknown workload": (more("workload: {name: slep}"), "6:22", "did you mean 'sleep'?"),
     "unknown server": (more("server: werkzueg"), "6:13", "did you mean 'werkzeug'?"),
     "unknown base": (more("base: debain"), "6:11", "did you mean 'debian'?"),
-    "unknown base kind": (more("base: {kind: oci}"), "6:18", "one of auto, registry, debian"),
+    "unknown base kind": (more("base: {kind: oci}"), "6:18", "known: auto, registry, debian"),
     "neither true nor false": (more("base: {allow_expired: yes}"), "6:27", "true nor false"),
     "a list for a mapping": (more("load: [100, 5000]"), "6:11", "a mapping", "expected"),
     "a mapping for a list": (more("exclude: {python: 3.11}"), "6:14", "a list is expected"),
