@@ -1,46 +1,27 @@
-"""Images of companions: the services that cells talk to, with versions of their own."""
+"""Companions: the services that workloads talk to, with images and versions of their own."""
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Final
 
-from runner.build.base import (
-    SUITES,
-    NoBaseError,
-    ensure_base,
-    ensure_suite,
-    registry_reference,
-)
-from runner.build.build import Image, current_image, image_context, link_or_copy
-from runner.build.labels import digest, labels
-from runner.build.lock import Lock, lock_all
-from runner.build.site_packages import install
+from runner.build.bases import BaseImage, BaseRequest, base_of_cells
+from runner.build.images import dockerfile_of
+from runner.build.labels import digest
+from runner.build.layers import File, Layer
+from runner.build.lock import Lock, Unavailable, lock_all
+from runner.build.recipe import Image, Recipe
+from runner.build.wheels import SITE
 from runner.engine.pod import COMPANION_USER
-from runner.engine.protocol import Engine
 from runner.errors import EngineError
 from runner.matrix import plugins
-from runner.matrix.cell import Base, EnvironmentRequest, Requirement
+from runner.matrix.cell import EnvironmentRequest, Requirement
 from runner.matrix.plugins import CompanionKind
 
-DOCKERFILE = """\
-FROM {base}
-COPY passwd /etc/passwd
-COPY site /site
-COPY {name}.py /companion/{name}.py
-ENV PYTHONPATH=/site PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1 HOME=/tmp
-USER {user}
-CMD {command}
-"""
-REGISTRY_DEBIAN_DOCKERFILE = """\
-FROM {base}
-RUN apt-get update && apt-get install -y --no-install-recommends {packages} \\
- && rm -rf /var/lib/apt/lists/*
-"""
 #: PostgreSQL refuses a user without a name.
-PASSWD = f"root:x:0:0::/root:/bin/sh\ncompanion:x:{COMPANION_USER}::/tmp:/bin/sh\n"
+PASSWD: Final = f"root:x:0:0::/root:/bin/sh\ncompanion:x:{COMPANION_USER}::/tmp:/bin/sh\n"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,35 +31,64 @@ class CompanionImage(Image):
     versions: Mapping[str, str] = field(default_factory=dict)
 
 
-def command(name: str) -> tuple[str, ...]:
-    """How a companion is started. `-P`: its own file may be called like what it imports."""
-    return ("python3", "-P", f"/companion/{name}.py")
+@dataclass(frozen=True, kw_only=True)
+class Companion:
+    """A companion with its lock; None where it needs no Python packages."""
+
+    kind: CompanionKind
+    lock: Lock | None
+
+    @property
+    def base(self) -> BaseRequest:
+        """Its interpreter with its packages of the distribution."""
+        if not self.kind.debian:
+            return base_of_cells(self.kind.python)
+        return BaseRequest(name=self.kind.name, python=self.kind.python, packages=self.kind.debian)
+
+    def recipe(self, layers: Sequence[Layer], base: BaseImage) -> Recipe:
+        """Its image: base, locked packages, program."""
+        name, program = self.kind.name, self.kind.program.read_bytes()
+        dockerfile = dockerfile_of("companions")
+        lock = self.lock.digest if self.lock else ""
+        key = digest([base.image_id, lock, program, dockerfile, PASSWD])[:12]
+        files = (
+            File(path="companion/main.py", content=program),
+            File(path="etc/passwd", content=PASSWD.encode()),
+            File(path=SITE, content=None),
+        )
+        return Recipe(
+            reference=f"monkey-matrix/companion:{name}-{key}",
+            kind="companion",
+            key=key,
+            dockerfile=dockerfile,
+            base=base.reference,
+            layers=(*layers, Layer(title=f"the companion {name}", files=files)),
+        )
+
+    def image(self, made: Image) -> CompanionImage:
+        """The image with what it holds."""
+        versions = dict(self.lock.versions) if self.lock else {}
+        return CompanionImage(reference=made.reference, image_id=made.image_id, versions=versions)
 
 
-def ensure_companions(
-    engine: Engine, names: Iterable[str], kind: str, base: Base, *, platform: str, cache: Path
-) -> dict[str, CompanionImage | EngineError]:
-    """The images of companions by name, made or found; an error for one that cannot be had."""
-    wanted = {name: plugins.companions()[name] for name in sorted(set(names))}
-    requests = {name: _request(companion) for name, companion in wanted.items()}
+def lock_companions(
+    names: Iterable[str], *, platform: str, cache: Path
+) -> dict[str, Companion | EngineError]:
+    """Companions by name, ready to be made; an error for one that has no lock."""
+    kinds = {name: plugins.companions()[name] for name in sorted(set(names))}
+    requests = {name: _request(kind) for name, kind in kinds.items()}
     locks = lock_all(
         [request for request in requests.values() if request.requirements],
         platform=platform,
         cache_directory=cache,
     )
-    images: dict[str, CompanionImage | EngineError] = {}
-    for name, companion in wanted.items():
-        lock = locks.get(requests[name])
-        if lock is not None and not isinstance(lock, Lock):
-            images[name] = EngineError(f"companion {name}: {lock.reason}")
-            continue
-        try:
-            images[name] = _ensure(
-                engine, companion, lock, _base(engine, companion, kind, base), cache
-            )
-        except (EngineError, NoBaseError) as error:
-            images[name] = EngineError(f"companion {name}: {error}")
-    return images
+    return {name: _companion(kind, locks.get(requests[name])) for name, kind in kinds.items()}
+
+
+def _companion(kind: CompanionKind, lock: Lock | Unavailable | None) -> Companion | EngineError:
+    if isinstance(lock, Unavailable):
+        return EngineError(lock.reason)
+    return Companion(kind=kind, lock=lock)
 
 
 def _request(companion: CompanionKind) -> EnvironmentRequest:
@@ -89,50 +99,3 @@ def _request(companion: CompanionKind) -> EnvironmentRequest:
         ),
         exclude_newer=companion.exclude_newer,
     )
-
-
-def _base(engine: Engine, companion: CompanionKind, kind: str, base: Base) -> Image:
-    """The companion's interpreter with its packages of the distribution."""
-    if not companion.debian:
-        plain = ensure_base(engine, companion.python, kind, base)
-        return Image(reference=plain.reference, image_id=plain.image_id)
-    if kind == "debian":
-        suite = SUITES[companion.python]
-        reference = f"monkey-matrix/base:{companion.name}-{suite}"
-        made = ensure_suite(engine, reference, suite, ("python3", *companion.debian), base)
-        return Image(reference=reference, image_id=made)
-    below = registry_reference(companion.python, base)
-    dockerfile = REGISTRY_DEBIAN_DOCKERFILE.format(base=below, packages=" ".join(companion.debian))
-    reference = f"monkey-matrix/base:{companion.name}-registry"
-    key = digest([below, dockerfile])[:12]
-    if image := current_image(engine, reference, key):
-        return Image(reference=reference, image_id=image)
-    with image_context(dockerfile) as context:
-        built = engine.build(context, reference, labels("base", key))
-    return Image(reference=reference, image_id=built)
-
-
-def _ensure(
-    engine: Engine, companion: CompanionKind, lock: Lock | None, base: Image, cache: Path
-) -> CompanionImage:
-    name = companion.name
-    versions = dict(lock.versions) if lock else {}
-    program = companion.program.read_bytes()
-    key = digest([base.image_id, lock.digest if lock else "", program, DOCKERFILE, PASSWD])[:12]
-    reference = f"monkey-matrix/companion:{name}-{key}"
-    if image := current_image(engine, reference, key):
-        return CompanionImage(reference=reference, image_id=image, versions=versions)
-    quoted = ", ".join(f'"{part}"' for part in command(name))
-    dockerfile = DOCKERFILE.format(
-        base=base.reference, name=name, user=COMPANION_USER, command=f"[{quoted}]"
-    )
-    with image_context(dockerfile) as context:
-        if lock:
-            shutil.copytree(install(lock, cache), context / "site", copy_function=link_or_copy)
-        else:
-            (context / "site").mkdir()
-        for path, content in ((f"{name}.py", program), ("passwd", PASSWD.encode())):
-            (context / path).write_bytes(content)
-            (context / path).chmod(0o644)
-        built = engine.build(context, reference, labels("companion", key))
-    return CompanionImage(reference=reference, image_id=built, versions=versions)

@@ -44,6 +44,15 @@ NO_VERSION = re.compile(r"there is no version of (?P<what>\S+?)(?:,| and|$)")
 
 
 @dataclass(frozen=True, kw_only=True)
+class Pinned:
+    """One distribution of a lock; `text` is its requirement with hashes."""
+
+    name: str
+    version: str
+    text: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class Lock:
     """`text` is a requirements file with hashes and without addresses."""
 
@@ -59,9 +68,23 @@ class Lock:
         ).hexdigest()
 
     @cached_property
+    def pinned(self) -> tuple[Pinned, ...]:
+        """Every distribution, by its normalised name."""
+        found = list(PINNED.finditer(self.text))
+        ends = [match.start() for match in found[1:]] + [len(self.text)]
+        return tuple(
+            Pinned(
+                name=match["name"].lower(),
+                version=match["version"],
+                text=self.text[match.start() : end],
+            )
+            for match, end in zip(found, ends, strict=True)
+        )
+
+    @cached_property
     def versions(self) -> Mapping[str, str]:
-        """Exact version of every distribution, by normalised name."""
-        return {m["name"].lower(): m["version"] for m in PINNED.finditer(self.text)}
+        """Exact version of every distribution."""
+        return {pinned.name: pinned.version for pinned in self.pinned}
 
     @property
     def key(self) -> str:

@@ -2,22 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
+from typing import TypeAlias
 
-from runner.build.base import BaseImage, NoBaseError, ensure_base, resolve_kind
-from runner.build.build import Image, ensure_cell, ensure_environment, ensure_loadgen
-from runner.build.companions import CompanionImage, ensure_companions
+from runner.build.bases import (
+    LOADGEN,
+    BaseImage,
+    BaseRequest,
+    NoBaseError,
+    base_of_cells,
+    ensure_bases,
+    groups,
+    resolve_kind,
+)
+from runner.build.companions import Companion, CompanionImage, lock_companions
+from runner.build.images import ImageMaker, cell_recipe, environment_recipe, loadgen_recipe
+from runner.build.layers import Layer, shared_layers
 from runner.build.lock import Lock, platform_of
-from runner.build.site_packages import install
+from runner.build.recipe import Image, Recipe
+from runner.build.wheels import Wheel, pack_all, wheels_of
 from runner.engine.protocol import Engine
 from runner.errors import EngineError, EngineUnavailableError
 from runner.matrix.cell import Base, Cell, EnvironmentRequest
 from runner.stages import Stages
 
-#: Bootstrapping and building are CPU and disk work; more at a time gains nothing on two cores.
+#: Bootstrapping and loading are CPU and disk work; more at a time gains nothing on two cores.
 WORKERS = 2
 
 
@@ -39,6 +52,59 @@ class Prepared:
     failed: Mapping[Cell, str]
 
 
+#: What an image is for: an environment, a cell, a companion by its name, or the load generator.
+Subject: TypeAlias = EnvironmentRequest | Cell | str | BaseRequest
+Packed: TypeAlias = Mapping[Wheel, Path | EngineError]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wanted:
+    """What images are made for."""
+
+    experiment: str
+    cells: tuple[Cell, ...]
+    locks: Mapping[EnvironmentRequest, Lock]
+    companions: Mapping[str, Companion | EngineError]
+
+    @cached_property
+    def environments(self) -> tuple[EnvironmentRequest, ...]:
+        """Those of the cells."""
+        return tuple(dict.fromkeys(cell.environment for cell in self.cells))
+
+    @property
+    def bases(self) -> list[BaseRequest]:
+        """The base images of all of them."""
+        found = [base_of_cells(environment.python) for environment in self.environments]
+        return [*found, LOADGEN, *(companion.base for companion in self.possible.values())]
+
+    @property
+    def possible(self) -> dict[str, Companion]:
+        """The companions that have their lock."""
+        return {n: c for n, c in self.companions.items() if isinstance(c, Companion)}
+
+    @property
+    def wheels(self) -> list[Wheel]:
+        """The distributions of all of them."""
+        locks = [self.locks[environment] for environment in self.environments]
+        locks += [companion.lock for companion in self.possible.values() if companion.lock]
+        return [wheel for lock in locks for wheel in wheels_of(lock)]
+
+    def on(self, base: BaseRequest) -> list[Subject]:
+        """Everything whose image stands on this base."""
+        environments = [e for e in self.environments if base_of_cells(e.python) == base]
+        cells = [cell for cell in self.cells if cell.environment in set(environments)]
+        companions = [name for name, c in self.possible.items() if c.base == base]
+        return [*environments, *cells, *companions, *([LOADGEN] if base == LOADGEN else [])]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Made:
+    """What became of some base images, and of the images upon them."""
+
+    bases: Mapping[BaseRequest, BaseImage | EngineError]
+    images: Mapping[Subject, Image | EngineError]
+
+
 def prepare(
     engine: Engine,
     cells: Sequence[Cell],
@@ -53,55 +119,151 @@ def prepare(
     pythons = sorted({cell.python for cell in cells})
     kind = resolve_kind(engine, pythons, base) if pythons else base.kind
     stages.say(f"base images: {_origin(kind)}")
-    with ThreadPoolExecutor(WORKERS) as pool:
-        loadgen = pool.submit(_loadgen, engine, kind, base)
+    companions = lock_companions(
+        [name for cell in cells if (name := cell.workload.kind.companion)],
+        platform=platform_of(engine.info().architecture),
+        cache=cache,
+    )
+    wanted = Wanted(experiment=experiment, cells=tuple(cells), locks=locks, companions=companions)
+    maker = ImageMaker(engine, stages.say)
+    with ThreadPoolExecutor(1) as beside, ThreadPoolExecutor(WORKERS) as pool:
+        packed = beside.submit(_packed, wanted, cache, stages)
+        made_bases = [
+            pool.submit(ensure_bases, engine, group, kind, base)
+            for group in groups(wanted.bases, kind)
+        ]
+        made = [pool.submit(_made, bases, packed, wanted, maker) for bases in made_bases]
         with stages.stage("base images"):
-            bases = dict(
-                zip(pythons, pool.map(lambda p: _base(engine, p, kind, base), pythons), strict=True)
-            )
-        built = {
-            request: pool.submit(
-                _environment, engine, lock, bases[request.python], cache, stages.say
-            )
-            for request, lock in locks.items()
-            if request in {cell.environment for cell in cells}
-        }
-        companions = ensure_companions(
-            engine,
-            [name for cell in cells if (name := cell.workload.kind.companion)],
-            kind,
-            base,
-            platform=platform_of(engine.info().architecture),
-            cache=cache,
-        )
+            wait(made_bases)
         with stages.stage("images"):
-            environments = {request: future.result() for request, future in built.items()}
-            tagged = list(
-                pool.map(
-                    lambda c: _tagged(engine, experiment, c, environments[c.environment]), cells
-                )
-            )
-    outcome = {
-        cell: _with_companion(cell, image, companions)
-        for cell, image in zip(cells, tagged, strict=True)
-    }
+            wait(made)
+    return _prepared(kind, wanted, [future.result() for future in made], stages)
+
+
+def _packed(wanted: Wanted, cache: Path, stages: Stages) -> Packed:
+    with stages.stage("packages"):
+        return pack_all(wanted.wheels, cache)
+
+
+def _made(
+    bases: Future[dict[BaseRequest, BaseImage | EngineError]],
+    packed: Future[Packed],
+    wanted: Wanted,
+    maker: ImageMaker,
+) -> Made:
+    """Make everything upon some bases, as soon as these and the packages are there."""
+    found, images = bases.result(), dict[Subject, Image | EngineError]()
+    recipes: dict[Subject, Recipe] = {}
+    for request, base in found.items():
+        for subject, recipe in _recipes(request, base, packed.result(), wanted).items():
+            if isinstance(recipe, EngineError):
+                images[subject] = recipe
+            else:
+                recipes[subject] = recipe
+    made = maker.make(list(recipes.values()))
+    images |= {subject: made[recipe.reference] for subject, recipe in recipes.items()}
+    return Made(bases=found, images=images)
+
+
+def _recipes(
+    request: BaseRequest, base: BaseImage | EngineError, packed: Packed, wanted: Wanted
+) -> dict[Subject, Recipe | EngineError]:
+    """What is made upon a base, or why it cannot be; a cell comes after its environment."""
+    subjects = wanted.on(request)
+    if isinstance(base, EngineError):
+        return dict.fromkeys(subjects, base)
+    sites = {subject: _site(subject, packed, wanted) for subject in subjects}
+    layers = shared_layers({s: site for s, site in sites.items() if isinstance(site, tuple)})
+    recipes: dict[Subject, Recipe | EngineError] = {}
+    for subject, site in sites.items():
+        recipes[subject] = (
+            site
+            if isinstance(site, EngineError)
+            else _recipe(subject, layers[subject], base, wanted, recipes)
+        )
+    return recipes
+
+
+def _recipe(
+    subject: Subject,
+    layers: Sequence[Layer],
+    base: BaseImage,
+    wanted: Wanted,
+    made: Mapping[Subject, Recipe | EngineError],
+) -> Recipe | EngineError:
+    if isinstance(subject, EnvironmentRequest):
+        return environment_recipe(wanted.locks[subject], layers, base)
+    if isinstance(subject, Cell):
+        environment = made[subject.environment]
+        if isinstance(environment, EngineError):
+            return environment
+        return cell_recipe(wanted.experiment, subject, environment)
+    if isinstance(subject, str):
+        return wanted.possible[subject].recipe(layers, base)
+    return loadgen_recipe(base)
+
+
+def _site(subject: Subject, packed: Packed, wanted: Wanted) -> tuple[Path, ...] | EngineError:
+    """The packages that an image gets of its own; a cell has its environment's."""
+    lock = None
+    if isinstance(subject, EnvironmentRequest):
+        lock = wanted.locks[subject]
+    elif isinstance(subject, str):
+        lock = wanted.possible[subject].lock
+    site = [packed[wheel] for wheel in wheels_of(lock)] if lock else []
+    errors = [archive for archive in site if isinstance(archive, EngineError)]
+    return errors[0] if errors else tuple(a for a in site if isinstance(a, Path))
+
+
+def _prepared(kind: str, wanted: Wanted, parts: Sequence[Made], stages: Stages) -> Prepared:
+    bases = {request: base for part in parts for request, base in part.bases.items()}
+    images = {subject: image for part in parts for subject, image in part.images.items()}
+    for environment in wanted.environments:
+        error = images[environment]
+        if isinstance(error, EngineError) and not isinstance(error, NoBaseError):
+            stages.say(f"environment {wanted.locks[environment].key} cannot be made: {error}")
+    companions = _companions(wanted, images)
+    cells = {cell: _with_companion(cell, images[cell], companions) for cell in wanted.cells}
     return Prepared(
         kind=kind,
-        loadgen=loadgen.result(),
-        bases={p: b for p, b in bases.items() if isinstance(b, BaseImage)},
-        environments={r: i for r, i in environments.items() if isinstance(i, Image)},
+        loadgen=_loadgen(images[LOADGEN]),
+        bases={
+            request.python: base
+            for request, base in bases.items()
+            if isinstance(base, BaseImage) and not request.packages
+        },
+        environments={
+            e: image for e in wanted.environments if isinstance(image := images[e], Image)
+        },
         companions={n: i for n, i in companions.items() if isinstance(i, CompanionImage)},
-        cells={c: i for c, i in outcome.items() if isinstance(i, Image)},
-        unavailable={c: str(e) for c, e in outcome.items() if isinstance(e, NoBaseError)},
-        failed={c: str(e) for c, e in outcome.items() if isinstance(e, EngineError)},
+        cells={c: i for c, i in cells.items() if isinstance(i, Image)},
+        unavailable={c: str(e) for c, e in cells.items() if isinstance(e, NoBaseError)},
+        failed={
+            c: str(e)
+            for c, e in cells.items()
+            if isinstance(e, EngineError) and not isinstance(e, NoBaseError)
+        },
     )
+
+
+def _companions(
+    wanted: Wanted, images: Mapping[Subject, Image | EngineError]
+) -> dict[str, CompanionImage | EngineError]:
+    found: dict[str, CompanionImage | EngineError] = {}
+    for name, companion in wanted.companions.items():
+        image = images.get(name)
+        if isinstance(companion, Companion) and isinstance(image, Image):
+            found[name] = companion.image(image)
+        else:
+            found[name] = EngineError(f"companion {name}: {image or companion}")
+    return found
 
 
 def _with_companion(
     cell: Cell,
-    image: Image | NoBaseError | EngineError,
+    image: Image | EngineError,
     companions: Mapping[str, CompanionImage | EngineError],
-) -> Image | NoBaseError | EngineError:
+) -> Image | EngineError:
     """The cell's image, or why what it talks to cannot be had."""
     companion = companions.get(cell.workload.kind.companion or "")
     if isinstance(image, Image) and isinstance(companion, EngineError):
@@ -113,47 +275,11 @@ def _origin(kind: str) -> str:
     return "from the registry" if kind == "registry" else "from Debian's suites, by mmdebstrap"
 
 
-def _loadgen(engine: Engine, kind: str, base: Base) -> Image:
+def _loadgen(image: Image | EngineError) -> Image:
     """The sidecar's image. Without it nothing at all can be measured."""
-    try:
-        return ensure_loadgen(engine, kind, base)
-    except (NoBaseError, EngineError) as error:
+    if isinstance(image, EngineError):
         raise EngineUnavailableError(
-            f"the load generator's image cannot be made: {error}; see to that, then run the same "
+            f"the load generator's image cannot be made: {image}; see to that, then run the same "
             "command again"
-        ) from error
-
-
-def _base(engine: Engine, python: str, kind: str, base: Base) -> BaseImage | NoBaseError:
-    try:
-        return ensure_base(engine, python, kind, base)
-    except NoBaseError as error:
-        return error
-
-
-def _environment(
-    engine: Engine,
-    lock: Lock,
-    base: BaseImage | NoBaseError,
-    cache: Path,
-    say: Callable[[str], None],
-) -> Image | NoBaseError | EngineError:
-    if isinstance(base, NoBaseError):
-        return base
-    try:
-        image = ensure_environment(engine, lock, install(lock, cache), base)
-    except EngineError as error:
-        say(f"environment {lock.key} could not be built: {error}")
-        return error
+        ) from image
     return image
-
-
-def _tagged(
-    engine: Engine, experiment: str, cell: Cell, image: Image | NoBaseError | EngineError
-) -> Image | NoBaseError | EngineError:
-    if not isinstance(image, Image):
-        return image
-    try:
-        return ensure_cell(engine, experiment, cell, image)
-    except EngineError as error:
-        return error

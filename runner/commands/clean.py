@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import closing
 
-from runner.build.build import remove_images
+from runner.build.images import remove_images
 from runner.engine.connection import connect
 from runner.engine.ownership import HOST_LABEL, OWNER_LABEL, host_id, is_alive
 from runner.engine.protocol import OwnedContainer

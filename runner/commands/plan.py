@@ -11,7 +11,7 @@ from typing import Any
 
 from tabulate import tabulate
 
-from runner.build.base import SUITES
+from runner.build.bases import SUITES
 from runner.commands import host
 from runner.commands.choice import Choice, expand, no_cells
 from runner.commands.locking import LockedCells, lock_chosen

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from runner.build.build import Image
 from runner.build.prepare import Prepared
+from runner.build.recipe import Image
 from runner.commands import host
 from runner.commands.locking import LockedCells
 from runner.commands.shard import Shard

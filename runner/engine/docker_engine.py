@@ -15,6 +15,7 @@ from runner.engine.ownership import PROJECT_LABEL
 from runner.engine.protocol import (
     ContainerSpec,
     ContainerState,
+    EngineImage,
     EngineInfo,
     ExecResult,
     OwnedContainer,
@@ -23,7 +24,6 @@ from runner.errors import EngineError, NotFoundError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
-    from pathlib import Path
 
 #: What a container that prints without end may take of the engine's disk.
 IMPORT_CHUNK_BYTES = 1 << 20
@@ -77,21 +77,20 @@ class DockerEngine:
 
     # -- images ------------------------------------------------------------------------------------
 
-    def _inspect_image(self, reference: str) -> dict[str, Any]:
-        return dict(self._api.inspect_image(reference))  # type: ignore[no-untyped-call]
-
-    def image_id(self, reference: str) -> str | None:
-        """The image's content id, None where the engine has no such image."""
+    def image(self, reference: str) -> EngineImage | None:
+        """The image of that name or id, None where the engine has none."""
         try:
             with _engine_errors(f"looking up image {reference}"):
-                return str(self._inspect_image(reference)["Id"])
+                found = self._api.inspect_image(reference)  # type: ignore[no-untyped-call]
         except NotFoundError:
             return None
-
-    def image_labels(self, reference: str) -> Mapping[str, str]:
-        """The image's labels; `NotFoundError` where there is no such image."""
-        with _engine_errors(f"looking up image {reference}"):
-            return dict(self._inspect_image(reference)["Config"].get("Labels") or {})
+        return EngineImage(
+            id=found["Id"],
+            layers=tuple((found.get("RootFS") or {}).get("Layers") or ()),
+            config=found.get("Config") or {},
+            architecture=found.get("Architecture", ""),
+            created=found.get("Created") or "",
+        )
 
     def pull(self, reference: str) -> str:
         """Pull an image and return its id."""
@@ -113,26 +112,39 @@ class DockerEngine:
             raise EngineError(f"importing {reference}: {last['error']}")
         return str(last["status"])
 
-    def build(self, context: Path, reference: str, labels: Mapping[str, str]) -> str:
-        """Build a directory with a Dockerfile in it; the error carries the build's log."""
+    def build(
+        self,
+        context: Iterator[bytes],
+        reference: str,
+        labels: Mapping[str, str],
+        arguments: Mapping[str, str],
+    ) -> str:
+        """Build a tar archive with a Dockerfile in it; the error carries the build's log."""
         with _engine_errors(f"building {reference}"):
             log = [
                 str(step.get("stream") or step.get("error") or "")
                 for step in self._api.build(
-                    path=str(context), tag=reference, labels=dict(labels), rm=True, forcerm=True,
+                    fileobj=context,  # type: ignore[arg-type]  # sent in chunks
+                    custom_context=True,
+                    tag=reference,
+                    labels=dict(labels),
+                    buildargs=dict(arguments),
+                    rm=True,
+                    forcerm=True,
                     decode=True,
                 )
-            ]  # fmt: skip
-        built = self.image_id(reference)
+            ]
+        built = self.image(reference)
         if built is None or not any("Successfully built" in line for line in log):
-            raise EngineError("".join(log).strip() or f"building {reference} failed without a word")
-        return built
+            raise EngineError("".join(log).strip() or f"building {reference} failed without output")
+        return built.id
 
-    def tag(self, image: str, reference: str) -> None:
-        """Give an image one more name."""
-        repository, _, tag = reference.rpartition(":")
-        with _engine_errors(f"tagging {image} as {reference}"):
-            self._api.tag(image, repository, tag, force=True)
+    def load(self, archive: Iterator[bytes]) -> None:
+        """Take in the images of an archive; the engine reports a failure in its answer."""
+        with _engine_errors("loading images"):
+            for step in self._api.load_image(archive) or ():  # type: ignore[no-untyped-call]
+                if "error" in step:
+                    raise EngineError(f"loading images: {str(step['error']).strip()}")
 
     def images(self) -> list[tuple[str, tuple[str, ...]]]:
         """(id, names) of each image that carries this project's label."""

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import IO, Protocol
+from typing import IO, Any, Protocol
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,6 +26,26 @@ class EngineInfo:
     storage_driver: str
     security: tuple[str, ...] = ()
     engine_id: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class EngineImage:
+    """An image as the engine has it.
+
+    `layers` are the digests of its layers' uncompressed archives, the lowest first; `config` is
+    what its containers start with (`Env`, `User`, `Cmd`, `Labels` …).
+    """
+
+    id: str
+    layers: tuple[str, ...] = ()
+    config: Mapping[str, Any] = field(default_factory=dict)
+    architecture: str = ""
+    created: str = ""
+
+    @property
+    def labels(self) -> Mapping[str, str]:
+        """The image's labels."""
+        return self.config.get("Labels") or {}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,12 +125,8 @@ class Engine(Protocol):
         """Describe the engine."""
         ...
 
-    def image_id(self, reference: str) -> str | None:
-        """The image's content id (`sha256:…`), None where the engine has no such image."""
-        ...
-
-    def image_labels(self, reference: str) -> Mapping[str, str]:
-        """The image's labels; `NotFoundError` where there is no such image."""
+    def image(self, reference: str) -> EngineImage | None:
+        """The image of that name or id, None where the engine has none."""
         ...
 
     def pull(self, reference: str) -> str:
@@ -122,12 +137,21 @@ class Engine(Protocol):
         """Make an image of a root file system in a tar archive; return its id."""
         ...
 
-    def build(self, context: Path, reference: str, labels: Mapping[str, str]) -> str:
-        """Build a directory with a Dockerfile in it; raise `EngineError` with the build's log."""
+    def build(
+        self,
+        context: Iterator[bytes],
+        reference: str,
+        labels: Mapping[str, str],
+        arguments: Mapping[str, str],
+    ) -> str:
+        """Build a tar archive with a Dockerfile in it; raise `EngineError` with the build's log.
+
+        `arguments` are values for the Dockerfile's `ARG`s. Returns the image's id.
+        """
         ...
 
-    def tag(self, image: str, reference: str) -> None:
-        """Give an image one more name."""
+    def load(self, archive: Iterator[bytes]) -> None:
+        """Take in the images of an archive as `docker save` writes it; `EngineError` if refused."""
         ...
 
     def images(self) -> list[tuple[str, tuple[str, ...]]]:

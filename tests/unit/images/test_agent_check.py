@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from runner.build.build import AGENT
+from runner.build.images import AGENT
 from tests.unit.images.test_server_program import module
 
 

@@ -12,7 +12,7 @@ from types import ModuleType
 
 import pytest
 
-from runner.build.build import AGENT, SERVER_PROGRAM, server_environment
+from runner.build.images import AGENT, SERVER_PROGRAM, server_environment
 from runner.engine.pod import SERVER_UID, SERVER_USER
 from runner.matrix import plugins
 from runner.measurement import agent, evidence, verdict

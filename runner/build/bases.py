@@ -1,0 +1,288 @@
+"""Base images: an interpreter each, from a registry or from Debian's own suites."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from runner.build.labels import digest, labels
+from runner.build.recipe import Image, Recipe, current_image, ensure
+from runner.engine.protocol import Engine
+from runner.errors import EngineError, EngineUnavailableError
+from runner.matrix.cell import Base
+from runner.paths import IMAGES
+
+#: Debian suites by the Python they carry.
+SUITES: Final = {"3.9": "bullseye", "3.11": "bookworm", "3.13": "trixie", "3.14": "forky"}
+#: Suites whose Release file may have expired on a mirror that stands still.
+UNRELEASED: Final = {"forky"}
+#: Beside the essential packages: wheels for manylinux count on libstdc++.
+PACKAGES: Final = ("python3", "ca-certificates", "libstdc++6", "tzdata")
+TIMEOUT_S = 900
+#: What a cell never reads, what is of this machine (its mirror, its name), and what a container
+#: gets from its engine. Taken out when the image is written: told to dpkg, mmdebstrap would start
+#: a Python program for each package.
+LEFT_OUT: Final = (
+    "usr/share/doc/*", "usr/share/man/*", "usr/share/locale/*", "usr/share/info/*",
+    "etc/alternatives/*.gz", "etc/apt/sources.list", "etc/apt/sources.list.d/*",
+    "etc/apt/apt.conf.d/*mmdebstrap", "etc/dpkg/dpkg.cfg.d/*mmdebstrap", "etc/resolv.conf",
+    "etc/hostname", "etc/machine-id", "usr/sbin/policy-rc.d", "var/lib/apt/lists/*",
+    "var/cache/apt/*", "var/cache/ldconfig/*", "var/log/*",
+    "dev/*", "proc/*", "sys/*", "run/*", "tmp/*",
+)  # fmt: skip
+#: In this suite a package that needs all of Perl merges /usr, and a hook of mmdebstrap does it
+#: without; later suites come merged.
+MERGED_BY_HOOK: Final = {"bookworm"}
+MERGE_HOOK: Final = Path("/usr/share/mmdebstrap/hooks/merged-usr")
+#: A bootstrap in memory takes half the time, but 400 MB.
+LEAST_MEMORY_KIB: Final = 3 << 20
+
+
+@dataclass(frozen=True, kw_only=True)
+class BaseRequest:
+    """A base image: a Python, and packages of the distribution for what is no cell."""
+
+    name: str
+    python: str
+    packages: tuple[str, ...] = ()
+
+
+LOADGEN: Final = BaseRequest(name="loadgen", python="3.13", packages=("apache2-utils",))
+
+
+def base_of_cells(python: str) -> BaseRequest:
+    """The base image of the cells of a Python."""
+    return BaseRequest(name=f"py{python}", python=python)
+
+
+@dataclass(frozen=True, kw_only=True)
+class BaseImage(Image):
+    """An image with `python3` on its PATH. `origin` is `registry` or `debian`."""
+
+    origin: str
+
+
+class NoBaseError(EngineError):
+    """There is no base image for a Python; the message says why and what would help."""
+
+
+def registry_reference(python: str, base: Base) -> str:
+    """The official image of a Python, in the registry of the matrix file."""
+    return f"{base.registry}python:{python}-slim"
+
+
+def resolve_kind(engine: Engine, pythons: Iterable[str], base: Base) -> str:
+    """`registry` or `debian`, one for all cells of a run: mixing them would confound it.
+
+    `auto` takes the registry where one serves the first Python, and Debian otherwise. A pull fails
+    at once where no registry can be resolved.
+    """
+    if base.kind != "auto":
+        return base.kind
+    reference = registry_reference(min(pythons), base)
+    if engine.image(reference):
+        return "registry"
+    try:
+        engine.pull(reference)
+    except EngineError:
+        return "debian"
+    return "registry"
+
+
+def groups(requests: Iterable[BaseRequest], kind: str) -> list[tuple[BaseRequest, ...]]:
+    """Divide the requests into jobs: one bootstrap gives a plain image and one with packages."""
+    wanted = list(dict.fromkeys(requests))
+    if kind == "registry":
+        return [(request,) for request in wanted]
+    plain = {request.python: request for request in wanted if not request.packages}
+    found: list[tuple[BaseRequest, ...]] = []
+    for request in wanted:
+        if request.packages:
+            below = plain.pop(request.python, None)
+            found.append((below, request) if below else (request,))
+    return [*found, *((request,) for request in plain.values())]
+
+
+def ensure_bases(
+    engine: Engine, requests: Sequence[BaseRequest], kind: str, base: Base
+) -> dict[BaseRequest, BaseImage | EngineError]:
+    """The images of a group of requests, made or pulled where the engine has none yet.
+
+    `NoBaseError` stands for one that is not to be had. Raises `EngineUnavailableError` where this
+    host lacks what it takes to make one.
+    """
+    make = _from_registry if kind == "registry" else _from_suite
+    try:
+        return make(engine, requests, base)
+    except EngineError as error:
+        return dict.fromkeys(requests, error)
+
+
+# -- from a registry -------------------------------------------------------------------------------
+
+
+def _from_registry(
+    engine: Engine, requests: Sequence[BaseRequest], base: Base
+) -> dict[BaseRequest, BaseImage | EngineError]:
+    return {request: _pulled(engine, request, base) for request in requests}
+
+
+def _pulled(engine: Engine, request: BaseRequest, base: Base) -> BaseImage:
+    reference = registry_reference(request.python, base)
+    found = engine.image(reference)
+    try:
+        image = found.id if found else engine.pull(reference)
+    except EngineError as error:
+        raise NoBaseError(f"{reference} cannot be pulled: {error}") from error
+    if not request.packages:
+        return BaseImage(reference=reference, image_id=image, origin="registry")
+    dockerfile = (IMAGES / "base" / "Dockerfile").read_text(encoding="utf-8")
+    key = digest([reference, dockerfile, *request.packages])[:12]
+    recipe = Recipe(
+        reference=f"monkey-matrix/base:{request.name}-registry-{key}",
+        kind="base",
+        key=key,
+        dockerfile=dockerfile,
+        base=reference,
+        arguments={"PACKAGES": " ".join(request.packages)},
+    )
+    made = ensure(engine, recipe)
+    return BaseImage(reference=made.reference, image_id=made.image_id, origin="registry")
+
+
+# -- from Debian's suites --------------------------------------------------------------------------
+
+
+def _from_suite(
+    engine: Engine, requests: Sequence[BaseRequest], base: Base
+) -> dict[BaseRequest, BaseImage | EngineError]:
+    """All images of one suite, by one bootstrap."""
+    python = requests[0].python
+    if python not in SUITES:
+        raise NoBaseError(
+            f"no Debian suite carries Python {python} (they carry {', '.join(SUITES)}); "
+            "`base: registry` takes it from a registry"
+        )
+    suite = SUITES[python]
+    keys = {r: digest([suite, *PACKAGES, *r.packages, *LEFT_OUT])[:12] for r in requests}
+    names = {r: f"monkey-matrix/base:{r.name}-{suite}-{key}" for r, key in keys.items()}
+    made = {r: current_image(engine, names[r], keys[r]) for r in requests}
+    missing = [request for request, image in made.items() if image is None]
+    with tempfile.TemporaryDirectory() as directory:
+        archives = {request: Path(directory) / f"{request.name}.tar" for request in missing}
+        if missing:
+            _bootstrap(suite, archives, base)
+        for request, path in archives.items():
+            with path.open("rb") as archive:
+                image = engine.import_image(archive, names[request], labels("base", keys[request]))
+            made[request] = Image(reference=names[request], image_id=image)
+    return {
+        request: BaseImage(reference=image.reference, image_id=image.image_id, origin="debian")
+        for request, image in made.items()
+        if image
+    }
+
+
+def mmdebstrap_command(
+    suite: str, archives: Mapping[BaseRequest, Path], *, allow_expired: bool
+) -> list[str]:
+    """The command that writes the suite as tar archives, each with the packages of its request.
+
+    It reads the machine's own configured mirror where that serves the suite's distribution; every
+    trace of it is left out of the archives.
+    """
+    first, *others = archives
+    command = ["mmdebstrap", "--quiet", "--variant=essential", "--format=null"]
+    command += [f"--include={','.join((*PACKAGES, *first.packages))}"]
+    command += ['--aptopt=Acquire::Languages "none"', "--dpkgopt=force-unsafe-io"]
+    command += ["--skip=chroot/start-stop-daemon"]  # its stand-in would be in the archives
+    if allow_expired:
+        command += ['--aptopt=Acquire::Check-Valid-Until "false"']
+    if suite in MERGED_BY_HOOK and MERGE_HOOK.is_dir():
+        command += [f"--hook-dir={MERGE_HOOK}"]
+    command += [f"--customize-hook={_archived(archives[first])}"]
+    for request in others:
+        apt_get = 'APT_CONFIG="$MMDEBSTRAP_APT_CONFIG" apt-get -oDPkg::Chroot-Directory="$1"'
+        command += [f"--customize-hook={apt_get} --yes install {' '.join(request.packages)}"]
+        command += [f"--customize-hook={_archived(archives[request])}"]
+    return [*command, suite, "-"]
+
+
+def _archived(path: Path) -> str:
+    """The shell command that writes the file system as it is now."""
+    left_out = " ".join(f"--exclude='./{pattern}'" for pattern in LEFT_OUT)
+    return (
+        'tar --directory="$1" --create --sort=name --numeric-owner --one-file-system '
+        f"--anchored {left_out} --file={shlex.quote(str(path))} ."
+    )
+
+
+def _bootstrap(suite: str, archives: Mapping[BaseRequest, Path], base: Base) -> None:
+    _require_mmdebstrap()
+    command = mmdebstrap_command(suite, archives, allow_expired=base.allow_expired)
+    with tempfile.TemporaryDirectory() as directory, tempfile.TemporaryFile() as printed:
+        Path(directory).chmod(0o755)  # apt reads it as a user of its own
+        environment = {"TMPDIR": directory, "DEBIAN_FRONTEND": "noninteractive"}
+        try:
+            result = subprocess.run(
+                [*_in_memory(directory), *command], env=os.environ | environment, check=False,
+                stdin=subprocess.DEVNULL, stdout=printed, stderr=printed, timeout=TIMEOUT_S,
+            )  # fmt: skip
+        except subprocess.TimeoutExpired:
+            raise NoBaseError(
+                f"Debian's {suite} was not bootstrapped within {TIMEOUT_S} s: check the mirror "
+                "that this machine is configured to use, then run the same command again"
+            ) from None
+        if result.returncode:
+            printed.seek(0)
+            raise NoBaseError(_why_no_suite(suite, printed.read().decode("utf-8", "replace")))
+
+
+def _in_memory(directory: str) -> list[str]:
+    """What to put before a command so that its temporary files are in memory, where that can be.
+
+    A mount that only the command sees needs a privilege that root in a container may lack.
+    """
+    mount = ["mount", "-t", "tmpfs", "tmpfs", directory]
+    if _available_memory_kib() < LEAST_MEMORY_KIB or shutil.which("unshare") is None:
+        return []
+    if subprocess.run(["unshare", "--mount", *mount], capture_output=True, check=False).returncode:
+        return []
+    script = f'{shlex.join(mount)} && exec "$@"'
+    return ["unshare", "--mount", "sh", "-c", script, "sh"]
+
+
+def _available_memory_kib() -> int:
+    for line in Path("/proc/meminfo").read_text(encoding="ascii").splitlines():
+        if line.startswith("MemAvailable:"):
+            return int(line.split()[1])
+    return 0
+
+
+def _why_no_suite(suite: str, printed: str) -> str:
+    if "Valid-Until" in printed or "is expired" in printed or "not valid anymore" in printed:
+        return (
+            f"the Release file of Debian's {suite} has expired on this machine's mirror; "
+            "`base: {kind: debian, allow_expired: true}` accepts it"
+        )
+    errors = [x.strip() for x in printed.splitlines() if x.startswith(("E:", "Err:"))]
+    why = errors[0] if errors else printed[-200:].strip()
+    return f"Debian's {suite} could not be bootstrapped: {why}"
+
+
+def _require_mmdebstrap() -> None:
+    remedy = "or set `base: registry` and an engine that reaches one"
+    if shutil.which("mmdebstrap") is None:
+        raise EngineUnavailableError(
+            "base images are made with mmdebstrap, which is not installed: "
+            f"`apt-get install mmdebstrap`, {remedy}"
+        )
+    if os.geteuid() != 0:
+        raise EngineUnavailableError(f"mmdebstrap needs root: run as root, {remedy}")

@@ -1,0 +1,108 @@
+"""What this project's Dockerfiles say, for images that are loaded instead of built.
+
+The instructions that an engine need not run anything for are understood; any other is an error, and
+the image is then built.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from runner.build.layers import ROOT, Layer, members
+from runner.errors import EngineError
+
+ASSIGNMENT = re.compile(r'(?P<name>\w+)=(?:"(?P<quoted>(?:[^"\\]|\\.)*)"|(?P<plain>[^\s"\\$]*))')
+COPY = re.compile(r"(?:--chown=(?P<uid>\d+):(?P<gid>\d+)\s+)?(?P<source>\S+)\s+/(?P<target>\S+)")
+
+
+@dataclass(kw_only=True)
+class Dockerfile:
+    """The image that a Dockerfile describes: `owners` has the owner of each path that is copied."""
+
+    base: str = ""
+    owners: dict[str, tuple[int, int]] = field(default_factory=dict)
+    environment: dict[str, str] = field(default_factory=dict)
+    user: str | None = None
+    command: list[str] | None = None
+
+    def owner(self, path: str) -> tuple[int, int] | None:
+        """Who owns a file of the context in the image, None where it is not copied."""
+        found = [o for source, o in self.owners.items() if f"{path}/".startswith(f"{source}/")]
+        return found[-1] if found else None
+
+    def applied(self, layer: Layer) -> Layer:
+        """The layer as the image has it: what is copied, each file with its owner."""
+        if any(self.owner(members(path)[0].name) != ROOT for path in layer.packed):
+            raise EngineError("a Dockerfile that gives packages to a user needs a builder")
+        owned = ((file, self.owner(file.path)) for file in layer.files)
+        return replace(
+            layer, files=tuple(replace(file, owner=owner) for file, owner in owned if owner)
+        )
+
+    def config(self, below: Mapping[str, Any], labels: Mapping[str, str]) -> dict[str, Any]:
+        """The configuration of the image, on that of its base."""
+        environment = dict(entry.partition("=")[::2] for entry in below.get("Env") or ())
+        changed = {
+            "Env": [f"{n}={v}" for n, v in {**environment, **self.environment}.items()],
+            "User": self.user,
+            "Cmd": self.command,
+            "Labels": {**(below.get("Labels") or {}), **labels},
+        }
+        kept = {name: value for name, value in below.items() if name != "Image"}
+        return {**kept, **{name: value for name, value in changed.items() if value is not None}}
+
+
+def parse(text: str, arguments: Mapping[str, str]) -> Dockerfile:
+    """Read a Dockerfile; `EngineError` for what only a builder understands."""
+    made = Dockerfile()
+    for instruction, rest in _instructions(text):
+        match instruction:
+            case "ARG":
+                continue
+            case "FROM":
+                made.base = re.sub(r"\$\{(\w+)\}", lambda m: arguments[m[1]], rest)
+            case "COPY":
+                source, owner = _copied(rest)
+                made.owners[source] = owner
+            case "ENV":
+                made.environment.update(_assignments(rest))
+            case "USER":
+                made.user = rest
+            case "CMD":
+                made.command = json.loads(rest)
+            case _:
+                raise EngineError(f"{instruction} in a Dockerfile needs a builder")
+    return made
+
+
+def _instructions(text: str) -> Iterator[tuple[str, str]]:
+    for line in re.sub(r"\\\n", "", text).splitlines():
+        if line.strip() and not line.startswith("#"):
+            instruction, _, rest = line.strip().partition(" ")
+            yield instruction, rest.strip()
+
+
+def _copied(rest: str) -> tuple[str, tuple[int, int]]:
+    match = COPY.fullmatch(rest)
+    if match is None or match["source"] != match["target"]:
+        raise EngineError(f"COPY {rest} in a Dockerfile needs a builder: it renames")
+    return match["source"], (int(match["uid"] or 0), int(match["gid"] or 0))
+
+
+def _assignments(rest: str) -> Iterator[tuple[str, str]]:
+    if ASSIGNMENT.sub("", rest).strip():
+        raise EngineError(f"ENV {rest} in a Dockerfile needs a builder")
+    for match in ASSIGNMENT.finditer(rest):
+        quoted = match["quoted"]
+        value = match["plain"] if quoted is None else re.sub(r"\\(.)", r"\1", quoted)
+        yield match["name"], value
+
+
+def environment_line(variables: Mapping[str, str]) -> str:
+    """An `ENV` instruction by which each variable has exactly this value."""
+    escaped = {name: re.sub(r'([\\"$])', r"\\\1", value) for name, value in variables.items()}
+    return "ENV " + " ".join(f'{name}="{value}"' for name, value in escaped.items())

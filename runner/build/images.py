@@ -1,0 +1,158 @@
+"""Images: one per environment, one name per cell, the load generator's; loaded, or else built."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Final
+
+from runner.build.archive import load
+from runner.build.bases import BaseImage
+from runner.build.dockerfile import environment_line
+from runner.build.labels import cell_reference, digest
+from runner.build.layers import File, Layer
+from runner.build.lock import Lock
+from runner.build.recipe import DISK_FULL, Image, Recipe, current_image, ensure, explained
+from runner.build.wheels import SITE
+from runner.engine.pod import DISK
+from runner.engine.protocol import Engine
+from runner.errors import EngineError, NotFoundError
+from runner.matrix.cell import Cell
+from runner.paths import IMAGES
+
+SERVER_PROGRAM: Final = IMAGES / "server"
+AGENT: Final = IMAGES / "loadgen" / "agent.py"
+CELL_DOCKERFILE: Final = "ARG BASE\nFROM ${BASE}\n"
+
+
+def dockerfile_of(directory: str) -> str:
+    """The Dockerfile that stands beside a program in `images`."""
+    return (IMAGES / directory / "Dockerfile").read_text(encoding="utf-8")
+
+
+class ImageMaker:
+    """Makes images, all that are missing in one call; builds them where the engine refuses that."""
+
+    def __init__(self, engine: Engine, say: Callable[[str], None]) -> None:
+        self._engine = engine
+        self._say = say
+        self._lock = threading.Lock()
+        self._loads = True
+
+    def make(self, recipes: Sequence[Recipe]) -> dict[str, Image | EngineError]:
+        """Each image by name, or why it cannot be had; a recipe comes after that of its base."""
+        missing = [
+            recipe
+            for recipe in recipes
+            if current_image(self._engine, recipe.reference, recipe.key) is None
+        ]
+        if len(missing) > 1 and self._loads:
+            try:
+                load(self._engine, missing)
+            except EngineError as error:
+                if DISK_FULL in str(error):  # building takes no less
+                    return {recipe.reference: explained(error) for recipe in recipes}
+                self._build_from_now_on(error)
+        made: dict[str, Image | EngineError] = {}
+        for recipe in recipes:
+            made[recipe.reference] = self._made(recipe, made.get(recipe.base))
+        return made
+
+    def _build_from_now_on(self, error: EngineError) -> None:
+        """Say once that loading failed."""
+        with self._lock:
+            first, self._loads = self._loads, False
+        if first:
+            self._say(f"the engine does not load images ({error}): they are built one by one")
+
+    def _made(self, recipe: Recipe, base: Image | EngineError | None) -> Image | EngineError:
+        if isinstance(base, EngineError):
+            return base
+        try:
+            return ensure(self._engine, recipe)
+        except EngineError as error:
+            return error
+
+
+def program_files(program: Path, target: str) -> tuple[File, ...]:
+    """The files of a program, to be readable by a container's user whatever umask this is."""
+    return tuple(
+        File(path=f"{target}/{path.relative_to(program)}", content=path.read_bytes())
+        for path in sorted(program.rglob("*.py"))
+    )
+
+
+def environment_recipe(
+    lock: Lock, layers: Sequence[Layer], base: BaseImage, program: Path = SERVER_PROGRAM
+) -> Recipe:
+    """The image of an environment: base, locked packages, server program, in this order."""
+    files = program_files(program, "server")
+    dockerfile = dockerfile_of("server")
+    contents = [part for file in files for part in (file.path, file.content or b"")]
+    key = digest([base.image_id, lock.digest, *contents, dockerfile])[:12]
+    data = File(path=DISK.lstrip("/"), content=None)
+    site = File(path=SITE, content=None)
+    return Recipe(
+        reference=f"monkey-matrix/env:py{lock.request.python}-{key}",
+        kind="environment",
+        key=key,
+        dockerfile=dockerfile,
+        base=base.reference,
+        layers=(*layers, Layer(title="the server program", files=(site, *files, data))),
+    )
+
+
+def server_environment(cell: Cell) -> dict[str, str]:
+    """The variables that make an environment's image a cell."""
+    return {
+        "MATRIX_PATCH": cell.patch,
+        **({"MATRIX_ORDER": cell.order} if cell.order else {}),
+        "MATRIX_SERVER": cell.server.name,
+        **{f"MATRIX_SERVER_{k.upper()}": str(v) for k, v in cell.server.settings},
+        "MATRIX_WORKLOAD": cell.workload.name,
+        **{f"MATRIX_WORKLOAD_{k.upper()}": v for k, v in cell.workload.parameters},
+    }
+
+
+def cell_recipe(experiment: str, cell: Cell, environment: Recipe) -> Recipe:
+    """The image of a cell: its environment's, with the cell's settings baked in."""
+    dockerfile = CELL_DOCKERFILE + environment_line(server_environment(cell)) + "\n"
+    return Recipe(
+        reference=cell_reference(experiment, cell),
+        kind="cell",
+        key=digest([environment.reference, dockerfile])[:12],
+        dockerfile=dockerfile,
+        base=environment.reference,
+    )
+
+
+def loadgen_recipe(base: BaseImage) -> Recipe:
+    """The sidecar's image: `ab` and a Python from its base, and the agent."""
+    agent, dockerfile = AGENT.read_bytes(), dockerfile_of("loadgen")
+    key = digest([base.image_id, agent, dockerfile])[:12]
+    files = (File(path="agent/agent.py", content=agent),)
+    return Recipe(
+        reference=f"monkey-matrix/loadgen:{key}",
+        kind="loadgen",
+        key=key,
+        dockerfile=dockerfile,
+        base=base.reference,
+        layers=(Layer(title="the agent", files=files),),
+    )
+
+
+def remove_images(engine: Engine) -> list[str]:
+    """Remove every image with this project's label; return their names."""
+    removed = []
+    for image, names in engine.images():
+        for reference in names or (image,):
+            try:
+                engine.remove_image(reference)
+            except NotFoundError:
+                continue
+            except EngineError as error:
+                if "image has dependent child images" not in str(error):
+                    raise
+            removed.append(reference)
+    return removed
