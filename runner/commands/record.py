@@ -13,6 +13,7 @@ from runner.commands import host
 from runner.commands.locking import LockedCells
 from runner.commands.shard import Shard
 from runner.engine.protocol import EngineInfo
+from runner.matrix.axes import SETTINGS
 from runner.matrix.ceiling import AbOpening
 from runner.matrix.cell import Cell, Experiment
 from runner.measurement.probe import AbFacts
@@ -105,11 +106,7 @@ def _cell(
     lock = locked.locks.get(cell.environment)
     return {
         "id": cell.id,
-        "python": cell.python,
-        "patch": cell.patch,
-        "order": cell.order,
-        "server": str(cell.server),
-        "workload": cell.workload.name,
+        **{axis: cell.axis(axis) for axis in SETTINGS},
         "workload_seconds": cell.workload.service_s,
         "workload_parameters": dict(cell.workload.parameters),
         "companion": cell.workload.kind.companion,
