@@ -1,4 +1,4 @@
-"""The docker commands that make a cell's pod and load it, without this program."""
+"""The docker commands that start a cell's pod and load it, without this program."""
 
 from __future__ import annotations
 
@@ -10,7 +10,9 @@ from runner.store.records import CellRecord, RunRecord
 
 HARDENED = "--cap-drop ALL --security-opt no-new-privileges --read-only --tmpfs /tmp"
 
-MERGED = "the images are where the cell was measured: `matrix show` of its own run says how"
+MERGED = (
+    "this run was merged: use `matrix show` on the original run, on the machine that has its images"
+)
 IMPORTED = "imported from an ab report made elsewhere: no commands can reproduce it"
 
 
@@ -46,7 +48,7 @@ def commands(run: RunRecord, cell_id: str) -> list[str]:
 
 
 def _companion(run: RunRecord, cell: CellRecord, joined: str) -> list[str]:
-    """Start what the cell talks to and wait until it says that it answers."""
+    """Start the companion of the cell, and wait until it is ready."""
     if cell.companion is None:
         return []
     image = run.companions[cell.companion].image_id
@@ -60,5 +62,5 @@ def _companion(run: RunRecord, cell: CellRecord, joined: str) -> list[str]:
 
 
 def _until(command: str, seconds: float) -> str:
-    """A shell command that tries another one until it succeeds, or so many seconds are over."""
+    """A shell command that repeats another one until it succeeds, for so many seconds at most."""
     return f"timeout {seconds:.0f} sh -c 'until {command}; do sleep 0.2; done'"

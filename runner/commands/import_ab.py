@@ -64,12 +64,11 @@ def _read(argument: str) -> Report:
     try:
         content = path.read_bytes()
         if len(content) > LARGEST_REPORT:
-            raise UsageError(f"{file}: no report of ab: {len(content) >> 20} MiB")
+            raise UsageError(f"{file}: not a report of ab: {len(content) >> 20} MiB")
         whole = parse_whole(content.decode("utf-8-sig").replace("\r\n", "\n"))
     except FileNotFoundError:
         raise UsageError(
-            f"{file}: no such file; write FILE, or AXIS=VALUE,AXIS=VALUE:FILE to say what is known "
-            "of its cell"
+            f"{file}: no such file; give FILE, or AXIS=VALUE,AXIS=VALUE:FILE to label its cell"
         ) from None
     except OSError as error:
         raise UsageError(f"{file}: cannot be read ({error.strerror})") from None
@@ -77,6 +76,6 @@ def _read(argument: str) -> Report:
         raise UsageError(f"{file}: not UTF-8 (byte {error.start}); save it as UTF-8") from None
     except AbReportError as error:
         raise UsageError(
-            f"{file}: no whole report of ab 2.3: {error}; give what `ab` printed, to its end"
+            f"{file}: not a complete report of ab 2.3: {error}; give all that `ab` printed"
         ) from None
     return Report(source=argument, name=path.stem, labels=labels, whole=whole, text=content)

@@ -1,6 +1,6 @@
 """Each row's baseline, and its rate over that: by round, with one verdict rule for the table.
 
-Axes that cannot matter are dropped from a cell, so one cell can stand for many points of the
+Axes that cannot matter are dropped from a cell, so one cell can represent many points of the
 matrix: the unpatched one of a Python for every gevent and grpcio of that Python.
 """
 
@@ -23,7 +23,7 @@ NO_SHARED_ROUND: Final = (
     "not paired with the baseline: no round has figures of both; the ratio is that of the medians"
 )
 
-# -- the cell that stands for a point of the matrix ------------------------------------------------
+# -- the cell of a point of the matrix -------------------------------------------------------------
 
 
 class HasValues(Protocol):
@@ -100,7 +100,7 @@ class Round(NamedTuple):
 def rates_by_round(row: Row, launches: Launches) -> dict[Round, float]:
     """Rate of each of the row's launches that its figures are made of, by its round.
 
-    A launch taken over from an earlier run belongs to a round of that run: it is another day's.
+    A launch reused from an earlier run belongs to a round of that run, on another day.
     """
     return {
         Round(launch.block, launch.reused_from, launch.launch): rate_of(launch.ab)

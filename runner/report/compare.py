@@ -215,7 +215,7 @@ def comparison_text(comparison: RunComparison) -> str:
     old, new = comparison.old, comparison.new
     lines = [f"old: {old.experiment}, run {old.run_id}", f"new: {new.experiment}, run {new.run_id}"]
     if comparison.doubts:
-        lines += ["", "Not measured alike, so a difference may come from this:"]
+        lines += ["", "Differences in setup that could explain a difference in results:"]
         lines += [f"  {doubt}" for doubt in comparison.doubts]
     headings = ("cell", "old", "/s", "new", "/s", "new / old", "verdict")
     table = tabulate([_line(cell) for cell in comparison.cells], headings, disable_numparse=True)

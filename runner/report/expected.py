@@ -1,4 +1,4 @@
-"""Whether what the matrix file expects of its cells is what was seen."""
+"""The expectations of the matrix file, compared with what was measured."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ OPERATORS: Final[dict[str, Callable[[float, float], bool]]] = {
 
 @dataclass(frozen=True, kw_only=True)
 class Checked:
-    """One thing expected of one cell: what, whether it is so, what was seen, and who says it."""
+    """One expectation of one cell: what, whether it is met, what was seen, where it is written."""
 
     cell: str
     expected: str

@@ -40,10 +40,10 @@ def render(
     if format not in {*Format}:
         raise UsageError(f"--format: unknown format {format!r}{suggestion(format, Format)}")
     if pivot is not None and format in FOR_PROGRAMS:
-        raise UsageError(f"--pivot has no meaning with --format {format}; leave one of them out")
+        raise UsageError(f"--pivot does not apply to --format {format}; remove one of them")
     if columns is not None and (format in FOR_PROGRAMS or pivot is not None):
         other = "--pivot" if pivot is not None else f"--format {format}"
-        raise UsageError(f"--columns has no meaning with {other}; leave one of them out")
+        raise UsageError(f"--columns does not apply to {other}; remove one of them")
     ordered = rows if sort is None else sort_rows(rows, sort, run)
     if format in FOR_PROGRAMS:
         return FOR_PROGRAMS[format](ordered, run)

@@ -1,4 +1,4 @@
-"""What stands below a table: how it was measured, and why some cells have no figures."""
+"""The notes below a table: how it was measured, and why some cells have no figures."""
 
 from __future__ import annotations
 

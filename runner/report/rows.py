@@ -245,7 +245,7 @@ def _distinct(texts: Iterable[str | None]) -> str | None:
 
 
 def _share(launches: Sequence[LaunchRecord], texts: Sequence[str | None]) -> str | None:
-    """The distinct texts, with the number of launches they hold for where there are several."""
+    """The distinct texts, with the number of launches they apply to if there are several."""
     text = _distinct(texts)
     if text is None or len(launches) == 1:
         return text

@@ -34,7 +34,7 @@ class Pair:
 def setup_differences(before: Run, after: Run, pairs: Sequence[Pair]) -> Iterator[str]:
     """Differences of machine and method, a line each.
 
-    First of them: launches that are the same on both sides, which cannot differ from themselves.
+    First of them: launches that are in both runs, and cannot differ from themselves.
     """
     yield from _same_launches(before, after)
     yield from _disturbed_launches(before, after)
@@ -51,8 +51,8 @@ def _same_launches(before: Run, after: Run) -> Iterator[str]:
     old, new = _origins(before), _origins(after)
     if same := len(old & new):
         yield (
-            f"the same launches on both sides: {same} of {len(new)}, taken over from an earlier "
-            "run; `matrix run --fresh` measures anew"
+            f"launches that are the same in both runs: {same} of {len(new)}, reused from an "
+            "earlier run; `matrix run --fresh` reuses none"
         )
 
 
@@ -106,7 +106,7 @@ def _companion(record: CompanionRecord) -> str:
 
 
 def _cells(before: Run, after: Run, pairs: Sequence[Pair]) -> Iterator[str]:
-    """Pairs of cells that were not set up alike, those with equal differences on one line."""
+    """Pairs of cells with different setups, those with equal differences on one line."""
     measured = [
         pair
         for pair in pairs
@@ -133,7 +133,7 @@ def _loads(pair: Pair) -> Iterator[str]:
 
 
 def _orders(pair: Pair) -> Iterator[str]:
-    """When the patch is applied; of an imported cell and one of an earlier release nobody knows."""
+    """When the patch is applied; not known of imported cells, nor of those of earlier releases."""
     old, new = pair.old.order, pair.new.order
     if old and new and old != new:
         yield f"order of patching: {old} → {new}"

@@ -1,4 +1,4 @@
-"""Everything about one cell, for somebody who wants to know why."""
+"""Everything that is known about one cell: the evidence first, the environment last."""
 
 from __future__ import annotations
 
@@ -106,7 +106,7 @@ def _facts(launch: LaunchRecord) -> Iterator[str]:
     if launch.ceiling_rps is not None:
         yield f"ceiling {launch.ceiling_rps:.2f} requests/s"
     if launch.ab is not None:
-        yield f"server software: {launch.ab.server_software or 'not said'}"
+        yield f"server software: {known(launch.ab.server_software)}"
         yield _rate(launch)
         yield CLOSED_LOOP
     if launch.resources is not None:

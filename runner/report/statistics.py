@@ -114,8 +114,7 @@ def differences(
     """The verdict on each comparison, corrected over all of them together.
 
     "Differs" needs both: an adjusted p of at most 0.05, and medians further apart than `threshold`
-    (a share, e.g. 0.02). Where the launches could not reach such a p whatever they showed, the
-    verdict is `TOO_FEW`.
+    (a share, e.g. 0.02). The verdict is `TOO_FEW` where so few launches can never reach such a p.
     """
     number = len(comparisons)
     if not any(can_differ(len(c.values), len(c.reference), number) for c in comparisons):

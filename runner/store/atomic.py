@@ -1,4 +1,4 @@
-"""Files that are there whole or not at all, whatever ends the process that writes them.
+"""Files that are there whole or not at all, also when the process that writes them is killed.
 
 Nothing is synced to the disk: what a power failure takes can be measured again.
 """
@@ -74,7 +74,7 @@ def unwritable(path: Path, error: OSError) -> UsageError:
         )
     reason = error.strerror or str(error)
     return UsageError(
-        f"{path}: cannot be written ({reason}); mend its permissions, or pass another --results DIR"
+        f"{path}: cannot be written ({reason}); fix its permissions, or pass another --results DIR"
     )
 
 

@@ -182,7 +182,7 @@ def imported(
 
 
 def _reject_duplicates(reports: Iterable[Report]) -> None:
-    """One report is one launch, whatever it is called."""
+    """One report is one launch, also under two names."""
     seen: dict[bytes, str] = {}
     for report in reports:
         first = seen.setdefault(report.text, report.source)
@@ -212,9 +212,9 @@ def _cells(reports: Iterable[Report], *, with_concurrency: bool) -> list[_Cell]:
         if report.load != cell.reports[0].load:
             loads = ["ab -c {} -n {}".format(*r.load) for r in (cell.reports[0], report)]
             raise UsageError(
-                f"{report.source}: {loads[1]}, and {cell.reports[0].source}, which is said to be "
-                f"of the same cell, {loads[0]}; say how they differ (AXIS=VALUE:FILE), or import "
-                "them under two names"
+                f"{cell.reports[0].source} and {report.source} are labelled as the same cell, but "
+                f"used different loads ({loads[0]}; {loads[1]}); label them differently "
+                "(AXIS=VALUE:FILE), or import them separately"
             )
     return list(cells.values())
 
@@ -244,7 +244,7 @@ def bound(report: Report, seconds: float | None) -> Bound:
         raise UsageError(
             f"{report.source}: {requests} requests of {seconds:g} s, {at_once} at a time, need "
             f"{min(shortest.values()):g} s, and the report says {figures.time_taken_s:g} s; "
-            "mend --seconds"
+            "correct --seconds"
         )
     times = {*possible.values()}
     return Bound(

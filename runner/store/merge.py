@@ -64,7 +64,7 @@ class Merged:
 
 def merge(parts: Sequence[Part], *, command: Sequence[str]) -> Merged:
     """Join runs; `UsageError` where they are not of one experiment, or one of them comes twice."""
-    _reject_unlike(parts)
+    _reject_different(parts)
     _reject_duplicates(parts)
     blocks = _blocks(parts)
     cells = _cells(parts)
@@ -117,12 +117,12 @@ def _conditions(run: RunRecord) -> dict[str, object]:
     return {"axes": ", ".join(run.axes), **own, "expectations": places}
 
 
-def _reject_unlike(parts: Sequence[Part]) -> None:
+def _reject_different(parts: Sequence[Part]) -> None:
     first = parts[0]
     for part in parts:
         if part.run.is_imported:
             raise UsageError(
-                f"{part.source}: imported, from machines that nobody knows; "
+                f"{part.source}: imported, so its machines are not known; "
                 "`matrix import-ab` takes several reports at once"
             )
         own, others = _conditions(part.run), _conditions(first.run)
@@ -135,7 +135,7 @@ def _reject_unlike(parts: Sequence[Part]) -> None:
 
 
 def _reject_duplicates(parts: Sequence[Part]) -> None:
-    """The same launch, in whatever run and under whatever number, is one observation."""
+    """A launch is one observation, also if two runs have it under two numbers."""
     seen: dict[str, int] = {}
     for place, part in enumerate(parts):
         for of_cell in part.launches.values():
@@ -198,7 +198,7 @@ def _launches(parts: Sequence[Part], blocks: Sequence[Sequence[NamedBlock]]) -> 
 
 
 def _cells(parts: Sequence[Part]) -> dict[str, CellRecord]:
-    """Every cell once. `UsageError` for one that was not loaded alike everywhere."""
+    """Every cell once. `UsageError` for one that was loaded in different ways."""
     cells: dict[str, tuple[CellRecord, Part]] = {}
     for part in parts:
         for cell in part.run.cells:
@@ -241,7 +241,7 @@ def _differences(parts: Sequence[Part]) -> Iterator[str]:
             runs.setdefault(str(_conditions(part.run).get(name)), []).append(_name(part))
         if len(runs) > 1:
             values = "; ".join(f"{value} ({', '.join(ids)})" for value, ids in runs.items())
-            yield f"Not alike in all runs: {name}: {values}."
+            yield f"Differs between the runs: {name}: {values}."
 
 
 def _locks(parts: Sequence[Part]) -> Iterator[str]:
@@ -251,9 +251,9 @@ def _locks(parts: Sequence[Part]) -> Iterator[str]:
         for cell in part.run.cells:
             environment = part.run.environments.get(cell.environment or "")
             digests.setdefault(cell.id, set()).add(environment.lock_digest if environment else "")
-    unlike = [cell for cell, found in digests.items() if len(found) > 1]
-    if unlike:
-        yield f"Locked to different packages in different runs: {', '.join(unlike)}."
+    differing = [cell for cell, found in digests.items() if len(found) > 1]
+    if differing:
+        yield f"Locked to different packages in different runs: {', '.join(differing)}."
 
 
 def _unavailable_elsewhere(parts: Sequence[Part]) -> Iterator[str]:

@@ -80,7 +80,7 @@ class CompanionRecord(Record):
 
 
 class ExpectationRecord(Record):
-    """What the matrix file says is known of some cells; see `runner.matrix.cell.Expectation`."""
+    """What the matrix file expects of some cells: outcomes, or bounds (column, operator, value)."""
 
     cells: dict[str, str]
     outcomes: tuple[str, ...] = ()
@@ -94,8 +94,8 @@ class CellRecord(Record):
     `packages` maps the packages named in the matrix file to exact versions, as far as the cell
     carries them. `axes` maps each of the run's axes to the cell's value, None where the axis was
     dropped from the cell. `environment` is a key of the run's `environments`, `companion` one of
-    its `companions`. `server` names its settings too (`gunicorn-gthread-w1-t16`). What nobody said
-    of a cell whose report was made elsewhere is None.
+    its `companions`. `server` names its settings too (`gunicorn-gthread-w1-t16`). What is
+    not known of a cell whose report was made elsewhere is None.
     """
 
     id: str
@@ -135,8 +135,8 @@ class RunRecord(Record):
 
     `shard` is the part of the experiment that was run, `2/4`; None for the whole. `blocks` are the
     runs that a merged run was made of; its `host` and `engine` are the first one's, and what they
-    did not have in common is None. `repeats` is how often a disturbed launch was made again at the
-    most: twice, where an older record does not say; of an imported run it says nothing.
+    did not have in common is None. `repeats` is how often a disturbed launch was repeated at
+    most: twice where an older record has none. It means nothing for an imported run.
     """
 
     schema_version: int = RUN_SCHEMA
@@ -176,9 +176,10 @@ class RunRecord(Record):
 
 
 def machine(run: RunRecord) -> dict[str, object]:
-    """Where a run was measured, by the names that a reader knows; of several machines their names.
+    """Where a run was measured, by the names that a reader knows.
 
-    Details of what is not known are left out: its own line says so.
+    Of a run of several machines these are only their names. Of an unknown machine only that it is
+    unknown.
     """
     host, engine = run.host, run.engine
     if len(run.hosts) > 1:
@@ -201,7 +202,7 @@ def machine(run: RunRecord) -> dict[str, object]:
 
 
 def conditions(run: RunRecord) -> dict[str, object]:
-    """What runs must have in common to be compared or merged without doubt, by a reader's names."""
+    """What two runs must have in common for their figures to be comparable, by a reader's names."""
     method = run.method
     return {
         "method version": "none (imported from ab reports)" if run.is_imported else method.version,

@@ -46,10 +46,10 @@ def check_results(results: Path) -> None:
 
 @contextmanager
 def only_run(results: Path) -> Iterator[None]:
-    """Hold the directory for the block; `UsageError` names who holds it already.
+    """Lock the directory for the block; `UsageError` names the run that has locked it.
 
-    The kernel drops the lock with the process that holds it, so a dead run's is never in the way;
-    the file says who, for the message.
+    The kernel drops the lock with the process that holds it, so a dead run never
+    blocks another. The file's content is for the message.
     """
     path = results / ".lock"
     try:
@@ -62,8 +62,8 @@ def only_run(results: Path) -> Iterator[None]:
         except BlockingIOError:
             holder = os.read(descriptor, 1000).decode("utf-8", "replace").strip()
             raise UsageError(
-                f"{results}: another run is using it ({holder or 'just begun'}): wait for it, end "
-                "it, or pass another --results DIR"
+                f"{results}: another run is using it ({holder or 'just started'}): wait for it, "
+                "stop it, or pass another --results DIR"
             ) from None
         os.ftruncate(descriptor, 0)
         since = datetime.now(UTC).isoformat(timespec="seconds")

@@ -1,8 +1,8 @@
-"""Results measured before that are results of this run too.
+"""Launches of earlier runs that count for this run too.
 
 A launch may be used again where everything that makes it what it is, is equal: the cell with its
 lock and image, the load and its limits, `ab`, the method, the host and the engine. All of it goes
-into one key per cell; a key that differs in anything is measured anew. The cell's name is not part
+into one key per cell; a cell whose key differs in anything is measured. The cell's name is not part
 of it: a second value on an axis renames every cell and changes none.
 """
 
@@ -55,8 +55,8 @@ def key(run: RunRecord, cell: CellRecord) -> str:
 def reusable(run: RunRecord, results: Path) -> dict[tuple[str, int], Reusable]:
     """Earlier launches of the run's experiment, by cell and number, the newest of each.
 
-    A launch that failed for the engine's sake says nothing of its cell and is made again, and so is
-    one that was disturbed and has not been repeated as often as this run would.
+    An engine error says nothing about its cell, so the launch is repeated; so is a disturbed one
+    that was not yet repeated as often as this run would.
     """
     keys = {key(run, cell): cell.id for cell in run.cells}
     found: dict[tuple[str, int], Reusable] = {}
@@ -80,9 +80,9 @@ def _launches(
 ) -> dict[tuple[str, int], Reusable]:
     try:
         run = directory.read_run()
-    except UsageError:  # damaged, or of a newer program: not to be used again
+    except UsageError:  # damaged, or of a newer version
         return {}
-    if run.blocks:  # merged: its rounds are not ours; what was measured here is in the run it is of
+    if run.blocks:  # skip merged runs: their launches are also in the original runs
         return {}
     wanted = {cell.id: keys[k] for cell in run.cells if (k := key(run, cell)) in keys}
     if not wanted:
@@ -102,7 +102,7 @@ def _launches(
 
 
 def _counts(record: LaunchRecord, repeats: int) -> bool:
-    """Whether a run that makes disturbed launches again so often would leave it at that."""
+    """Whether a run with so many repeats of disturbed launches would keep this one."""
     if record.outcome is Outcome.ENGINE_ERROR:
         return False
     return record.attempt > repeats or not worth_repeating(record)

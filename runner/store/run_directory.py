@@ -76,7 +76,7 @@ class RunDirectory:
     def write_launch(self, record: LaunchRecord, files: Mapping[str, bytes]) -> None:
         """Store a launch: its files first, `result.json` last and in one step.
 
-        Without a result a launch does not count: whatever kills this process, the launch is there
+        Without a result a launch does not count: if this process is killed, the launch is there
         whole, or it is made again and what was left of it is removed. Raises `FileExistsError` for
         a launch that is complete already, and `UsageError` where it cannot be written.
         """
@@ -123,7 +123,7 @@ class RunDirectory:
     ) -> dict[str, list[LaunchRecord]]:
         """Each cell's complete launches in the order of their numbers.
 
-        A damaged result is left out, and `warn` is told which and why.
+        A damaged result is skipped, with a message to `warn`.
         """
         cells = self.path / "cells"
         found = {cell: self._launches_of(cells / cell, warn) for cell in _subdirectories(cells)}
@@ -137,7 +137,7 @@ class RunDirectory:
             except FileNotFoundError:
                 continue
             except UsageError as error:
-                warn(f"{error}; this launch is left out")
+                warn(f"{error}; this launch is skipped")
         return sorted(records, key=lambda record: record.launch)
 
     def write_tables(self, tables: Mapping[str, str]) -> None:
@@ -171,9 +171,9 @@ def _latest(results: Path) -> Path:
         return link.resolve()
     if link.is_symlink():
         raise UsageError(
-            f"{link}: points at a run that is gone ({link.readlink()}); pass a directory"
+            f"{link}: points to a run that no longer exists ({link.readlink()}); pass a directory"
         )
-    raise UsageError(f"{results}: no runs yet; `make matrix` makes one")
+    raise UsageError(f"{results}: no runs yet; `matrix run` (or `make matrix`) makes one")
 
 
 def _write_launch(directory: Path, record: LaunchRecord, files: Mapping[str, bytes]) -> None:

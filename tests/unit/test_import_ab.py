@@ -223,7 +223,7 @@ def test_a_windows_file_is_a_report_too(matrix: Matrix) -> None:
 
 BROKEN = {
     "an empty file": ("", "no 'Concurrency Level' line"),
-    "foreign": ("Running 30s test @ 127.0.0.1\n  2 threads\n", "no whole report of ab"),
+    "foreign": ("Running 30s test @ 127.0.0.1\n  2 threads\n", "not a complete report of ab"),
     "ab gave up": (
         "apr_socket_recv: Connection refused (111)\nTotal of 81 requests completed\n",
         "gave up after 81 requests",
@@ -268,9 +268,9 @@ LINES: dict[str, tuple[tuple[str, ...], *tuple[str, ...]]] = {
     "no seconds": (("a.txt", "--seconds", "two"), "--seconds", "'two'"),
     "too long": (("a.txt", "--seconds", "3"), "5000 requests of 3 s", "150 s", "--seconds"),
     "the same report": (("a.txt", "b.txt"), "b.txt: the same report as a.txt"),
-    "another load": (("patch=none:a.txt", "patch=none:c.txt"), "-n 5000", "-n 4000", "how they"),
+    "another load": (("patch=none:a.txt", "patch=none:c.txt"), "-n 5000", "-n 4000", "label them differently"),
     "not UTF-8": (("d.txt",), "d.txt: not UTF-8"),
-    "too large": (("e.txt",), "no report of ab"),
+    "too large": (("e.txt",), "not a report of ab"),
 }
 
 

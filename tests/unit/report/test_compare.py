@@ -121,7 +121,7 @@ def test_whatever_was_not_equal_is_named_first() -> None:
         f"{GEVENT.id}: locked to different packages",
     ]
     said = comparison_text(comparison)
-    assert said.index("Not measured alike") < said.index("verdict")
+    assert said.index("Differences in setup") < said.index("verdict")
 
 
 def test_what_holds_for_all_cells_is_said_once() -> None:
@@ -145,7 +145,7 @@ def test_launches_taken_over_are_not_a_second_measurement() -> None:
     made = launches_of(GEVENT, SLOW)
     again = [x.model_copy(update={"reused_from": old.run_id}) for x in made[:3]] + made[3:]
     [doubt] = compare(collate(old, {GEVENT.id: made}), collate(new, {GEVENT.id: again})).doubts
-    assert doubt.startswith("the same launches on both sides: 3 of 8")
+    assert doubt.startswith("launches that are the same in both runs: 3 of 8")
 
 
 def imported(*cells: CellRecord) -> RunRecord:

@@ -111,7 +111,7 @@ def test_an_unknown_format_is_refused(rows: tuple[Row, ...], run: RunRecord) -> 
 def test_formats_for_programs_have_no_pivot(
     name: str, rows: tuple[Row, ...], run: RunRecord
 ) -> None:
-    with pytest.raises(UsageError, match=f"--pivot has no meaning with --format {name}"):
+    with pytest.raises(UsageError, match=f"--pivot does not apply to --format {name}"):
         render(rows, run, format=name, pivot="patch")
 
 
@@ -131,7 +131,7 @@ def test_columns_are_chosen_by_key_or_heading(rows: tuple[Row, ...], run: RunRec
 def test_columns_cannot_be_chosen_everywhere(
     options: dict[str, str], other: str, rows: tuple[Row, ...], run: RunRecord
 ) -> None:
-    with pytest.raises(UsageError, match=f"--columns has no meaning with {other}"):
+    with pytest.raises(UsageError, match=f"--columns does not apply to {other}"):
         render(rows, run, columns="patch", **options)
 
 

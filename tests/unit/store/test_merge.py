@@ -184,9 +184,9 @@ def test_what_was_not_alike_is_said() -> None:
     assert found.run.method.ab_first_request_alone is None
     assert found.run.jobs is None
     for words in (
-        "Not alike in all runs: ab: 2.3 (run of-a); 2.4.71 (run of-b).",
-        "Not alike in all runs: ab sends its first request alone: True",
-        "Not alike in all runs: cells side by side: 20",
+        "Differs between the runs: ab: 2.3 (run of-a); 2.4.71 (run of-b).",
+        "Differs between the runs: ab sends its first request alone: True",
+        "Differs between the runs: cells side by side: 20",
         "Locked to different packages in different runs: py3.11-none.",
     ):
         assert words in said(found)

@@ -37,7 +37,7 @@ def test_results_that_cannot_be_written(tmp_path: Path, monkeypatch: pytest.Monk
         raise PermissionError(errno.EACCES, "Permission denied")
 
     monkeypatch.setattr(tempfile, "TemporaryFile", refuse)
-    with pytest.raises(UsageError, match=r"cannot be written \(Permission denied\); mend its perm"):
+    with pytest.raises(UsageError, match=r"cannot be written \(Permission denied\); fix its perm"):
         check_results(tmp_path)
 
 
@@ -48,13 +48,13 @@ def test_results_without_room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_latest_before_the_first_run(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="no runs yet; `make matrix` makes one"):
+    with pytest.raises(UsageError, match="no runs yet; `matrix run`"):
         open_run(tmp_path / "results", "latest")
 
 
 def test_latest_whose_run_is_gone(tmp_path: Path) -> None:
     (tmp_path / "latest").symlink_to("sleep/20261101T120000Z")
-    with pytest.raises(UsageError, match=r"gone \(sleep/20261101T120000Z\)"):
+    with pytest.raises(UsageError, match=r"no longer exists \(sleep/20261101T120000Z\)"):
         open_run(tmp_path, "latest")
 
 
