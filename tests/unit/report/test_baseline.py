@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import pytest
 
 from runner.measurement.records import LaunchRecord
-from runner.report.baseline import NO_SHARED_ROUND, OTHER_RUNS
+from runner.report.baseline import NO_SHARED_ROUND, OTHER_RUNS, CanonicalIndex
 from runner.report.formats import render
 from runner.report.rows import Row
 from runner.report.run import collate
@@ -85,3 +85,32 @@ def test_without_a_round_that_has_figures_of_both_the_medians_are_compared() -> 
     row = patched(made("none", [40.0]), made("gevent", [44.0], first=2))
     assert row.speedup == pytest.approx(1.1)
     assert row.not_paired == NO_SHARED_ROUND
+
+
+# -- the cell of a point of the matrix -------------------------------------------------------------
+
+
+def test_the_row_that_carries_most_axes_is_meant_and_dropped_axes_do_not_matter() -> None:
+    bare, full = cell("3.11", "none"), cell("3.11", "gevent", gevent="25.9.1")
+    rows = collate(run_record(full, bare), {}).rows
+    index = CanonicalIndex(rows, ["python", "gevent", "grpcio"])
+
+    def found(python: str, gevent: str | None) -> str | None:
+        point = {"python": python, "gevent": gevent, "grpcio": "1.76.0"}
+        row = index.find(point.__getitem__)
+        return row.cell if row else None
+
+    assert found("3.11", "25.9.1") == full.id
+    assert found("3.11", "22.10.2") == bare.id
+    assert found("3.11", None) == bare.id
+    assert found("3.9", "25.9.1") is None
+
+
+def test_every_row_keeps_its_baseline_and_a_baseline_is_its_own() -> None:
+    other = cell("3.13", "gevent", gevent="25.9.1")
+    run = collate(run_record(NONE, GEVENT, other), {NONE.id: made("none", [40.0])})
+    assert {cell: base.cell for cell, base in run.baselines.items()} == {
+        NONE.id: NONE.id,
+        GEVENT.id: NONE.id,
+    }
+    assert run.baselines[GEVENT.id] is run.by_cell[NONE.id]

@@ -16,7 +16,7 @@ from runner.store.run_directory import RunDirectory
 from tests.support.command_line import Matrix, assert_error
 from tests.support.samples import cell, launch, run_record
 
-ARTICLE = Path(__file__).parents[2] / "docs" / "article"
+ARTICLE = Path(__file__).parents[3] / "docs" / "article"
 REPORT = (ARTICLE / "ab-gevent.txt").read_text(encoding="utf-8")
 SAID = ("patch=gevent,server=werkzeug", "patch=grpc,server=werkzeug")
 FILES = (f"{SAID[0]}:{ARTICLE}/ab-gevent.txt", f"{SAID[1]}:{ARTICLE}/ab-grpc_gevent.txt")
@@ -268,7 +268,12 @@ LINES: dict[str, tuple[tuple[str, ...], *tuple[str, ...]]] = {
     "no seconds": (("a.txt", "--seconds", "two"), "--seconds", "'two'"),
     "too long": (("a.txt", "--seconds", "3"), "5000 requests of 3 s", "150 s", "--seconds"),
     "the same report": (("a.txt", "b.txt"), "b.txt: the same report as a.txt"),
-    "another load": (("patch=none:a.txt", "patch=none:c.txt"), "-n 5000", "-n 4000", "label them differently"),
+    "another load": (
+        ("patch=none:a.txt", "patch=none:c.txt"),
+        "-n 5000",
+        "-n 4000",
+        "label them differently",
+    ),
     "not UTF-8": (("d.txt",), "d.txt: not UTF-8"),
     "too large": (("e.txt",), "not a report of ab"),
 }
