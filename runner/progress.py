@@ -9,16 +9,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from runner.measurement.records import LaunchRecord
-
-
-def duration(seconds: float) -> str:
-    """A duration for people: `48 s`, `2 min 05 s`, `1 h 20 min`."""
-    whole = round(seconds)
-    if whole < 60:
-        return f"{whole} s"
-    if whole < 3600:
-        return f"{whole // 60} min {whole % 60:02} s"
-    return f"{whole // 3600} h {whole % 3600 // 60:02} min"
+from runner.text import counted, duration
 
 
 def launch_line(record: LaunchRecord) -> str:
@@ -86,7 +77,7 @@ class PlainReporter:
     def begin(self, launches: int, seconds: float) -> None:
         """See `Reporter`."""
         self._total = launches
-        self.say(f"measuring {launches} launches, about {duration(seconds)}")
+        self.say(f"measuring {counted(launches, 'launch')}, about {duration(seconds)}")
 
     def loading(self, cells: list[str]) -> None:
         """See `Reporter`."""

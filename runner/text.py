@@ -37,6 +37,16 @@ def listed(words: Sequence[str], last: str = "and") -> str:
     return f"{', '.join(words[:-1])} {last} {words[-1]}"
 
 
+def duration(seconds: float) -> str:
+    """A duration for people: `48 s`, `2 min 05 s`, `1 h 20 min`."""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60:02} s"
+    return f"{whole // 3600} h {whole % 3600 // 60:02} min"
+
+
 def suggestion(word: str, choices: Iterable[str]) -> str:
     """`; did you mean 'python'?`, or the choices where none is near."""
     known_words = [str(choice) for choice in choices]

@@ -21,9 +21,9 @@ from runner.matrix.ceiling import AbOpening, ceiling_of
 from runner.matrix.cell import Cell, Experiment, Limits
 from runner.measurement.coschedule import Jobs
 from runner.measurement.estimate import Machine, launch_s, round_of
-from runner.progress import duration
 from runner.report.statistics import launches_needed
 from runner.store.speed import machine_of
+from runner.text import counted, duration
 
 
 def plan(choice: Choice, results: Path, *, as_json: bool) -> str:
@@ -115,7 +115,7 @@ def _duration(experiment: Experiment, locked: LockedCells, machine: Machine | No
             f"yet), {by_one}"
         )
     costs = [cost for cell in locked.cells if (cost := machine.cost_of(cell)) is not None]
-    rounds = f"{together.groups} group{'s' if together.groups > 1 else ''}"
+    rounds = counted(together.groups, "group")
     return (
         f"{about} in {rounds} a round, {by_one}\n"
         f"(a request cost {1000 * median(costs):.2f} ms of CPU here, by runs up to {machine.run}"
@@ -139,7 +139,7 @@ def _verdicts(experiment: Experiment, locked: LockedCells) -> str:
     comparisons = sum(any(c.axis(a) != v for a, v in baseline) for c in locked.cells)
     if not comparisons:
         return ""
-    what = f"{comparisons} comparison{'s' if comparisons > 1 else ''}"
+    what = counted(comparisons, "comparison")
     return f"\na verdict on {what} needs --launches {launches_needed(comparisons)}"
 
 

@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 from runner.errors import SpecError
 from runner.matrix import yaml_document
 from runner.matrix.file import load
-from runner.text import suggestion
 from tests.unit.matrix.matrices import written
 
 
@@ -73,12 +72,6 @@ def test_a_few_lines_of_aliases_cannot_fill_the_memory(tmp_path: Path) -> None:
 def test_depth_cannot_exhaust_the_stack(tmp_path: Path, text: str) -> None:
     with pytest.raises(SpecError, match="nested more than 50 deep; write it flat"):
         yaml_document.read(written(tmp_path, text))
-
-
-def test_a_word_that_is_near_is_suggested_and_otherwise_all() -> None:
-    assert suggestion("pyton", ["python", "patch"]) == "; did you mean 'python'?"
-    assert suggestion("zzz", ["python", "patch"]) == "; known: python, patch"
-    assert suggestion("zzz", []) == ""
 
 
 #: Pieces that make text look like a matrix file long enough to get past the first check.

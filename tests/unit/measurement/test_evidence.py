@@ -7,7 +7,7 @@ from runner.errors import EngineError
 from runner.matrix.plugins import PROGRAM
 from runner.measurement import evidence
 from runner.measurement.launch import Launch
-from runner.progress import duration, launch_line
+from runner.progress import launch_line
 from tests.support.memory_engine import MemoryEngine
 from tests.support.simulated import SimulatedPods, VirtualClock, a_cell, a_job
 
@@ -76,16 +76,6 @@ def test_a_log_that_cannot_be_read_says_so() -> None:
             raise EngineError("gone")
 
     assert "could not be read: gone" in evidence.server_log(Silent())  # type: ignore[arg-type]
-
-
-def test_durations() -> None:
-    assert [duration(s) for s in (0.4, 59, 61, 3599, 4800)] == [
-        "0 s",
-        "59 s",
-        "1 min 01 s",
-        "59 min 59 s",
-        "1 h 20 min",
-    ]
 
 
 def test_launch_lines() -> None:
