@@ -1,6 +1,6 @@
 """How a cell can end: the one list of outcomes, and what everything else must know of each.
 
-A new outcome is a line of `Outcome`, a line in README's table, and a test.
+A new outcome is a line of `Outcome`, a line in docs/reading-the-table.md, and a test.
 """
 
 from __future__ import annotations

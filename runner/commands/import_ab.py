@@ -39,7 +39,9 @@ def import_ab(results: Path, name: str, files: Sequence[str], shared: Shared) ->
     record = directory.write_whole(
         made.run, ((launch, {"ab.txt": report.text}) for launch, report in made.launches)
     )
-    return stored_result(directory, record, made.by_cell()).table.rstrip("\n")
+    return stored_result(directory, record, [launch for launch, _ in made.launches]).table.rstrip(
+        "\n"
+    )
 
 
 def shared_facts(workload: str | None, seconds: str | None, notes: Sequence[str]) -> Shared:

@@ -70,23 +70,15 @@ class Ready:
 
 @dataclass(frozen=True, kw_only=True)
 class Underway:
-    """A run that is being made: where it is stored, its record, its launches by cell so far."""
+    """A run that is being made: where it is stored, its record, its launches so far."""
 
     directory: RunDirectory
     record: RunRecord
-    launches: dict[str, list[LaunchRecord]] = field(default_factory=dict)
-
-    def add(self, launch: LaunchRecord) -> None:
-        """Take in a launch that is stored."""
-        self.launches.setdefault(launch.cell, []).append(launch)
+    launches: list[LaunchRecord] = field(default_factory=list)
 
     def result(self) -> RunResult:
         """The tables of what was measured so far, stored."""
-        in_order = {
-            cell: sorted(launches, key=lambda launch: launch.launch)
-            for cell, launches in self.launches.items()
-        }
-        return stored_result(self.directory, self.record, in_order)
+        return stored_result(self.directory, self.record, self.launches)
 
 
 def run(choice: Choice, options: RunOptions, reporter: Reporter) -> RunResult:
@@ -189,7 +181,7 @@ def reuse(underway: Underway, reporter: Reporter) -> frozenset[Made]:
     run = underway.record
     earlier = reusable(run, underway.directory.results)
     for launch in earlier.values():
-        underway.add(adopt(underway.directory, launch))
+        underway.launches.append(adopt(underway.directory, launch))
     if earlier:
         runs = ", ".join(sorted({launch.run_id for launch in earlier.values()}))
         reporter.say(
@@ -235,7 +227,7 @@ def measure_all(
         store = directory.write_launch if final else directory.write_disturbed
         store(result.record, result.files)
         if final:
-            underway.add(result.record)
+            underway.launches.append(result.record)
         reporter.ended(result.record, final=final)
 
     try:

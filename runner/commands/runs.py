@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,7 +16,6 @@ from runner.options import THRESHOLD, ExportFormat
 from runner.report.compare import compare, comparison_text
 from runner.report.expected import Checked, check
 from runner.report.formats import render, stored_tables
-from runner.report.rows import Launches
 from runner.report.run import Run, collate, read_run
 from runner.report.show import show
 from runner.store.merge import Merged, Part, merge
@@ -33,9 +32,14 @@ class RunResult:
     unmet: tuple[Checked, ...] = ()
 
 
-def stored_result(directory: RunDirectory, record: RunRecord, launches: Launches) -> RunResult:
+def stored_result(
+    directory: RunDirectory, record: RunRecord, launches: Iterable[LaunchRecord]
+) -> RunResult:
     """Collate a run that was just made and store its tables beside it."""
-    run = collate(record, launches)
+    by_cell: dict[str, list[LaunchRecord]] = {}
+    for launch in sorted(launches, key=lambda launch: launch.launch):
+        by_cell.setdefault(launch.cell, []).append(launch)
+    run = collate(record, by_cell)
     directory.write_tables(stored_tables(run))
     return RunResult(
         table=render(run.rows, record, format="plain"),
@@ -101,7 +105,7 @@ def merged(results: Path, runs: Sequence[str]) -> RunResult:
     check_results(results)
     directory = RunDirectory.create(results, joined.run.experiment, datetime.now(UTC))
     record = directory.write_whole(joined.run, _with_files(joined, directories))
-    return stored_result(directory, record, joined.by_cell())
+    return stored_result(directory, record, [launch.record for launch in joined.launches])
 
 
 def _with_files(

@@ -114,13 +114,6 @@ class Imported:
     run: RunRecord
     launches: tuple[tuple[LaunchRecord, Report], ...]
 
-    def by_cell(self) -> dict[str, list[LaunchRecord]]:
-        """The records of the launches by cell."""
-        found: dict[str, list[LaunchRecord]] = {}
-        for record, _ in self.launches:
-            found.setdefault(record.cell, []).append(record)
-        return found
-
 
 @dataclass(frozen=True, kw_only=True)
 class Bound:

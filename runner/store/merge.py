@@ -54,13 +54,6 @@ class Merged:
     run: RunRecord
     launches: tuple[Joined, ...]
 
-    def by_cell(self) -> dict[str, list[LaunchRecord]]:
-        """The records of the launches by cell, in the order of their rounds."""
-        found: dict[str, list[LaunchRecord]] = {}
-        for joined in self.launches:
-            found.setdefault(joined.record.cell, []).append(joined.record)
-        return found
-
 
 def merge(parts: Sequence[Part], *, command: Sequence[str]) -> Merged:
     """Join runs; `UsageError` where they are not of one experiment, or one of them comes twice."""
