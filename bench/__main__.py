@@ -8,14 +8,23 @@ import sys
 import time
 from pathlib import Path
 
-from bench import aa, companions, coscheduling, cost, fidelity, overhead, plan, publish, setup
+from bench import (
+    aa,
+    companions,
+    coscheduling,
+    cost,
+    fidelity,
+    overhead,
+    plan,
+    publish,
+    setup,
+    startup,
+)
 from bench.options import Options
 from runner.errors import EngineError, MatrixError
 
-BENCHMARKS = {
-    module.__name__.removeprefix("bench."): module
-    for module in (plan, cost, publish, overhead, setup, fidelity, companions, coscheduling, aa)
-}
+MODULES = (plan, startup, cost, publish, overhead, setup, fidelity, companions, coscheduling, aa)
+BENCHMARKS = {module.__name__.removeprefix("bench."): module for module in MODULES}
 
 
 def _described() -> str:

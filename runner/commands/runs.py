@@ -8,9 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from runner.commands.by_hand import commands
 from runner.errors import RegressionError, UsageError
-from runner.export import export
 from runner.measurement.records import LaunchRecord
 from runner.options import THRESHOLD, ExportFormat
 from runner.report.compare import compare, comparison_text
@@ -83,11 +81,16 @@ def compared(results: Path, old: str, new: str, *, threshold: float) -> str:
 def shown(results: Path, run: str, cell: str, *, lock: bool) -> str:
     """Everything about one cell of a run; with `lock` the hashes of what it was locked to."""
     directory, found = _read(results, run)
+    # The commands need the engine's modules, which `matrix table` would wait for.
+    from runner.commands.by_hand import commands  # noqa: PLC0415
+
     return show(directory, found, cell, commands(found.record, cell), hashes=lock)
 
 
 def exported(results: Path, run: str, format_: ExportFormat) -> str:
     """The run as a text of this format; `UsageError` for a path that is not a run's."""
+    from runner.export import export  # noqa: PLC0415 - what other programs read, and only they
+
     return export(_read(results, run)[1], format_)
 
 
