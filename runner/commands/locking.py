@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from runner.build.lock import Lock, lock_all, platform_of
+from runner.build.lock import Lock, Unavailable, lock_all, platform_of
 from runner.commands.choice import Choice
 from runner.matrix.cell import Cell, EnvironmentRequest, Experiment
 from runner.matrix.select import may_match, no_match, parse
@@ -63,15 +63,18 @@ def lock(
         cache_directory=cache,
         fresh=fresh,
     )
-    cells: dict[Cell, None] = {}  # two requests may have been locked to the same versions
+    exact: dict[EnvironmentRequest, EnvironmentRequest] = {}
     locks: dict[EnvironmentRequest, Lock] = {}
+    for request, result in found.items():
+        if isinstance(result, Lock):
+            exact[request] = request.locked(result.versions)
+            locks.setdefault(exact[request], result)  # two may come to the same versions
+    cells: dict[Cell, None] = {}
     unavailable: dict[Cell, str] = {}
     for cell in experiment.cells:
         result = found[cell.environment]
-        if isinstance(result, Lock):
-            exact = cell.locked(result.versions)
-            cells[exact] = None
-            locks.setdefault(exact.environment, result)
-        else:
+        if isinstance(result, Unavailable):
             unavailable[cell] = result.reason
+        else:
+            cells[cell.locked(exact[cell.environment])] = None
     return LockedCells(cells=tuple(cells), locks=locks, unavailable=unavailable)

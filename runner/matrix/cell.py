@@ -49,6 +49,12 @@ class EnvironmentRequest:
     requirements: tuple[Requirement, ...]
     exclude_newer: str | None = None
 
+    def locked(self, versions: Mapping[str, str]) -> EnvironmentRequest:
+        """The same with each package at its exact version, given by name."""
+        names = (requirement.name for requirement in self.requirements)
+        exact = (Requirement(name=name, specifier=f"=={versions[name]}") for name in names)
+        return replace(self, requirements=tuple(exact))
+
 
 @dataclass(frozen=True, kw_only=True)
 class Cell:
@@ -75,7 +81,7 @@ class Cell:
     def id(self) -> str:
         """The one readable name: `py3.11-gevent25.9.1-grpcio1.76.0-gevent+grpc`."""
         names = in_order((*ALWAYS_SHOWN, *self.varied))
-        return id_of({name: value for name in names if (value := self.axis(name))})
+        return id_of({name: self.values[name] for name in names if name in self.values})
 
     @cached_property
     def at_once(self) -> int:
@@ -99,26 +105,23 @@ class Cell:
             exclude_newer=self.exclude_newer,
         )
 
-    def version(self, package: str) -> str | None:
-        """The version of a package, None if the cell does not carry it."""
-        for requirement in self.requirements:
-            if requirement.name == package:
-                return requirement.label
-        return None
+    @cached_property
+    def values(self) -> Mapping[str, str]:
+        """The cell's values by axis, as text, without axes that do not matter for the cell."""
+        settings = {name: getattr(self, name) for name in SETTINGS}
+        return {
+            **{requirement.name: requirement.label for requirement in self.requirements},
+            **dict(self.workload.parameters),
+            **{name: str(value) for name, value in settings.items() if value is not None},
+        }
 
     def axis(self, name: str) -> str | None:
         """The cell's value on an axis as text, None if the axis does not matter for the cell."""
-        if name in SETTINGS:
-            value = getattr(self, name)
-            return None if value is None else str(value)
-        return dict(self.workload.parameters).get(name) or self.version(name)
+        return self.values.get(name)
 
-    def locked(self, versions: Mapping[str, str]) -> Cell:
-        """The cell with each of its packages at the exact version given by name."""
-        exact = (
-            Requirement(name=r.name, specifier=f"=={versions[r.name]}") for r in self.requirements
-        )
-        return replace(self, requirements=tuple(exact))
+    def locked(self, environment: EnvironmentRequest) -> Cell:
+        """The cell with the exact versions of its locked environment."""
+        return replace(self, requirements=environment.requirements)
 
 
 @dataclass(frozen=True, kw_only=True)

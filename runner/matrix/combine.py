@@ -149,7 +149,7 @@ def _include(
 
 
 def _nameable(axes: Sequence[str], section: ExperimentSection) -> list[str]:
-    """What an `include` entry may name: the axes, and whatever could be one."""
+    """What an `include` entry may name: the axes, and all that could be one."""
     names = (*axes, *SETTINGS, *sorted(plugins.optional_packages()), *section.packages)
     return list(dict.fromkeys((*names, *sorted(plugins.parameters()))))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cache
 
 from runner.matrix import plugins
 from runner.matrix.axes import SETTINGS, imports, is_package, needed_packages, relevant
@@ -141,11 +142,12 @@ class CellFactory:
                 self.document.fail(
                     entry or AXES, f"this include adds a cell without `{name}`; name its version"
                 )
-        versions = {**dict.fromkeys(needed, "any"), **packages}
-        return tuple(
-            Requirement(name=name, specifier=specifier(text))
-            for name, text in sorted(versions.items())
-        )
+        return _requirements(tuple(sorted({**dict.fromkeys(needed, "any"), **packages}.items())))
+
+
+@cache
+def _requirements(versions: tuple[tuple[str, str], ...]) -> tuple[Requirement, ...]:
+    return tuple(Requirement(name=name, specifier=specifier(text)) for name, text in versions)
 
 
 def _who_needs(package: str, settings: Mapping[str, str]) -> str:

@@ -53,7 +53,7 @@ def test_article_varies_patch_and_server() -> None:
         "py3.11-gevent22.10.2-grpcio1.53.0-grpc-werkzeug-single",
     ]
     first = article.cells[0]
-    assert first.version("werkzeug") == "2.2.3"
+    assert first.axis("werkzeug") == "2.2.3"
     assert first.exclude_newer == "2023-05-01"
 
 
@@ -167,7 +167,7 @@ def test_a_list_under_packages_is_an_axis(tmp_path: Path) -> None:
     )
     assert ids(one) == ["py3.11-flask2.3.3-none", "py3.11-flask3.1.0-none"]
     assert one.axes == ("python", "flask")
-    assert one.cells[0].version("click") == "8.1.7"
+    assert one.cells[0].axis("click") == "8.1.7"
 
 
 def test_an_axis_and_its_package_may_be_spelt_differently(tmp_path: Path) -> None:

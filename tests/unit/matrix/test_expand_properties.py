@@ -1,4 +1,4 @@
-"""Expansion against GitHub Actions' rules, said a second time and as plainly as can be."""
+"""Expansion against GitHub Actions' rules, stated a second time, as plainly as possible."""
 
 from __future__ import annotations
 

@@ -60,12 +60,12 @@ def test_what_the_guide_adds_can_be_named_in_a_matrix(tmp_path: Path) -> None:
         "py3.11-gevent25.9.1-gevent-thread-cheroot-t5-redis",
     ]
     sleep, redis = found.cells[2:]
-    assert (sleep.version("cheroot"), sleep.version("redis")) == ("any", None)
-    assert (redis.version("redis"), redis.at_once) == ("any", 5)
+    assert (sleep.axis("cheroot"), sleep.axis("redis")) == ("any", None)
+    assert (redis.axis("redis"), redis.at_once) == ("any", 5)
 
 
 def test_a_package_is_an_axis_without_any_code(tmp_path: Path) -> None:
     (example,) = re.findall(r"^```yaml\n(.*?)^```", GUIDE, re.MULTILINE | re.DOTALL)
     found: Experiment = expanded(tmp_path, f"version: 1\n{example}")
     assert len(found.cells) == 3 * 2
-    assert {cell.version("flask") for cell in found.cells} == {"2.2.*", "3.0.*", "3.1.*"}
+    assert {cell.axis("flask") for cell in found.cells} == {"2.2.*", "3.0.*", "3.1.*"}

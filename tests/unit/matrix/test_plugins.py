@@ -72,14 +72,14 @@ def test_a_parameter_has_one_kind_in_all_workloads() -> None:
 
 def test_a_servers_package_is_only_in_cells_that_use_it(tmp_path: Path) -> None:
     cells = one(tmp_path, {"server": ["werkzeug", "gunicorn-sync", "waitress"]}).cells
-    assert [cell.version("gunicorn") for cell in cells] == [None, "any", None]
-    assert [cell.version("waitress") for cell in cells] == [None, None, "any"]
-    assert all(cell.version("gevent") is None for cell in cells)
+    assert [cell.axis("gunicorn") for cell in cells] == [None, "any", None]
+    assert [cell.axis("waitress") for cell in cells] == [None, None, "any"]
+    assert all(cell.axis("gevent") is None for cell in cells)
 
 
 def test_a_server_on_gevent_carries_it_unpatched_too(tmp_path: Path) -> None:
     (cell,) = one(tmp_path, {"server": ["pywsgi"]}).cells
-    assert (cell.patch, cell.version("gevent"), cell.version("grpcio")) == ("none", "25.9.1", None)
+    assert (cell.patch, cell.axis("gevent"), cell.axis("grpcio")) == ("none", "25.9.1", None)
 
 
 def test_a_server_that_needs_an_unnamed_gevent_is_an_error(tmp_path: Path) -> None:
@@ -120,8 +120,8 @@ def test_parameters_matter_only_where_the_workload_has_them(tmp_path: Path) -> N
     ]
     http, psycopg2, pg8000 = found.cells
     assert (http.axis("driver"), pg8000.axis("driver")) == (None, "pg8000")
-    assert http.version("requests") == "any"
-    assert (psycopg2.version("psycopg2-binary"), psycopg2.version("pg8000")) == ("any", None)
+    assert http.axis("requests") == "any"
+    assert (psycopg2.axis("psycopg2-binary"), psycopg2.axis("pg8000")) == ("any", None)
     assert {cell.workload.service_s for cell in found.cells} == {0.5}
 
 

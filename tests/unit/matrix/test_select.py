@@ -133,8 +133,8 @@ def test_requests_and_launches(loads: Experiment) -> None:
 
 
 def test_what_the_file_says_of_launches_and_repeats(tmp_path: Path) -> None:
-    said = expanded(tmp_path, {"axes": {"python": ["3.11"]}, "launches": "7", "repeats": "0"})
-    assert (said.launches, said.repeats) == (7, 0)
+    one = expanded(tmp_path, {"axes": {"python": ["3.11"]}, "launches": "7", "repeats": "0"})
+    assert (one.launches, one.repeats) == (7, 0)
 
 
 @pytest.mark.parametrize("repeats", [0, 9])
