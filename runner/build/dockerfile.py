@@ -10,11 +10,13 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Final
 
 from runner.build.layers import ROOT, Layer, members
 from runner.errors import EngineError
 
+#: What a builder gives an image whose base says nothing of it.
+DEFAULT_PATH: Final = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 ASSIGNMENT = re.compile(r'(?P<name>\w+)=(?:"(?P<quoted>(?:[^"\\]|\\.)*)"|(?P<plain>[^\s"\\$]*))')
 COPY = re.compile(r"(?:--chown=(?P<uid>\d+):(?P<gid>\d+)\s+)?(?P<source>\S+)\s+/(?P<target>\S+)")
 
@@ -45,7 +47,10 @@ class Dockerfile:
 
     def config(self, below: Mapping[str, Any], labels: Mapping[str, str]) -> dict[str, Any]:
         """The configuration of the image, on that of its base."""
+        if below.get("OnBuild"):
+            raise EngineError("a base with ONBUILD instructions needs a builder")
         environment = dict(entry.partition("=")[::2] for entry in below.get("Env") or ())
+        environment = {"PATH": DEFAULT_PATH, **environment}
         changed = {
             "Env": [f"{n}={v}" for n, v in {**environment, **self.environment}.items()],
             "User": self.user,

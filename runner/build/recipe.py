@@ -71,7 +71,7 @@ def ensure(engine: Engine, recipe: Recipe) -> Image:
             recipe.context(), recipe.reference, recipe.labels, recipe.all_arguments
         )
     except EngineError as error:
-        raise explained(error) from error
+        raise explained(EngineError(f"{recipe.reference}, on {recipe.base}: {error}")) from error
     return Image(reference=recipe.reference, image_id=built)
 
 

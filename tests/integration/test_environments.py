@@ -7,22 +7,27 @@ import os
 import re
 import sys
 import tarfile
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import docker
 import pytest
 
-from runner.build.base import ensure_base
-from runner.build.build import ensure_environment
+from runner.build.archive import load, plan
+from runner.build.bases import base_of_cells, ensure_bases
+from runner.build.images import ImageMaker, cell_recipe, dockerfile_of, environment_recipe
 from runner.build.labels import KEY_LABEL
-from runner.build.lock import Lock, Unavailable, resolve
+from runner.build.layers import shared_layers
+from runner.build.lock import Lock, Unavailable, resolve, run_uv, uv_command
 from runner.build.prepare import Prepared, prepare
-from runner.build.site_packages import install
+from runner.build.recipe import Image, Recipe, ensure
+from runner.build.wheels import archived, pack_all, wheels_of
 from runner.engine.docker_engine import DockerEngine
 from runner.errors import EngineError
 from runner.matrix.cell import Base, EnvironmentRequest, Requirement
 from runner.stages import Stages
-from tests.integration.conftest import CACHE, CELLS, a_cell
+from tests.integration.conftest import CACHE, CELLS
 
 pytestmark = pytest.mark.engine
 PLATFORM = "x86_64-manylinux_2_28"
@@ -64,6 +69,7 @@ def test_a_second_time_builds_nothing(
         raise AssertionError("built again")
 
     monkeypatch.setattr(DockerEngine, "build", refuse)
+    monkeypatch.setattr(DockerEngine, "load", refuse)
     monkeypatch.setattr(DockerEngine, "import_image", refuse)
     locks = {r: _locked(r) for r in prepared.environments}
     again = prepare(
@@ -97,31 +103,158 @@ def test_a_lock_names_no_address() -> None:
     assert "://" not in lock.text
 
 
-def test_a_failing_build_stops_nobody_else(
+def test_an_image_that_cannot_be_made_stops_nobody_else(
+    engine: DockerEngine, prepared: Prepared
+) -> None:
+    good = recipe_of(prepared, CELLS[0].environment)
+    bad = replace(good, reference=f"{good.reference}-bad", base="no-such-base")
+    said: list[str] = []
+    made = ImageMaker(engine, said.append).make([good, bad, on_top_of(bad)])
+    assert made[good.reference] == prepared.environments[CELLS[0].environment]
+    assert "there is no image no-such-base" in said[0]
+    assert isinstance(made[bad.reference], EngineError)
+    assert made[on_top_of(bad).reference] == made[bad.reference]
+
+
+def recipe_of(prepared: Prepared, request: EnvironmentRequest, program: str = "") -> Recipe:
+    """The recipe of an environment; with a program it is one that no engine has."""
+    lock = _locked(request)
+    site = [path for path in pack_all(wheels_of(lock), CACHE).values() if isinstance(path, Path)]
+    recipe = environment_recipe(lock, shared_layers({"": site})[""], prepared.bases["3.11"])
+    if not program:
+        return recipe
+    return replace(recipe, reference=f"monkey-matrix/test:{program}", key=program)
+
+
+def on_top_of(environment: Recipe) -> Recipe:
+    """The recipe of a cell."""
+    cell = cell_recipe("tests", CELLS[2], environment)
+    return replace(cell, reference=f"{environment.reference}-cell")
+
+
+def remove(engine: DockerEngine, *recipes: Recipe) -> None:
+    for recipe in recipes:
+        engine.remove_image(recipe.reference)
+
+
+Tree = dict[str, tuple[object, ...]]
+
+
+def tree_of(client: docker.DockerClient, image: str) -> Tree:
+    """Every path of an image: kind, mode, owner, bytes; not its moment."""
+    container = client.containers.create(image, network_mode="none")
+    try:
+        chunks: Iterator[bytes] = container.export()  # type: ignore[assignment]  # as it says
+        archive = io.BytesIO(b"".join(chunks))
+    finally:
+        container.remove()
+    with tarfile.open(fileobj=archive) as tar:
+        return {
+            m.name: (
+                m.type,
+                m.mode & 0o7777,
+                m.uid,
+                m.gid,
+                m.linkname,
+                read.read() if read else None,
+            )
+            for m in tar
+            for read in [tar.extractfile(m) if m.isfile() else None]
+        }
+
+
+def test_a_loaded_image_is_what_docker_builds_from_the_dockerfile(
+    engine: DockerEngine, client: docker.DockerClient, prepared: Prepared
+) -> None:
+    """Files, modes, owners and configuration: the two ways cannot drift apart."""
+    request = CELLS[2].environment
+    loaded, built = (recipe_of(prepared, request, way) for way in ("loaded", "built"))
+    with_cells = {way.reference: (way, on_top_of(way)) for way in (loaded, built)}
+    try:
+        load(engine, with_cells[loaded.reference])
+        for recipe in with_cells[built.reference]:
+            ensure(engine, recipe)
+        for one, other in zip(*with_cells.values(), strict=True):
+            config, expected = (
+                client.images.get(recipe.reference).attrs["Config"] for recipe in (one, other)
+            )
+            same = ("Env", "User", "Cmd", "WorkingDir", "Entrypoint", "Volumes", "ExposedPorts")
+            assert {n: config.get(n) for n in same} == {n: expected.get(n) for n in same}
+            for found, recipe in ((config, one), (expected, other)):
+                base = client.images.get(prepared.bases["3.11"].reference).labels
+                assert found["Labels"] == {**base, **recipe.labels}
+        found, wanted = tree_of(client, loaded.reference), tree_of(client, built.reference)
+        assert found.keys() == wanted.keys()
+        assert {n: (found[n][:5], wanted[n][:5]) for n in found if found[n] != wanted[n]} == {}
+        assert found["data"][:4] == (tarfile.DIRTYPE, 0o755, 7001, 7001)
+    finally:
+        remove(engine, *(recipe for pair in with_cells.values() for recipe in reversed(pair)))
+
+
+def test_packages_are_those_that_uv_installs_of_the_whole_lock(
+    client: docker.DockerClient, prepared: Prepared, tmp_path: Path
+) -> None:
+    """Although each was unpacked alone."""
+    lock = _locked(CELLS[2].environment)
+    command = uv_command("install", lock.request, lock.platform)
+    command += ["--target", str(tmp_path), "--require-hashes", "--no-deps", "--requirement", "-"]
+    assert run_uv(command, lock.text).returncode == 0
+    with tarfile.open(fileobj=io.BytesIO(b"".join(archived(tmp_path)))) as tar:
+        wanted = {m.name: (m.mode, f.read()) for m in tar if (f := tar.extractfile(m))}
+    found = {
+        name: (mode, content)
+        for name, (kind, mode, *_, content) in tree_of(
+            client, prepared.cells[CELLS[2]].image_id
+        ).items()
+        if name.startswith("site/") and kind == tarfile.REGTYPE
+    }
+    assert found.keys() == wanted.keys()
+    assert found == wanted
+
+
+def test_ids_repeat_when_images_are_loaded_again(engine: DockerEngine, prepared: Prepared) -> None:
+    recipe = recipe_of(prepared, CELLS[0].environment, "again")
+    ids = []
+    for _ in range(2):
+        ids.append(load(engine, [recipe, on_top_of(recipe)]))
+        remove(engine, on_top_of(recipe), recipe)
+    assert ids[0] == ids[1]
+
+
+def test_a_layer_that_the_engine_lacks_makes_it_build(
     engine: DockerEngine, prepared: Prepared, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    good, bad = CELLS[0], a_cell(requirements=(Requirement(name="flask", specifier="==2.3.*"),))
-    locks = {c.environment: _locked(c.environment) for c in (good, bad)}
-    real = DockerEngine.build
+    """As on an engine that keeps images in another way: it needs every layer in the archive."""
+    recipe = recipe_of(prepared, CELLS[0].environment, "lacks")
+    archive = plan(engine, [recipe])
+    lacking = [
+        replace(image, base=replace(image.base, layers=(f"sha256:{'0' * 64}",)))
+        for image in archive.images
+    ]
+    with pytest.raises(EngineError, match=r"loading images: .*no such file"):
+        engine.load(iter(replace(archive, images=tuple(lacking))))
 
-    def build(self: DockerEngine, context: Path, reference: str, labels: dict[str, str]) -> str:
-        # A Dockerfile that cannot be built, for the environment that is not there yet.
-        (context / "Dockerfile").write_text("FROM monkey-matrix/no-such-base\n")
-        return real(self, context, reference, labels)
+    def refuse(*_: object) -> None:
+        raise EngineError("this engine loads nothing")
 
-    monkeypatch.setattr(DockerEngine, "build", build)
-    monkeypatch.setattr("runner.build.build.SERVER_DOCKERFILE", "FROM {base}\n# {user}\n")
-    made = prepare(
-        engine,
-        [good, bad],
-        locks,
-        experiment="tests",
-        base=Base(kind="debian"),
-        cache=CACHE,
-        stages=Stages(lambda _: None),
-    )
-    assert set(made.failed) == {good, bad}
-    assert all("no-such-base" in reason for reason in made.failed.values())
+    monkeypatch.setattr(DockerEngine, "load", refuse)
+    said: list[str] = []
+    try:
+        made = ImageMaker(engine, said.append).make([recipe, on_top_of(recipe)])
+        assert all(isinstance(image, Image) for image in made.values())
+        assert said == [
+            "the engine does not load images (this engine loads nothing): they are built one by one"
+        ]
+    finally:
+        remove(engine, on_top_of(recipe), recipe)
+
+
+@pytest.mark.parametrize("archive", [b"", b"no archive at all"])
+def test_an_archive_that_the_engine_refuses_is_an_error(
+    engine: DockerEngine, archive: bytes
+) -> None:
+    with pytest.raises(EngineError, match="loading images"):
+        engine.load(iter([archive]))
 
 
 def test_nothing_of_the_host_is_in_an_image(
@@ -178,21 +311,29 @@ def test_image_environment_is_the_cells_own(
     assert image.labels[KEY_LABEL]
 
 
-def test_a_changed_program_is_a_new_image(
-    engine: DockerEngine, prepared: Prepared, tmp_path: Path
-) -> None:
-    request = CELLS[0].environment
-    lock = _locked(request)
-    (tmp_path / "main.py").write_text("print('another program')\n")
-    base = ensure_base(engine, "3.11", "debian", Base())
-    other = ensure_environment(engine, lock, install(lock, CACHE), base, tmp_path)
-    try:
-        assert other.reference != prepared.environments[request].reference
-    finally:
-        engine.remove_image(other.reference)
-
-
-def test_a_failed_build_says_why(engine: DockerEngine, tmp_path: Path) -> None:
-    (tmp_path / "Dockerfile").write_text("FROM monkey-matrix/no-such-base\n")
+def test_a_failed_build_says_why(engine: DockerEngine, prepared: Prepared) -> None:
+    recipe = recipe_of(prepared, CELLS[0].environment, "failed")
     with pytest.raises(EngineError, match="no-such-base"):
-        engine.build(tmp_path, "monkey-matrix/env:test", {})
+        ensure(engine, replace(recipe, base="monkey-matrix/no-such-base"))
+
+
+def test_a_base_image_has_what_wheels_count_on(
+    engine: DockerEngine, client: docker.DockerClient, prepared: Prepared
+) -> None:
+    """The libraries that a manylinux wheel may take from the system, certificates, time zones."""
+    base = ensure_bases(engine, [base_of_cells("3.11")], "debian", Base(kind="debian"))
+    image = base[base_of_cells("3.11")]
+    assert image == prepared.bases["3.11"]
+    program = (
+        "import ctypes, ssl, sqlite3, zoneinfo\n"
+        "for name in 'gcc_s.so.1 stdc++.so.6 z.so.1 expat.so.1 m.so.6'.split():\n"
+        "    ctypes.CDLL('lib' + name)\n"
+        "zoneinfo.ZoneInfo('Europe/Berlin')\n"
+        "print(len(ssl.create_default_context().get_ca_certs()) > 100)"
+    )
+    assert run(client, prepared.bases["3.11"].reference, program) == "True"
+
+
+def test_the_dockerfile_of_an_environment_only_copies() -> None:
+    lines = [x for x in dockerfile_of("server").splitlines() if x and not x.startswith("#")]
+    assert {line.split()[0] for line in lines} == {"ARG", "FROM", "COPY", "ENV", "USER", "CMD"}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import socket
 import subprocess
 import time
@@ -11,7 +12,7 @@ from pathlib import Path
 import docker
 import pytest
 
-from runner.build.base import NoBaseError, ensure_base, resolve_kind
+from runner.build.bases import NoBaseError, base_of_cells, ensure_bases, resolve_kind
 from runner.build.prepare import Prepared
 from runner.engine.docker_engine import DockerEngine
 from runner.matrix.cell import Base
@@ -58,14 +59,23 @@ def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     process.wait(30)
 
 
+def with_ab(client: docker.DockerClient, below: str) -> str:
+    """A stand-in for a Python of the registry on which apt has nothing left to install."""
+    apt_get = "/usr/bin/apt-get"
+    dockerfile = f"FROM {below}\nRUN printf '#!/bin/sh\\n' > {apt_get} && chmod +x {apt_get}\n"
+    tag = "monkey-matrix/test:with-ab"
+    client.images.build(fileobj=io.BytesIO(dockerfile.encode()), tag=tag, rm=True, forcerm=True)
+    return tag
+
+
 @pytest.fixture(scope="module")
 def served(registry: str, client: docker.DockerClient, prepared: Prepared) -> Iterator[str]:
     """The registry with stand-ins for the official images of two Pythons."""
     stand_ins = {
         "3.11": prepared.bases["3.11"].reference,
-        "3.13": "monkey-matrix/base:loadgen-trixie",  # apt has nothing left to install on it
+        "3.13": with_ab(client, prepared.loadgen.reference),
     }
-    names = []
+    names = [stand_ins["3.13"]]
     for python, reference in stand_ins.items():
         name = f"{registry}python"
         client.images.get(reference).tag(name, f"{python}-slim")
@@ -95,8 +105,9 @@ def test_what_a_registry_lacks_is_unavailable(
     served: str, engine: DockerEngine, tmp_path: Path
 ) -> None:
     base = Base(kind="registry", registry=served)
-    with pytest.raises(NoBaseError, match=r"python:3\.12-slim cannot be pulled"):
-        ensure_base(engine, "3.12", "registry", base)
+    error = ensure_bases(engine, [base_of_cells("3.12")], "registry", base)[base_of_cells("3.12")]
+    assert isinstance(error, NoBaseError)
+    assert "python:3.12-slim cannot be pulled" in str(error)
     matrix = MATRIX.replace("base: debian", f"base: {{kind: registry, registry: '{served}'}}")
     project = Project(
         tmp_path, matrix.replace("[3.11]", "[3.11, 3.12]").replace("launches: 3", "launches: 1")

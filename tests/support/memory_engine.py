@@ -6,17 +6,20 @@ joins another needs it running. What runs inside is a function handed in.
 
 from __future__ import annotations
 
+import hashlib
+import io
 import itertools
 import json
-from collections.abc import Callable, Iterable, Mapping
+import tarfile
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import IO
 
 from runner.engine.ownership import PROJECT_LABEL
 from runner.engine.protocol import (
     ContainerSpec,
     ContainerState,
+    EngineImage,
     EngineInfo,
     ExecResult,
     OwnedContainer,
@@ -60,11 +63,12 @@ Behaviour = Callable[["MemoryEngine", ContainerSpec, tuple[str, ...]], ExecResul
 
 @dataclass
 class MemoryEngine:
-    """See `runner.engine.protocol.Engine`. `calls` counts calls by name."""
+    """See `runner.engine.protocol.Engine`. `calls` counts calls by name; `layers` were loaded."""
 
     behaviour: Behaviour
     containers: dict[str, MemoryContainer] = field(default_factory=dict)
-    known_images: dict[str, dict[str, str]] = field(default_factory=dict)
+    known_images: dict[str, EngineImage] = field(default_factory=dict)
+    layers: dict[str, bytes] = field(default_factory=dict)
     calls: dict[str, int] = field(default_factory=dict)
     _numbers: Iterable[int] = field(default_factory=lambda: itertools.count(1))
 
@@ -93,15 +97,9 @@ class MemoryEngine:
             storage_driver="none",
         )
 
-    def image_id(self, reference: str) -> str | None:
-        """The image's content id, None where there is no such image."""
-        return f"sha256:{reference}" if reference in self.known_images else None
-
-    def image_labels(self, reference: str) -> Mapping[str, str]:
-        """The image's labels."""
-        if reference not in self.known_images:
-            raise NotFoundError(f"no such image: {reference}")
-        return self.known_images[reference]
+    def image(self, reference: str) -> EngineImage | None:
+        """The image of that name."""
+        return self.known_images.get(reference)
 
     def pull(self, reference: str) -> str:
         """No registry answers here."""
@@ -112,19 +110,50 @@ class MemoryEngine:
         archive.close()
         return self._know(reference, labels)
 
-    def build(self, context: Path, reference: str, labels: Mapping[str, str]) -> str:
+    def build(
+        self,
+        context: Iterator[bytes],
+        reference: str,
+        labels: Mapping[str, str],
+        arguments: Mapping[str, str],
+    ) -> str:
         """Know an image of that name."""
-        if not (context / "Dockerfile").is_file():
-            raise EngineError(f"building {reference}: no Dockerfile")
+        self._count("build")
+        with tarfile.open(fileobj=io.BytesIO(b"".join(context))) as tar:
+            if "Dockerfile" not in tar.getnames():
+                raise EngineError(f"building {reference}: no Dockerfile")
         return self._know(reference, labels)
 
-    def _know(self, reference: str, labels: Mapping[str, str]) -> str:
-        self.known_images[reference] = dict(labels)
-        return f"sha256:{reference}"
+    def load(self, archive: Iterator[bytes]) -> None:
+        """Know the images of an archive; each layer must be in it or known, and have its digest."""
+        self._count("load")
+        with tarfile.open(fileobj=io.BytesIO(b"".join(archive))) as tar:
+            files = {m.name: read.read() for m in tar if (read := tar.extractfile(m))}
+        for image in json.loads(files["manifest.json"]):
+            found = json.loads(files[image["Config"]])
+            layers = found["rootfs"]["diff_ids"]
+            for name, layer in zip(image["Layers"], layers, strict=True):
+                if name in files:
+                    self.layers[f"sha256:{hashlib.sha256(files[name]).hexdigest()}"] = files[name]
+                elif not any(layer in known.layers for known in self.known_images.values()):
+                    raise EngineError(f"open {name}: no such file or directory")
+                if name in files and layer not in self.layers:
+                    raise EngineError(f"invalid diffID for layer {layer}")
+            self.known_images[image["RepoTags"][0]] = EngineImage(
+                id=f"sha256:{image['Config'].removesuffix('.json')}",
+                layers=tuple(layers),
+                config=found["config"],
+                architecture=found["architecture"],
+            )
 
-    def tag(self, image: str, reference: str) -> None:
-        """Give an image one more name."""
-        self._know(reference, self.image_labels(image.removeprefix("sha256:")))
+    def _know(self, reference: str, labels: Mapping[str, str]) -> str:
+        image = EngineImage(
+            id=f"sha256:{reference}",
+            layers=(f"sha256:layer-of-{reference}",),
+            config={"Labels": dict(labels)},
+        )
+        self.known_images[reference] = image
+        return image.id
 
     def images(self) -> list[tuple[str, tuple[str, ...]]]:
         """(id, names) of every image."""
@@ -214,3 +243,8 @@ class MemoryEngine:
             for name, c in self.containers.items()
             if PROJECT_LABEL in c.spec.labels
         ]
+
+
+def silent(_: MemoryEngine, __: ContainerSpec, ___: tuple[str, ...]) -> ExecResult:
+    """A behaviour: every command succeeds and prints nothing."""
+    return ExecResult(exit_code=0, stdout=b"", stderr=b"")

@@ -1,58 +1,273 @@
-"""Bases, images and names, on an engine in memory and a mmdebstrap that is a shell script."""
+"""Images and their names, on an engine in memory that takes archives apart as a real one does."""
 
 from __future__ import annotations
 
+import io
 import os
+import tarfile
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from runner.build import base as bases
-from runner.build import build
-from runner.build.base import (
-    BaseImage,
-    NoBaseError,
-    ensure_base,
-    mmdebstrap_command,
-    resolve_kind,
+from runner.build import archive
+from runner.build import prepare as preparing
+from runner.build.bases import BaseImage, BaseRequest, NoBaseError
+from runner.build.images import (
+    ImageMaker,
+    cell_recipe,
+    environment_recipe,
+    loadgen_recipe,
+    remove_images,
 )
-from runner.build.build import ensure_environment, ensure_loadgen
 from runner.build.labels import KEY_LABEL, cell_reference
+from runner.build.layers import Layer, shared_layers
 from runner.build.lock import Lock
-from runner.build.prepare import prepare
-from runner.engine.protocol import ContainerSpec, ExecResult
-from runner.errors import EngineUnavailableError
+from runner.build.prepare import Prepared, prepare
+from runner.build.recipe import Image, Recipe, ensure
+from runner.build.wheels import Wheel, archived
+from runner.engine.protocol import EngineImage
+from runner.errors import EngineError
 from runner.matrix.cell import Base, Cell, EnvironmentRequest, Requirement
 from runner.matrix.values import Server, Workload
 from runner.stages import Stages
-from tests.support.memory_engine import MemoryEngine
+from tests.support.memory_engine import MemoryEngine, silent
 
-DEBIAN = Base(kind="debian")
 BASE = BaseImage(reference="below", image_id="sha256:below", origin="debian")
 LOCK = Lock(request=EnvironmentRequest(python="3.11", requirements=()), platform="p", text="")
 
 
-def silent(_: MemoryEngine, __: ContainerSpec, ___: tuple[str, ...]) -> ExecResult:
-    return ExecResult(exit_code=0, stdout=b"", stderr=b"")
-
-
 class Watched(MemoryEngine):
-    """Remembers each build's Dockerfile and the modes of what would be copied."""
+    """Keeps each build's context; may refuse to load, or load something else."""
 
-    def build(self, context: Path, reference: str, labels: Mapping[str, str]) -> str:
-        self.dockerfile = (context / "Dockerfile").read_text()
-        self.modes = {
-            str(path.relative_to(context)): path.stat().st_mode & 0o777
-            for path in context.rglob("*")
-            if path.name != "Dockerfile"
-        }
-        return super().build(context, reference, labels)
+    contexts: dict[str, dict[str, tarfile.TarInfo]]
+    refuses: str = ""
+    instead: Mapping[str, EngineImage] | None = None
+
+    def build(
+        self,
+        context: Iterator[bytes],
+        reference: str,
+        labels: Mapping[str, str],
+        arguments: Mapping[str, str],
+    ) -> str:
+        data = b"".join(context)
+        with tarfile.open(fileobj=io.BytesIO(data)) as tar:
+            self.contexts[reference] = {member.name: member for member in tar}
+        return super().build(iter([data]), reference, labels, arguments)
+
+    def load(self, archive: Iterator[bytes]) -> None:
+        if self.refuses:
+            raise EngineError(self.refuses)
+        super().load(archive)
+        for name, image in (self.instead or {}).items():
+            self.known_images[name] = image
 
 
 @pytest.fixture
 def engine() -> Watched:
-    return Watched(silent)
+    made = Watched(silent)
+    made.contexts = {}
+    made.known_images["below"] = EngineImage(
+        id="sha256:below", layers=("sha256:base",), config={"Env": ["PATH=/usr/bin"]}
+    )
+    return made
+
+
+@pytest.fixture
+def packed(tmp_path: Path) -> tuple[Path, ...]:
+    site = tmp_path / "site"
+    site.mkdir()
+    (site / "flask.py").write_text("import this\n")
+    path = tmp_path / "flask-3.1-0.tar"
+    path.write_bytes(b"".join(archived(site)))
+    return (path,)
+
+
+def cell(*names: str, seconds: str = "0.5") -> Cell:
+    return Cell(
+        python="3.11",
+        patch="gevent+grpc",
+        server=Server(name="werkzeug"),
+        workload=Workload(parameters=(("seconds", seconds),)),
+        concurrency=1,
+        requests=1,
+        requirements=tuple(Requirement(name=name, specifier="==1.0.0") for name in names),
+        varied=(*names, "seconds"),
+    )
+
+
+def recipes(packed: tuple[Path, ...] = ()) -> list[Recipe]:
+    """An environment and two cells of it."""
+    layers = shared_layers({"x": packed})["x"]
+    environment = environment_recipe(LOCK, layers, BASE)
+    cells = (cell_recipe("x", cell(seconds=seconds), environment) for seconds in ("1", "2"))
+    return [environment, *cells]
+
+
+def make(
+    engine: MemoryEngine, wanted: list[Recipe]
+) -> tuple[dict[str, Image | EngineError], list[str]]:
+    """What became of the recipes, and what was said meanwhile."""
+    said: list[str] = []
+    return ImageMaker(engine, said.append).make(wanted), said
+
+
+def test_an_environment_and_its_cells_are_loaded_in_one_call(
+    engine: Watched, packed: tuple[Path, ...]
+) -> None:
+    environment, *cells = recipes(packed)
+    made, said = make(engine, [environment, *cells])
+    assert (engine.calls, said) == ({"load": 1}, [])
+    loaded = {reference: engine.known_images[reference] for reference in made}
+    keys = {recipe.reference: recipe.key for recipe in (environment, *cells)}
+    assert {name: image.labels[KEY_LABEL] for name, image in loaded.items()} == keys
+    assert len({image.layers for image in loaded.values()}) == 1
+    assert len(engine.layers) == 2, "a cell is its environment and some variables"
+    assert [image.config["Env"][-1] for image in loaded.values()] == [
+        "PYTHONUNBUFFERED=1",
+        "MATRIX_WORKLOAD_SECONDS=1",
+        "MATRIX_WORKLOAD_SECONDS=2",
+    ]
+
+
+def test_a_loaded_layer_holds_what_the_context_of_a_build_does(
+    engine: Watched, packed: tuple[Path, ...]
+) -> None:
+    environment, *_ = recipes(packed)
+    make(engine, recipes(packed))
+    ensure(engine, replace(environment, reference="built"))
+    loaded: dict[str, tuple[int, int]] = {}
+    for layer in engine.layers.values():
+        with tarfile.open(fileobj=io.BytesIO(layer)) as tar:
+            loaded |= {m.name: (m.mode, m.size) for m in tar}
+    built = {name: (m.mode, m.size) for name, m in engine.contexts["built"].items()}
+    del built["Dockerfile"]
+    assert loaded == built
+    assert {"site/flask.py", "server/main.py", "server/servers/__init__.py", "data"} <= set(built)
+
+
+def test_ids_repeat_wherever_images_are_loaded(packed: tuple[Path, ...]) -> None:
+    ids = []
+    for _ in range(2):
+        engine = MemoryEngine(silent)
+        engine.known_images["below"] = EngineImage(id="sha256:below", layers=("sha256:base",))
+        ids.append(
+            {
+                n: i.image_id
+                for n, i in make(engine, recipes(packed))[0].items()
+                if isinstance(i, Image)
+            }
+        )
+    assert ids[0] == ids[1]
+    assert len(ids[0]) == 3
+
+
+def test_a_second_time_makes_nothing(engine: Watched) -> None:
+    first, _ = make(engine, recipes())
+    engine.calls.clear()
+    assert make(engine, recipes())[0] == first
+    assert engine.calls == {}
+
+
+def test_only_what_is_missing_is_loaded_on_what_is_there(engine: Watched) -> None:
+    environment, one, two = recipes()
+    make(engine, [environment, one])
+    engine.layers.clear()
+    made, said = make(engine, [environment, one, two, loadgen_recipe(BASE)])
+    assert said == []
+    assert len(engine.layers) == 1, "the agent's"
+    assert all(isinstance(image, Image) for image in made.values())
+
+
+def test_an_engine_that_does_not_load_builds_and_it_is_said_once(engine: Watched) -> None:
+    engine.refuses = "open present/layer.tar: no such file or directory"
+    said: list[str] = []
+    maker = ImageMaker(engine, said.append)
+    for wanted in (recipes(), [loadgen_recipe(BASE), *recipes()]):
+        made = maker.make(wanted)
+        assert all(isinstance(image, Image) for image in made.values())
+    assert engine.calls == {"build": 4}
+    assert len(said) == 1
+    assert engine.refuses in said[0]
+
+
+def test_a_layer_that_the_engine_lacks_is_a_reason_to_build(engine: Watched) -> None:
+    """Its own double refuses the archive, as Docker does after the base was removed by hand."""
+    engine.known_images["below"] = EngineImage(id="sha256:below", layers=("sha256:base",))
+    planned = archive.plan(engine, recipes())
+    engine.known_images["below"] = EngineImage(id="sha256:other", layers=("sha256:other",))
+    with pytest.raises(EngineError, match=r"open present/layer\.tar: no such file"):
+        engine.load(iter(planned))
+
+
+def test_one_image_alone_is_built(engine: Watched) -> None:
+    make(engine, [loadgen_recipe(BASE)])
+    assert engine.calls == {"build": 1}
+
+
+@pytest.mark.parametrize(
+    ("instead", "why"),
+    [
+        (EngineImage(id="x", config={"Labels": {KEY_LABEL: "another"}}), "is another image"),
+        (EngineImage(id="x", layers=("sha256:y",)), "has other layers"),
+    ],
+)
+def test_images_that_are_not_what_was_loaded_are_built(
+    engine: Watched, instead: EngineImage, why: str
+) -> None:
+    environment, *cells = recipes()
+    if instead.layers:
+        instead = EngineImage(
+            id="x", layers=instead.layers, config={"Labels": dict(environment.labels)}
+        )
+    engine.instead = {environment.reference: instead}
+    _, said = make(engine, [environment, *cells])
+    assert why in said[0]
+
+
+def test_an_image_that_is_missing_after_loading_is_built(
+    engine: Watched, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engine, "load", lambda _: None)
+    monkeypatch.setattr(archive.ImageArchive, "layers_of", lambda *_: ())
+    made, said = make(engine, recipes())
+    assert "is missing after images were loaded" in said[0]
+    assert all(isinstance(image, Image) for image in made.values())
+
+
+def test_a_full_disk_is_worth_no_build_and_says_what_helps(engine: Watched) -> None:
+    engine.refuses = "loading images: write /layer: no space left on device"
+    made, said = make(engine, recipes())
+    assert (engine.calls.get("build"), said) == (None, [])
+    assert all("docker system df" in str(error) for error in made.values())
+
+
+def test_a_full_disk_is_named_by_a_build_too(
+    engine: Watched, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> str:
+        raise EngineError("write /site: no space left on device")
+
+    monkeypatch.setattr(engine, "build", full)
+    with pytest.raises(EngineError, match="docker system df"):
+        ensure(engine, loadgen_recipe(BASE))
+
+
+def test_a_cell_without_its_environment_says_why_that_failed(
+    engine: Watched, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    environment, *_ = recipes()
+    engine.refuses = "no"
+
+    def build(_c: object, reference: str, *_: object) -> str:
+        raise EngineError(f"{reference} cannot be built")
+
+    monkeypatch.setattr(engine, "build", build)
+    made, _ = make(engine, recipes())
+    assert len(set(map(str, made.values()))) == 1
+    assert f"{environment.reference} cannot be built" in str(made[environment.reference])
 
 
 @pytest.fixture
@@ -62,95 +277,37 @@ def strict_umask() -> Iterator[None]:
     os.umask(before)
 
 
-@pytest.fixture
-def site(tmp_path: Path) -> Path:
-    directory = tmp_path / "site"
-    directory.mkdir()
-    (directory / "module.py").write_text("")
-    directory.chmod(0o755)
-    (directory / "module.py").chmod(0o644)
-    return directory
-
-
-def mmdebstrap(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, script: str) -> None:
-    tool = tmp_path / "bin" / "mmdebstrap"
-    tool.parent.mkdir()
-    tool.write_text(f"#!/bin/sh\n{script}\n")
-    tool.chmod(0o755)
-    monkeypatch.setenv("PATH", str(tool.parent), prepend=os.pathsep)
-    monkeypatch.setattr("runner.build.base.os.geteuid", lambda: 0)
-
-
-def cell(*names: str) -> Cell:
-    return Cell(
-        python="3.11",
-        patch="gevent+grpc",
-        server=Server(name="werkzeug"),
-        workload=Workload(parameters=(("seconds", "0.5"),)),
-        concurrency=1,
-        requests=1,
-        requirements=tuple(Requirement(name=name, specifier="==1.0.0") for name in names),
-        varied=names,
-    )
-
-
-def readable(modes: Mapping[str, int]) -> bool:
-    return set(modes.values()) <= {0o755, 0o644}
-
-
 @pytest.mark.usefixtures("strict_umask")
-def test_a_cells_user_can_read_its_files_whatever_the_umask(engine: Watched, site: Path) -> None:
-    ensure_environment(engine, LOCK, site, BASE)
-    assert readable(engine.modes), engine.modes
-    assert engine.modes["server"] == 0o755
-    assert engine.modes["server/main.py"] == 0o644
+def test_a_containers_user_can_read_its_files_whatever_the_umask(engine: Watched) -> None:
+    for recipe in (recipes()[0], loadgen_recipe(BASE)):
+        ensure(engine, recipe)
+        modes = {member.mode for member in engine.contexts[recipe.reference].values()}
+        assert modes <= {0o755, 0o644}
 
 
-@pytest.mark.usefixtures("strict_umask")
-def test_files_of_another_file_system_can_be_read_too(
-    engine: Watched, site: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def refuse(*_: object) -> None:
-        raise OSError(18, "Invalid cross-device link")
-
-    monkeypatch.setattr(Path, "hardlink_to", refuse)
-    ensure_environment(engine, LOCK, site, BASE)
-    assert engine.modes["site/module.py"] == 0o644
-
-
-@pytest.mark.usefixtures("strict_umask")
-def test_the_sidecars_user_can_read_the_agent(
-    engine: Watched, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(build, "_loadgen_base", lambda *_: build.Image(reference="b", image_id="b"))
-    ensure_loadgen(engine, "debian", DEBIAN)
-    assert engine.modes == {"agent.py": 0o644}
-
-
-def test_a_second_time_builds_nothing(engine: Watched, site: Path) -> None:
-    first = ensure_environment(engine, LOCK, site, BASE)
-    del engine.modes
-    assert ensure_environment(engine, LOCK, site, BASE) == first
-    assert not hasattr(engine, "modes")
-
-
-def test_another_base_or_lock_is_another_image(engine: Watched, site: Path) -> None:
+def test_another_base_or_lock_or_program_is_another_image(tmp_path: Path) -> None:
     other_base = BaseImage(reference="below", image_id="sha256:other", origin="debian")
     other_lock = Lock(request=LOCK.request, platform="p", text="flask==3.1.2\n")
-    pairs = [(LOCK, BASE), (LOCK, other_base), (other_lock, BASE)]
-    made = {ensure_environment(engine, lock, site, base).reference for lock, base in pairs}
-    assert len(made) == 3
+    (tmp_path / "main.py").write_text("print('another program')\n")
+    made = [
+        environment_recipe(LOCK, (), BASE),
+        environment_recipe(LOCK, (), other_base),
+        environment_recipe(other_lock, (), BASE),
+        environment_recipe(LOCK, (), BASE, tmp_path),
+    ]
+    assert len({recipe.reference for recipe in made}) == len(made)
 
 
-def test_an_environments_dockerfile_only_copies(engine: Watched, site: Path) -> None:
-    ensure_environment(engine, LOCK, site, BASE)
-    words = [line.split()[0] for line in engine.dockerfile.splitlines()]
-    assert set(words) == {"FROM", "COPY", "ENV", "USER", "CMD"}
+def test_how_packages_are_divided_into_layers_does_not_name_an_image(
+    packed: tuple[Path, ...],
+) -> None:
+    one = environment_recipe(LOCK, (Layer(title="all", packed=packed),), BASE)
+    assert one.reference == environment_recipe(LOCK, (), BASE).reference
 
 
 def test_a_tag_is_the_cells_id_in_an_engines_letters() -> None:
     name = cell_reference("My Experiment", cell("gevent"))
-    assert name == "monkey-matrix/cell-my-experiment:py3.11-gevent1.0.0-gevent_grpc"
+    assert name.startswith("monkey-matrix/cell-my-experiment:py3.11-gevent1.0.0-gevent_grpc")
 
 
 def test_ids_longer_than_a_tag_stay_apart() -> None:
@@ -161,80 +318,97 @@ def test_ids_longer_than_a_tag_stay_apart() -> None:
     assert {len(tag) for tag in tags} == {128}
 
 
-def test_auto_is_debian_where_no_registry_answers(engine: Watched) -> None:
-    assert resolve_kind(engine, ["3.11"], Base(kind="auto")) == "debian"
-    engine.known_images["python:3.11-slim"] = {}
-    assert resolve_kind(engine, ["3.13", "3.11"], Base(kind="auto")) == "registry"
+def test_every_image_of_the_project_is_removed(engine: Watched) -> None:
+    make(engine, recipes())
+    assert sorted(remove_images(engine)) == sorted(["below", *(r.reference for r in recipes())])
+    assert engine.known_images == {}
 
 
-def test_a_python_without_a_suite_says_what_helps(engine: Watched) -> None:
-    with pytest.raises(NoBaseError, match=r"no Debian suite carries Python 3\.12.*base: registry"):
-        ensure_base(engine, "3.12", "debian", DEBIAN)
+# -- everything of a run ---------------------------------------------------------------------------
 
 
-def test_a_made_base_is_used_again_until_its_recipe_changes(
-    engine: Watched, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    mmdebstrap(monkeypatch, tmp_path, f"echo >> {tmp_path}/calls")
-    made = ensure_base(engine, "3.11", "debian", DEBIAN)
-    assert ensure_base(engine, "3.11", "debian", DEBIAN) == made
-    assert (tmp_path / "calls").read_text() == "\n"
-    engine.known_images[made.reference][KEY_LABEL] = "another recipe"
-    ensure_base(engine, "3.11", "debian", DEBIAN)
-    assert (tmp_path / "calls").read_text() == "\n\n"
-
-
-def test_expired_suites_are_accepted_only_when_told() -> None:
-    option = '--aptopt=Acquire::Check-Valid-Until "false"'
-    assert option not in mmdebstrap_command("forky", ["python3"], allow_expired=False)
-    assert option in mmdebstrap_command("forky", ["python3"], allow_expired=True)
-
-
-def test_an_expired_suite_names_the_setting(
-    engine: Watched, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    mmdebstrap(monkeypatch, tmp_path, "echo 'E: Release file is not valid anymore' >&2; exit 1")
-    with pytest.raises(NoBaseError, match="allow_expired: true"):
-        ensure_base(engine, "3.14", "debian", DEBIAN)
-
-
-@pytest.mark.parametrize(
-    ("which", "user", "message"),
-    [(None, 0, "apt-get install mmdebstrap"), ("/usr/bin/mmdebstrap", 1000, "needs root")],
-)
-def test_without_the_tool_or_root_it_says_what_to_type(
+def prepared(
     engine: Watched,
     monkeypatch: pytest.MonkeyPatch,
-    which: str | None,
-    user: int,
-    message: str,
+    tmp_path: Path,
+    *,
+    wheels: Mapping[str, EngineError] | None = None,
+    bases: Mapping[str, EngineError] | None = None,
+) -> Prepared:
+    """Two cells of two environments; some distributions or base images cannot be had."""
+    cells = [cell("flask"), cell("gevent")]
+    locks = {
+        c.environment: Lock(
+            request=c.environment,
+            platform="p",
+            text=f"{c.requirements[0].name}==1.0.0 \\\n    --hash=sha256:00\n",
+        )
+        for c in cells
+    }
+
+    def pack_all(wanted: list[Wheel], _: Path) -> dict[Wheel, Path | EngineError]:
+        return {w: (wheels or {}).get(w.pinned.name) or packed_as(w) for w in wanted}
+
+    def packed_as(wheel: Wheel) -> Path:
+        site = tmp_path / f"{wheel.pinned.name}-site"
+        site.mkdir()
+        (site / f"{wheel.pinned.name}.py").write_text("")
+        (tmp_path / wheel.file_name).write_bytes(b"".join(archived(site)))
+        return tmp_path / wheel.file_name
+
+    def ensure_bases(
+        _: object, requests: tuple[BaseRequest, ...], *__: object
+    ) -> dict[BaseRequest, BaseImage | EngineError]:
+        return {r: (bases or {}).get(r.name) or BASE for r in requests}
+
+    monkeypatch.setattr(preparing, "pack_all", pack_all)
+    monkeypatch.setattr(preparing, "ensure_bases", ensure_bases)
+    said: list[str] = []
+    return prepare(
+        engine,
+        cells,
+        locks,
+        experiment="x",
+        base=Base(kind="debian"),
+        cache=tmp_path,
+        stages=Stages(said.append),
+    )
+
+
+def names(cells: Mapping[Cell, object]) -> set[str]:
+    return {c.requirements[0].name for c in cells}
+
+
+def test_a_run_has_an_image_for_each_cell(
+    engine: Watched, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr("runner.build.base.shutil.which", lambda _: which)
-    monkeypatch.setattr("runner.build.base.os.geteuid", lambda: user)
-    with pytest.raises(EngineUnavailableError, match=message):
-        ensure_base(engine, "3.11", "debian", DEBIAN)
+    made = prepared(engine, monkeypatch, tmp_path)
+    assert names(made.cells) == {"flask", "gevent"}
+    assert set(made.bases) == {"3.11"}
+    assert len(made.environments) == 2
+    assert {image.reference for image in made.cells.values()} <= set(engine.known_images)
+    assert made.loadgen.reference in engine.known_images
+
+
+def test_a_distribution_that_cannot_be_installed_fails_its_cells_alone(
+    engine: Watched, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    made = prepared(engine, monkeypatch, tmp_path, wheels={"gevent": EngineError("no wheel")})
+    assert names(made.cells) == {"flask"}
+    assert {c.requirements[0].name: why for c, why in made.failed.items()} == {"gevent": "no wheel"}
 
 
 @pytest.mark.parametrize(
-    ("script", "message"),
-    [
-        ("echo 'E: apt-get update failed' >&2; exit 25", "E: apt-get update failed"),
-        ("exec sleep 60", "was not bootstrapped within"),
-    ],
+    ("error", "outcome"),
+    [(NoBaseError("no suite"), "unavailable"), (EngineError("no import"), "failed")],
 )
-def test_a_run_without_a_sidecar_ends_with_one_message(
-    engine: Watched, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, script: str, message: str
+def test_without_a_base_image_its_cells_are_not_to_be_had(
+    engine: Watched,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    error: EngineError,
+    outcome: str,
 ) -> None:
-    mmdebstrap(monkeypatch, tmp_path, script)
-    monkeypatch.setattr(bases, "TIMEOUT_S", 0.3)
-    with pytest.raises(EngineUnavailableError, match=message) as caught:
-        prepare(
-            engine,
-            [],
-            {},
-            experiment="x",
-            base=DEBIAN,
-            cache=tmp_path,
-            stages=Stages(lambda _: None),
-        )
-    assert caught.value.exit_code == 3
+    made = prepared(engine, monkeypatch, tmp_path, bases={"py3.11": error})
+    assert names(getattr(made, outcome)) == {"flask", "gevent"}
+    assert made.cells == {}

@@ -1,0 +1,225 @@
+"""Base images, on an engine in memory and a mmdebstrap that is a shell script."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from runner.build import bases
+from runner.build.bases import (
+    LOADGEN,
+    BaseImage,
+    BaseRequest,
+    NoBaseError,
+    base_of_cells,
+    ensure_bases,
+    groups,
+    mmdebstrap_command,
+    resolve_kind,
+)
+from runner.build.prepare import prepare
+from runner.engine.protocol import EngineImage
+from runner.errors import EngineUnavailableError
+from runner.matrix.cell import Base
+from runner.stages import Stages
+from tests.support.memory_engine import MemoryEngine, silent
+
+DEBIAN = Base(kind="debian")
+PYTHON = base_of_cells("3.11")
+POSTGRES = BaseRequest(name="postgres", python="3.13", packages=("postgresql",))
+#: Writes each archive that it is asked for, and a line into `calls` beside itself.
+WRITES = """\
+echo "$*" >> "$(dirname "$0")/calls"
+for argument in "$@"; do
+    case $argument in *--file=*) archive=${argument##*--file=}; : > "${archive% .}";; esac
+done
+"""
+
+
+@pytest.fixture
+def engine() -> MemoryEngine:
+    return MemoryEngine(silent)
+
+
+def mmdebstrap(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, script: str = WRITES) -> Path:
+    """Put a mmdebstrap on the PATH; return the file with its calls."""
+    tool = tmp_path / "bin" / "mmdebstrap"
+    tool.parent.mkdir()
+    tool.write_text(f"#!/bin/sh\n{script}\n")
+    tool.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tool.parent), prepend=os.pathsep)
+    monkeypatch.setattr("runner.build.bases.os.geteuid", lambda: 0)
+    return tool.parent / "calls"
+
+
+def made(engine: MemoryEngine, *requests: BaseRequest, base: Base = DEBIAN) -> list[BaseImage]:
+    found = ensure_bases(engine, requests, base.kind, base)
+    images = [found[request] for request in requests]
+    assert all(isinstance(image, BaseImage) for image in images), images
+    return [image for image in images if isinstance(image, BaseImage)]
+
+
+def failed(engine: MemoryEngine, request: BaseRequest) -> NoBaseError:
+    error = ensure_bases(engine, [request], "debian", DEBIAN)[request]
+    assert isinstance(error, NoBaseError)
+    return error
+
+
+def test_auto_is_debian_where_no_registry_answers(engine: MemoryEngine) -> None:
+    assert resolve_kind(engine, ["3.11"], Base(kind="auto")) == "debian"
+    engine.known_images["python:3.11-slim"] = EngineImage(id="sha256:registry")
+    assert resolve_kind(engine, ["3.13", "3.11"], Base(kind="auto")) == "registry"
+
+
+def test_a_python_without_a_suite_says_what_helps(engine: MemoryEngine) -> None:
+    why = str(failed(engine, base_of_cells("3.12")))
+    assert why.startswith("no Debian suite carries Python 3.12")
+    assert "base: registry" in why
+
+
+def test_one_bootstrap_gives_a_plain_image_and_one_with_packages() -> None:
+    plain = [base_of_cells(python) for python in ("3.9", "3.13")]
+    assert groups([*plain, *plain, LOADGEN, POSTGRES], "debian") == [
+        (base_of_cells("3.13"), LOADGEN),
+        (POSTGRES,),
+        (base_of_cells("3.9"),),
+    ]
+    assert groups([*plain, LOADGEN], "registry") == [(x,) for x in (*plain, LOADGEN)]
+
+
+def test_a_bootstraps_images_are_made_once(
+    engine: MemoryEngine, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    calls = mmdebstrap(monkeypatch, tmp_path)
+    requests = (base_of_cells("3.13"), LOADGEN)
+    first = made(engine, *requests)
+    assert made(engine, *requests) == first
+    assert len({image.reference for image in first}) == 2
+    assert len(calls.read_text().splitlines()) == 1
+    del engine.known_images[first[1].reference]
+    made(engine, *requests)
+    assert "py3.13.tar" not in calls.read_text().splitlines()[1]
+
+
+def test_another_recipe_is_another_image(
+    engine: MemoryEngine, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    mmdebstrap(monkeypatch, tmp_path)
+    before = made(engine, PYTHON)
+    monkeypatch.setattr(bases, "PACKAGES", (*bases.PACKAGES, "netbase"))
+    assert made(engine, PYTHON)[0].reference != before[0].reference
+
+
+def test_packages_of_another_image_come_after_the_plain_one_is_written(tmp_path: Path) -> None:
+    archives = {PYTHON: tmp_path / "plain", LOADGEN: tmp_path / "more"}
+    command = mmdebstrap_command("bookworm", archives, allow_expired=False)
+    hooks = [word for word in command if word.startswith("--customize-hook=")]
+    assert [("apt-get" in hook, hook.split()[-2]) for hook in hooks] == [
+        (False, f"--file={tmp_path}/plain"),
+        (True, "install"),
+        (False, f"--file={tmp_path}/more"),
+    ]
+    include = next(word for word in command if word.startswith("--include="))
+    assert "apache2-utils" not in include
+    assert hooks[1].endswith(" install apache2-utils")
+
+
+def test_mmdebstrap_filters_no_package() -> None:
+    """Each package would start a Python program, for half of a bootstrap's time."""
+    command = mmdebstrap_command("trixie", {PYTHON: Path("x")}, allow_expired=False)
+    assert "path-exclude" not in " ".join(command)
+
+
+def test_expired_suites_are_accepted_only_when_told() -> None:
+    option = '--aptopt=Acquire::Check-Valid-Until "false"'
+    archives = {PYTHON: Path("x")}
+    assert option not in mmdebstrap_command("forky", archives, allow_expired=False)
+    assert option in mmdebstrap_command("forky", archives, allow_expired=True)
+
+
+def test_an_expired_suite_names_the_setting(
+    engine: MemoryEngine, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    mmdebstrap(monkeypatch, tmp_path, "echo 'E: Release file is not valid anymore' >&2; exit 1")
+    assert "allow_expired: true" in str(failed(engine, base_of_cells("3.14")))
+
+
+@pytest.mark.parametrize("memory_kib", [0, 1 << 40])
+def test_a_bootstrap_works_with_much_memory_and_with_little(
+    engine: MemoryEngine, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, memory_kib: int
+) -> None:
+    mmdebstrap(monkeypatch, tmp_path)
+    monkeypatch.setattr(bases, "_available_memory_kib", lambda: memory_kib)
+    assert made(engine, PYTHON)[0].origin == "debian"
+
+
+def test_where_nothing_may_be_mounted_a_bootstrap_is_on_disk(
+    engine: MemoryEngine, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    mmdebstrap(monkeypatch, tmp_path)
+    refuses = tmp_path / "bin" / "unshare"
+    refuses.write_text("#!/bin/sh\necho 'unshare failed: Operation not permitted' >&2; exit 1\n")
+    refuses.chmod(0o755)
+    assert made(engine, PYTHON)[0].origin == "debian"
+
+
+@pytest.mark.parametrize(
+    ("which", "user", "message"),
+    [(None, 0, "apt-get install mmdebstrap"), ("/usr/bin/mmdebstrap", 1000, "needs root")],
+)
+def test_without_the_tool_or_root_it_says_what_to_type(
+    engine: MemoryEngine,
+    monkeypatch: pytest.MonkeyPatch,
+    which: str | None,
+    user: int,
+    message: str,
+) -> None:
+    monkeypatch.setattr("runner.build.bases.shutil.which", lambda _: which)
+    monkeypatch.setattr("runner.build.bases.os.geteuid", lambda: user)
+    with pytest.raises(EngineUnavailableError, match=message):
+        ensure_bases(engine, [PYTHON], "debian", DEBIAN)
+
+
+@pytest.mark.parametrize(
+    ("script", "message"),
+    [
+        ("echo 'E: apt-get update failed' >&2; exit 25", "E: apt-get update failed"),
+        ("exec sleep 60", "was not bootstrapped within"),
+    ],
+)
+def test_a_run_without_a_sidecar_ends_with_one_message(
+    engine: MemoryEngine,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    script: str,
+    message: str,
+) -> None:
+    mmdebstrap(monkeypatch, tmp_path, script)
+    monkeypatch.setattr(bases, "TIMEOUT_S", 0.5)
+    with pytest.raises(EngineUnavailableError, match=message) as caught:
+        prepare(
+            engine,
+            [],
+            {},
+            experiment="x",
+            base=DEBIAN,
+            cache=tmp_path,
+            stages=Stages(lambda _: None),
+        )
+    assert caught.value.exit_code == 3
+
+
+def test_a_registrys_python_gets_the_packages_by_a_build(engine: MemoryEngine) -> None:
+    registry = Base(kind="registry")
+    engine.known_images["python:3.13-slim"] = EngineImage(id="sha256:registry")
+    plain, loadgen = made(engine, base_of_cells("3.13"), LOADGEN, base=registry)
+    assert (plain.image_id, plain.origin) == ("sha256:registry", "registry")
+    assert (loadgen.origin, engine.calls["build"]) == ("registry", 1)
+
+
+def test_what_cannot_be_pulled_is_not_to_be_had(engine: MemoryEngine) -> None:
+    error = ensure_bases(engine, [PYTHON], "registry", Base(kind="registry"))[PYTHON]
+    assert isinstance(error, NoBaseError)
+    assert "python:3.11-slim cannot be pulled" in str(error)

@@ -1,0 +1,149 @@
+"""Distributions: unpacked once each, without a trace of the host that did it."""
+
+from __future__ import annotations
+
+import io
+import subprocess
+import tarfile
+from pathlib import Path
+
+import pytest
+
+from runner.build import wheels
+from runner.build.lock import Lock
+from runner.build.wheels import Wheel, archived, pack, pack_all, wheels_of
+from runner.errors import EngineError, IndexUnavailableError
+from runner.matrix.cell import EnvironmentRequest
+
+LOCKED = "flask==3.1.2 \\\n    --hash=sha256:00\nMarkupSafe==3.0.3 \\\n    --hash=sha256:11\n"
+PLATFORM = "x86_64-manylinux_2_28"
+
+
+def lock_of(text: str = LOCKED, python: str = "3.11", platform: str = PLATFORM) -> Lock:
+    request = EnvironmentRequest(python=python, requirements=())
+    return Lock(request=request, platform=platform, text=text)
+
+
+class Uv:
+    """Stands in for uv: installs a module, keeps what it was asked, may have to ask its index."""
+
+    def __init__(self, *, stderr: str = "", offline: bool = True) -> None:
+        self.stderr, self.offline = stderr, offline
+        self.asked: list[str] = []
+
+    def __call__(self, command: list[str], text: str) -> subprocess.CompletedProcess[str]:
+        if "--offline" in command and not self.offline:
+            raise IndexUnavailableError("network connectivity is disabled")
+        self.asked.append(text)
+        if self.stderr:
+            return subprocess.CompletedProcess(command, 1, "", self.stderr)
+        target = Path(command[command.index("--target") + 1])
+        target.mkdir()
+        (target / "module.py").write_text(text)
+        return subprocess.CompletedProcess(command, 0, "", "")
+
+
+def put(monkeypatch: pytest.MonkeyPatch, uv: Uv) -> Uv:
+    monkeypatch.setattr(wheels, "run_uv", uv)
+    return uv
+
+
+def test_a_lock_is_its_distributions_by_name() -> None:
+    found = wheels_of(lock_of())
+    assert [(w.pinned.name, w.pinned.version) for w in found] == [
+        ("flask", "3.1.2"),
+        ("markupsafe", "3.0.3"),
+    ]
+    assert "".join(wheel.pinned.text for wheel in found) == LOCKED
+
+
+def test_another_python_platform_or_hash_is_another_archive() -> None:
+    locks = [
+        lock_of(),
+        lock_of(python="3.13"),
+        lock_of(platform="aarch64-manylinux_2_28"),
+        lock_of(LOCKED.replace("00", "01")),
+    ]
+    assert len({wheels_of(lock)[0].file_name for lock in locks}) == len(locks)
+
+
+def test_a_distribution_of_several_environments_is_unpacked_once(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    uv = put(monkeypatch, Uv())
+    wanted = [*wheels_of(lock_of()), *wheels_of(lock_of(LOCKED + "click==8.0 \\\n --hash=x\n"))]
+    packed = pack_all(wanted, tmp_path)
+    assert len(uv.asked) == len(packed) == 3
+    assert pack_all(wanted, tmp_path) == packed
+    assert len(uv.asked) == 3
+
+
+@pytest.mark.parametrize("offline", [True, False])
+def test_the_index_is_asked_only_for_what_is_not_at_hand(
+    offline: bool, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    uv = put(monkeypatch, Uv(offline=offline))
+    wheel = wheels_of(lock_of())[0]
+    archive = pack(wheel, tmp_path)
+    with tarfile.open(archive) as tar:
+        assert tar.getnames() == ["site/module.py"]
+    assert uv.asked == [wheel.pinned.text]
+
+
+def test_one_that_cannot_be_installed_stops_nobody_else_and_leaves_nothing(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    put(monkeypatch, Uv(stderr="error: no space left on https://localhost/simple\n"))
+    found = pack_all(wheels_of(lock_of()), tmp_path)
+    assert [str(error) for error in found.values()] == [
+        f"{name} could not be installed: error: no space left on an address"
+        for name in ("flask 3.1.2", "markupsafe 3.0.3")
+    ]
+    assert all(isinstance(error, EngineError) for error in found.values())
+    assert list((tmp_path / "wheels").iterdir()) == []
+
+
+def test_an_index_out_of_reach_ends_the_run(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def unreachable(*_: object) -> subprocess.CompletedProcess[str]:
+        raise IndexUnavailableError("the package index cannot be reached")
+
+    monkeypatch.setattr(wheels, "run_uv", unreachable)
+    with pytest.raises(IndexUnavailableError):
+        pack_all(wheels_of(lock_of()), tmp_path)
+
+
+def test_nothing_that_names_the_host_is_packed(tmp_path: Path) -> None:
+    files = {
+        "bin/flask": "#!/home/somebody/python\n",
+        ".lock": "",
+        "flask/cli.py": "",
+        "flask/bin/tool": "",
+        "flask-1.dist-info/direct_url.json": "{}",
+        "flask-1.dist-info/uv_cache.json": "{}",
+        "flask-1.dist-info/REQUESTED": "",
+        "flask-1.dist-info/RECORD": (
+            "bin/flask,sha256=of-the-host,1\nflask/cli.py,,\nflask/bin/tool,,\n"
+            "flask-1.dist-info/REQUESTED,,\nflask-1.dist-info/RECORD,,\n"
+        ),
+    }
+    for name, content in files.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(content)
+    (tmp_path / "flask" / "bin" / "tool").chmod(0o700)
+    with tarfile.open(fileobj=io.BytesIO(b"".join(archived(tmp_path)))) as tar:
+        modes = {member.name: member.mode for member in tar}
+        record = tar.extractfile("site/flask-1.dist-info/RECORD")
+        assert record is not None
+        assert record.read() == b"flask/cli.py,,\nflask/bin/tool,,\nflask-1.dist-info/RECORD,,\n"
+    assert modes == {
+        "site/flask-1.dist-info/RECORD": 0o644,
+        "site/flask/bin/tool": 0o755,
+        "site/flask/cli.py": 0o644,
+    }
+
+
+def test_a_wheel_is_named_as_one_can_read(tmp_path: Path) -> None:
+    wheel: Wheel = wheels_of(lock_of())[0]
+    assert wheel.file_name.startswith("flask-3.1.2-")
