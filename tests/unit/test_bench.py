@@ -53,6 +53,7 @@ def test_help_lists_every_benchmark(capsys: pytest.CaptureFixture[str]) -> None:
             "plan",
             "publish",
             "setup",
+            "startup",
         ]
     )
 
