@@ -64,7 +64,7 @@ def run(options: Options) -> Iterator[str]:
 
 
 def measured_once(file: Path, directory: Path, arguments: list[str]) -> tuple[float, float]:
-    """(seconds, peak MiB) of one `plan` in a process of its own; its cache is in `directory`."""
+    """(seconds, peak MiB) of one `plan` in a process of its own."""
     command = [sys.executable, "-m", "runner", "plan", "--file", str(file), *arguments]
     environment = os.environ | {"PYTHONPATH": str(REPOSITORY)}
     with (directory / "plan.out").open("wb") as out:
