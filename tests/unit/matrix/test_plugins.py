@@ -88,6 +88,20 @@ def test_a_server_that_needs_an_unnamed_gevent_is_an_error(tmp_path: Path) -> No
         expanded(tmp_path, {"axes": axes})
 
 
+def test_a_workload_that_needs_an_unnamed_grpcio_is_an_error(tmp_path: Path) -> None:
+    axes = {"python": ["3.11"], "workload": ["grpc"]}
+    with pytest.raises(SpecError, match="workload 'grpc' needs grpcio"):
+        expanded(tmp_path, {"axes": axes})
+
+
+def test_an_include_may_not_add_a_patch_that_does_not_fit_its_server(tmp_path: Path) -> None:
+    misfit = {"server": "gunicorn-gevent", "patch": "gevent-time"}
+    include = [{"python": "3.13", **misfit, "gevent": "25.9.1"}]
+    message = r":1:\d+: patch gevent-time under gunicorn-gevent-w1: .*; change one of them$"
+    with pytest.raises(SpecError, match=message):
+        one(tmp_path, {"server": ["werkzeug"], "gevent": ["25.9.1"]}, include=include)
+
+
 def test_settings_of_a_server_are_part_of_its_cell(tmp_path: Path) -> None:
     written = [{"name": "gunicorn-gthread", "workers": 2, "threads": 8}, "gunicorn-gthread"]
     found = one(tmp_path, {"server": written})
