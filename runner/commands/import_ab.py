@@ -15,7 +15,7 @@ from runner.matrix.file import name_problem
 from runner.matrix.values import seconds as seconds_of
 from runner.matrix.values import workload_name
 from runner.measurement.ab import AbReportError, parse_whole
-from runner.store.import_ab import Report, Shared, imported, split_label
+from runner.store.import_ab import Report, Shared, run_of_reports, split_label
 from runner.store.results import check_results
 from runner.store.run_directory import RunDirectory
 
@@ -33,7 +33,7 @@ def import_ab(results: Path, name: str, files: Sequence[str], shared: Shared) ->
     if problem := name_problem(name):
         raise UsageError(problem)
     reports = [_read(argument) for argument in files]
-    made = imported(name, reports, shared, now=now(), command=sys.argv)
+    made = run_of_reports(name, reports, shared, now=now(), command=sys.argv)
     check_results(results)
     directory = RunDirectory.create(results, name, datetime.now(UTC))
     record = directory.write_whole(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Final
 
 from runner.errors import UsageError
@@ -117,19 +117,16 @@ class Imported:
 
 @dataclass(frozen=True, kw_only=True)
 class Bound:
-    """The highest rate that a report's load can show, and how its `ab` began; None is not known."""
+    """What follows from the time that a load took; None is not known.
+
+    The highest rate that it can show, and how its `ab` opened connections.
+    """
 
     ceiling_rps: float | None = None
     opening: AbOpening | None = None
 
 
-@dataclass(kw_only=True)
-class _Cell:
-    id: str
-    reports: list[Report] = field(default_factory=list)
-
-
-def imported(
+def run_of_reports(
     name: str, reports: Sequence[Report], shared: Shared, *, now: str, command: Sequence[str]
 ) -> Imported:
     """The run that the reports make, without an id; those of one cell are its launches, in order.
@@ -160,16 +157,16 @@ def imported(
         axes=axes,
         baseline={},  # the machines are not known, so no ratio between them means anything
         limits=None,
-        launches=max(len(cell.reports) for cell in cells),
+        launches=max(map(len, cells.values())),
         jobs=None,
         seed=None,
-        cells=tuple(_cell_record(cell, axes, shared) for cell in cells),
+        cells=tuple(_cell(name, made[0], axes, shared) for name, made in cells.items()),
         environments={},
     )
     launches = (
-        (_launch(cell.id, number, report, bounds[report.source]), report)
-        for cell in cells
-        for number, report in enumerate(cell.reports, start=1)
+        (_launch(cell, number, report, bounds[report.source]), report)
+        for cell, made in cells.items()
+        for number, report in enumerate(made, start=1)
     )
     return Imported(run=run, launches=tuple(launches))
 
@@ -194,30 +191,32 @@ def _axes(reports: Iterable[Report]) -> list[str]:
     return [axis for axis in ("python", *packages, *SETTINGS[1:]) if axis in named]
 
 
-def _cells(reports: Iterable[Report], *, with_concurrency: bool) -> list[_Cell]:
-    cells: dict[str, _Cell] = {}
+def _cells(reports: Iterable[Report], *, with_concurrency: bool) -> dict[str, list[Report]]:
+    """The reports of each cell, by its id."""
+    cells: dict[str, list[Report]] = {}
     for report in reports:
         name = cell_id(report.labels, report.name)
         if with_concurrency:
             name += f"-c{report.whole.concurrency}"
-        cell = cells.setdefault(name, _Cell(id=name))
-        cell.reports.append(report)
-        if report.load != cell.reports[0].load:
-            loads = ["ab -c {} -n {}".format(*r.load) for r in (cell.reports[0], report)]
+        first = cells.setdefault(name, [report])[0]
+        if report is not first:
+            cells[name].append(report)
+        if report.load != first.load:
+            loads = ["ab -c {} -n {}".format(*r.load) for r in (first, report)]
             raise UsageError(
-                f"{cell.reports[0].source} and {report.source} are labelled as the same cell, but "
+                f"{first.source} and {report.source} are labelled as the same cell, but "
                 f"used different loads ({loads[0]}; {loads[1]}); label them differently "
                 "(AXIS=VALUE:FILE), or import them separately"
             )
-    return list(cells.values())
+    return cells
 
 
 def bound(report: Report, seconds: float | None) -> Bound:
-    """What a report's load can show, by the time that it took.
+    """What a report's load can show, if each request takes at least so many seconds.
 
-    It says nothing of how its `ab` began. But a load that took less than an `ab` needs that sends
-    its first request alone was not sent by such a one. Raises `UsageError` for a load that took
-    less than any.
+    A report does not say how its `ab` opened connections. But an `ab` that sends its first request
+    alone takes longer, so a shorter time rules it out. Raises `UsageError` for a time that is too
+    short for any `ab`.
     """
     concurrency, requests = report.load
     figures = report.whole.figures
@@ -246,11 +245,12 @@ def bound(report: Report, seconds: float | None) -> Bound:
     )
 
 
-def _cell_record(cell: _Cell, axes: Sequence[str], shared: Shared) -> CellRecord:
-    labels = cell.reports[0].labels
-    concurrency, requests = cell.reports[0].load
+def _cell(name: str, report: Report, axes: Sequence[str], shared: Shared) -> CellRecord:
+    """The record of a cell, by the first of its reports."""
+    labels = report.labels
+    concurrency, requests = report.load
     return CellRecord(
-        id=cell.id,
+        id=name,
         python=labels.get("python"),
         patch=labels.get("patch"),
         order=labels.get("order"),

@@ -49,8 +49,9 @@ class Project:
         self.file.write_text(matrix, encoding="utf-8")
 
     def start(self, *arguments: str, **environment: str) -> subprocess.Popen[str]:
-        command = [sys.executable, "-m", "runner", *arguments]
-        command += ["--file", str(self.file), "--results", str(self.results)]
+        command = [sys.executable, "-m", "runner", *arguments, "--results", str(self.results)]
+        if arguments[0] in {"plan", "run", "doctor"}:
+            command += ["--file", str(self.file)]
         return subprocess.Popen(
             command,
             stdout=subprocess.PIPE,
