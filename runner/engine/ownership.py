@@ -74,9 +74,14 @@ def is_orphan(labels: Mapping[str, str]) -> bool:
 
 
 def remove_run(engine: Engine, run: str) -> None:
-    """Remove whatever containers of a run there are."""
+    """Remove whatever containers of this process's run there are.
+
+    A run is called after the second it began in: one that another process began in the same second,
+    with the same engine, is called the same.
+    """
+    mine = {RUN_LABEL: run, HOST_LABEL: host_id(), OWNER_LABEL: identity()}
     for container in engine.owned():
-        if container.labels.get(RUN_LABEL) == run:
+        if mine.items() <= container.labels.items():
             engine.remove(container.id)
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 
 import docker
 import pytest
 from docker.models.containers import Container
 
+from runner.engine.docker_engine import DockerEngine
 from tests.integration.conftest import LIMITS, Maker, a_cell
 
 pytestmark = pytest.mark.engine
@@ -99,3 +101,30 @@ def test_labels_say_whose_it_is(containers: dict[str, Container], role: str) -> 
 
 def test_the_sidecar_has_an_init(containers: dict[str, Container]) -> None:
     assert containers["loadgen"].attrs["HostConfig"]["Init"] is True
+
+
+def test_throttling_is_told_of_a_container_with_a_quota(
+    engine: DockerEngine, client: docker.DockerClient, containers: dict[str, Container]
+) -> None:
+    server = containers["server"]
+    assert engine.throttled_s(str(server.id)) == 0
+    busy = ["python3", "-c", "while True: pass"]
+    limited = client.containers.run(
+        server.attrs["Image"], busy, detach=True, network_mode="none", cpu_quota=5000
+    )
+    try:
+        deadline = time.monotonic() + 30
+        while not (throttled := engine.throttled_s(str(limited.id))):
+            assert time.monotonic() < deadline
+            time.sleep(0.2)
+        assert throttled > 0
+    finally:
+        limited.remove(force=True)
+
+
+def test_a_pod_without_a_companion_knows_its_address_and_no_name(
+    containers: dict[str, Container],
+) -> None:
+    """The engine would set up names, and an interface, by starting its own program twice."""
+    look = "import socket; print(socket.gethostbyname('127.0.0.1'), open('/etc/hosts').read())"
+    assert inside(containers["server"], "python3", "-c", look)[1].split() == ["127.0.0.1"]

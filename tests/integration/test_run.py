@@ -278,8 +278,9 @@ def test_a_container_removed_by_somebody_else(
     process = project.start("run", "--jobs", "1", "--requests", "100")
     cell = wait_for(process, "[2/").splitlines()[-1].split()[-1]
     deadline = time.monotonic() + 30
+    [run] = (path.name for path in project.results.glob("tiny/2*"))
     while time.monotonic() < deadline:
-        labels = ["org.monkey-matrix.run", f"org.monkey-matrix.cell={cell}"]
+        labels = [f"org.monkey-matrix.run={run}", f"org.monkey-matrix.cell={cell}"]
         sidecars = client.containers.list(filters={"label": labels, "name": "-loadgen"})
         if sidecars:
             sidecars[0].remove(force=True)

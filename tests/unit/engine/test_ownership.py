@@ -60,6 +60,16 @@ def test_sweeping_and_ending_a_run(dead: str) -> None:
     assert [c.name for c in engine.owned()] == ["other-loadgen"]
 
 
+def test_a_run_that_another_process_began_in_the_same_second_is_left_alone() -> None:
+    engine = MemoryEngine(SimulatedPods())
+    labels = ownership.owner_labels("run", "cell", "pod")
+    theirs = labels | {ownership.OWNER_LABEL: ownership.identity(os.getppid())}
+    engine.create(loadgen_spec("image", "ours", labels))
+    engine.create(loadgen_spec("image", "theirs", theirs))
+    ownership.remove_run(engine, "run")
+    assert [c.name for c in engine.owned()] == ["theirs-loadgen"]
+
+
 def test_processes_that_are_not_there() -> None:
     assert ownership.process_start(2**22 + 1) is None
     assert ownership.process_start(os.getpid())
