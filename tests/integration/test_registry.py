@@ -62,7 +62,9 @@ def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 def with_ab(client: docker.DockerClient, below: str) -> str:
     """A stand-in for a Python of the registry on which apt has nothing left to install."""
     apt_get = "/usr/bin/apt-get"
-    dockerfile = f"FROM {below}\nRUN printf '#!/bin/sh\\n' > {apt_get} && chmod +x {apt_get}\n"
+    dockerfile = (
+        f"FROM {below}\nUSER root\nRUN printf '#!/bin/sh\\n' > {apt_get} && chmod +x {apt_get}\n"
+    )
     tag = "monkey-matrix/test:with-ab"
     client.images.build(fileobj=io.BytesIO(dockerfile.encode()), tag=tag, rm=True, forcerm=True)
     return tag
