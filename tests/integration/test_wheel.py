@@ -70,11 +70,16 @@ def installed(program: Path, tmp_path: Path) -> Iterator[Installed]:
 
 def test_it_measures_and_publishes_in_an_empty_directory(installed: Installed) -> None:
     installed("init")
+    file = installed.work / "matrix.yaml"
+    file.write_text(
+        file.read_text().replace("name: sleep, seconds: 1}", "name: sleep, seconds: 0.1}")
+    )
     assert "py3.11-gevent25.9.1-gevent" in installed("plan")
-    load = ("--requests", "100", "--concurrency", "5")
+    load = ("--requests", "100", "--concurrency", "5", "--repeats", "0")
     installed("run", "--select", "patch=none", *load)
     table = json.loads((installed.work / "results" / "latest" / "table.json").read_text())
     (row,) = table["rows"]
+    assert row["ceiling_rps"] == pytest.approx(100 / 2.1)
     assert (row["outcome"], row["requests"], row["concurrency"]) == ("ok", 100, 5)
     installed("publish")
     (page,) = (installed.work / "results" / "published").glob("*/index.html")
