@@ -306,11 +306,12 @@ def publish(
     name: Annotated[
         str | None, typer.Option(help="Name of the publication; by default that of its experiment.")
     ] = None,
+    png: Annotated[bool, typer.Option("--png", help="Write each chart as PNG, too.")] = False,
 ) -> None:
     """Write runs as a page, README, tables, charts and evidence below `results/published`."""
     from runner.commands.publish import publish
 
-    _print(publish(results, runs or (), name))
+    _print(publish(results, runs or (), name, with_png=png))
 
 
 @application.command()

@@ -9,31 +9,27 @@ from typing import Final
 
 from runner.commands.by_hand import commands
 from runner.errors import UsageError
-from runner.paths import CACHE
-from runner.publish.drawing.artist import Artist
+from runner.publish.anonymise import public, public_launches
 from runner.publish.publication import publication
-from runner.publish.record import public, public_launches
-from runner.publish.source import PublishedRun
 from runner.publish.write import write
-from runner.report.run import collate
+from runner.report.run import Run, collate
 from runner.store.run_directory import LATEST, RunDirectory, open_run
 
 NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
-def publish(results: Path, runs: Sequence[str], name: str | None) -> str:
+def publish(results: Path, runs: Sequence[str], name: str | None, *, with_png: bool = False) -> str:
     """Publish the runs under a name; return where the page is.
 
-    Without a name it is the experiment's, joined by `-vs-` for several. Raises `UsageError` for
-    what is no run, for a name that is none, and where the disk refuses.
+    Without a name it is the experiment's, joined by `-vs-` for several. Raises `UsageError` for a
+    path that is not a run's, for a bad name, and where the disk refuses.
     """
     opened = [open_run(results, run) for run in runs or [LATEST]]
-    with Artist() as artist:  # which starts while the runs are read
-        sources = [_source(directory) for directory in opened]
-        _different(sources)
-        chosen = name or "-vs-".join(source.run.experiment for source in sources)
-        published = publication(checked_name(chosen), sources, commands, CACHE, artist)
-    return str(write(results, published) / "index.html")
+    _check_different(opened)
+    found = [(directory, _anonymous(directory)) for directory in opened]
+    chosen = name or "-vs-".join(run.record.experiment for _, run in found)
+    published = publication(checked_name(chosen), found, commands)
+    return str(write(results, published, with_png=with_png) / "index.html")
 
 
 def checked_name(name: str) -> str:
@@ -46,14 +42,13 @@ def checked_name(name: str) -> str:
     return name
 
 
-def _source(directory: RunDirectory) -> PublishedRun:
-    private = directory.read_run()
-    run, launches = public(private), public_launches(private, directory.launches())
-    return PublishedRun(directory=directory, collated=collate(run, launches))
+def _anonymous(directory: RunDirectory) -> Run:
+    record = directory.read_run()
+    return collate(public(record), public_launches(record, directory.launches()))
 
 
-def _different(sources: Sequence[PublishedRun]) -> None:
-    paths = [source.directory.path for source in sources]
+def _check_different(directories: Sequence[RunDirectory]) -> None:
+    paths = [directory.path for directory in directories]
     for path in paths:
         if paths.count(path) > 1:
             raise UsageError(f"{path}: given twice; name each run once")

@@ -1,7 +1,8 @@
-"""results/README.md: every publication with what it says in a sentence."""
+"""results/README.md: the list of all publications."""
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 from typing import Final
 
@@ -9,15 +10,12 @@ from pydantic import ValidationError
 
 from runner.errors import UsageError
 from runner.measurement.records import Record
-from runner.publish.answers import HELPS, WORKS
+from runner.outcome import outcome_text
 from runner.publish.publication import Publication
-from runner.publish.readme import code_spans
-from runner.publish.summary import title
-from runner.report.formats import escape_markdown as escape
+from runner.report.formats import escape_markdown
 
 SUMMARY: Final = "publication.json"
 DIRECTORY: Final = "published"
-TOLD: Final = {WORKS, HELPS}
 _HEAD: Final = """\
 # Published runs
 
@@ -25,13 +23,13 @@ Each directory holds a page (`index.html`, complete in itself), the same as a RE
 CSV and JSON, charts, and the evidence of every cell. `matrix publish` writes them, and this list;
 `matrix table results/published/NAME` and `matrix compare` read them like any run.
 
-| publication | runs | cells | says |
+| publication | runs | cells | outcomes |
 |:--|:--|--:|:--|
 """
 
 
 class Summary(Record):
-    """`publication.json`: a publication in a few words. `says` has names in backticks."""
+    """`publication.json`: a publication in a few words. `says` counts its outcomes."""
 
     schema_version: int = 1
     name: str
@@ -42,15 +40,15 @@ class Summary(Record):
 
 
 def summary(published: Publication) -> Summary:
-    """What the index says of a publication: its last run's first words on each of `TOLD`."""
-    last = published.parts[-1].answers
-    said = [answer.sentences[0].text for answer in last if answer.question in TOLD]
+    """What the list says of a publication."""
+    rows = [row for part in published.parts for row in part.run.rows]
+    counts = Counter(outcome_text(row.outcome) for row in rows)
     return Summary(
         name=published.name,
-        title=title(published),
-        runs=tuple(part.source.label for part in published.parts),
-        cells=sum(len(part.cells) for part in published.parts),
-        says=" ".join(said),
+        title=published.title,
+        runs=tuple(part.label for part in published.parts),
+        cells=len(rows),
+        says=", ".join(f"{number:,} {outcome}" for outcome, number in counts.most_common()),
     )
 
 
@@ -70,8 +68,6 @@ def _read(path: Path) -> Summary:
 
 
 def _line(found: Summary) -> str:
-    link = f"[{escape(found.name)}]({DIRECTORY}/{found.name}/README.md)"
-    runs = "<br>".join(map(escape, found.runs))
-    return (
-        f"| {link} | {runs} | {found.cells:,} | {code_spans(found.says).replace('|', '&#124;')} |\n"
-    )
+    link = f"[{escape_markdown(found.name)}]({DIRECTORY}/{found.name}/README.md)"
+    runs = "<br>".join(map(escape_markdown, found.runs))
+    return f"| {link} | {runs} | {found.cells:,} | {escape_markdown(found.says)} |\n"

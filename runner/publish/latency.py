@@ -1,146 +1,112 @@
 """How long a cell's requests took: the distribution over all of them, thinned to a curve.
 
-`ab` stores each request's time in whole milliseconds (`requests.tsv.gz`, its `-g` format, ordered
-by that time). A published run leaves these files out and keeps `percentiles.csv`, which has the
-time of each whole percentile to the microsecond.
+`ab` stores each request's time in whole milliseconds (`requests.tsv.gz`, its `-g` format). A
+publication has the curves instead (`latency.csv`), for the cells that its chart shows.
 """
 
 from __future__ import annotations
 
 import gzip
 import zlib
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from math import isfinite
 from pathlib import Path
-from typing import Final, TypeAlias
-
-import numpy as np
-import numpy.typing as npt
+from typing import Final, NamedTuple, TypeVar
 
 from runner.errors import UsageError
 from runner.measurement.records import LaunchRecord
 from runner.store.run_directory import RunDirectory
 
-Floats: TypeAlias = "npt.NDArray[np.float64]"
+T = TypeVar("T")
 
 REQUESTS: Final = "requests.tsv.gz"
-PERCENTILES: Final = "percentiles.csv"
+CURVE: Final = "latency.csv"
+_HEADING: Final = b"share,ms"
 #: The column of the request file with the time from connecting to the last byte, in ms.
-_TOTAL: Final = "ttime"
+_TOTAL: Final = b"ttime"
 #: Above this share of requests points are evenly apart, below it evenly on a logarithmic scale.
 _TAIL: Final = 0.1
-MOST_POINTS: Final = 100
+MOST_POINTS: Final = 40
 #: Shares of the slowest requests that every curve has a point for, as far as it has requests.
 LANDMARKS: Final = (0.5, 0.1, 0.01, 0.001)
 
 
-@dataclass(frozen=True, kw_only=True)
-class Sample:
-    """Latencies in ms, in any order, and the number of requests that each stands for."""
+class Point(NamedTuple):
+    """So large a share of the requests took so many milliseconds or longer."""
 
-    latency_ms: Floats
-    requests: Floats
-
-
-@dataclass(frozen=True, kw_only=True)
-class Curve:
-    """A distribution's points: `share` of the requests took `latency_ms` or longer.
-
-    Latencies rise and shares fall, from 1 at the fastest request to that of the slowest one.
-    """
-
-    latency_ms: Floats
-    share: Floats
-
-    def at(self, share: float) -> float:
-        """The latency in ms that this share of the requests took or exceeded."""
-        return float(np.interp(-share, -self.share, self.latency_ms))
-
-    def landmarks(self) -> list[int]:
-        """The places of the points nearest to the landmarks, as far as there are requests."""
-        return [_nearest(self.share, share) for share in LANDMARKS if share >= self.share[-1]]
+    share: float
+    ms: float
 
 
-def curve_of(
-    directory: RunDirectory, launches: Sequence[LaunchRecord], points: int = MOST_POINTS
-) -> Curve | None:
-    """The distribution over all requests of a cell's launches; None where no launch has a file.
+#: From the fastest request, whose share is 1, to the slowest.
+Curve = Sequence[Point]
+
+
+def curve_of(directory: RunDirectory, launches: Sequence[LaunchRecord]) -> Curve:
+    """The distribution over all requests of a cell's launches; empty where nothing is stored of it.
 
     Raises `UsageError` for a file that cannot be read.
     """
-    samples = [
-        sample
-        for launch in launches
-        if (sample := read(directory.launch_directory(launch.cell, launch.launch), launch.requests))
-    ]
-    return thinned(pooled(samples), points) if samples else None
+    paths = [directory.launch_directory(launch.cell, launch.launch) for launch in launches]
+    for cell in {path.parent for path in paths}:
+        if published := _read(cell / CURVE, _points):
+            return published
+    times = [ms for path in paths for ms in _read(path / REQUESTS, _times) or ()]
+    return thinned(times) if times else ()
 
 
-def read(launch: Path, requests: int) -> Sample | None:
-    """A launch's latencies: of each request, else by percentile of so many; None without files."""
-    for name, parse in ((REQUESTS, _requests), (PERCENTILES, _percentiles)):
-        try:
-            return parse((launch / name).read_bytes(), requests)
-        except FileNotFoundError:
-            continue
-        except (OSError, EOFError, ValueError, LookupError, zlib.error) as error:
-            raise UsageError(
-                f"{launch / name}: cannot be read as latencies ({error}); "
-                "remove it, and the charts do without"
-            ) from error
-    return None
+def curve_text(curve: Curve) -> str:
+    """The curve as it is published."""
+    return f"{_HEADING.decode()}\n" + "".join(f"{at.share:.4g},{at.ms:.5g}\n" for at in curve)
 
 
-def _requests(content: bytes, _: int) -> Sample:
-    heading, _newline, lines = gzip.decompress(content).partition(b"\n")
-    column = heading.decode().split("\t").index(_TOTAL)
-    latency = _numbers([line.split(b"\t")[column] for line in lines.splitlines()])
-    return Sample(latency_ms=latency, requests=np.ones_like(latency))
+def _read(path: Path, parse: Callable[[bytes], T]) -> T | None:
+    try:
+        return parse(path.read_bytes())
+    except FileNotFoundError:
+        return None
+    except (OSError, EOFError, ValueError, LookupError, zlib.error) as error:
+        raise UsageError(
+            f"{path}: cannot be read as latencies ({error}); remove it, and the charts do without"
+        ) from error
 
 
-def _percentiles(content: bytes, requests: int) -> Sample:
-    """The last percentile is the slowest request; the others share what remains."""
-    _heading, *lines = content.splitlines()
-    latency = _numbers([line.partition(b",")[2] for line in lines])
-    each = (requests - 1) / max(latency.size - 1, 1)
-    return Sample(latency_ms=latency, requests=np.append(np.full(latency.size - 1, each), 1.0))
+def _points(content: bytes) -> Curve:
+    heading, *lines = content.split()
+    if heading != _HEADING:
+        raise ValueError(f"its heading is not {_HEADING.decode()}")
+    columns = [line.split(b",") for line in lines]
+    shares, times = (_numbers([texts[place] for texts in columns]) for place in (0, 1))
+    return [Point(*pair) for pair in zip(shares, times, strict=True)]
 
 
-def _numbers(texts: Sequence[bytes]) -> Floats:
-    """The texts as times; `ValueError` where there are none, or others than times."""
-    numbers = np.array(texts, dtype=np.float64)
-    if not numbers.size or not np.isfinite(numbers).all() or numbers.min() < 0:
+def _times(content: bytes) -> list[float]:
+    heading, *lines = gzip.decompress(content).splitlines()
+    column = heading.split(b"\t").index(_TOTAL)
+    return _numbers([line.split(b"\t")[column] for line in lines])
+
+
+def _numbers(texts: Sequence[bytes]) -> list[float]:
+    numbers = [float(text) for text in texts]
+    if not numbers or not all(map(isfinite, numbers)) or min(numbers) < 0:
         raise ValueError("it has no times, or others than numbers from 0 up")
     return numbers
 
 
-def pooled(samples: Sequence[Sample]) -> Sample:
-    """All samples as one."""
-    return Sample(
-        latency_ms=np.concatenate([sample.latency_ms for sample in samples]),
-        requests=np.concatenate([sample.requests for sample in samples]),
-    )
-
-
-def thinned(sample: Sample, points: int = MOST_POINTS) -> Curve:
-    """The sample's distribution in at most so many points (6 or more), its tail kept.
+def thinned(times: Sequence[float], points: int = MOST_POINTS) -> Curve:
+    """The distribution of these times in at most so many points (6 or more), its tail kept.
 
     Half of the points are for the fastest nine tenths of the requests, half for the slowest.
     """
-    order = np.argsort(sample.latency_ms, kind="stable")
-    latency, requests = sample.latency_ms[order], sample.requests[order]
-    # Summed from the slowest one, so that the smallest shares are exact.
-    share = np.cumsum(requests[::-1])[::-1] / requests.sum()
-    room = points - len(LANDMARKS)
-    body = np.linspace(1, _TAIL, room - room // 2, endpoint=False)
-    tail = np.geomspace(min(_TAIL, share[0]), share[-1], room // 2)
-    wanted = np.concatenate([body, tail]) * (1 + 1e-9)  # a share equal but for rounding is found
-    found = np.searchsorted(-share, -wanted).clip(max=share.size - 1)
-    near = [_nearest(share, landmark) for landmark in LANDMARKS]
-    picked = np.unique([*found, *near])
-    return Curve(latency_ms=latency[picked], share=share[picked])
+    number, in_order = len(times), sorted(times)
+    half = (points - len(LANDMARKS)) // 2
+    body = [1 - (1 - _TAIL) * place / half for place in range(half)]
+    tail = [_TAIL * (number * _TAIL) ** (-place / half) for place in range(1, half)]
+    wanted = (*body, *tail, *LANDMARKS, 0.0)
+    picked = sorted({min(number - round(share * number), number - 1) for share in wanted})
+    return [Point((number - place) / number, in_order[place]) for place in picked]
 
 
-def _nearest(shares: Floats, wanted: float) -> int:
-    """The place of the share that is the fewest times as large or small as the one wanted."""
-    return int(np.abs(np.log(shares / wanted)).argmin())
+def nearest(curve: Curve, share: float) -> Point:
+    """The curve's point at a share of the slowest requests."""
+    return min(curve, key=lambda point: abs(point.share - share))

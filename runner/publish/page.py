@@ -1,94 +1,74 @@
-"""The page: one self-contained HTML file, readable without JavaScript, better with it."""
+"""A publication as one self-contained HTML file, and as a README for a code host."""
 
 from __future__ import annotations
 
-import base64
 import json
-from collections.abc import Iterator
 from functools import cache
 from typing import Any, Final
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup, escape
+from markupsafe import Markup
 
-from runner.publish.answers import Sentence
-from runner.publish.charts import Chart
-from runner.publish.comparison import side_by_side
-from runner.publish.detail import data, packages
-from runner.publish.grids import legend, pivot
-from runner.publish.publication import Part, Publication
-from runner.publish.summary import asked, facts, method, title
-from runner.publish.table import RUN, full_table
-from runner.publish.wording import counted
+from runner.outcome import outcome_text
+from runner.publish import facts, tables
+from runner.publish.environments import by_environment
+from runner.publish.evidence import data
+from runner.publish.publication import Publication
+from runner.report.formats import escape_markdown, lay_out
+from runner.report.notes import notes
+from runner.report.tables import (
+    NOTHING,
+    Table,
+    comparison,
+    percent,
+    pivot_table,
+    ratio,
+    two_decimals,
+)
+from runner.store.run_directory import RESULT
+from runner.text import counted, one_line
 
-TEMPLATE: Final = "page.html.j2"
-#: Characters of SVG above which a page shows the PNG, which does not grow with its marks.
-LARGEST_SVG: Final = 250_000
+#: A README leaves the table of more cells to the page: code hosts cut long files off.
+LONGEST_TABLE: Final = 200
 
 
 def page(published: Publication) -> str:
     """The publication as HTML. Everything that comes from results is escaped."""
-    table = full_table(published)
-    parts = published.parts
+    headings, lines = tables.all_cells(published)
     return (
         _environment()
-        .get_template(TEMPLATE)
+        .get_template("page.html.j2")
         .render(
             publication=published,
-            title=title(published),
-            asked=[asked(part.source.rows, part.run) for part in parts],
-            facts=[facts(part.run) for part in parts],
-            methods=[method(part.run, part.source.rows) for part in parts],
-            pivots=[pivot(part) for part in parts],
-            comparisons=[side_by_side(c, published) for c in published.comparisons],
-            legend=legend(part.source.rows for part in parts),
-            table=table,
-            data=script_json(data(published, table)),
-            specs=script_json({chart.name: chart.spec for chart in published.charts}),
-            pictures={chart.name: picture(chart) for chart in published.charts},
-            bundle=script_text(published.script),
+            headings=headings,
+            lines=lines,
+            legend=tables.legend([line.row for line in lines]),
+            data=script_json(data(published, headings, lines)),
         )
     )
 
 
+def readme(published: Publication) -> str:
+    """The publication in Markdown, ending with a newline."""
+    return _environment().get_template("readme.md.j2").render(publication=published)
+
+
 def script_json(content: Any) -> Markup:  # noqa: ANN401 - whatever JSON can hold
-    """JSON that cannot end the script element it stands in, nor begin a comment there."""
+    """JSON that cannot end the script element it is in, nor begin a comment there."""
     text = json.dumps(content, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
     for character in "<>&\u2028\u2029":
         text = text.replace(character, f"\\u{ord(character):04x}")
     return Markup(text)  # noqa: S704 - nothing in it is markup any more
 
 
-def script_text(script: str) -> Markup:
-    """JavaScript that cannot end the script element it stands in."""
-    return Markup(script.replace("</script", "<\\/script").replace("<!--", "<\\!--"))  # noqa: S704
+def markdown(text: object) -> Markup:
+    """Text as Markdown shows it."""
+    return Markup(escape_markdown(str(text)))  # noqa: S704 - of a README, which is no HTML
 
 
-def code_spans(text: str) -> Markup:
-    """Text with names in backticks as HTML."""
-    return Markup("").join(_spans(text))
-
-
-def _spans(text: str) -> Iterator[Markup]:
-    for number, part in enumerate(text.split("`")):
-        yield Markup("<code>{}</code>").format(part) if number % 2 else escape(part)
-
-
-def picture(chart: Chart) -> Markup:
-    """A chart for readers without JavaScript: as SVG, which takes the page's colours, or as PNG.
-
-    The SVG is drawn by this program's own libraries, which escape what they are given.
-    """
-    if len(chart.svg) <= LARGEST_SVG:
-        return Markup(chart.svg)  # noqa: S704
-    image = Markup('<img alt="{}" src="data:image/png;base64,{}">')
-    return image.format(chart.description, base64.b64encode(chart.png).decode())
-
-
-def view(published: Publication, part: Part, sentence: Sentence) -> dict[str, tuple[str, ...]]:
-    """The filters of the full table that show a sentence's evidence."""
-    run = {RUN.key: (part.source.label,)} if len(published.parts) > 1 else {}
-    return {**run, **sentence.view}
+def markdown_table(table: Table) -> Markup:
+    """A table in Markdown."""
+    return Markup(lay_out(table, "pipe", escape_markdown))  # noqa: S704
 
 
 @cache
@@ -100,11 +80,27 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters["code_spans"] = code_spans
-    environment.filters["packages"] = packages
+    environment.filters |= {
+        "markdown": markdown,
+        "markdown_table": markdown_table,
+        "one_line": one_line,
+        "or_nothing": lambda value, show=str: NOTHING if value is None else show(value),
+        "outcome_text": outcome_text,
+        "percent": percent,
+        "two_decimals": two_decimals,
+        "safe_svg": Markup,  # drawn here, by a library that escapes what it is given
+    }
     environment.globals.update(
+        by_environment=by_environment,
+        comparison=comparison,
         counted=counted,
-        view=view,
+        facts=facts,
+        ratio=ratio,
+        longest_table=LONGEST_TABLE,
+        notes=notes,
+        pivot_table=pivot_table,
+        result=RESULT,
+        tables=tables,
         style=_asset(environment, "page.css"),
         script=_asset(environment, "page.js"),
     )

@@ -1,101 +1,140 @@
-"""All that one publication shows, before it takes the form of a page, a README or files."""
+"""One publication: its runs, their files and charts, before it becomes a page and files."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from typing import Final
 
-from runner.publish.answers import Answer, answers
-from runner.publish.bundled import bundled
+from runner.measurement.records import LaunchRecord
 from runner.publish.charts import Chart, charts_of
-from runner.publish.drawing.artist import Artist
-from runner.publish.files import PublishedLaunch, launches_of
-from runner.publish.source import PublishedRun
+from runner.publish.charts.latency import curves_of
+from runner.publish.latency import Curve
 from runner.report.compare import RunComparison, compare
 from runner.report.rows import Row
-from runner.store.records import CellRecord, RunRecord
+from runner.report.run import Run
+from runner.store.records import RunRecord
+from runner.store.run_directory import RunDirectory
+from runner.text import listed
 
-#: The docker commands that make a run's cell by hand.
-ByHand = Callable[[RunRecord, str], list[str]]
+#: The docker commands that make a cell of a run by hand.
+ByHand = Callable[[RunRecord, str], Sequence[str]]
+#: The published files of a launch: name to content.
+Files = Mapping[str, str]
 
-
-@dataclass(frozen=True, kw_only=True)
-class PublishedCell:
-    """A cell: its row, its record, its launches, the commands that make it by hand.
-
-    `anchor` is its id in the page.
-    """
-
-    row: Row
-    record: CellRecord
-    launches: tuple[PublishedLaunch, ...]
-    by_hand: tuple[str, ...]
-    anchor: str
+ALWAYS: Final = ("ab.txt",)
+#: What is published as well of a launch without figures.
+OF_FAILURES: Final = ("stacks.txt", "sockets.txt", "server.log")
+#: A longer file keeps its head and its tail, half of this each.
+LONGEST_BYTES: Final = 64 * 1024
 
 
 @dataclass(frozen=True, kw_only=True)
 class Part:
-    """A run of the publication, what it answers, and its cells in table order.
+    """A run of a publication, anonymous.
 
-    `prefix` is its directory in the publication, empty where it is the only run.
+    `prefix` is the path of its files in the publication, empty where it is the only run. `files`
+    are those of each launch by the launch's path, `curves` those of the cells in its chart.
     """
 
-    source: PublishedRun
+    run: Run
     prefix: str
-    answers: tuple[Answer, ...]
-    cells: tuple[PublishedCell, ...]
+    files: Mapping[str, Files]
+    curves: Mapping[str, Curve]
 
     @property
-    def run(self) -> RunRecord:
-        """The run's record."""
-        return self.source.run
+    def label(self) -> str:
+        """How the run is told from others of the same page: `sleep, 2026-11-24 15:02 UTC`."""
+        record = self.run.record
+        return f"{record.experiment}, {record.started_at[:16].replace('T', ' ')} UTC"
+
+    def path(self, launch: LaunchRecord) -> str:
+        """Where the launch's files are in the publication."""
+        return launch_path(self.prefix, launch)
+
+    def key(self, row: Row) -> str:
+        """What the page's address calls the cell."""
+        return f"{self.prefix}{row.cell}"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Publication:
-    """One or more runs under a name; `comparisons` hold each later run against the first.
-
-    `script` is what draws the charts in the page.
-    """
+    """One or more runs under a name; `comparisons` compare each later run with the first."""
 
     name: str
-    parts: tuple[Part, ...]
-    comparisons: tuple[RunComparison, ...]
-    charts: tuple[Chart, ...]
-    script: str
+    parts: Sequence[Part]
+    comparisons: Sequence[RunComparison]
+    charts: Sequence[Chart]
+    by_hand: ByHand
+
+    @property
+    def title(self) -> str:
+        """The experiments."""
+        return listed(list(dict.fromkeys(p.run.record.experiment for p in self.parts)), "against")
+
+    @property
+    def has_several(self) -> bool:
+        """Whether a reader must be told which run something is of."""
+        return len(self.parts) > 1
 
 
 def publication(
-    name: str, runs: Sequence[PublishedRun], by_hand: ByHand, cache: Path, artist: Artist
+    name: str, runs: Sequence[tuple[RunDirectory, Run]], by_hand: ByHand
 ) -> Publication:
-    """Read what the runs left and make of it what is to be shown; the artist draws the charts."""
-    first, *later = runs
-    charts = tuple(charts_of(runs, artist))
+    """Read what the runs left, and draw their charts.
+
+    Raises `UsageError` for latencies that cannot be read.
+    """
+    parts = [_part(*run, number, len(runs)) for number, run in enumerate(runs, 1)]
+    (_, first), *later = runs
     return Publication(
         name=name,
-        parts=tuple(_part(run, number, len(runs), by_hand) for number, run in enumerate(runs)),
-        comparisons=tuple(compare(first.collated, run.collated) for run in later),
-        charts=charts,
-        script=bundled(cache) if charts else "",
+        parts=parts,
+        comparisons=[compare(first, run) for _, run in later],
+        charts=[chart for number, part in enumerate(parts, 1) for chart in _charts(part, number)],
+        by_hand=by_hand,
     )
 
 
-def _part(run: PublishedRun, number: int, of: int, by_hand: ByHand) -> Part:
-    prefix = "" if of == 1 else f"runs/{number + 1}-{run.run.experiment}-{run.run.run_id}/"
-    records = {cell.id: cell for cell in (*run.run.cells, *run.run.unavailable)}
+def _part(directory: RunDirectory, run: Run, number: int, of: int) -> Part:
+    record = run.record
+    prefix = "" if of == 1 else f"runs/{number}-{record.experiment}-{record.run_id}/"
+    launches = [launch for of_cell in run.launches.values() for launch in of_cell]
     return Part(
-        source=run,
+        run=run,
         prefix=prefix,
-        answers=answers(run.rows, run.run),
-        cells=tuple(
-            PublishedCell(
-                row=row,
-                record=records[row.cell],
-                launches=launches_of(run, row.cell, prefix),
-                by_hand=tuple(by_hand(run.run, row.cell)),
-                anchor=f"c{number + 1}-{position}",
-            )
-            for position, row in enumerate(run.rows, 1)
-        ),
+        files={launch_path(prefix, one): dict(_files(directory, one)) for one in launches},
+        curves=curves_of(directory, run),
     )
+
+
+def launch_path(prefix: str, launch: LaunchRecord) -> str:
+    """Where a launch's files are in the publication."""
+    return f"{prefix}cells/{launch.cell}/launch-{launch.launch:02d}"
+
+
+def _charts(part: Part, number: int) -> Iterator[Chart]:
+    if not part.prefix:
+        return charts_of(part.run, part.curves)
+    return charts_of(part.run, part.curves, suffix=f"-{number}", label=part.label)
+
+
+def _files(run: RunDirectory, launch: LaunchRecord) -> Iterator[tuple[str, str]]:
+    directory = run.launch_directory(launch.cell, launch.launch)
+    names = ALWAYS if launch.outcome.has_figures else (*ALWAYS, *OF_FAILURES)
+    for name in names:
+        try:
+            content = (directory / name).read_bytes()
+        except FileNotFoundError:
+            continue
+        yield name, shortened(content)
+
+
+def shortened(content: bytes) -> str:
+    """The text, with its middle left out where it is longer than `LONGEST_BYTES`."""
+    if len(content) <= LONGEST_BYTES:
+        return content.decode("utf-8", "replace")
+    half = LONGEST_BYTES // 2
+    head, tail = content[:half], content[-half:]
+    left_out = f"\n[… {len(content) - 2 * half:,} bytes left out …]\n"
+    return head.decode("utf-8", "ignore") + left_out + tail.decode("utf-8", "ignore")

@@ -1,7 +1,6 @@
 """A publication on disk: whole and new, or whole and as it was, whatever interrupts the writing.
 
-Its files are written into a directory beside it, which then takes its name. They are not synced one
-by one, as results are: they can be made again from the run at any time.
+Its files are written into a directory beside it, which then takes its name.
 """
 
 from __future__ import annotations
@@ -11,20 +10,21 @@ import io
 import json
 import secrets
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from runner.publish.files import record_path
+from runner.publish.charts.style import on_paper, png
 from runner.publish.index import DIRECTORY, SUMMARY, index, summary
-from runner.publish.page import page
+from runner.publish.latency import CURVE, curve_text
+from runner.publish.page import page, readme
 from runner.publish.publication import Part, Publication
-from runner.publish.readme import readme
 from runner.report.formats import TABLE_SCHEMA, render
 from runner.store.atomic import replace_directory, unwritable, write_atomic
+from runner.store.run_directory import RESULT
 
 
-def write(results: Path, published: Publication) -> Path:
-    """Write the publication and the index of all; return the publication's directory.
+def write(results: Path, published: Publication, *, with_png: bool = False) -> Path:
+    """Write the publication and the list of all; return the publication's directory.
 
     Raises `UsageError` where the disk refuses.
     """
@@ -35,7 +35,7 @@ def write(results: Path, published: Publication) -> Path:
         target.parent.mkdir(parents=True, exist_ok=True)
         for leftover in target.parent.glob(beside.format("*")):
             shutil.rmtree(leftover)
-        _fill(staging, published)
+        _fill(staging, _files(published, with_png=with_png))
     except OSError as error:
         shutil.rmtree(staging, ignore_errors=True)
         raise unwritable(target, error) from error
@@ -45,9 +45,9 @@ def write(results: Path, published: Publication) -> Path:
     return target
 
 
-def _fill(directory: Path, published: Publication) -> None:
+def _fill(directory: Path, files: Iterable[tuple[str, bytes | str]]) -> None:
     made: set[Path] = set()
-    for name, content in files(published):
+    for name, content in files:
         path = directory / name
         if path.parent not in made:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -55,37 +55,36 @@ def _fill(directory: Path, published: Publication) -> None:
         path.write_bytes(content if isinstance(content, bytes) else content.encode())
 
 
-def files(published: Publication) -> Iterator[tuple[str, bytes | str]]:
-    """Path in the publication, and content, of each of its files; last what waits for charts."""
-    for part in published.parts:
-        yield from _run(part)
+def _files(published: Publication, *, with_png: bool) -> Iterator[tuple[str, bytes | str]]:
+    """Path in the publication, and content, of each of its files."""
+    yield "index.html", page(published)
     yield "README.md", readme(published)
     yield SUMMARY, summary(published).model_dump_json(indent=2) + "\n"
-    yield from tables(published)
-    yield "index.html", page(published)
+    yield from _tables(published)
+    for part in published.parts:
+        yield from _run(part)
     for chart in published.charts:
-        yield f"charts/{chart.name}.svg", chart.svg
-        yield f"charts/{chart.name}.png", chart.png
+        picture = on_paper(chart.svg)
+        yield f"charts/{chart.name}.svg", picture
+        if with_png:
+            yield f"charts/{chart.name}.png", png(picture)
 
 
-def tables(published: Publication) -> Iterator[tuple[str, str]]:
+def _tables(published: Publication) -> Iterator[tuple[str, str]]:
     """`table.json` and `table.csv`: a run's own, or those of several with the key `run` added."""
-    if len(published.parts) == 1:
-        source = published.parts[0].source
+    if not published.has_several:
+        run = published.parts[0].run
         for name, format_ in (("table.json", "json"), ("table.csv", "csv")):
-            yield name, render(source.rows, source.run, format=format_)
+            yield name, render(run.rows, run.record, format=format_)
         return
     rows = [
-        {"run": part.source.label, **row.values()}
-        for part in published.parts
-        for row in part.source.rows
+        {"run": part.label, **row.values()} for part in published.parts for row in part.run.rows
     ]
     content = {"schema": TABLE_SCHEMA, "experiment": published.name, "rows": rows}
     yield "table.json", json.dumps(content, indent=2, ensure_ascii=False) + "\n"
     text = io.StringIO()
-    writer = csv.DictWriter(
-        text, dict.fromkeys(k for row in rows for k in row), lineterminator="\n"
-    )
+    names = dict.fromkeys(name for row in rows for name in row)
+    writer = csv.DictWriter(text, names, lineterminator="\n")
     writer.writeheader()
     writer.writerows(rows)
     yield "table.csv", text.getvalue()
@@ -93,9 +92,15 @@ def tables(published: Publication) -> Iterator[tuple[str, str]]:
 
 def _run(part: Part) -> Iterator[tuple[str, str]]:
     """The run itself, as `matrix table` and `matrix compare` can read it."""
-    yield f"{part.prefix}run.json", part.run.model_dump_json(indent=2) + "\n"
-    for cell in part.cells:
-        for launch in cell.launches:
-            yield record_path(launch), launch.record.model_dump_json(indent=2) + "\n"
-            for file in launch.files:
-                yield file.path, file.text
+    yield (
+        f"{part.prefix}run.json",
+        part.run.record.model_dump_json(indent=2, exclude_unset=True) + "\n",
+    )
+    for of_cell in part.run.launches.values():
+        for launch in of_cell:
+            path = part.path(launch)
+            yield f"{path}/{RESULT}", launch.model_dump_json(indent=2, exclude_unset=True) + "\n"
+            for name, text in part.files[path].items():
+                yield f"{path}/{name}", text
+    for cell, curve in part.curves.items():
+        yield f"{part.prefix}cells/{cell}/{CURVE}", curve_text(curve)

@@ -18,7 +18,7 @@ from tests.browser.conftest import Watched
 #: `escape` closes the dialog as the key does: the page learns of it by an event, later.
 STEPS = """
 const dialog = document.querySelector("#cell");
-const links = [...document.querySelectorAll("#cells tbody a")];
+const links = [...document.querySelectorAll("#cells tbody th a")];
 const keys = JSON.parse(document.querySelector("#data").textContent).cells.map(({ key }) => key);
 const click = (place) => links[place].click();
 const escape = () => { if (dialog.open) dialog.requestClose(); };
@@ -52,7 +52,7 @@ def expect_closed(page: Page) -> None:
 @pytest.mark.parametrize("time", range(3))
 def test_every_cell_opens_and_closes_under_quick_fingers(seen: Watched, time: int) -> None:
     page = seen.page
-    links = page.locator("#cells tbody a").all()
+    links = page.locator("#cells tbody th a").all()
     for link, cell in zip(links, cells(page), strict=True):
         link.click()
         expect_open(page, cell)
@@ -102,7 +102,7 @@ def test_back_closes_the_cell_and_forward_opens_it(seen: Watched) -> None:
     page = seen.page
     step(page, "sort()")
     before = page.url
-    page.locator("#cells tbody a").nth(1).click()
+    page.locator("#cells tbody th a").nth(1).click()
     page.go_back()
     expect_closed(page)
     expect(page).to_have_url(before)
@@ -161,6 +161,6 @@ def test_a_second_cell_is_opened_by_its_address(seen: Watched) -> None:
 def test_a_cell_can_be_opened_in_a_tab_of_its_own(seen: Watched) -> None:
     page = seen.page
     with page.context.expect_page() as opened:
-        page.locator("#cells tbody a").nth(2).click(modifiers=["ControlOrMeta"])
+        page.locator("#cells tbody th a").nth(2).click(modifiers=["ControlOrMeta"])
     expect_closed(page)
     expect_open(opened.value, cells(page)[2])

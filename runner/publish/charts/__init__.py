@@ -1,47 +1,57 @@
-"""The charts of a page. Each kind is one small module; this one says which a page has."""
+"""The charts of a publication: which it has, and each as a picture."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
-from typing import Final
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 
-from runner.publish.charts.bundle import vega_bundle
-from runner.publish.charts.chart import Chart, Draft, begun
-from runner.publish.charts.concurrency import concurrency_draft
-from runner.publish.charts.cost import cost_draft
-from runner.publish.charts.latency import latency_draft
-from runner.publish.charts.rate import rate_draft
-from runner.publish.charts.timeline import timeline_draft
-from runner.publish.drawing.artist import Artist
-from runner.publish.source import PublishedRun
-
-__all__ = ["Chart", "charts_of", "vega_bundle"]
-
-#: The charts that each run has for itself, by name.
-OF_A_RUN: Final[Mapping[str, Callable[[PublishedRun, str], Draft | None]]] = {
-    "latency": latency_draft,
-    "concurrency": concurrency_draft,
-    "timeline": timeline_draft,
-}
+from runner.publish.charts import concurrency, figures, latency
+from runner.publish.charts.style import Spec, drawn
+from runner.publish.latency import Curve
+from runner.report.run import Run
 
 
-def charts_of(runs: Sequence[PublishedRun], artist: Artist) -> list[Chart]:
-    """The charts that these runs, one or more, have data for, in the order of a page.
+@dataclass(frozen=True, kw_only=True)
+class Chart:
+    """A chart: the stem of its files' names, its heading, what it shows in words, and the SVG."""
 
-    Those that show all runs together come first. The artist draws them meanwhile. Raises
-    `UsageError` for stored latencies that cannot be read.
-    """
-    return [begun(draft, artist) for draft in _drafts(runs) if draft]
+    name: str
+    title: str
+    description: str
+    svg: str
 
 
-def _drafts(runs: Sequence[PublishedRun]) -> Iterator[Draft | None]:
-    yield rate_draft(runs)
-    yield cost_draft(runs)
-    for name, draft_of in OF_A_RUN.items():
-        if len(runs) == 1:
-            yield draft_of(runs[0], name)
-            continue
-        for place, run in enumerate(runs, 1):
-            if draft := draft_of(run, f"{name}-{place}"):
-                yield replace(draft, title=f"{draft.title}: {run.label}")
+def charts_of(
+    run: Run, curves: Mapping[str, Curve], *, suffix: str = "", label: str = ""
+) -> Iterator[Chart]:
+    """The charts that a run has data for; `suffix` and `label` tell runs of one page apart."""
+
+    def made(name: str, title: str, spec: Spec, notes: Iterator[str], description: str) -> Chart:
+        headed = f"{title}: {label}" if label else title
+        return Chart(
+            name=f"{name}{suffix}",
+            title=headed,
+            description=description,
+            svg=drawn(spec, headed, [*notes], description),
+        )
+
+    if spec := figures.chart(run):
+        yield made(
+            figures.NAME, figures.title(run), spec, figures.notes(run), figures.description(run)
+        )
+    if curves:
+        yield made(
+            latency.NAME,
+            latency.TITLE,
+            latency.chart(run, curves),
+            latency.notes(run),
+            latency.description(curves),
+        )
+    if lines := concurrency.lines_of(run):
+        yield made(
+            concurrency.NAME,
+            concurrency.TITLE,
+            concurrency.chart(lines),
+            concurrency.notes(lines),
+            concurrency.description(lines),
+        )

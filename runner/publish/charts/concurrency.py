@@ -1,145 +1,148 @@
-"""How rate, CPU, memory, threads and latency go with the number of clients."""
+"""Rate, CPU, memory, threads and latency by the number of clients."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from statistics import median
 from typing import Any, Final
 
-import altair as alt
-
-from runner.publish.charts.chart import Draft, inline
-from runner.publish.charts.labels import PATCH, label, varying_axes
-from runner.publish.charts.style import INK, patch_scales
-from runner.publish.charts.words import count, number
-from runner.publish.source import PublishedRun
+from runner.publish.charts.style import INK, Spec, layer, patch_channels, quantity
+from runner.publish.environments import PATCH, named, varying_axes
 from runner.report.rows import Row
-from runner.text import known
+from runner.report.run import Run
+from runner.report.tables import FIGURES, Column
+from runner.text import counted, known
 
+NAME: Final = "concurrency"
+TITLE: Final = "From few clients to many"
 WIDTH: Final = 270
-HEIGHT: Final = 190
+HEIGHT: Final = 170
 COLUMNS: Final = 2
-LEGEND_COLUMNS: Final = 3
-#: Where there would be more lines, there is one per server and patch mode.
-MOST_LINES: Final = 24
-RATE: Final = "requests_per_second"
-#: The key of each panel's figure, and what is written beside it.
-MEASURES: Final = (
-    (RATE, "requests/s"),
-    ("cpu_ms_per_request", "CPU ms/request"),
-    ("peak_rss_mib", "peak RSS MiB"),
-    ("peak_threads", "threads"),
-    ("p99_ms", "p99 ms"),
+_KEYS: Final = (
+    "requests_per_second",
+    "cpu_ms_per_request",
+    "peak_rss_mib",
+    "peak_threads",
+    "p99_ms",
 )
-_CEILING: Final = "Dashed: the ceiling, the highest rate that the load can show."
-_MEDIANS: Final = "Each line is the median over the environments of its server and patch mode."
+PANELS: Final = [column for key in _KEYS for column in FIGURES if column.key == key]
+
+#: What serves, and the patch mode.
+LineName = tuple[str, str]
+Lines = Mapping[LineName, Sequence[Row]]
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Lines:
-    """Rows by line: the name of what serves and the patch mode, in the order of tables."""
+def lines_of(run: Run) -> dict[LineName, list[Row]]:
+    """The rows with figures by line; environments, being versions, share the line of their server.
 
-    rows: Mapping[tuple[str, str], Sequence[Row]]
-    are_medians: bool
-
-
-def concurrency_draft(run: PublishedRun, name: str = "concurrency") -> Draft | None:
-    """A panel per figure; None where the figures are of one concurrency."""
-    rows = [row for row in run.rows if row.requests_per_second is not None]
-    concurrencies = sorted({row.concurrency for row in rows})
-    if len(concurrencies) < 2:
-        return None
-    lines = _lines(run, rows)
-    return Draft(
-        name=name,
-        title="From few clients to many",
-        description=_description(rows, concurrencies),
-        notes=[_CEILING, *([_MEDIANS] if lines.are_medians else [])],
-        drawing=_drawing(lines, rows, concurrencies),
-    )
-
-
-def _lines(run: PublishedRun, rows: Sequence[Row]) -> _Lines:
-    axes = [axis for axis in varying_axes(run) if axis not in {PATCH, "concurrency"}]
-    by_line = _by_line(rows, axes)
-    if len(by_line) <= MOST_LINES:
-        return _Lines(rows=by_line, are_medians=False)
-    return _Lines(rows=_by_line(rows, ["server"]), are_medians=True)
-
-
-def _by_line(rows: Sequence[Row], axes: Sequence[str]) -> dict[tuple[str, str], list[Row]]:
-    found: dict[tuple[str, str], list[Row]] = {}
+    Empty where the figures are of one concurrency.
+    """
+    rows = list(run.measured())
+    if len({row.concurrency for row in rows}) < 2:
+        return {}
+    versions = {"python", *(name for cell in run.cells.values() for name in cell.packages)}
+    axes = [axis for axis in varying_axes(run) if axis not in {PATCH, "concurrency", *versions}]
+    found: dict[LineName, list[Row]] = {}
     for row in rows:
-        found.setdefault((label(row, axes) or known(row.server), known(row.patch)), []).append(row)
+        serves = named({axis: row.value(axis) for axis in axes}, axes) or known(row.server)
+        found.setdefault((serves, known(row.patch)), []).append(row)
     return found
 
 
-def _drawing(lines: _Lines, rows: Sequence[Row], concurrencies: Sequence[int]) -> alt.ConcatChart:
-    color, shape = patch_scales(known(row.patch) for row in rows)
-    x = alt.X(
-        "concurrency:Q",
-        title="clients",
-        scale=alt.Scale(type="log", nice=False, padding=12),
-        axis=alt.Axis(values=list(concurrencies), format=",", grid=False),
+def notes(lines: Lines) -> Iterator[str]:
+    """How to read the chart."""
+    yield "Dashed and thin: the ceiling, the highest rate that the load can show."
+    if any(len(rows) > len({row.concurrency for row in rows}) for rows in lines.values()):
+        yield "Each mark is the median over its environments."
+
+
+def description(lines: Lines) -> str:
+    """The highest rate at the fewest clients and at the most."""
+    rows = [row for of_line in lines.values() for row in of_line]
+    clients = sorted({row.concurrency for row in rows})
+    first, last = (
+        max(row.requests_per_second or 0.0 for row in rows if row.concurrency == number)
+        for number in (clients[0], clients[-1])
     )
-    names = list(dict.fromkeys(name for name, _ in lines.rows))
-    legend = alt.Legend(columns=LEGEND_COLUMNS) if len(names) > 1 else None
-    dashed = alt.StrokeDash("line:N", title=None, sort=names, legend=legend)
-    base = alt.Chart().encode(
-        x=x, color=alt.Color("patch:N", title=None, scale=color), detail=["line:N", "patch:N"]
+    return (
+        f"{counted(len(rows), 'cell')} from {clients[0]} to {clients[-1]:,} clients: "
+        f"the highest rate goes from {first:,.2f} to {last:,.2f} requests/s."
     )
-    panels = []
-    for key, title in MEASURES:
-        y = alt.Y(f"{key}:Q", title=title, axis=alt.Axis(format=",~r", tickCount=5))
-        tooltip = ["line:N", "patch:N", "concurrency:Q", f"{key}:Q"]
-        marks = base.mark_point(filled=True, size=60, opacity=1).encode(
-            y=y, shape=alt.Shape("patch:N", title=None, scale=shape), tooltip=tooltip
+
+
+def chart(lines: Lines) -> Spec:
+    """A panel per figure."""
+    rows = [row for of_line in lines.values() for row in of_line]
+    x = quantity(
+        "clients",
+        "clients",
+        scale={"type": "log", "nice": False, "padding": 12},
+        axis={
+            "values": sorted({row.concurrency for row in rows}),
+            "format": ",",
+            "grid": False,
+        },
+    )
+    looks = patch_channels(patch for _, patch in lines)
+    panels = [column for column in PANELS if any(row.value(column.key) for row in rows)]
+    return {
+        "concat": [_panel(column, lines, x, looks) for column in panels],
+        "columns": COLUMNS,
+        "spacing": 28,
+    }
+
+
+def _panel(column: Column, lines: Lines, x: Spec, looks: Spec) -> Spec:
+    data = [*_data(column, lines)]
+    y = quantity("value", column.heading, axis={"format": ",~r", "tickCount": 5})
+    names = list(dict.fromkeys(serves for serves, _ in lines))
+    legend = {"columns": 3} if len(names) > 1 else None
+    dashes = {"field": "serves", "title": None, "sort": names, "legend": legend}
+    line = {"type": "line", "strokeWidth": 1.8}
+    dot = {"type": "point", "filled": True, "size": 60, "opacity": 1}
+    layers = [
+        layer(line, data, x=x, y=y, color=looks["color"], strokeDash=dashes),
+        layer(dot, data, x=x, y=y, **looks, description={"field": "text"}),
+    ]
+    if column is PANELS[0]:
+        ceiling = {"type": "line", "strokeDash": [4, 4], "strokeWidth": 1.2, "opacity": 0.6}
+        layers.insert(
+            0, layer(ceiling | {"color": INK}, _ceilings(lines), x=x, y=y, detail={"field": "of"})
         )
-        layers = [base.mark_line(strokeWidth=1.8).encode(y=y, strokeDash=dashed), marks]
-        if key == RATE:
-            layers.insert(0, _ceilings(rows, x))
-        panels.append(alt.LayerChart(layer=layers, width=WIDTH, height=HEIGHT))
-    return alt.ConcatChart(data=inline(_data(lines)), concat=panels, columns=COLUMNS, spacing=28)
+    return {"layer": layers, "width": WIDTH, "height": HEIGHT}
 
 
-def _ceilings(rows: Sequence[Row], x: alt.X) -> alt.Chart:
-    """The ceiling of each concurrency and, where it differs by what serves, of each of these."""
+def _data(column: Column, lines: Lines) -> Iterator[dict[str, Any]]:
+    """For each line and number of clients the figure, the median where there are several cells."""
+    for (serves, patch), rows in lines.items():
+        for clients in sorted({row.concurrency for row in rows}):
+            values = [
+                value
+                for row in rows
+                if row.concurrency == clients
+                and isinstance(value := row.value(column.key), int | float)
+            ]
+            if not values:
+                continue
+            value = median(values)
+            words = f"{column.show(value) if column.show else value} {column.heading}"
+            yield {
+                "serves": serves,
+                "patch": patch,
+                "clients": clients,
+                "value": value,
+                "text": f"{patch} · {serves} · {clients:,} clients: {words}",
+            }
+
+
+def _ceilings(lines: Lines) -> list[dict[str, Any]]:
+    """The ceiling of each number of clients, and of each of what serves where it differs by it."""
     loads = {
-        (row.server, row.workload, row.concurrency): row.ceiling_rps
+        (f"{row.server} {row.workload}", row.concurrency): row.ceiling_rps
+        for rows in lines.values()
         for row in rows
         if row.ceiling_rps is not None
     }
-    data = inline(
-        {"kind": f"{server} {workload}", "concurrency": clients, "ceiling": ceiling}
-        for (server, workload, clients), ceiling in loads.items()
-    )
-    chart = alt.Chart(data).mark_line(strokeDash=[4, 4], strokeWidth=1.2, opacity=0.6, color=INK)
-    ceilings: alt.Chart = chart.encode(x=x, y="ceiling:Q", detail="kind:N")
-    return ceilings
-
-
-def _data(lines: _Lines) -> Iterator[dict[str, Any]]:
-    """For each line and concurrency the figures, as medians where there are several cells."""
-    for (line, patch), rows in lines.rows.items():
-        for clients in sorted({row.concurrency for row in rows}):
-            cells = [row for row in rows if row.concurrency == clients]
-            figures = {key: _median(cells, key) for key, _ in MEASURES}
-            yield {"line": line, "patch": patch, "concurrency": clients, **figures}
-
-
-def _median(rows: Sequence[Row], key: str) -> float | None:
-    values = [value for row in rows if isinstance(value := row.value(key), int | float)]
-    return median(values) if values else None
-
-
-def _description(rows: Sequence[Row], concurrencies: Sequence[int]) -> str:
-    """The highest rate at the fewest clients and at the most."""
-    first, last = (
-        max(row.requests_per_second or 0.0 for row in rows if row.concurrency == clients)
-        for clients in (concurrencies[0], concurrencies[-1])
-    )
-    return (
-        f"{count(len(rows), 'cell')} from {concurrencies[0]} to {concurrencies[-1]:,} clients: "
-        f"the highest rate goes from {number(first)} to {number(last)} requests/s."
-    )
+    return [
+        {"of": of, "clients": clients, "value": ceiling} for (of, clients), ceiling in loads.items()
+    ]

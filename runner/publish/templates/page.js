@@ -1,19 +1,14 @@
 "use strict";
-// The table's view, each cell's evidence and the live charts. What is seen is in the address, so
-// that a view can be linked. Text from results only ever becomes text nodes.
+// The table's view, each cell's evidence, and what a chart's mark is. The view is in the address, so
+// that it can be linked. Text from results only ever becomes text nodes.
 (() => {
   const one = (selector, root = document) => root.querySelector(selector);
   const all = (selector, root = document) => [...root.querySelectorAll(selector)];
   const data = JSON.parse(one("#data").textContent);
   const columns = data.columns;
   const body = one("#cells tbody");
-  const rows = [...body.rows].map((element, index) => (
-    { element, index, values: data.values[index], cell: data.cells[index] }
-  ));
-  const hiddenAtFirst = new Set(
-    columns.filter((_, n) => one("#columns").textContent.includes(`nth-child(${n + 2})`))
-      .map((column) => column.key),
-  );
+  const rows = [...body.rows].map((element, index) => ({ element, index, cell: data.cells[index] }));
+  const hiddenAtFirst = new Set(columns.filter(({ hidden }) => hidden).map(({ key }) => key));
 
   /** An element with attributes and children; strings become text. */
   function make(name, attributes = {}, ...children) {
@@ -34,8 +29,6 @@
   /** The view that an address stands for, null for the address of a place in the page. */
   function parsed(hash) {
     const text = hash.replace(/^#/, "");
-    const anchored = data.cells.find((cell) => cell.anchor === text);
-    if (anchored) return { ...view, cell: anchored.key };
     if (text && !text.includes("=")) return null;
     const found = empty();
     for (const [key, value] of new URLSearchParams(text)) {
@@ -43,7 +36,7 @@
       else if (key === "cell") found.cell = value;
       else if (key === "hide") found.hidden.add(value);
       else if (key === "show") found.hidden.delete(value);
-      else if (columns.some((column) => column.key === key && column.choices)) {
+      else if (columns.some((column) => column.key === key && column.choices.length)) {
         found.filters.set(key, (found.filters.get(key) ?? new Set()).add(value));
       }
     }
@@ -71,13 +64,11 @@
     show();
   }
 
-  /** Show what the address says. A cell's anchor, which is there without this script too, becomes
-      a view with that cell. */
+  /** Show what the address says. */
   function follow() {
     noticeClosed();
     const found = parsed(location.hash);
     if (found === null) return;
-    if (found.cell !== "" && !location.hash.includes("=")) change(found);
     view = found;
     show();
   }
@@ -92,12 +83,20 @@
   // -- the table ---------------------------------------------------------------------------------
 
   const columnOf = (key) => columns.findIndex((column) => column.key === key);
+  /** What a column says of a row, without the sign before an outcome. */
+  const textOf = (row, column) => row.element.cells[column + 1].lastChild.textContent.trim();
 
   function matches(row) {
-    return [...view.filters].every(([key, wanted]) => {
-      const column = columnOf(key);
-      return wanted.has(columns[column].choices[row.values[column]]);
-    });
+    return [...view.filters].every(([key, wanted]) => wanted.has(textOf(row, columnOf(key))));
+  }
+
+  /** What a row sorts by: a number, a choice's place, or text; null for what is unknown. */
+  function sortValue(row, column) {
+    const text = textOf(row, column);
+    if (text === "–") return null;
+    const { numeric, choices } = columns[column];
+    if (numeric) return parseFloat(text);
+    return choices.length ? choices.indexOf(text) : text;
   }
 
   /** Lowest first or last; what is unknown always comes last. */
@@ -106,11 +105,11 @@
     const column = columnOf(view.sort.replace(/^-/, ""));
     if (column < 0) return rows;
     const sign = down ? -1 : 1;
+    const values = new Map(rows.map((row) => [row, sortValue(row, column)]));
     return rows.toSorted((a, b) => {
-      const [x, y] = [a.values[column], b.values[column]];
+      const [x, y] = [values.get(a), values.get(b)];
       if (x === null || y === null) return (x === null) - (y === null) || a.index - b.index;
-      const order = typeof x === "number" ? x - y : x < y ? -1 : x > y ? 1 : 0;
-      return sign * order || a.index - b.index;
+      return sign * (x < y ? -1 : x > y ? 1 : 0) || a.index - b.index;
     });
   }
 
@@ -265,18 +264,18 @@
 
   function launchOf(launch, cell) {
     const path = `${cell.path}/launch-${String(launch.number).padStart(2, "0")}`;
-    const said = [launch.reason, launch.disturbed && `disturbed: ${launch.disturbed}`];
     return make(
       "section", {}, make("h3", {}, `Launch ${launch.number}: ${launch.outcome}`),
-      ...said.filter(Boolean).map((words) => make("p", {}, words)),
-      ...Object.entries(launch.files).map(([name, content]) => fileOf(path, name, content)),
+      ...(launch.why ? [make("p", {}, launch.why)] : []),
+      fileOf(path, "result.json", null),
+      ...Object.entries(launch.files ?? {}).map(([name, content]) => fileOf(path, name, content)),
     );
   }
 
   /** A line per launch, a column per figure that any of them has. */
   function figuresOf(launches) {
     const known = data.figures.map((_, n) => n)
-      .filter((n) => launches.some(({ figures }) => figures[n] !== null));
+      .filter((n) => launches.some(({ figures }) => figures[n]));
     const heading = (words, scope) => make("th", { scope, class: "number" }, words);
     const region = { class: "scroll", tabindex: "0", role: "region", "aria-label": "Launches" };
     return make("div", region, make(
@@ -289,13 +288,16 @@
     ));
   }
 
-  function evidence(cell, style) {
+  function evidence(row) {
+    const { cell, element } = row;
     const commands = cell.commands.map(text).join("\n");
     const button = make("button", { type: "button", class: "copy" }, "Copy commands");
     button.addEventListener("click", () => copy(commands, button));
+    const place = columnOf("outcome");
+    const reason = textOf(row, columnOf("reason"));
     return [
-      make("p", { class: `verdict ${style}` }, cell.outcome),
-      ...(cell.reason ? [make("p", {}, cell.reason)] : []),
+      make("p", { class: `verdict ${element.cells[place + 1].className}` }, textOf(row, place)),
+      ...(reason === "–" ? [] : [make("p", {}, reason)]),
       ...(cell.launches.length ? [figuresOf(cell.launches)] : []),
       pairs(cell.facts.map(([name, number]) => [name, text(number)])),
       make("h3", {}, "Reproduce"), button, make("pre", { tabindex: "0", "aria-label": "commands" }, commands),
@@ -335,8 +337,7 @@
     if (dialog.open && opened === view.cell) return;
     opened = view.cell;
     one("#cell-title").textContent = row.cell.id;
-    const style = row.element.cells[columnOf("outcome") + 1].className;
-    one("#cell-body").replaceChildren(...evidence(row.cell, style));
+    one("#cell-body").replaceChildren(...evidence(row));
     if (!dialog.open) dialog.showModal();
     dialog.scrollTop = 0;
     one("#cell-title").focus();
@@ -344,39 +345,39 @@
 
   // -- charts ------------------------------------------------------------------------------------
 
-  let specs;
+  const tip = one("#tip");
 
-  /** The libraries are compiled when the first chart comes into view, and not before. */
-  function prepareCharts() {
-    if (specs) return;
-    specs = JSON.parse(one("#specs").textContent);
-    document.head.append(make("script", {}, one("#vega").textContent));
+  /** A mark's description beside it, while it is pointed at or has the focus. */
+  function describe({ target }) {
+    const mark = target.closest(".chart svg [aria-label]");
+    tip.hidden = !mark;
+    if (!mark) return;
+    tip.textContent = mark.getAttribute("aria-label");
+    const [at, own] = [mark.getBoundingClientRect(), tip.getBoundingClientRect()];
+    const left = Math.min(at.right + 6, document.documentElement.clientWidth - own.width - 6);
+    const above = at.top - own.height - 6;
+    tip.style.left = `${Math.max(6, left)}px`;
+    tip.style.top = `${above > 0 ? above : at.bottom + 6}px`;
   }
 
-  async function draw(figure) {
-    prepareCharts();
-    const live = one(".live", figure);
-    try {
-      await window.drawChart(live, specs[figure.dataset.chart]);
-      one(".static", figure).hidden = true;
-    } catch (error) {
-      live.replaceChildren(); // the picture stays
-      console.warn(`${figure.dataset.chart}: ${error}`);
-    }
+  /** A chart is one stop for the Tab key; the arrow keys go from mark to mark. */
+  function navigable(svg) {
+    one("[aria-label]", svg)?.setAttribute("tabindex", "0");
+    svg.addEventListener("keydown", (event) => {
+      const step = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 }[event.key];
+      const marks = all("[aria-label]", svg);
+      const next = marks[marks.indexOf(event.target) + step];
+      if (!next) return;
+      event.preventDefault();
+      next.setAttribute("tabindex", "0");
+      next.focus();
+      event.target.setAttribute("tabindex", "-1");
+    });
   }
-
-  const watcher = new IntersectionObserver((entries) => {
-    for (const { isIntersecting, target } of entries) {
-      if (isIntersecting) {
-        watcher.unobserve(target);
-        draw(target);
-      }
-    }
-  });
 
   // -- all together ------------------------------------------------------------------------------
 
-  one("#filters .fields").append(...columns.filter((column) => column.choices).map(filterOf));
+  one("#filters .fields").append(...columns.filter(({ choices }) => choices.length).map(filterOf));
   one("#shown-columns .fields").append(...columns.map(columnBox));
   all("#cells thead th").slice(1).forEach((heading, n) => sortable(heading, columns[n]));
   one("#copy").addEventListener("click", ({ target }) => copy(markdown(), target));
@@ -384,24 +385,17 @@
   one("#close").addEventListener("click", closeCell);
   dialog.addEventListener("close", noticeClosed);
   dialog.addEventListener("click", (event) => { if (event.target === dialog) closeCell(); });
-  const keys = new Map(data.cells.map(({ anchor, key }) => [`#${anchor}`, key]));
-  for (const link of all("a").filter(({ hash }) => keys.has(hash))) {
-    link.addEventListener("click", (event) => {
-      if (event.ctrlKey || event.metaKey || event.shiftKey || event.altKey) return;
-      event.preventDefault(); // the address would be followed only after the next key or click
-      openCell(keys.get(link.hash));
-    });
-  }
-  for (const link of all("[data-view]")) {
-    const words = new URLSearchParams();
-    for (const [key, values] of Object.entries(JSON.parse(link.dataset.view))) {
-      for (const value of values) words.append(key, value);
-    }
-    if (String(words)) link.href = `#${words}`;
-    link.addEventListener("click", () => one("#table").scrollIntoView());
-  }
+  addEventListener("click", (event) => {
+    const link = event.target.closest("a[href^='#cell=']");
+    if (!link || event.ctrlKey || event.metaKey || event.shiftKey || event.altKey) return;
+    event.preventDefault(); // the address would be followed only after the next key or click
+    openCell(parsed(link.hash).cell);
+  });
+  all(".chart svg").forEach(navigable);
+  for (const event of ["pointerover", "focusin"]) addEventListener(event, describe);
+  addEventListener("focusout", () => { tip.hidden = true; });
+  addEventListener("keydown", ({ key }) => { if (key === "Escape") tip.hidden = true; });
   for (const element of all(".scripted, #controls")) element.hidden = false;
-  for (const figure of all(".chart")) watcher.observe(figure);
   addEventListener("hashchange", follow);
   show();
   follow();

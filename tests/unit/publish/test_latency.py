@@ -1,23 +1,23 @@
 from __future__ import annotations
 
 import gzip
+import itertools
 import re
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from runner.errors import UsageError
 from runner.publish.latency import (
+    CURVE,
     LANDMARKS,
-    PERCENTILES,
     REQUESTS,
-    Sample,
     curve_of,
-    read,
+    curve_text,
+    nearest,
     thinned,
 )
 from runner.store.run_directory import RunDirectory
@@ -36,67 +36,38 @@ def request_file(times: Sequence[int]) -> bytes:
     return gzip.compress("\n".join([HEADING, *lines, ""]).encode())
 
 
-def percentile_file(times: Sequence[float]) -> bytes:
-    lines = [f"{percent},{time:.3f}" for percent, time in enumerate(times)]
-    return "\n".join(["Percentage served,Time in ms", *lines, ""]).encode()
-
-
 @pytest.fixture
 def run(tmp_path: Path) -> RunDirectory:
     return RunDirectory(results=tmp_path, path=tmp_path / "run")
 
 
-def store(run: RunDirectory, number: int, **files: bytes) -> Path:
-    names = {"requests": REQUESTS, "percentiles": PERCENTILES}
-    directory = run.launch_directory(CELL.id, number)
-    directory.mkdir(parents=True, exist_ok=True)
-    for name, content in files.items():
-        (directory / names[name]).write_bytes(content)
-    return directory
-
-
-def test_the_times_of_all_requests_are_read(run: RunDirectory) -> None:
-    sample = read(store(run, 1, requests=request_file([1022, 1025, 2037])), 3)
-    assert sample is not None
-    assert sample.latency_ms.tolist() == [1022, 1025, 2037]
-    assert sample.requests.tolist() == [1, 1, 1]
-
-
-def test_a_published_run_has_percentiles(run: RunDirectory) -> None:
-    times = [2000 + percent / 4 for percent in range(100)] + [2500.125]
-    sample = read(store(run, 1, percentiles=percentile_file(times)), 5000)
-    assert sample is not None
-    curve = thinned(sample, 200)
-    assert sample.requests.sum() == pytest.approx(5000)
-    assert (curve.latency_ms[0], curve.latency_ms[-1]) == (2000.0, 2500.125)
-    assert curve.share[-1] == pytest.approx(1 / 5000)
-    assert curve.at(0.5) == pytest.approx(2012.5, abs=0.01)
-
-
-def test_all_requests_are_better_than_percentiles(run: RunDirectory) -> None:
-    directory = store(run, 1, requests=request_file([10]), percentiles=percentile_file([99.0]))
-    sample = read(directory, 1)
-    assert sample is not None
-    assert sample.latency_ms.tolist() == [10]
-
-
-def test_a_launch_without_files_has_no_latencies(run: RunDirectory) -> None:
-    assert read(store(run, 1), 5000) is None
-    assert curve_of(run, [launch(CELL)]) is None
+def store(run: RunDirectory, number: int, content: bytes) -> Path:
+    path = run.launch_directory(CELL.id, number) / REQUESTS
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content)
+    return path
 
 
 def test_launches_are_pooled(run: RunDirectory) -> None:
-    store(run, 1, requests=request_file([10, 30]))
-    store(run, 2, requests=request_file([20, 40]))
-    store(run, 3)
+    store(run, 1, request_file([10, 30]))
+    store(run, 2, request_file([20, 40]))
     curve = curve_of(run, [launch(CELL, number) for number in (1, 2, 3)])
-    assert curve is not None
-    assert dict(zip(curve.latency_ms, curve.share, strict=True)) == {
-        10: 1,
-        20: 0.75,
-        30: 0.5,
-        40: 0.25,
-    }
+    assert curve == [(1, 10), (0.75, 20), (0.5, 30), (0.25, 40)]
+
+
+def test_without_files_there_is_no_curve(run: RunDirectory) -> None:
+    assert not curve_of(run, [launch(CELL)])
+    assert not curve_of(run, [])
+
+
+def test_a_published_run_has_the_curve_itself(run: RunDirectory) -> None:
+    store(run, 1, request_file([10, 20, 30]))
+    curve = curve_of(run, [launch(CELL)])
+    path = run.path / "cells" / CELL.id / CURVE
+    path.write_text(curve_text(curve), encoding="utf-8")
+    assert curve_text(curve) == "share,ms\n1,10\n0.6667,20\n0.3333,30\n"
+    store(run, 1, b"no archive")
+    assert curve_text(curve_of(run, [launch(CELL)])) == curve_text(curve)
 
 
 @pytest.mark.parametrize(
@@ -107,47 +78,53 @@ def test_launches_are_pooled(run: RunDirectory) -> None:
         pytest.param(REQUESTS, gzip.compress(b"seconds\tctime\n1\t2\n"), id="other columns"),
         pytest.param(REQUESTS, gzip.compress(f"{HEADING}\nWed\t17\n".encode()), id="no numbers"),
         pytest.param(REQUESTS, gzip.compress(HEADING.encode()), id="no requests"),
-        pytest.param(PERCENTILES, b"", id="nothing"),
-        pytest.param(PERCENTILES, b"Percentage served,Time in ms\n", id="no percentiles"),
-        pytest.param(PERCENTILES, b"Percentage served,Time in ms\n0,soon\n", id="no times"),
-        pytest.param(PERCENTILES, b"Percentage served,Time in ms\n0,nan\n", id="no number"),
-        pytest.param(PERCENTILES, b"Percentage served,Time in ms\n0,-1\n", id="before the request"),
+        pytest.param(REQUESTS, request_file([-1]), id="before the request"),
+        pytest.param(CURVE, b"", id="nothing"),
+        pytest.param(CURVE, b"a,b\n1,2\n", id="other heading"),
+        pytest.param(CURVE, b"share,ms\n", id="no points"),
+        pytest.param(CURVE, b"share,ms\n1\n", id="no times"),
+        pytest.param(CURVE, b"share,ms\n1,soon\n", id="no number"),
+        pytest.param(CURVE, b"share,ms\n1,nan\n", id="not a number"),
     ],
 )
 def test_a_damaged_file_is_named_with_the_remedy(
     run: RunDirectory, name: str, content: bytes
 ) -> None:
-    directory = store(run, 1)
-    (directory / name).write_bytes(content)
-    with pytest.raises(UsageError, match=rf"{re.escape(str(directory / name))}: .*; remove it"):
-        read(directory, 5000)
+    path = run.launch_directory(CELL.id, 1) / name
+    path = path if name == REQUESTS else run.path / "cells" / CELL.id / name
+    path.parent.mkdir(parents=True)
+    path.write_bytes(content)
+    with pytest.raises(UsageError, match=rf"{re.escape(str(path))}: .*; remove it"):
+        curve_of(run, [launch(CELL)])
 
 
 times = st.lists(st.integers(0, 100_000), min_size=1, max_size=400)
 
 
-@given(times, st.integers(6, 100))
+@given(times, st.integers(8, 100))
 def test_a_curve_keeps_both_ends_and_says_what_is_so(times: list[int], points: int) -> None:
-    latency = np.array(times, dtype=np.float64)
-    curve = thinned(Sample(latency_ms=latency, requests=np.ones_like(latency)), points)
-    assert curve.latency_ms.size <= points
-    assert (curve.latency_ms[0], curve.latency_ms[-1]) == (min(times), max(times))
-    assert (curve.share[0], curve.share[-1]) == (1, pytest.approx(1 / len(times)))
-    assert (np.diff(curve.share) < 0).all()
-    assert (np.diff(curve.latency_ms) >= 0).all()
-    # Of equal latencies each stands for itself and the rest: a share is never more than is so.
-    for ms, share in zip(curve.latency_ms, curve.share, strict=True):
-        assert (latency > ms).mean() < share <= (latency >= ms).mean() + 1e-12
+    curve = thinned(times, points)
+    assert len(curve) <= points
+    assert (curve[0].ms, curve[-1].ms) == (min(times), max(times))
+    assert [curve[0].share, curve[-1].share] == pytest.approx([1, 1 / len(times)])
+    for before, after in itertools.pairwise(curve):
+        assert before.share > after.share
+        assert before.ms <= after.ms
+    # Of equal times each stands for itself and the rest: a share is never more than is so.
+    for share, ms in curve:
+        slower, as_slow = (sum(t > ms for t in times), sum(t >= ms for t in times))
+        assert slower < share * len(times) <= as_slow + 1e-9
 
 
 def test_few_points_keep_the_tail() -> None:
-    latency = np.concatenate([np.full(4995, 2001.0), [2100, 2200, 2300, 2400, 9000]])
-    curve = thinned(Sample(latency_ms=latency, requests=np.ones_like(latency)), 12)
-    assert curve.latency_ms[-1] == 9000
-    assert curve.latency_ms.size <= 12
-    assert [curve.share[place] for place in curve.landmarks()] == pytest.approx(LANDMARKS)
+    curve = thinned([*[2001.0] * 4995, 2100, 2200, 2300, 2400, 9000], 12)
+    assert curve[-1].ms == 9000
+    assert len(curve) <= 12
+    assert [nearest(curve, share).share for share in LANDMARKS] == pytest.approx(LANDMARKS)
 
 
-def test_landmarks_beyond_the_requests_are_none() -> None:
-    curve = thinned(Sample(latency_ms=np.arange(50.0), requests=np.ones(50)))
-    assert [curve.latency_ms[place] for place in curve.landmarks()] == [25, 45]
+def test_a_share_has_its_latency() -> None:
+    curve = thinned([float(ms) for ms in range(1, 101)], 100)
+    assert nearest(curve, 1).ms == 1
+    assert nearest(curve, 0.5).ms == 51
+    assert nearest(curve, 0.001).ms == 100

@@ -6,8 +6,10 @@ import csv
 import itertools
 import json
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
+from urllib.parse import unquote
 
 import pytest
 
@@ -15,15 +17,17 @@ from runner.commands.import_ab import import_ab
 from runner.commands.publish import checked_name, publish
 from runner.commands.runs import compared, table_text
 from runner.errors import UsageError
+from runner.publish import evidence
 from runner.publish import write as writing
-from runner.publish.files import LONGEST_BYTES, shortened
-from runner.publish.publication import Publication
-from runner.publish.record import public
-from runner.publish.summary import environment, facts
+from runner.publish.anonymise import public
+from runner.publish.facts import method, overview
+from runner.publish.publication import LONGEST_BYTES, Publication, shortened
+from runner.report.run import collate
 from runner.store.import_ab import Shared
 from runner.store.records import Block
 from runner.store.run_directory import RunDirectory, open_run
 from tests.support.published import NASTY, every_outcome, stored
+from tests.support.samples import AXES, cell, launch, run_record
 
 pytestmark = pytest.mark.usefixtures("plain_charts")
 
@@ -48,12 +52,53 @@ def test_the_newest_run_is_published_under_its_experiments_name(results: Path) -
     published = results / "published/sleep"
     found = {str(p.relative_to(published)) for p in published.rglob("*") if p.is_file()}
     top = {"index.html", "README.md", "publication.json", "run.json", "table.csv", "table.json"}
-    assert top | {"charts/rate.svg", "charts/rate.png"} <= found
+    assert top | {"charts/figures.svg"} <= found
     hung = "cells/py3.11-gevent25.9.1-grpcio1.76.0-gevent+grpc/launch-01"
     assert {f"{hung}/{name}" for name in ("result.json", "stacks.txt", "server.log")} <= found
     worked = {name for name in found if name.startswith("cells/py3.11-none/")}
-    assert {name.rpartition("/")[2] for name in worked} == {"result.json", "ab.txt"}
-    assert not any(name.endswith(".gz") for name in found)
+    assert {name.rpartition("/")[2] for name in worked} == {"result.json", "ab.txt", "latency.csv"}
+    assert not any(name.endswith((".gz", ".png")) for name in found)
+
+
+def test_charts_in_pixels_are_written_where_they_are_asked_for(results: Path) -> None:
+    publish(results, [], None, with_png=True)
+    picture = (results / "published/sleep/charts/figures.png").read_bytes()
+    assert picture.startswith(b"\x89PNG\r\n\x1a\n")
+    publish(results, [], None)
+    assert not (results / "published/sleep/charts/figures.png").exists()
+
+
+def test_a_publication_can_be_published_again(results: Path) -> None:
+    """In its own place, from itself: nothing is lost, and no name changes."""
+    directory = open_run(results, "latest")
+    run = directory.read_run()
+    assert run.engine
+    assert run.host
+    host = run.host.model_copy(update={"hostname": "secret-host"})
+    engine = replace(run.engine, engine_id="WXYZ:1234")
+    blocks = (Block(label="secret-host", run_id="1", host=host, engine=engine),)
+    update = {"host": host, "engine": engine, "blocks": blocks}
+    directory.write_run(run.model_copy(update=update))
+    publish(results, [], None)
+    first = contents(results / "published/sleep")
+    publish(results, [str(results / "published/sleep")], None)
+    assert contents(results / "published/sleep") == first
+    publish(results, [str(results / "published/sleep")], "other")
+    assert first["run.json"] == (results / "published/other/run.json").read_bytes()
+
+
+def test_several_runs_can_be_published_again(results: Path) -> None:
+    paths = [str(results / "sleep/20261101T120000Z"), str(second(results).path)]
+    publish(results, paths, "both")
+    first = contents(results / "published/both")
+    publish(results, [str(path) for path in sorted(results.glob("published/both/runs/*"))], "both")
+    assert contents(results / "published/both") == first
+
+
+def contents(directory: Path) -> dict[str, bytes]:
+    """A directory's files by name."""
+    files = [path for path in directory.rglob("*") if path.is_file()]
+    return {str(path.relative_to(directory)): path.read_bytes() for path in files}
 
 
 def test_a_publication_can_be_read_like_the_run(results: Path) -> None:
@@ -165,13 +210,38 @@ def test_text_from_results_is_no_markup(results: Path) -> None:
     assert "img" not in {tag for tag, _ in page.tags}
     assert "injected" not in {attributes.get("id") for _, attributes in page.tags}
     assert not [a for _, attributes in page.tags for a in attributes if a.startswith("on")]
-    assert set(page.scripts) == {"data", "specs", "vega", None}
-    cells = json.loads(page.scripts["data"])["cells"]
-    (crashed,) = [cell for cell in cells if cell["outcome"] == "crashed"]
-    assert NASTY in crashed["reason"]
-    assert any(NASTY in text for text in crashed["launches"][0]["files"].values())
+    assert set(page.scripts) == {"data", None}
+    launches = [
+        launch
+        for cell in json.loads(page.scripts["data"])["cells"]
+        for launch in cell["launches"]
+        if launch["outcome"] == "crashed"
+    ]
+    assert NASTY in launches[0]["why"]
+    assert any(NASTY in (text or "") for text in launches[0]["files"].values())
     readme = (results / "published/sleep/README.md").read_text(encoding="utf-8")
     assert "<script>" not in re.sub("`[^`]*`", "", readme)
+
+
+def test_a_page_holds_what_failures_left_as_far_as_it_has_room(
+    results: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def held() -> list[tuple[str, str]]:
+        publish(results, [], None)
+        data = json.loads(markup(results / "published/sleep/index.html").scripts["data"])
+        return [
+            (launch["outcome"], name)
+            for cell in data["cells"]
+            for launch in cell["launches"]
+            for name, text in launch.get("files", {}).items()
+            if text is not None
+        ]
+
+    everything = held()
+    assert {name for _, name in everything} == {"ab.txt", "stacks.txt", "server.log"}
+    assert "ok" not in {outcome for outcome, _ in everything}
+    monkeypatch.setattr(evidence, "ROOM_OF_A_CELL", 20)
+    assert 0 < len(held()) < len(everything)
 
 
 def test_no_request_leaves_the_page(results: Path) -> None:
@@ -194,9 +264,9 @@ def test_every_link_leads_somewhere(results: Path) -> None:
     for tag, attributes in page.tags:
         href = attributes.get("href") or ""
         if tag == "a" and href.startswith("#"):
-            assert href[1:] in ids, href
+            assert unquote(href[1:]) in ids, href
         elif tag == "a":
-            assert (published / href.replace("%2B", "+")).exists(), href
+            assert (published / unquote(href)).exists(), href
 
 
 def test_tables_have_captions_and_scopes_and_headings_are_in_order(results: Path) -> None:
@@ -226,6 +296,8 @@ def test_two_runs_are_put_side_by_side(results: Path) -> None:
     published = results / "published/sleep-vs-sleep"
     readme = (published / "README.md").read_text(encoding="utf-8")
     assert "## sleep, 2026-11-02 12:00 UTC, against sleep, 2026-11-01 12:00 UTC" in readme
+    assert "Of 10 cells: " in readme
+    assert "| py3.11-gevent24.2.1-gevent | serialised | serialised |" in readme
     rows = json.loads((published / "table.json").read_text())["rows"]
     assert {row["run"] for row in rows} == {
         "sleep, 2026-11-01 12:00 UTC",
@@ -239,14 +311,36 @@ def test_two_runs_are_put_side_by_side(results: Path) -> None:
     assert open_run(results, str(runs[1])).read_run().launches == 7
 
 
-def test_a_slower_run_is_said_to_be_worse(results: Path) -> None:
+def test_what_got_slower_comes_first(results: Path) -> None:
     first = second(results, faster=2.0)
     run, launches = every_outcome(launches=7, faster=1.0)
     later = stored(results, run.model_copy(update={"run_id": "20261103T120000Z"}), launches)
     publish(results, [str(first.path), str(later.path)], "side")
     page = (results / "published/side/index.html").read_text(encoding="utf-8")
-    assert "Some cell is worse off" in page
-    assert page.index('class="hang">slower<') < page.index("<td>no difference shown<")
+    assert "Of 10 cells: 7 no difference shown, 3 slower." in page
+    assert page.index('class="hang">slower<') < page.index('class="">no difference shown<')
+
+
+def test_runs_with_other_axes_share_a_table(results: Path) -> None:
+    """A column of one run is empty in the lines of the other."""
+    cells = [cell("3.11", "none", further={"order": o}, suffix=o) for o in ("first", "late")]
+    run = run_record(*cells, axes=(*AXES, "order")).model_copy(update={"experiment": "order"})
+    other = stored(results, run, [launch(one) for one in cells])
+    publish(results, [str(results / "sleep/20261101T120000Z"), str(other.path)], "both")
+    data = json.loads(markup(results / "published/both/index.html").scripts["data"])
+    (order,) = [column for column in data["columns"] if column["key"] == "order"]
+    assert order["choices"] == ["–", "first", "late"]
+
+
+def test_a_run_whose_patch_modes_are_not_known(results: Path) -> None:
+    """Such a run has no environments to lay out, and all else."""
+    reports = Path(__file__).parents[3] / "docs" / "article"
+    import_ab(results, "unknown", [f"{reports}/ab-gevent.txt"], Shared(workload="sleep"))
+    publish(results, [], None)
+    page = (results / "published/unknown/index.html").read_text(encoding="utf-8")
+    assert 'class="pivot"' not in page
+    assert "49.77" in page
+    assert "by environment" not in (results / "published/unknown/README.md").read_text()
 
 
 def test_the_index_lists_every_publication(results: Path) -> None:
@@ -255,7 +349,7 @@ def test_the_index_lists_every_publication(results: Path) -> None:
     index = (results / "README.md").read_text(encoding="utf-8")
     assert "[other](published/other/README.md)" in index
     assert "[sleep](published/sleep/README.md)" in index
-    assert "10 | Of 10 cells: 5 `ok`" in index
+    assert "| 10 | 5 ok, 2 hang-at-startup, 1 serialised, 1 crashed, 1 unavailable |" in index
 
 
 def test_a_damaged_publication_is_named(results: Path) -> None:
@@ -322,8 +416,46 @@ def test_long_logs_keep_head_and_tail() -> None:
 
 def test_a_run_whose_machine_is_not_known(results: Path) -> None:
     """Figures of another program's run may come without host and engine."""
-    run = open_run(results, "latest").read_run()
+    directory = open_run(results, "latest")
+    run = directory.read_run()
     unknown = public(run.model_copy(update={"host": None, "engine": None}))
     assert unknown.host is None
-    assert ("machine", "unknown") in facts(unknown)
-    assert ("engine", "unknown") in environment(unknown)
+    assert {("machine", "not known"), ("engine", "not known")} <= {*method(unknown)}
+    found = collate(unknown, directory.launches())
+    assert {("machine", "not known"), ("engine", "not known")} <= {*overview(found)}
+
+
+def test_disturbed_launches_are_counted_with_the_attempts_before_them(results: Path) -> None:
+    directory = open_run(results, "latest")
+    found = collate(directory.read_run(), directory.launches())
+    assert ("disturbed", "0 of 9 launches") in [*overview(found)]
+    (first, *_), *others = found.launches.values()
+    made = [
+        first.model_copy(update={"disturbed": "ab waited", "attempt": 3}),
+        *(launch for of_cell in others for launch in of_cell),
+    ]
+    by_cell = {launch.cell: [launch] for launch in made}
+    counted = dict(overview(collate(found.record, by_cell)))["disturbed"]
+    assert counted == "1 of 9 launches, after 2 disturbed attempts that were repeated"
+
+
+def test_nobody_knows_what_disturbed_an_imported_run(results: Path) -> None:
+    reports = Path(__file__).parents[3] / "docs" / "article"
+    import_ab(results, "imported", [f"patch=gevent:{reports}/ab-gevent.txt"], Shared())
+    publish(results, [], None)
+    readme = (results / "published/imported/README.md").read_text(encoding="utf-8")
+    assert "- disturbed: not known" in readme
+
+
+def test_page_and_readme_say_how_the_run_was_made_and_is_read(results: Path) -> None:
+    publish(results, [], None)
+    for name in ("index.html", "README.md"):
+        text = (results / "published/sleep" / name).read_text(encoding="utf-8")
+        for words in (
+            "Example CPU",
+            "memory 512 MiB",
+            "Percentiles are those of a closed loop",
+            "The ceiling is the highest rate",
+            "no wheel",
+        ):
+            assert words in text, (name, words)

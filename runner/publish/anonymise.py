@@ -1,15 +1,22 @@
-"""A run's record as anybody may read it: no path, name or address of the machine that ran it."""
+"""A run's record as anybody may read it: no path, name or address of the machine that ran it.
+
+What was anonymous before stays as it is, so that a published run can be published again.
+"""
 
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import PurePath
+from typing import Final
 
 from runner.engine.protocol import EngineInfo
 from runner.measurement.records import LaunchRecord
 from runner.store.records import Block, ExpectationRecord, Host, RunRecord
+
+_DIGEST: Final = "[0-9a-f]{8}"
 
 
 def public(run: RunRecord) -> RunRecord:
@@ -63,18 +70,23 @@ def _without_directory(word: str) -> str:
 
 def _host(host: Host | None) -> Host | None:
     """Its name becomes a digest: runs of one machine are still told from those of another."""
-    if host is None:
-        return None
+    if host is None or re.fullmatch(f"host-{_DIGEST}", host.hostname):  # published before
+        return host
     facts = f"{host.hostname} {host.cpu_model} {host.memory_bytes}"
-    name = f"host-{hashlib.sha256(facts.encode()).hexdigest()[:8]}"
-    return host.model_copy(update={"hostname": name})
+    return host.model_copy(update={"hostname": f"host-{_short_digest(facts)}"})
 
 
 def _engine(engine: EngineInfo | None) -> EngineInfo | None:
     if engine is None:
         return None
-    own = engine.engine_id and hashlib.sha256(engine.engine_id.encode()).hexdigest()[:8]
-    return replace(engine, endpoint=engine.endpoint.partition("://")[0], engine_id=own)
+    engine_id = engine.engine_id
+    if engine_id and not re.fullmatch(_DIGEST, engine_id):
+        engine_id = _short_digest(engine_id)
+    return replace(engine, endpoint=engine.endpoint.partition("://")[0], engine_id=engine_id)
+
+
+def _short_digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:8]
 
 
 def _expectation(expected: ExpectationRecord) -> ExpectationRecord:

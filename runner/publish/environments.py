@@ -1,0 +1,92 @@
+"""A run by environment: what its cells have in common but for the patch mode."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Final, NamedTuple
+
+from runner.report.rows import Row, Value, axes_of
+from runner.report.run import Run
+from runner.report.tables import Grid, grid
+from runner.text import one_line
+
+PATCH: Final = "patch"
+#: Axes whose values need no name beside them.
+_SELF_EXPLAINING: Final = {PATCH, "server", "workload", "driver"}
+
+
+class Environment(NamedTuple):
+    """An environment's name, made of what tells it from the others, and its cells by patch mode."""
+
+    name: str
+    rows: tuple[Row, ...]
+
+
+def by_environment(run: Run) -> Grid | None:
+    """The run's cells with a line per environment; None where no cell's patch mode is known."""
+    if all(row.patch is None for row in run.rows):
+        return None
+    return grid(run.rows, run.record, PATCH)
+
+
+def environments(run: Run) -> list[Environment]:
+    """The environments in the order of tables. A baseline is in all that it is the baseline of."""
+    laid_out = by_environment(run)
+    if laid_out is None:
+        return [Environment(row.cell, (row,)) for row in run.rows]
+    axes = [axis for axis in varying_axes(run) if axis != PATCH]
+    return [
+        Environment(
+            named(dict(zip(laid_out.axes, values, strict=True)), axes) or run.record.experiment,
+            tuple(row for row in found if row),
+        )
+        for values, found in laid_out.lines
+    ]
+
+
+def most_different(
+    found: Sequence[Environment], most: int, figure: Callable[[Row], float | None]
+) -> list[Environment]:
+    """At most so many, in their order: those whose cells' figures are the most times apart.
+
+    One in which only some of the cells have figures comes before all others.
+    """
+    if len(found) <= most:
+        return list(found)
+    ranked = sorted(found, key=lambda one: _times_apart(map(figure, one.rows)), reverse=True)
+    chosen = {one.name for one in ranked[:most]}
+    return [one for one in found if one.name in chosen][:most]
+
+
+def _times_apart(figures: Iterable[float | None]) -> float:
+    values = list(figures)
+    known = [value for value in values if value]
+    if not known:
+        return 0.0
+    return max(known) / min(known) if len(known) == len(values) else float("inf")
+
+
+def varying_axes(run: Run) -> list[str]:
+    """The run's axes with more than one value; cells without a value do not count."""
+    return [axis for axis in axes_of(run.record) if len(_values(run.rows, axis)) > 1]
+
+
+def _values(rows: Iterable[Row], axis: str) -> set[Value]:
+    return {row.value(axis) for row in rows} - {None}
+
+
+def named(values: Mapping[str, Value], axes: Iterable[str]) -> str:
+    """The values on these axes: `Python 3.11 · gevent 25.9.1 · werkzeug`."""
+    return " · ".join(
+        _with_axis(axis, one_line(str(value)))
+        for axis in axes
+        if (value := values.get(axis)) is not None
+    )
+
+
+def _with_axis(axis: str, value: str) -> str:
+    if axis == "python":
+        return f"Python {value}"
+    if axis == "concurrency":
+        return f"{value} clients"
+    return value if axis in _SELF_EXPLAINING else f"{axis} {value}"

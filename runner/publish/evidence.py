@@ -1,0 +1,143 @@
+"""What the page's script needs: the columns, and each cell's evidence, shown on demand.
+
+Texts are kept apart and named by number: cells of one environment share most of theirs.
+"""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict
+from typing import Any, Final
+
+from runner.measurement.records import AbFigures, LaunchRecord, Resources
+from runner.publish import facts
+from runner.publish.publication import Part, Publication
+from runner.publish.tables import Heading, Line
+from runner.report.tables import milliseconds, two_decimals, whole
+from runner.text import known, one_line
+
+#: Characters of launches' files that the page holds, for each of its cells.
+ROOM_OF_A_CELL: Final = 1_500
+#: The text of one of a launch's figures, None where it has none.
+Show = Callable[[LaunchRecord], str | None]
+#: Each different text's number.
+Numbers = dict[str, int]
+
+
+def data(
+    published: Publication, headings: Sequence[Heading], lines: Sequence[Line]
+) -> dict[str, Any]:
+    """All that the script needs, as JSON can hold it."""
+    numbers: Numbers = {}
+    held = _held(published.parts)
+    return {
+        "columns": [asdict(heading) for heading in headings],
+        "cells": [_cell(line, published, numbers, held) for line in lines],
+        "figures": [name for name, _ in FIGURES],
+        "texts": list(numbers),
+    }
+
+
+def _held(parts: Sequence[Part]) -> set[tuple[str, str]]:
+    """The launches and files whose text the page holds: what failures left, first launches first.
+
+    Until the page's room is used; it links to all files.
+    """
+    files = [
+        (number, part.path(launch), name, text)
+        for part in parts
+        for of_cell in part.run.launches.values()
+        for number, launch in enumerate(of_cell)
+        for name, text in part.files[part.path(launch)].items()
+        if not launch.outcome.has_figures
+    ]
+    held, room = set(), ROOM_OF_A_CELL * sum(len(part.run.rows) for part in parts)
+    for _, path, name, text in sorted(files, key=lambda file: file[0]):
+        if len(text) <= room:
+            room -= len(text)
+            held.add((path, name))
+    return held
+
+
+def _cell(
+    line: Line, published: Publication, numbers: Numbers, held: set[tuple[str, str]]
+) -> dict[str, Any]:
+    part, cell = line.part, line.row.cell
+
+    def number(text: str) -> int:
+        return numbers.setdefault(text, len(numbers))
+
+    record = part.run.record
+    return {
+        "id": cell,
+        "key": part.key(line.row),
+        "path": f"{part.prefix}cells/{cell}",
+        "facts": [
+            [name, number(text)] for name, text in facts.of_cell(record, part.run.cells[cell])
+        ],
+        "commands": [number(text) for text in _commands(published, part, cell)],
+        "launches": [_launch(part, one, held) for one in line.launches],
+    }
+
+
+def _commands(published: Publication, part: Part, cell: str) -> Iterator[str]:
+    """How the cell is measured again, and how it is made by hand where its image is."""
+    experiment = part.run.record.experiment
+    yield "# with this project and its matrix file"
+    yield shlex.join(["matrix", "run", experiment, "--select", f"cell={cell}", "--fresh"])
+    if by_hand := published.by_hand(part.run.record, cell):
+        yield "# by hand, on the machine that has the images"
+        yield from by_hand
+
+
+def _launch(part: Part, launch: LaunchRecord, held: set[tuple[str, str]]) -> dict[str, Any]:
+    """A launch in few characters, for there may be thousands. What is unknown is left out."""
+    path = part.path(launch)
+    disturbed = launch.disturbed and f"disturbed: {launch.disturbed}"
+    found = {
+        "number": launch.launch,
+        "outcome": str(launch.outcome),
+        "why": "; ".join(word for word in (launch.reason, disturbed) if word),
+        "figures": [show(launch) for _, show in FIGURES],
+        "files": {
+            name: text if (path, name) in held else None for name, text in part.files[path].items()
+        },
+    }
+    return {key: value for key, value in found.items() if value}
+
+
+def _of_ab(figure: Callable[[AbFigures], str | None]) -> Show:
+    """A figure of a load that is one: what a hanging server answered is no performance."""
+    return lambda launch: figure(launch.ab) if launch.ab and launch.outcome.has_figures else None
+
+
+def _of_resources(figure: Callable[[Resources], str]) -> Show:
+    return lambda launch: (
+        figure(launch.resources) if launch.resources and launch.outcome.has_figures else None
+    )
+
+
+def _ms(value: float | None) -> str | None:
+    return None if value is None else milliseconds(value)
+
+
+def _factor(launch: LaunchRecord) -> str | None:
+    factor = launch.concurrency_factor
+    return None if factor is None else two_decimals(factor)
+
+
+#: A launch's own figures: heading, and the text that it has of a launch, if any.
+FIGURES: Final[tuple[tuple[str, Show], ...]] = (
+    ("requests/s", _of_ab(lambda ab: two_decimals(ab.requests_per_second))),
+    ("p50 ms", _of_ab(lambda ab: _ms(ab.p50_ms))),
+    ("p99 ms", _of_ab(lambda ab: _ms(ab.p99_ms))),
+    ("max ms", _of_ab(lambda ab: _ms(ab.max_ms))),
+    ("CPU ms/request", _of_resources(lambda used: two_decimals(used.cpu_ms_per_request))),
+    ("peak RSS MiB", _of_resources(lambda used: whole(used.peak_rss_mib))),
+    ("threads", _of_resources(lambda used: whole(used.peak_threads))),
+    ("concurrency factor", _factor),
+    ("started", lambda launch: one_line(known(launch.started_at))[:19]),
+    ("attempt", lambda launch: str(launch.attempt) if launch.attempt > 1 else None),
+    ("made in run", lambda launch: launch.reused_from),
+)

@@ -1,0 +1,155 @@
+"""What a run was, on what it was made, and how its figures are to be read, as lines of text."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Final
+
+from runner.report.rows import natural_key
+from runner.report.run import Run
+from runner.report.tables import shown_axes
+from runner.store.records import CellRecord, EnvironmentRecord, RunRecord
+from runner.text import NOT_KNOWN, counted, known, one_line
+
+#: A name and what it is.
+Fact = tuple[str, str]
+
+#: How to read the figures of tables and charts.
+READING: Final = tuple(
+    """\
+A figure is the median over a cell's launches. [low–high] is an interval of that median (bootstrap,
+ nominally 95 %), from five launches on; (low–high) are the extremes of fewer.
+
+One launch shows values and claims nothing: another launch, on another day, has others.
+
+The ceiling is the highest rate that the load can show, whatever serves it.
+
+A disturbed launch shared the machine with something else. It is repeated; where it stays disturbed,
+ its figures are shown, and the cell is marked.
+
+CPU and memory are those of the server's processes alone, not of its companion.
+""".replace("\n ", " ").split("\n\n")
+)
+
+
+def overview(run: Run) -> Iterator[Fact]:
+    """The run in a few facts: what was varied, when, how much, and on what."""
+    record = run.record
+    for axis in shown_axes(run.rows, record):
+        values = {row.value(axis) for row in run.rows} - {None}
+        in_order = sorted(values, key=lambda value: natural_key(axis, value))
+        if values:
+            yield axis, ", ".join(one_line(str(value)) for value in in_order)
+    yield "run", f"{record.run_id}, started {record.started_at[:16].replace('T', ' ')} UTC"
+    yield (
+        "measured",
+        f"{counted(len(record.cells), 'cell')}, {counted(record.launches, 'launch')} each",
+    )
+    yield "load", _loads(record)
+    yield "machine", _machine(record)
+    yield "engine", _engine(record)
+    yield "ab", known(record.method.ab_version)
+    yield "disturbed", _disturbed(run)
+
+
+def _loads(run: RunRecord) -> str:
+    first, *others = dict.fromkeys(f"ab -c {c.concurrency} -n {c.requests}" for c in run.cells) or [
+        "no cells"
+    ]
+    return f"{first} and {counted(len(others), 'other load')}" if others else first
+
+
+def _disturbed(run: Run) -> str:
+    """How many launches are shown although disturbed, and how many attempts were repeated."""
+    if run.record.is_imported:
+        return NOT_KNOWN
+    launches = [launch for of_cell in run.launches.values() for launch in of_cell]
+    kept = sum(launch.disturbed is not None for launch in launches)
+    repeated = sum(launch.attempt - 1 for launch in launches)
+    words = f"{kept:,} of {counted(len(launches), 'launch')}"
+    attempts = counted(repeated, "disturbed attempt")
+    return f"{words}, after {attempts} that were repeated" if repeated else words
+
+
+def method(run: RunRecord) -> Iterator[Fact]:
+    """All that is recorded of how and where the run was made."""
+    yield "command", " ".join(run.command)
+    yield "started", run.started_at
+    yield "finished", run.finished_at or "not finished"
+    yield "machine", _machine(run)
+    yield "engine", _engine(run)
+    yield "ab", f"{known(run.method.ab_version)}; {_opening(run)}"
+    yield "load generator's image", known(run.method.loadgen_image)
+    yield "method", f"version {known(run.method.version)}"
+    yield "baseline", ", ".join(f"{k} {v}" for k, v in run.baseline.items()) or "none"
+    yield "limits", _limits(run)
+    yield "launches per cell", str(run.launches)
+    yield "side by side", "as many as fit" if run.jobs == 0 else known(run.jobs)
+    yield "seed", known(run.seed)
+    for what, why in run.left_out.items():
+        yield f"left out: {one_line(what)}", one_line(why)
+
+
+def _machine(run: RunRecord) -> str:
+    host = run.host
+    if host is None:
+        return NOT_KNOWN
+    memory = f"{host.memory_bytes / 2**30:.1f} GiB"
+    return f"{host.cpus} × {host.cpu_model or 'CPU'}, {memory}, {host.os}, kernel {host.kernel}"
+
+
+def _engine(run: RunRecord) -> str:
+    engine = run.engine
+    if engine is None:
+        return NOT_KNOWN
+    return (
+        f"{engine.version} on {engine.operating_system}, {engine.architecture}, "
+        f"cgroup v{engine.cgroup_version}, {engine.storage_driver}"
+    )
+
+
+def _opening(run: RunRecord) -> str:
+    words = {True: "sends its first request alone", False: "opens all connections at once"}
+    alone = run.method.ab_first_request_alone
+    return "how it opens connections was not measured" if alone is None else words[alone]
+
+
+def _limits(run: RunRecord) -> str:
+    limits = run.limits
+    if limits is None:
+        return NOT_KNOWN
+    return (
+        f"start-up {limits.startup_s:g} s, load {limits.load_s:g} s, "
+        f"memory {limits.memory_bytes / 2**20:.0f} MiB, {limits.pids:,} processes and threads"
+    )
+
+
+def of_cell(run: RunRecord, cell: CellRecord) -> Iterator[Fact]:
+    """What the cell is made of."""
+    yield "Python", known(cell.python)
+    yield "patch mode", known(cell.patch) + (f", {cell.order}" if cell.order else "")
+    yield "packages", _versions(cell.packages)
+    yield "server", known(cell.server)
+    parameters = "".join(f", {name} {value}" for name, value in cell.workload_parameters.items())
+    yield "workload", f"{known(cell.workload)}{parameters}"
+    yield "load", f"ab -c {cell.concurrency} -n {cell.requests}"
+    if cell.image:
+        yield "image", cell.image
+    if environment := run.environments.get(cell.environment or ""):
+        yield from _of_environment(environment)
+    if companion := run.companions.get(cell.companion or ""):
+        versions = _versions(companion.versions)
+        yield "companion", f"{cell.companion} {versions}, image {companion.image_id}"
+
+
+def _of_environment(environment: EnvironmentRecord) -> Iterator[Fact]:
+    base = environment.base
+    yield "base image", f"{base.reference} ({base.origin}) {base.digest or ''}".rstrip()
+    lines = (line.strip().removesuffix("\\").strip() for line in environment.lock.splitlines())
+    pinned = [line.replace("==", " ") for line in lines if line and line[0] not in "-#"]
+    yield "installed", ", ".join(pinned)
+    yield "lock", environment.lock_digest
+
+
+def _versions(versions: Mapping[str, str]) -> str:
+    return ", ".join(f"{name} {version}" for name, version in versions.items()) or "none named"

@@ -1,0 +1,188 @@
+"""The page's tables: the pivot's cells, all cells with their columns, and two runs side by side."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from runner.measurement.records import LaunchRecord
+from runner.outcome import Kind, Outcome, outcome_text
+from runner.publish.publication import Part, Publication
+from runner.report.compare import CellComparison, Change, RunComparison
+from runner.report.rows import Row, natural_key
+from runner.report.statistics import Difference
+from runner.report.tables import (
+    NOTHING,
+    OUTCOME,
+    VERDICT,
+    Column,
+    columns_for,
+)
+from runner.text import counted, one_line
+
+#: Columns that only the page has.
+RUN: Final = Column(key="run", heading="run")
+DISTURBED: Final = Column(key="disturbed", heading="disturbed")
+REASON: Final = Column(key="reason", heading="reason")
+CELL: Final = Column(key="cell", heading="cell")
+
+_STYLES: Final[Mapping[Kind, str]] = {
+    Kind.FIGURES: "ok",
+    Kind.HANG: "hang",
+    Kind.FAILURE: "failed",
+    Kind.UNAVAILABLE: "unknown",
+    Kind.MACHINE: "unknown",
+}
+
+
+def style(outcome: Outcome | None) -> str:
+    """The outcome's class in the style sheet."""
+    if outcome is Outcome.SERIALISED:
+        return "serial"
+    return _STYLES[outcome.kind] if outcome else "unknown"
+
+
+def sign(outcome: Outcome | None) -> str:
+    """The outcome's sign, so that no outcome is told by its colour alone."""
+    return outcome.sign if outcome else "?"
+
+
+def legend(rows: Sequence[Row]) -> list[Outcome | None]:
+    """The outcomes that there are, in the order of the list of outcomes."""
+    seen = {row.outcome for row in rows}
+    return [outcome for outcome in (*Outcome, None) if outcome in seen]
+
+
+# -- all cells -------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, kw_only=True)
+class Heading:
+    """A column of all cells; `choices` are the values to filter by, empty where it is no filter."""
+
+    key: str
+    text: str
+    numeric: bool
+    hidden: bool
+    choices: Sequence[str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Line:
+    """A cell: its run, its row, and the texts of its columns."""
+
+    part: Part
+    row: Row
+    texts: Sequence[str]
+
+    @property
+    def launches(self) -> Sequence[LaunchRecord]:
+        """The cell's launches."""
+        return self.part.run.launches.get(self.row.cell, ())
+
+
+def all_cells(published: Publication) -> tuple[list[Heading], list[Line]]:
+    """The columns of `matrix table` and a few more, with a line for every cell."""
+    columns = _columns(published)
+    lines = [
+        Line(part=part, row=row, texts=[_text(column, part, row) for column in columns])
+        for part in published.parts
+        for row in part.run.rows
+    ]
+    return [_heading(column, place, lines) for place, column in enumerate(columns)], lines
+
+
+def _columns(published: Publication) -> list[Column]:
+    """Axes, outcome, figures; one run's axis may be no axis of another's."""
+    axes: dict[str, Column] = {RUN.key: RUN} if published.has_several else {}
+    others: dict[str, Column] = {}
+    for part in published.parts:
+        columns = columns_for(part.run.rows, part.run.record)
+        place = columns.index(OUTCOME)
+        axes |= {column.key: column for column in columns[:place]}
+        others |= {column.key: column for column in columns[place:]}
+    if any(row.disturbed for part in published.parts for row in part.run.rows):
+        axes[OUTCOME.key], axes[DISTURBED.key] = OUTCOME, DISTURBED
+    return [*axes.values(), *(c for key, c in others.items() if key not in axes), REASON, CELL]
+
+
+def _text(column: Column, part: Part, row: Row) -> str:
+    if column is RUN:
+        return part.label
+    if column is OUTCOME:
+        return outcome_text(row.outcome)
+    if column is DISTURBED:
+        return "yes" if row.disturbed else "no"
+    try:
+        return one_line(column.text(row))
+    except KeyError:  # an axis of another run of the page
+        return NOTHING
+
+
+def _heading(column: Column, place: int, lines: Sequence[Line]) -> Heading:
+    texts = {line.texts[place] for line in lines}
+    choices = _choices(column, texts)
+    return Heading(
+        key=column.key,
+        text=column.heading,
+        numeric=column.show is not None,
+        hidden=_is_hidden(column, texts, choices),
+        choices=choices,
+    )
+
+
+def _choices(column: Column, texts: Collection[str]) -> list[str]:
+    """The values to filter by in a reader's order."""
+    if column is OUTCOME:
+        return [text for text in map(outcome_text, (*Outcome, None)) if text in texts]
+    if column in {RUN, VERDICT, DISTURBED}:
+        return sorted(texts)
+    if column.show or column in {REASON, CELL}:
+        return []
+    return sorted(texts, key=lambda text: natural_key(column.key, _value(text)))
+
+
+def _is_hidden(column: Column, texts: Collection[str], choices: Sequence[str]) -> bool:
+    """Whether a reader must ask for the column: one of equal values, or of none, tells nothing."""
+    if column is OUTCOME:
+        return False
+    return len(choices) == 1 or column is CELL or set(texts) == {NOTHING}
+
+
+def _value(text: str) -> str | int | None:
+    if text == NOTHING:
+        return None
+    return int(text) if text.isdecimal() else text
+
+
+# -- two runs side by side -------------------------------------------------------------------------
+
+
+def heading_of(comparison: RunComparison, published: Publication) -> str:
+    """Which two runs are compared."""
+    labels = {part.run.record.run_id: part.label for part in published.parts}
+    return f"{labels[comparison.new.run_id]}, against {labels[comparison.old.run_id]}"
+
+
+def summary_of(comparison: RunComparison) -> str:
+    """How many cells became what, in a sentence."""
+    counts = Counter(str(cell.change) for cell in comparison.cells)
+    parts = [f"{number:,} {change}" for change, number in counts.most_common()]
+    return f"Of {counted(len(comparison.cells), 'cell')}: {', '.join(parts)}."
+
+
+def changes(comparison: RunComparison) -> list[CellComparison]:
+    """A line per cell, what changed first."""
+    unchanged = {Difference.NONE_SHOWN, Difference.TOO_FEW}
+    return sorted(
+        comparison.cells, key=lambda cell: (not cell.is_regression, cell.change in unchanged)
+    )
+
+
+def style_of_change(cell: CellComparison) -> str:
+    """The class of a change in the style sheet, empty for what is neither better nor worse."""
+    if cell.is_regression:
+        return "hang"
+    return "ok" if cell.change in {Change.BETTER, Difference.FASTER} else ""
