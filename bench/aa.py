@@ -82,7 +82,9 @@ def measured_run(options: Options, results: Path) -> Run:
 def compared(first: Run, second: Run) -> Iterator[str]:
     """What `matrix compare` says of the two runs."""
     comparison = compare(first, second)
-    yield from (f"  not measured alike: {doubt}" for doubt in comparison.doubts)
+    yield from (
+        f"  not measured alike: {difference}" for difference in comparison.setup_differences
+    )
     for cell in comparison.cells:
         if isinstance(cell.change, Change):
             yield f"  {cell.cell}: {cell.change} ({cell.old} → {cell.new})"

@@ -59,7 +59,7 @@ def collating(number: int, launches: int) -> Iterator[str]:
             run = read_run(directory)
             taken.append(time.perf_counter() - began)
         began = time.perf_counter()
-        render(run.rows, run.record, format="plain")
+        render(run, format="plain")
         rendering = time.perf_counter() - began
     seconds = statistics.median(taken)
     yield figure(

@@ -29,7 +29,7 @@ def export(run: Run, format_: ExportFormat) -> str:
 
 
 def _csv(run: Run) -> str:
-    return render(run.rows, run.record, format=Format.CSV)
+    return render(run, format=Format.CSV)
 
 
 # -- github-action-benchmark -----------------------------------------------------------------------

@@ -40,7 +40,7 @@ def stored_result(
     run = collate(record, by_cell)
     directory.write_tables(stored_tables(run))
     return RunResult(
-        table=render(run.rows, record, format="plain"),
+        table=render(run, format="plain"),
         unmet=tuple(checked for checked in check(run) if not checked.met),
     )
 
@@ -65,7 +65,7 @@ def table_text(
 ) -> str:
     """The run's table, collated again from its launches."""
     _, found = _read(results, run, threshold)
-    text = render(found.rows, found.record, format=format_, pivot=pivot, sort=sort, columns=columns)
+    text = render(found, format=format_, pivot=pivot, sort=sort, columns=columns)
     return text.rstrip("\n")
 
 

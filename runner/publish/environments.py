@@ -26,7 +26,7 @@ def by_environment(run: Run) -> Grid | None:
     """The run's cells with a line per environment; None where no cell's patch mode is known."""
     if all(row.patch is None for row in run.rows):
         return None
-    return grid(run.rows, run.record, PATCH)
+    return grid(run, PATCH)
 
 
 def environments(run: Run) -> list[Environment]:

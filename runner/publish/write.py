@@ -75,7 +75,7 @@ def _tables(published: Publication) -> Iterator[tuple[str, str]]:
     if not published.has_several:
         run = published.parts[0].run
         for name, format_ in (("table.json", "json"), ("table.csv", "csv")):
-            yield name, render(run.rows, run.record, format=format_)
+            yield name, render(run, format=format_)
         return
     rows = [
         {"run": part.label, **row.values()} for part in published.parts for row in part.run.rows

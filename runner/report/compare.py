@@ -55,11 +55,11 @@ class CellComparison:
 
 @dataclass(frozen=True, kw_only=True)
 class RunComparison:
-    """Two runs side by side. `doubts` are differences of method and machine, named first."""
+    """Two runs side by side."""
 
     old: RunRecord
     new: RunRecord
-    doubts: tuple[str, ...]
+    setup_differences: tuple[str, ...]
     cells: tuple[CellComparison, ...]
 
     @property
@@ -79,7 +79,7 @@ def compare(before: Run, after: Run, *, threshold: float = THRESHOLD) -> RunComp
     return RunComparison(
         old=before.record,
         new=after.record,
-        doubts=tuple(setup_differences(before, after, pairs)),
+        setup_differences=tuple(setup_differences(before, after, pairs)),
         cells=tuple(
             _cell(label, *rows, verdicts.get(label), rated.get(label))
             for label, rows in _lines(before, after, pairs).items()
@@ -214,9 +214,9 @@ def comparison_text(comparison: RunComparison) -> str:
     """Doubts first, then a line per cell, then the sum."""
     old, new = comparison.old, comparison.new
     lines = [f"old: {old.experiment}, run {old.run_id}", f"new: {new.experiment}, run {new.run_id}"]
-    if comparison.doubts:
+    if comparison.setup_differences:
         lines += ["", "Differences in setup that could explain a difference in results:"]
-        lines += [f"  {doubt}" for doubt in comparison.doubts]
+        lines += [f"  {difference}" for difference in comparison.setup_differences]
     headings = ("cell", "old", "/s", "new", "/s", "new / old", "verdict")
     table = tabulate([_line(cell) for cell in comparison.cells], headings, disable_numparse=True)
     counts = Counter(str(cell.change) for cell in comparison.cells)

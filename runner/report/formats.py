@@ -6,7 +6,8 @@ import csv
 import io
 import json
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from html import escape as escape_html
 from typing import Final
 
@@ -14,25 +15,23 @@ from tabulate import tabulate
 
 from runner.errors import UsageError
 from runner.options import Format
-from runner.report.rows import Row, keys_of
+from runner.report.rows import keys_of
 from runner.report.run import Run
 from runner.report.tables import Table, comparison, pivot_table, sort_rows
-from runner.store.records import RunRecord
 from runner.text import suggestion
 
 TABLE_SCHEMA: Final = 1
 
 
 def render(
-    rows: Sequence[Row],
-    run: RunRecord,
+    run: Run,
     *,
     format: str,  # noqa: A002 - the name of the option that it comes from
     pivot: str | None = None,
     sort: str | None = None,
     columns: str | None = None,
 ) -> str:
-    """The rows in one of the formats, ending with a newline.
+    """The run's rows in one of the formats, ending with a newline.
 
     Raises `UsageError` for an unknown format, axis or column, for a pivot or a choice of columns
     that the format has no place for, and for both together.
@@ -44,43 +43,43 @@ def render(
     if columns is not None and (format in FOR_PROGRAMS or pivot is not None):
         other = "--pivot" if pivot is not None else f"--format {format}"
         raise UsageError(f"--columns does not apply to {other}; remove one of them")
-    ordered = rows if sort is None else sort_rows(rows, sort, run)
+    if sort is not None:
+        run = replace(run, rows=tuple(sort_rows(run.rows, sort, run.record)))
     if format in FOR_PROGRAMS:
-        return FOR_PROGRAMS[format](ordered, run)
-    if pivot is not None:
-        return FOR_PEOPLE[format](pivot_table(ordered, run, pivot))
-    return FOR_PEOPLE[format](comparison(ordered, run, columns))
+        return FOR_PROGRAMS[format](run)
+    table = comparison(run, columns) if pivot is None else pivot_table(run, pivot)
+    return FOR_PEOPLE[format](table)
 
 
 def stored_tables(run: Run) -> dict[str, str]:
     """The tables that a run's directory holds, file name to text."""
     formats = {"table.json": "json", "table.csv": "csv", "table.md": "github"}
-    return {name: render(run.rows, run.record, format=f) for name, f in formats.items()}
+    return {name: render(run, format=f) for name, f in formats.items()}
 
 
 # -- for programs: every key of a row, nothing rounded ---------------------------------------------
 
 
-def _csv(rows: Sequence[Row], run: RunRecord) -> str:
+def _csv(run: Run) -> str:
     """A heading and one line per cell; what is unknown is empty."""
     text = io.StringIO()
-    writer = csv.DictWriter(text, keys_of(run), lineterminator="\n")
+    writer = csv.DictWriter(text, keys_of(run.record), lineterminator="\n")
     writer.writeheader()
-    writer.writerows(row.values() for row in rows)
+    writer.writerows(row.values() for row in run.rows)
     return text.getvalue()
 
 
-def _json(rows: Sequence[Row], run: RunRecord) -> str:
+def _json(run: Run) -> str:
     """`{"schema": 1, "experiment": …, "rows": [{…}, …]}`; what is unknown is null."""
     content = {
         "schema": TABLE_SCHEMA,
-        "experiment": run.experiment,
-        "rows": [row.values() for row in rows],
+        "experiment": run.record.experiment,
+        "rows": [row.values() for row in run.rows],
     }
     return json.dumps(content, indent=2, ensure_ascii=False) + "\n"
 
 
-FOR_PROGRAMS: Final[Mapping[str, Callable[[Sequence[Row], RunRecord], str]]] = {
+FOR_PROGRAMS: Final[Mapping[str, Callable[[Run], str]]] = {
     Format.CSV: _csv,
     Format.JSON: _json,
 }

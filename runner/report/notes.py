@@ -9,6 +9,7 @@ from typing import Final
 from runner.engine.protocol import EngineInfo
 from runner.outcome import Outcome
 from runner.report.rows import Row
+from runner.report.run import Run
 from runner.store.records import CellRecord, Host, RunRecord
 from runner.text import NOT_KNOWN, one_line
 
@@ -31,10 +32,11 @@ class Note:
     items: tuple[str, ...]
 
 
-def notes(rows: Sequence[Row], run: RunRecord) -> tuple[Note, ...]:
-    """All that a reader of these rows should know, without empty notes."""
+def notes(run: Run) -> tuple[Note, ...]:
+    """All that a reader of the run's rows should know, without empty notes."""
+    rows = run.rows
     found = (
-        Note(heading="Measured", items=_measured(run)),
+        Note(heading="Measured", items=_measured(run.record)),
         Note(heading="Reasons", items=_reasons(rows, _has_reason, with_outcome=True)),
         Note(heading="Disturbed", items=_grouped(rows, lambda row: row.disturbed)),
         Note(heading="Not paired", items=_grouped(rows, lambda row: row.not_paired)),

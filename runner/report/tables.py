@@ -20,6 +20,7 @@ from runner.report.rows import (
     keys_of,
     natural_key,
 )
+from runner.report.run import Run
 from runner.store.records import RunRecord
 from runner.text import one_line, suggestion
 
@@ -191,18 +192,18 @@ def sort_rows(rows: Sequence[Row], column: str, run: RunRecord) -> list[Row]:
 # -- a line per cell -------------------------------------------------------------------------------
 
 
-def comparison(rows: Sequence[Row], run: RunRecord, columns: str | None = None) -> Table:
+def comparison(run: Run, columns: str | None = None) -> Table:
     """One line per measured cell; the others are in the notes with their reasons.
 
     `columns` lists those to show, instead of all; `UsageError` for an unknown one.
     """
-    measured = [row for row in rows if row.outcome and row.outcome.is_launched]
-    shown = _chosen(columns, run) if columns else columns_for(measured, run)
+    measured = [row for row in run.rows if row.outcome and row.outcome.is_launched]
+    shown = _chosen(columns, run.record) if columns else columns_for(measured, run.record)
     return Table(
         headings=tuple(column.heading for column in shown),
         numeric=tuple(column.show is not None for column in shown),
         lines=tuple(tuple(_text(column, row) for column in shown) for row in measured),
-        notes=notes(rows, run),
+        notes=notes(run),
     )
 
 
@@ -241,36 +242,36 @@ class _Point:
         return tuple(self.values[axis] for axis in axes)
 
 
-def grid(rows: Sequence[Row], run: RunRecord, axis: str) -> Grid:
-    """The rows by an axis, lines in the order of the rows.
+def grid(run: Run, axis: str) -> Grid:
+    """The run's rows by an axis, lines in the order of the rows.
 
     Raises `UsageError` for an unknown axis, and for one that no cell has a value on.
     """
-    known = axes_of(run)
+    known = axes_of(run.record)
     if axis not in known:
         raise UsageError(f"--pivot: unknown axis {axis!r}{suggestion(axis, known)}")
-    columns = _columns(rows, axis)
-    others = [other for other in shown_axes(rows, run) if other != axis]
-    cells = CanonicalIndex(rows, [*others, axis])
+    columns = _columns(run.rows, axis)
+    others = [other for other in shown_axes(run.rows, run.record) if other != axis]
+    cells = CanonicalIndex(run.rows, [*others, axis])
     return Grid(
         axes=tuple(others),
         columns=tuple(columns),
         lines=tuple(
             (point.on(others), _found(point, cells, axis, columns))
-            for point in _points(rows, others)
+            for point in _points(run.rows, others)
         ),
     )
 
 
-def pivot_table(rows: Sequence[Row], run: RunRecord, axis: str) -> Table:
+def pivot_table(run: Run, axis: str) -> Table:
     """The grid as a table for people. Raises what `grid` raises."""
-    laid_out = grid(rows, run, axis)
+    laid_out = grid(run, axis)
     heading = Note(heading=f"Cells show requests/s by {axis}", items=(_EXPLANATION,))
     return Table(
         headings=(*laid_out.axes, *(str(value) for value in laid_out.columns)),
         numeric=(*(False for _ in laid_out.axes), *(True for _ in laid_out.columns)),
         lines=tuple(_line(values, found) for values, found in laid_out.lines),
-        notes=(heading, *notes(rows, run)),
+        notes=(heading, *notes(run)),
     )
 
 

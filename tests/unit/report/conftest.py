@@ -4,7 +4,7 @@ import pytest
 
 from runner.outcome import Outcome
 from runner.report.rows import Row
-from runner.report.run import collate
+from runner.report.run import Run, collate
 from runner.store.records import CellRecord, RunRecord
 from tests.support.samples import cell, launch, run_record, unavailable
 
@@ -38,7 +38,7 @@ def _cell(
 
 
 @pytest.fixture
-def rows(run: RunRecord) -> tuple[Row, ...]:
+def collated(run: RunRecord) -> Run:
     """The cell of both patches hangs, Python 3.9 serialises, one launch was disturbed."""
     both, new, old, none, none39, old39 = run.cells
     return collate(
@@ -51,4 +51,9 @@ def rows(run: RunRecord) -> tuple[Row, ...]:
             none39.id: [launch(none39, rate=40.0)],
             old39.id: [launch(old39, rate=0.5, outcome=Outcome.SERIALISED, requests=120)],
         },
-    ).rows
+    )
+
+
+@pytest.fixture
+def rows(collated: Run) -> tuple[Row, ...]:
+    return collated.rows

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 
@@ -47,7 +48,7 @@ def test_below_five_launches_the_extremes_of_the_paired_ratios_are_shown() -> No
     assert [row.speedup_spread.min, row.speedup, row.speedup_spread.max] == pytest.approx(
         [1.0, 1.1, 1.2]
     )
-    text = render([row], RUN, format="plain")
+    text = render(replace(collate(RUN, {}), rows=(row,)), format="plain")
     assert "1.100 (1.000–1.200)" in text
 
 
@@ -61,7 +62,9 @@ def test_launches_of_different_runs_are_not_a_round() -> None:
         row.speedup_spread.max,
     ] == [None] * 4
     assert row.not_paired == OTHER_RUNS
-    assert f"Not paired:\n  {GEVENT.id}: {OTHER_RUNS}\n" in render([row], RUN, format="plain")
+    assert f"Not paired:\n  {GEVENT.id}: {OTHER_RUNS}\n" in render(
+        replace(collate(RUN, {}), rows=(row,)), format="plain"
+    )
 
 
 def test_launches_taken_over_are_paired_within_the_run_they_are_from() -> None:

@@ -97,7 +97,7 @@ def test_equal_runs_leave_no_doubt() -> None:
     run = run_record(GEVENT)
     later = run.model_copy(update={"run_id": "20261102T120000Z", "seed": 8, "launches": 9})
     launches = {GEVENT.id: launches_of(GEVENT, SLOW)}
-    assert compare(collate(run, launches), collate(later, launches)).doubts == ()
+    assert compare(collate(run, launches), collate(later, launches)).setup_differences == ()
 
 
 BASE, LOAD = "matrix-base:3.11", "sleep 2 s, ab -c 100 -n"
@@ -106,7 +106,7 @@ BASE, LOAD = "matrix-base:3.11", "sleep 2 s, ab -c 100 -n"
 def test_whatever_was_not_equal_is_named_first() -> None:
     old = run_record(GEVENT)
     comparison = compare(collate(old, {}), collate(changed(old), {}))
-    assert list(comparison.doubts) == [
+    assert list(comparison.setup_differences) == [
         "method version: 1 → 2",
         "host: bench → other",
         "kernel: 6.12.0 → 6.13.0",
@@ -127,16 +127,18 @@ def test_whatever_was_not_equal_is_named_first() -> None:
 def test_what_holds_for_all_cells_is_said_once() -> None:
     old = run_record(NONE, GEVENT)
     fewer = tuple(c.model_copy(update={"requests": 100}) for c in old.cells)
-    [doubt] = compare(collate(old, {}), collate(old.model_copy(update={"cells": fewer}), {})).doubts
-    assert doubt.startswith("all 2 cells: werkzeug, sleep 2 s, ab -c 100 -n 5000 → ")
+    [difference] = compare(
+        collate(old, {}), collate(old.model_copy(update={"cells": fewer}), {})
+    ).setup_differences
+    assert difference.startswith("all 2 cells: werkzeug, sleep 2 s, ab -c 100 -n 5000 → ")
 
 
 def test_a_python_that_only_one_run_has_is_no_doubt() -> None:
     old = run_record(GEVENT)
     more = old.environments["py3.11"].model_copy(update={"python": "3.13"})
     new = old.model_copy(update={"environments": {**old.environments, "py3.13": more}})
-    assert compare(collate(old, {}), collate(new, {})).doubts == ()
-    assert compare(collate(new, {}), collate(old, {})).doubts == ()
+    assert compare(collate(old, {}), collate(new, {})).setup_differences == ()
+    assert compare(collate(new, {}), collate(old, {})).setup_differences == ()
 
 
 def test_launches_taken_over_are_not_a_second_measurement() -> None:
@@ -144,8 +146,10 @@ def test_launches_taken_over_are_not_a_second_measurement() -> None:
     new = old.model_copy(update={"run_id": "20261102T120000Z"})
     made = launches_of(GEVENT, SLOW)
     again = [x.model_copy(update={"reused_from": old.run_id}) for x in made[:3]] + made[3:]
-    [doubt] = compare(collate(old, {GEVENT.id: made}), collate(new, {GEVENT.id: again})).doubts
-    assert doubt.startswith("launches that are the same in both runs: 3 of 8")
+    [difference] = compare(
+        collate(old, {GEVENT.id: made}), collate(new, {GEVENT.id: again})
+    ).setup_differences
+    assert difference.startswith("launches that are the same in both runs: 3 of 8")
 
 
 def imported(*cells: CellRecord) -> RunRecord:
@@ -213,12 +217,12 @@ def test_every_workload_can_be_compared(name: str) -> None:
     old, new = (run_record(c) for c in (of, other))
     comparison = compare(collate(old, {of.id: [launch(of)]}), collate(new, {of.id: [launch(of)]}))
     doing = f"werkzeug, {workload_text(of)}, ab -c 100 -n"
-    assert f"{of.id}: {doing} 5000 → {doing} 100" in comparison.doubts
+    assert f"{of.id}: {doing} 5000 → {doing} 100" in comparison.setup_differences
     assert of.id in comparison_text(comparison)
 
 
-def doubts_between(old: RunRecord, new: RunRecord) -> list[str]:
-    return list(compare(collate(old, {}), collate(new, {})).doubts)
+def differences_between(old: RunRecord, new: RunRecord) -> list[str]:
+    return list(compare(collate(old, {}), collate(new, {})).setup_differences)
 
 
 def test_another_companion_is_a_doubt() -> None:
@@ -227,29 +231,29 @@ def test_another_companion_is_a_doubt() -> None:
         return run_record(GEVENT).model_copy(update={"companions": {"grpc": record}})
 
     old = talking_to("a", "1.76.0")
-    assert doubts_between(old, talking_to("b", "1.77.0")) == [
+    assert differences_between(old, talking_to("b", "1.77.0")) == [
         "companion grpc: grpcio 1.76.0, image aaaaaaaaaaaa → grpcio 1.77.0, image bbbbbbbbbbbb"
     ]
-    assert doubts_between(old, old) == []
-    assert doubts_between(old, run_record(GEVENT)) == []
+    assert differences_between(old, old) == []
+    assert differences_between(old, run_record(GEVENT)) == []
 
 
 def test_other_parameters_of_the_workload_are_a_doubt() -> None:
     unary = cell_with_workload("grpc")
     stream = {**unary.workload_parameters, "call": "stream"}
     other = unary.model_copy(update={"workload_parameters": stream})
-    [doubt] = doubts_between(run_record(unary), run_record(other))
-    assert "call unary" in doubt.partition(" → ")[0]
-    assert "call stream" in doubt.partition(" → ")[2]
+    [difference] = differences_between(run_record(unary), run_record(other))
+    assert "call unary" in difference.partition(" → ")[0]
+    assert "call stream" in difference.partition(" → ")[2]
 
 
 def test_another_order_of_patching_is_a_doubt() -> None:
     first, late, untold = (
         run_record(GEVENT.model_copy(update={"order": order})) for order in ("first", "late", None)
     )
-    assert doubts_between(first, late) == [f"{GEVENT.id}: order of patching: first → late"]
-    assert doubts_between(first, first) == []
-    assert doubts_between(untold, late) == []
+    assert differences_between(first, late) == [f"{GEVENT.id}: order of patching: first → late"]
+    assert differences_between(first, first) == []
+    assert differences_between(untold, late) == []
 
 
 @pytest.mark.parametrize(("old", "new"), [(0, 1), (2, 0), (2, 2)])
@@ -264,7 +268,7 @@ def test_disturbed_launches_are_counted_on_either_side(old: int, new: int) -> No
         collate(before, {GEVENT.id: with_disturbed(old)}),
         collate(after, {GEVENT.id: with_disturbed(new)}),
     )
-    assert comparison.doubts == (f"disturbed launches: {old} of 8 → {new} of 8",)
+    assert comparison.setup_differences == (f"disturbed launches: {old} of 8 → {new} of 8",)
 
 
 def changed(run: RunRecord) -> RunRecord:

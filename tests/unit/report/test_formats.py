@@ -13,7 +13,7 @@ from runner.report.formats import escape_latex as latex
 from runner.report.formats import escape_markdown as markdown
 from runner.report.formats import render, stored_tables
 from runner.report.rows import Row
-from runner.report.run import collate
+from runner.report.run import Run, collate
 from runner.store.records import RunRecord
 from runner.text import one_line
 from tests.support.samples import cell, launch, run_record
@@ -23,15 +23,15 @@ HOSTILE = (
 )
 
 
-def hostile_run() -> tuple[tuple[Row, ...], RunRecord]:
+def hostile_run() -> Run:
     none = cell("3.11", "none")
     run = run_record(none)
     hang = launch(none, outcome=Outcome.CRASHED, reason=HOSTILE)
-    return collate(run, {none.id: [hang]}).rows, run
+    return collate(run, {none.id: [hang]})
 
 
-def test_json_is_the_document_of_the_design(rows: tuple[Row, ...], run: RunRecord) -> None:
-    document = json.loads(render(rows, run, format="json"))
+def test_json_is_the_document_of_the_design(rows: tuple[Row, ...], collated: Run) -> None:
+    document = json.loads(render(collated, format="json"))
     assert list(document) == ["schema", "experiment", "rows"]
     assert (document["schema"], document["experiment"]) == (1, "sleep")
     assert document["rows"] == [row.values() for row in rows]
@@ -39,8 +39,8 @@ def test_json_is_the_document_of_the_design(rows: tuple[Row, ...], run: RunRecor
     assert document["rows"][-1]["requests_per_second"] is None
 
 
-def test_csv_has_every_key_and_rounds_nothing(rows: tuple[Row, ...], run: RunRecord) -> None:
-    lines = list(csv.DictReader(io.StringIO(render(rows, run, format="csv"))))
+def test_csv_has_every_key_and_rounds_nothing(rows: tuple[Row, ...], collated: Run) -> None:
+    lines = list(csv.DictReader(io.StringIO(render(collated, format="csv"))))
     assert [list(line) for line in lines] == [list(row.values()) for row in rows]
     for line, row in zip(lines, rows, strict=True):
         shown = {key: "" if value is None else str(value) for key, value in row.values().items()}
@@ -50,12 +50,16 @@ def test_csv_has_every_key_and_rounds_nothing(rows: tuple[Row, ...], run: RunRec
 
 def test_csv_names_further_axes_without_rows() -> None:
     run = run_record(axes=("python", "flask"))
-    assert render([], run, format="csv").splitlines()[0].endswith(",disturbed,reused_from,flask")
+    assert (
+        render(collate(run, {}), format="csv")
+        .splitlines()[0]
+        .endswith(",disturbed,reused_from,flask")
+    )
 
 
 def test_markdown_shows_hostile_text_as_it_is() -> None:
-    rows, run = hostile_run()
-    line = next(x for x in render(rows, run, format="github").splitlines() if "crashed:" in x)
+    collated = hostile_run()
+    line = next(x for x in render(collated, format="github").splitlines() if "crashed:" in x)
     assert line == (
         r"- py3.11-none: crashed: a\|b \<script\>alert('x')\</script\> \& \`c\` \*d\* \_e\_ \\f "
         r"\[31mred \[0m 50% #1 $x^2$ {g} \~h"
@@ -67,8 +71,8 @@ def test_markdown_keeps_a_cell_on_its_line() -> None:
 
 
 def test_html_escapes_everything_and_is_well_formed() -> None:
-    rows, run = hostile_run()
-    text = render(rows, run, format="html")
+    collated = hostile_run()
+    text = render(collated, format="html")
     assert "<script" not in text
     assert "&lt;script&gt;" in text
     root = ET.fromstring(f"<body>{text}</body>")
@@ -80,7 +84,7 @@ def test_html_escapes_everything_and_is_well_formed() -> None:
 def test_html_escapes_the_cells_of_the_table() -> None:
     odd = cell("3.11", "gevent", gevent=">=24,<26")
     run = run_record(odd)
-    text = render(collate(run, {odd.id: [launch(odd)]}).rows, run, format="html")
+    text = render(collate(run, {odd.id: [launch(odd)]}), format="html")
     assert "<td>&gt;=24,&lt;26" in text
 
 
@@ -88,40 +92,38 @@ def test_latex_escapes_every_special_character() -> None:
     assert latex(r"\ ~ ^ & % $ # _ { } <") == (
         r"\textbackslash{} \textasciitilde{} \textasciicircum{} \& \% \$ \# \_ \{ \} \textless{}"
     )
-    rows, run = hostile_run()
-    text = render(rows, run, format="latex")
+    collated = hostile_run()
+    text = render(collated, format="latex")
     assert r"efficiency \%" in text
     assert r"50\% \#1 \$x\textasciicircum{}2\$ \{g\}" in text
     assert text.count(r"\begin{itemize}") == text.count(r"\end{itemize}") == 2
 
 
 def test_plain_text_cannot_steer_a_terminal() -> None:
-    rows, run = hostile_run()
-    text = render(rows, run, format="plain")
+    collated = hostile_run()
+    text = render(collated, format="plain")
     assert "\x1b" not in text
     assert "  py3.11-none: crashed: a|b <script>" in text
 
 
-def test_an_unknown_format_is_refused(rows: tuple[Row, ...], run: RunRecord) -> None:
+def test_an_unknown_format_is_refused(collated: Run) -> None:
     with pytest.raises(UsageError, match="unknown format 'gitub'; did you mean 'github'"):
-        render(rows, run, format="gitub")
+        render(collated, format="gitub")
 
 
 @pytest.mark.parametrize("name", ["csv", "json"])
-def test_formats_for_programs_have_no_pivot(
-    name: str, rows: tuple[Row, ...], run: RunRecord
-) -> None:
+def test_formats_for_programs_have_no_pivot(name: str, collated: Run) -> None:
     with pytest.raises(UsageError, match=f"--pivot does not apply to --format {name}"):
-        render(rows, run, format=name, pivot="patch")
+        render(collated, format=name, pivot="patch")
 
 
-def test_columns_are_chosen_by_key_or_heading(rows: tuple[Row, ...], run: RunRecord) -> None:
-    text = render(rows, run, format="github", columns="patch, requests/s,mean_ms")
+def test_columns_are_chosen_by_key_or_heading(rows: tuple[Row, ...], collated: Run) -> None:
+    text = render(collated, format="github", columns="patch, requests/s,mean_ms")
     headings = [part.strip() for part in text.splitlines()[0].strip("|").split("|")]
     assert headings == ["patch", "requests/s", "mean\\_ms"]
     assert len(text.partition("\n\n")[0].splitlines()) == 2 + sum(r.launches > 0 for r in rows)
     with pytest.raises(UsageError, match="--columns: unknown column 'pach'; did you mean 'patch'"):
-        render(rows, run, format="github", columns="pach")
+        render(collated, format="github", columns="pach")
 
 
 @pytest.mark.parametrize(
@@ -129,16 +131,15 @@ def test_columns_are_chosen_by_key_or_heading(rows: tuple[Row, ...], run: RunRec
     [({"format": "json"}, "--format json"), ({"format": "plain", "pivot": "patch"}, "--pivot")],
 )
 def test_columns_cannot_be_chosen_everywhere(
-    options: dict[str, str], other: str, rows: tuple[Row, ...], run: RunRecord
+    options: dict[str, str], other: str, collated: Run
 ) -> None:
     with pytest.raises(UsageError, match=f"--columns does not apply to {other}"):
-        render(rows, run, columns="patch", **options)
+        render(collated, columns="patch", **options)
 
 
 def test_the_tables_that_are_stored_with_a_run(run: RunRecord) -> None:
     collated = collate(run, {run.cells[3].id: [launch(run.cells[3], rate=48.0)]})
     formats = {"table.json": "json", "table.csv": "csv", "table.md": "github"}
     assert stored_tables(collated) == {
-        name: render(collated.rows, run, format=format_name)
-        for name, format_name in formats.items()
+        name: render(collated, format=format_name) for name, format_name in formats.items()
     }

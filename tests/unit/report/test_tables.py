@@ -7,7 +7,7 @@ from runner.options import Format
 from runner.outcome import Outcome
 from runner.report.formats import render
 from runner.report.rows import Row
-from runner.report.run import collate
+from runner.report.run import Run, collate
 from runner.report.tables import columns_for, comparison, milliseconds, pivot_table, sort_rows
 from runner.store.records import RunRecord
 from tests.support.samples import AXES, RESOURCES, cell, launch, run_record
@@ -64,17 +64,17 @@ no wheel \\| of gevent 25.9.1 for \\<3.9\\>
 """
 
 
-def test_the_markdown_table_of_a_whole_run(rows: tuple[Row, ...], run: RunRecord) -> None:
-    assert render(rows, run, format="github") == GOLDEN
+def test_the_markdown_table_of_a_whole_run(collated: Run) -> None:
+    assert render(collated, format="github") == GOLDEN
 
 
 def test_launches_are_a_column_where_there_are_several() -> None:
     none = cell("3.11", "none")
     run = run_record(none, launches=2)
-    rows = collate(run, {none.id: [launch(none, 1), launch(none, 2)]}).rows
-    assert comparison(rows, run).headings[-1] == "launches"
-    assert comparison(rows, run).lines[0][-1] == "2"
-    assert "each cell launched 2 times, medians shown" in render(rows, run, format="plain")
+    collated = collate(run, {none.id: [launch(none, 1), launch(none, 2)]})
+    assert comparison(collated).headings[-1] == "launches"
+    assert comparison(collated).lines[0][-1] == "2"
+    assert "each cell launched 2 times, medians shown" in render(collated, format="plain")
 
 
 @pytest.mark.parametrize(
@@ -86,8 +86,8 @@ def test_what_should_be_none_is_a_column_where_there_was_any(key: str, heading: 
     run = run_record(none)
     for seen, shown in ((None, False), (0, False), (3, True)):
         used = RESOURCES.model_copy(update={key: seen})
-        rows = collate(run, {none.id: [launch(none).model_copy(update={"resources": used})]}).rows
-        assert (heading in comparison(rows, run).headings) is shown
+        collated = collate(run, {none.id: [launch(none).model_copy(update={"resources": used})]})
+        assert (heading in comparison(collated).headings) is shown
 
 
 @pytest.mark.parametrize("axis", ["server", "concurrency", "flask"])
@@ -110,14 +110,14 @@ def test_other_axes_are_columns_only_where_they_vary(axis: str) -> None:
 
 
 def test_cells_that_were_not_measured_are_listed(run: RunRecord) -> None:
-    text = render(collate(run, {}).rows, run, format="plain")
+    text = render(collate(run, {}), format="plain")
     assert "Not measured:\n  py3.9-none, py3.9-gevent22.10.2-gevent, py3.11-none" in text
 
 
 def test_a_run_without_cells_is_still_a_table() -> None:
     run = run_record()
     for format_name in Format:
-        assert render([], run, format=format_name)
+        assert render(collate(run, {}), format=format_name)
 
 
 @pytest.mark.parametrize(
@@ -146,8 +146,8 @@ def test_sorting_knows_versions(rows: tuple[Row, ...], run: RunRecord) -> None:
     assert sort_rows(rows, "-python", run)[0].python == "3.11"
 
 
-def test_sorting_is_stable_and_shows_in_the_table(rows: tuple[Row, ...], run: RunRecord) -> None:
-    text = render(rows, run, format="csv", sort="-patch")
+def test_sorting_is_stable_and_shows_in_the_table(collated: Run) -> None:
+    text = render(collated, format="csv", sort="-patch")
     first = text.splitlines()[1]
     assert first.startswith("py3.9-gevent25.9.1-grpcio1.76.0-gevent+grpc,")
 
@@ -159,20 +159,16 @@ def test_sorting_by_outcome(rows: tuple[Row, ...], run: RunRecord) -> None:
 @pytest.mark.parametrize(
     ("column", "hint"), [("requests_per_secnd", "did you mean 'requests_per_second'"), ("", "cell")]
 )
-def test_an_unknown_column_is_refused(
-    rows: tuple[Row, ...], run: RunRecord, column: str, hint: str
-) -> None:
+def test_an_unknown_column_is_refused(column: str, hint: str, collated: Run) -> None:
     with pytest.raises(UsageError, match=f"--sort: unknown column .*{hint}"):
-        render(rows, run, format="plain", sort=column)
+        render(collated, format="plain", sort=column)
 
 
 # -- the pivot -------------------------------------------------------------------------------------
 
 
-def test_the_shared_baseline_stands_on_every_line_of_its_python(
-    rows: tuple[Row, ...], run: RunRecord
-) -> None:
-    table = pivot_table(rows, run, "patch")
+def test_the_shared_baseline_stands_on_every_line_of_its_python(collated: Run) -> None:
+    table = pivot_table(collated, "patch")
     assert table.headings == ("python", "gevent", "grpcio", "none", "gevent", "gevent+grpc")
     assert table.lines == (
         ("3.9", "22.10.2", "–", "40.00", "serialised 0.50", "–"),
@@ -182,17 +178,15 @@ def test_the_shared_baseline_stands_on_every_line_of_its_python(
     )
 
 
-def test_a_cell_without_the_axis_stands_in_every_column(
-    rows: tuple[Row, ...], run: RunRecord
-) -> None:
-    table = pivot_table(rows, run, "gevent")
+def test_a_cell_without_the_axis_stands_in_every_column(collated: Run) -> None:
+    table = pivot_table(collated, "gevent")
     assert table.headings == ("python", "grpcio", "patch", "22.10.2", "25.9.1")
     assert ("3.9", "–", "none", "40.00", "40.00") in table.lines
     assert ("3.11", "–", "gevent", "24.00", "49.01") in table.lines
 
 
-def test_columns_are_in_the_order_of_versions(rows: tuple[Row, ...], run: RunRecord) -> None:
-    table = pivot_table(rows, run, "python")
+def test_columns_are_in_the_order_of_versions(collated: Run) -> None:
+    table = pivot_table(collated, "python")
     assert table.headings[-2:] == ("3.9", "3.11")
     assert table.lines[0] == ("–", "–", "none", "40.00", "48.00")
 
@@ -200,19 +194,19 @@ def test_columns_are_in_the_order_of_versions(rows: tuple[Row, ...], run: RunRec
 def test_numbers_are_in_their_own_order() -> None:
     cells = [cell("3.11", "none", concurrency=n, suffix=f"-c{n}") for n in (100, 20)]
     run = run_record(*cells, axes=(*AXES, "concurrency"))
-    rows = collate(run, {c.id: [launch(c, rate=float(c.concurrency))] for c in cells}).rows
-    table = pivot_table(rows, run, "concurrency")
+    collated = collate(run, {c.id: [launch(c, rate=float(c.concurrency))] for c in cells})
+    table = pivot_table(collated, "concurrency")
     assert table.headings[-2:] == ("20", "100")
     assert table.lines == (("3.11", "–", "–", "none", "20.00", "100.00"),)
 
 
 def test_a_cell_that_was_not_measured_is_a_dash(run: RunRecord) -> None:
-    lines = pivot_table(collate(run, {}).rows, run, "patch").lines
+    lines = pivot_table(collate(run, {}), "patch").lines
     assert lines[-1] == ("3.11", "25.9.1", "1.76.0", "–", "–", "–")
 
 
-def test_what_a_cell_shows_is_said_below(rows: tuple[Row, ...], run: RunRecord) -> None:
-    text = render(rows, run, format="plain", pivot="patch")
+def test_what_a_cell_shows_is_said_below(collated: Run) -> None:
+    text = render(collated, format="plain", pivot="patch")
     assert "Cells show requests/s by patch:" in text
     assert "Unavailable:" in text
 
@@ -221,14 +215,12 @@ def test_what_a_cell_shows_is_said_below(rows: tuple[Row, ...], run: RunRecord) 
     ("axis", "message"),
     [("pyton", "unknown axis 'pyton'; did you mean 'python'"), ("zzz", "known: python, gevent")],
 )
-def test_an_unknown_axis_is_refused(
-    rows: tuple[Row, ...], run: RunRecord, axis: str, message: str
-) -> None:
+def test_an_unknown_axis_is_refused(axis: str, message: str, collated: Run) -> None:
     with pytest.raises(UsageError, match=message):
-        pivot_table(rows, run, axis)
+        pivot_table(collated, axis)
 
 
 def test_an_axis_without_values_is_refused() -> None:
     run = run_record(cell("3.11", "none"))
     with pytest.raises(UsageError, match="no cell of this run has a value on the axis 'gevent'"):
-        pivot_table(collate(run, {}).rows, run, "gevent")
+        pivot_table(collate(run, {}), "gevent")

@@ -53,7 +53,7 @@ def rows_of(found: Merged) -> dict[str, Row]:
 
 
 def said(found: Merged) -> str:
-    return "\n".join(note for n in notes([], found.run) for note in n.items)
+    return "\n".join(note for n in notes(collate(found.run, {})) for note in n.items)
 
 
 def test_two_shards_of_two_hosts_are_one_run() -> None:
