@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Final
 
+from runner.report.notes import machine_text
 from runner.report.rows import natural_key
 from runner.report.run import Run
 from runner.report.tables import shown_axes
@@ -91,11 +92,7 @@ def method(run: RunRecord) -> Iterator[Fact]:
 
 
 def _machine(run: RunRecord) -> str:
-    host = run.host
-    if host is None:
-        return NOT_KNOWN
-    memory = f"{host.memory_bytes / 2**30:.1f} GiB"
-    return f"{host.cpus} × {host.cpu_model or 'CPU'}, {memory}, {host.os}, kernel {host.kernel}"
+    return NOT_KNOWN if run.host is None else machine_text(run.host)
 
 
 def _engine(run: RunRecord) -> str:

@@ -82,8 +82,13 @@ def _where(run: RunRecord) -> Iterator[str]:
 
 
 def _machine(host: Host, engine: EngineInfo) -> str:
-    machine = f"{host.cpus} × {host.cpu_model or 'CPU'}, {host.memory_bytes / 2**30:.1f} GiB"
-    return f"{machine}, {host.os}, kernel {host.kernel}; engine {engine.version}."
+    return f"{machine_text(host)}; engine {engine.version}."
+
+
+def machine_text(host: Host) -> str:
+    """A machine in a few words: `2 × Intel Xeon, 7.8 GiB, Debian GNU/Linux 12, kernel 6.12`."""
+    memory = f"{host.memory_bytes / 2**30:.1f} GiB"
+    return f"{host.cpus} × {host.cpu_model or 'CPU'}, {memory}, {host.os}, kernel {host.kernel}"
 
 
 def _alternatives(texts: Iterable[str]) -> str:
