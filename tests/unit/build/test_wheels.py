@@ -25,16 +25,16 @@ def lock_of(text: str = LOCKED, python: str = "3.11", platform: str = PLATFORM) 
 
 
 class Uv:
-    """Stands in for uv: installs a module, keeps what it was asked, may have to ask its index."""
+    """Stands in for uv: installs a module, notes what, and may have nothing at hand."""
 
     def __init__(self, *, stderr: str = "", offline: bool = True) -> None:
         self.stderr, self.offline = stderr, offline
-        self.asked: list[str] = []
+        self.installed: list[str] = []
 
     def __call__(self, command: list[str], text: str) -> subprocess.CompletedProcess[str]:
         if "--offline" in command and not self.offline:
             raise IndexUnavailableError("network connectivity is disabled")
-        self.asked.append(text)
+        self.installed.append(text)
         if self.stderr:
             return subprocess.CompletedProcess(command, 1, "", self.stderr)
         target = Path(command[command.index("--target") + 1])
@@ -73,9 +73,9 @@ def test_a_distribution_of_several_environments_is_unpacked_once(
     uv = put(monkeypatch, Uv())
     wanted = [*wheels_of(lock_of()), *wheels_of(lock_of(LOCKED + "click==8.0 \\\n --hash=x\n"))]
     packed = pack_all(wanted, tmp_path)
-    assert len(uv.asked) == len(packed) == 3
+    assert len(uv.installed) == len(packed) == 3
     assert pack_all(wanted, tmp_path) == packed
-    assert len(uv.asked) == 3
+    assert len(uv.installed) == 3
 
 
 @pytest.mark.parametrize("offline", [True, False])
@@ -87,7 +87,7 @@ def test_the_index_is_asked_only_for_what_is_not_at_hand(
     archive = pack(wheel, tmp_path)
     with tarfile.open(archive) as tar:
         assert tar.getnames() == ["site/module.py"]
-    assert uv.asked == [wheel.pinned.text]
+    assert uv.installed == [wheel.pinned.text]
 
 
 def test_one_that_cannot_be_installed_stops_nobody_else_and_leaves_nothing(
