@@ -5,7 +5,9 @@ from __future__ import annotations
 import io
 import os
 import tarfile
+import threading
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -191,6 +193,23 @@ def test_an_engine_that_does_not_load_builds_and_says_so_once(engine: Watched) -
     assert engine.calls == {"build": 4}
     assert len(messages) == 1
     assert engine.refuses in messages[0]
+
+
+def test_that_it_does_not_load_is_said_once_although_two_find_out(
+    engine: Watched, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    both_load = threading.Barrier(2, timeout=10)
+
+    def refuse(_: object) -> None:
+        both_load.wait()
+        raise EngineError("no")
+
+    monkeypatch.setattr(engine, "load", refuse)
+    messages: list[str] = []
+    maker = ImageMaker(engine, messages.append)
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(maker.make, [[loadgen_recipe(BASE)], recipes()]))
+    assert len(messages) == 1
 
 
 def test_a_layer_that_the_engine_lacks_is_a_reason_to_build(engine: Watched) -> None:

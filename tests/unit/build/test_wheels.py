@@ -144,6 +144,17 @@ def test_nothing_that_names_the_host_is_packed(tmp_path: Path) -> None:
     }
 
 
+def test_files_are_packed_in_one_order_whatever_that_of_the_file_system(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    for name in ("b.py", "a.py", "c.py"):
+        (tmp_path / name).write_text("")
+    for order in (["c.py", "a.py", "b.py"], ["b.py", "a.py", "c.py"]):
+        monkeypatch.setattr("runner.build.wheels.os.walk", lambda _, x=order: [(tmp_path, [], x)])
+        with tarfile.open(fileobj=io.BytesIO(b"".join(archived(tmp_path)))) as tar:
+            assert tar.getnames() == ["site/a.py", "site/b.py", "site/c.py"]
+
+
 def test_a_wheel_is_named_as_one_can_read(tmp_path: Path) -> None:
     wheel: Wheel = wheels_of(lock_of())[0]
     assert wheel.file_name.startswith("flask-3.1.2-")
