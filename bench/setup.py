@@ -187,8 +187,8 @@ def to_first_launch(directory: Path, number: int) -> float:
         command, env=os.environ | {"PYTHONPATH": str(REPOSITORY)},
         stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True,
     ) as process:  # fmt: skip
-        said = process.stderr or ()
-        seconds = next((time.monotonic() - began for line in said if line.startswith("[1/")), None)
+        lines = process.stderr or ()
+        seconds = next((time.monotonic() - began for line in lines if line.startswith("[1/")), None)
         process.terminate()
         process.communicate()
     if seconds is None:

@@ -26,9 +26,9 @@ UNRELEASED: Final = {"forky"}
 #: Beside the essential packages: wheels for manylinux count on libstdc++.
 PACKAGES: Final = ("python3", "ca-certificates", "libstdc++6", "tzdata")
 TIMEOUT_S = 900
-#: What a cell never reads, what is of this machine (its mirror, its name), and what a container
-#: gets from its engine. Taken out when the image is written: told to dpkg, mmdebstrap would start
-#: a Python program for each package.
+#: What a cell never reads, what names this machine or its mirror, and what a container gets from
+#: its engine. It is left out when the archive is written: dpkg's option `path-exclude` would make
+#: mmdebstrap start a Python program for each package.
 LEFT_OUT: Final = (
     "usr/share/doc/*", "usr/share/man/*", "usr/share/locale/*", "usr/share/info/*",
     "etc/alternatives/*.gz", "etc/apt/sources.list", "etc/apt/sources.list.d/*",

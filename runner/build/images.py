@@ -47,7 +47,7 @@ class ImageMaker:
             for recipe in recipes
             if current_image(self._engine, recipe.reference, recipe.key) is None
         ]
-        if len(missing) > 1 and self._loads:
+        if missing and self._loads:
             try:
                 load(self._engine, missing)
             except EngineError as error:

@@ -42,7 +42,6 @@ class Prepared:
     cell asked for is in exactly one of the three.
     """
 
-    kind: str
     loadgen: Image
     bases: Mapping[str, BaseImage]
     environments: Mapping[EnvironmentRequest, Image]
@@ -137,7 +136,7 @@ def prepare(
             wait(made_bases)
         with stages.stage("images"):
             wait(made)
-    return _prepared(kind, wanted, [future.result() for future in made], stages)
+    return _prepared(wanted, [future.result() for future in made], stages)
 
 
 def _packed(wanted: Wanted, cache: Path, stages: Stages) -> Packed:
@@ -215,7 +214,7 @@ def _site(subject: Subject, packed: Packed, wanted: Wanted) -> tuple[Path, ...] 
     return errors[0] if errors else tuple(a for a in site if isinstance(a, Path))
 
 
-def _prepared(kind: str, wanted: Wanted, parts: Sequence[Made], stages: Stages) -> Prepared:
+def _prepared(wanted: Wanted, parts: Sequence[Made], stages: Stages) -> Prepared:
     bases = {request: base for part in parts for request, base in part.bases.items()}
     images = {subject: image for part in parts for subject, image in part.images.items()}
     for environment in wanted.environments:
@@ -225,7 +224,6 @@ def _prepared(kind: str, wanted: Wanted, parts: Sequence[Made], stages: Stages) 
     companions = _companions(wanted, images)
     cells = {cell: _with_companion(cell, images[cell], companions) for cell in wanted.cells}
     return Prepared(
-        kind=kind,
         loadgen=_loadgen(images[LOADGEN]),
         bases={
             request.python: base

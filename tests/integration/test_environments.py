@@ -108,10 +108,10 @@ def test_an_image_that_cannot_be_made_stops_nobody_else(
 ) -> None:
     good = recipe_of(prepared, CELLS[0].environment)
     bad = replace(good, reference=f"{good.reference}-bad", base="no-such-base")
-    said: list[str] = []
-    made = ImageMaker(engine, said.append).make([good, bad, on_top_of(bad)])
+    messages: list[str] = []
+    made = ImageMaker(engine, messages.append).make([good, bad, on_top_of(bad)])
     assert made[good.reference] == prepared.environments[CELLS[0].environment]
-    assert "there is no image no-such-base" in said[0]
+    assert "there is no image no-such-base" in messages[0]
     assert isinstance(made[bad.reference], EngineError)
     assert made[on_top_of(bad).reference] == made[bad.reference]
 
@@ -238,11 +238,11 @@ def test_a_layer_that_the_engine_lacks_makes_it_build(
         raise EngineError("this engine loads nothing")
 
     monkeypatch.setattr(DockerEngine, "load", refuse)
-    said: list[str] = []
+    messages: list[str] = []
     try:
-        made = ImageMaker(engine, said.append).make([recipe, on_top_of(recipe)])
+        made = ImageMaker(engine, messages.append).make([recipe, on_top_of(recipe)])
         assert all(isinstance(image, Image) for image in made.values())
-        assert said == [
+        assert messages == [
             "the engine does not load images (this engine loads nothing): they are built one by one"
         ]
     finally:

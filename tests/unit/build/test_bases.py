@@ -29,7 +29,7 @@ from tests.support.memory_engine import MemoryEngine, silent
 DEBIAN = Base(kind="debian")
 PYTHON = base_of_cells("3.11")
 POSTGRES = BaseRequest(name="postgres", python="3.13", packages=("postgresql",))
-#: Writes each archive that it is asked for, and a line into `calls` beside itself.
+#: Writes each archive that its arguments name, and a line into `calls` beside itself.
 WRITES = """\
 echo "$*" >> "$(dirname "$0")/calls"
 for argument in "$@"; do
@@ -132,7 +132,7 @@ def test_mmdebstrap_filters_no_package() -> None:
     assert "path-exclude" not in " ".join(command)
 
 
-def test_expired_suites_are_accepted_only_when_told() -> None:
+def test_expired_suites_are_accepted_only_if_the_file_says_so() -> None:
     option = '--aptopt=Acquire::Check-Valid-Until "false"'
     archives = {PYTHON: Path("x")}
     assert option not in mmdebstrap_command("forky", archives, allow_expired=False)

@@ -25,9 +25,9 @@ BELOW = {
 
 
 def test_an_image_is_configured_on_top_of_its_base() -> None:
-    said = parse(dockerfile_of("server"), BASE)
-    assert said.base == "python:3.11-slim"
-    assert said.config(BELOW, {"kind": "environment"}) == {
+    described = parse(dockerfile_of("server"), BASE)
+    assert described.base == "python:3.11-slim"
+    assert described.config(BELOW, {"kind": "environment"}) == {
         "Env": [
             "PATH=/usr/bin",
             "PYTHONPATH=/site",
@@ -102,11 +102,11 @@ def test_packages_that_belong_to_a_user_need_a_builder(tmp_path: Path) -> None:
     (tmp_path / "site" / "x.py").write_text("")
     archive = tmp_path / "x-1-0.tar"
     archive.write_bytes(b"".join(archived(tmp_path / "site")))
-    said = parse("FROM x\nCOPY --chown=1:1 site /site\n", {})
+    described = parse("FROM x\nCOPY --chown=1:1 site /site\n", {})
     with pytest.raises(EngineError, match="needs a builder"):
-        said.applied(Layer(title="", packed=(archive,)))
+        described.applied(Layer(title="", packed=(archive,)))
 
 
 def test_lines_go_on_and_comments_do_not_count() -> None:
-    said = parse('# about it\nFROM x\nCMD ["a", \\\n "b"]\n', {})
-    assert said.command == json.loads('["a", "b"]')
+    described = parse('# about it\nFROM x\nCMD ["a", \\\n "b"]\n', {})
+    assert described.command == json.loads('["a", "b"]')

@@ -5,7 +5,9 @@ from __future__ import annotations
 import io
 import os
 import tarfile
+import threading
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -109,17 +111,17 @@ def recipes(packed: tuple[Path, ...] = ()) -> list[Recipe]:
 def make(
     engine: MemoryEngine, wanted: list[Recipe]
 ) -> tuple[dict[str, Image | EngineError], list[str]]:
-    """What became of the recipes, and what was said meanwhile."""
-    said: list[str] = []
-    return ImageMaker(engine, said.append).make(wanted), said
+    """What became of the recipes, and the messages meanwhile."""
+    messages: list[str] = []
+    return ImageMaker(engine, messages.append).make(wanted), messages
 
 
 def test_an_environment_and_its_cells_are_loaded_in_one_call(
     engine: Watched, packed: tuple[Path, ...]
 ) -> None:
     environment, *cells = recipes(packed)
-    made, said = make(engine, [environment, *cells])
-    assert (engine.calls, said) == ({"load": 1}, [])
+    made, messages = make(engine, [environment, *cells])
+    assert (engine.calls, messages) == ({"load": 1}, [])
     loaded = {reference: engine.known_images[reference] for reference in made}
     keys = {recipe.reference: recipe.key for recipe in (environment, *cells)}
     assert {name: image.labels[KEY_LABEL] for name, image in loaded.items()} == keys
@@ -175,22 +177,39 @@ def test_only_what_is_missing_is_loaded_on_what_is_there(engine: Watched) -> Non
     environment, one, two = recipes()
     make(engine, [environment, one])
     engine.layers.clear()
-    made, said = make(engine, [environment, one, two, loadgen_recipe(BASE)])
-    assert said == []
+    made, messages = make(engine, [environment, one, two, loadgen_recipe(BASE)])
+    assert messages == []
     assert len(engine.layers) == 1, "the agent's"
     assert all(isinstance(image, Image) for image in made.values())
 
 
-def test_an_engine_that_does_not_load_builds_and_it_is_said_once(engine: Watched) -> None:
+def test_an_engine_that_does_not_load_builds_and_says_so_once(engine: Watched) -> None:
     engine.refuses = "open present/layer.tar: no such file or directory"
-    said: list[str] = []
-    maker = ImageMaker(engine, said.append)
+    messages: list[str] = []
+    maker = ImageMaker(engine, messages.append)
     for wanted in (recipes(), [loadgen_recipe(BASE), *recipes()]):
         made = maker.make(wanted)
         assert all(isinstance(image, Image) for image in made.values())
     assert engine.calls == {"build": 4}
-    assert len(said) == 1
-    assert engine.refuses in said[0]
+    assert len(messages) == 1
+    assert engine.refuses in messages[0]
+
+
+def test_that_it_does_not_load_is_said_once_although_two_find_out(
+    engine: Watched, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    both_load = threading.Barrier(2, timeout=10)
+
+    def refuse(_: object) -> None:
+        both_load.wait()
+        raise EngineError("no")
+
+    monkeypatch.setattr(engine, "load", refuse)
+    messages: list[str] = []
+    maker = ImageMaker(engine, messages.append)
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(maker.make, [[loadgen_recipe(BASE)], recipes()]))
+    assert len(messages) == 1
 
 
 def test_a_layer_that_the_engine_lacks_is_a_reason_to_build(engine: Watched) -> None:
@@ -200,11 +219,6 @@ def test_a_layer_that_the_engine_lacks_is_a_reason_to_build(engine: Watched) -> 
     engine.known_images["below"] = EngineImage(id="sha256:other", layers=("sha256:other",))
     with pytest.raises(EngineError, match=r"open present/layer\.tar: no such file"):
         engine.load(iter(planned))
-
-
-def test_one_image_alone_is_built(engine: Watched) -> None:
-    make(engine, [loadgen_recipe(BASE)])
-    assert engine.calls == {"build": 1}
 
 
 @pytest.mark.parametrize(
@@ -223,8 +237,8 @@ def test_images_that_are_not_what_was_loaded_are_built(
             id="x", layers=instead.layers, config={"Labels": dict(environment.labels)}
         )
     engine.instead = {environment.reference: instead}
-    _, said = make(engine, [environment, *cells])
-    assert why in said[0]
+    _, messages = make(engine, [environment, *cells])
+    assert why in messages[0]
 
 
 def test_an_image_that_is_missing_after_loading_is_built(
@@ -232,15 +246,15 @@ def test_an_image_that_is_missing_after_loading_is_built(
 ) -> None:
     monkeypatch.setattr(engine, "load", lambda _: None)
     monkeypatch.setattr(archive.ImageArchive, "layers_of", lambda *_: ())
-    made, said = make(engine, recipes())
-    assert "is missing after images were loaded" in said[0]
+    made, messages = make(engine, recipes())
+    assert "is missing after images were loaded" in messages[0]
     assert all(isinstance(image, Image) for image in made.values())
 
 
 def test_a_full_disk_is_worth_no_build_and_says_what_helps(engine: Watched) -> None:
     engine.refuses = "loading images: write /layer: no space left on device"
-    made, said = make(engine, recipes())
-    assert (engine.calls.get("build"), said) == (None, [])
+    made, messages = make(engine, recipes())
+    assert (engine.calls.get("build"), messages) == (None, [])
     assert all("docker system df" in str(error) for error in made.values())
 
 
@@ -363,7 +377,7 @@ def prepared(
 
     monkeypatch.setattr(preparing, "pack_all", pack_all)
     monkeypatch.setattr(preparing, "ensure_bases", ensure_bases)
-    said: list[str] = []
+    messages: list[str] = []
     return prepare(
         engine,
         cells,
@@ -371,7 +385,7 @@ def prepared(
         experiment="x",
         base=Base(kind="debian"),
         cache=tmp_path,
-        stages=Stages(said.append),
+        stages=Stages(messages.append),
     )
 
 

@@ -71,6 +71,8 @@ def test_a_file_of_two_distributions_is_there_once_as_the_later_has_it(tmp_path:
     two = packed(tmp_path, "two", {"shared.py": "of two"})
     tar = Tar(Layer(title="", packed=(one, two)))
     assert contents(tar) == {"site/a.py": "1", "site/shared.py": "of two", "site/z.py": "1"}
+    with opened(tar) as archive:
+        assert archive.getnames() == ["site", "site/a.py", "site/z.py", "site/shared.py"]
     assert tar.size == len(b"".join(tar))
 
 

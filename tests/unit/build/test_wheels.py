@@ -25,16 +25,16 @@ def lock_of(text: str = LOCKED, python: str = "3.11", platform: str = PLATFORM) 
 
 
 class Uv:
-    """Stands in for uv: installs a module, keeps what it was asked, may have to ask its index."""
+    """Stands in for uv: installs a module, notes what, and may have nothing at hand."""
 
     def __init__(self, *, stderr: str = "", offline: bool = True) -> None:
         self.stderr, self.offline = stderr, offline
-        self.asked: list[str] = []
+        self.installed: list[str] = []
 
     def __call__(self, command: list[str], text: str) -> subprocess.CompletedProcess[str]:
         if "--offline" in command and not self.offline:
             raise IndexUnavailableError("network connectivity is disabled")
-        self.asked.append(text)
+        self.installed.append(text)
         if self.stderr:
             return subprocess.CompletedProcess(command, 1, "", self.stderr)
         target = Path(command[command.index("--target") + 1])
@@ -73,9 +73,9 @@ def test_a_distribution_of_several_environments_is_unpacked_once(
     uv = put(monkeypatch, Uv())
     wanted = [*wheels_of(lock_of()), *wheels_of(lock_of(LOCKED + "click==8.0 \\\n --hash=x\n"))]
     packed = pack_all(wanted, tmp_path)
-    assert len(uv.asked) == len(packed) == 3
+    assert len(uv.installed) == len(packed) == 3
     assert pack_all(wanted, tmp_path) == packed
-    assert len(uv.asked) == 3
+    assert len(uv.installed) == 3
 
 
 @pytest.mark.parametrize("offline", [True, False])
@@ -87,7 +87,7 @@ def test_the_index_is_asked_only_for_what_is_not_at_hand(
     archive = pack(wheel, tmp_path)
     with tarfile.open(archive) as tar:
         assert tar.getnames() == ["site/module.py"]
-    assert uv.asked == [wheel.pinned.text]
+    assert uv.installed == [wheel.pinned.text]
 
 
 def test_one_that_cannot_be_installed_stops_nobody_else_and_leaves_nothing(
@@ -142,6 +142,17 @@ def test_nothing_that_names_the_host_is_packed(tmp_path: Path) -> None:
         "site/flask/bin/tool": 0o755,
         "site/flask/cli.py": 0o644,
     }
+
+
+def test_files_are_packed_in_one_order_whatever_that_of_the_file_system(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    for name in ("b.py", "a.py", "c.py"):
+        (tmp_path / name).write_text("")
+    for order in (["c.py", "a.py", "b.py"], ["b.py", "a.py", "c.py"]):
+        monkeypatch.setattr("runner.build.wheels.os.walk", lambda _, x=order: [(tmp_path, [], x)])
+        with tarfile.open(fileobj=io.BytesIO(b"".join(archived(tmp_path)))) as tar:
+            assert tar.getnames() == ["site/a.py", "site/b.py", "site/c.py"]
 
 
 def test_a_wheel_is_named_as_one_can_read(tmp_path: Path) -> None:
