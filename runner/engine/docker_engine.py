@@ -207,10 +207,12 @@ class DockerEngine:
             self._api.start(container)
 
     def state(self, container: str) -> ContainerState:
-        """How the container stands."""
+        """How the container stands; an error where somebody is removing it."""
         with _engine_errors(f"inspecting container {container[:12]}"):
             inspected = self._api.inspect_container(container)
         state = inspected["State"]
+        if state.get("Status") in {"removing", "dead"}:
+            raise EngineError(f"container {container[:12]} is being removed")
         return ContainerState(
             running=bool(state["Running"]),
             exit_code=int(state["ExitCode"]),
