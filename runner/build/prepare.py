@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
@@ -30,8 +31,8 @@ from runner.errors import EngineError, EngineUnavailableError
 from runner.matrix.cell import Base, Cell, EnvironmentRequest
 from runner.stages import Stages
 
-#: Bootstrapping and loading are CPU and disk work; more at a time gains nothing on two cores.
-WORKERS = 2
+#: A bootstrap keeps one CPU busy, and waits for downloads now and then.
+WORKERS = min(6, (os.cpu_count() or 1) + 1)
 
 
 @dataclass(frozen=True, kw_only=True)
