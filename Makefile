@@ -4,12 +4,16 @@
 PYTHON ?= python3
 EXPERIMENT ?=
 ARGS ?=
-MATRIX = .venv/bin/python -m runner
+# Held while a command runs, so that no other `make` replaces the environment under it.
+HELD = flock --shared --no-fork .venv.lock
+MATRIX = $(HELD) .venv/bin/python -m runner
 # Without cached bytecode every command would compile its libraries again.
 unexport PYTHONDONTWRITEBYTECODE
 # What set-up takes is counted from here.
 export MONKEY_MATRIX_STARTED := $(shell date +%s.%N)
 
+# Two bootstraps at the same time would remove the environment under each other.
+.NOTPARALLEL:
 .PHONY: help matrix smoke plan merge table publish test lint bench doctor clean docs lock setup setup-run setup-dev setup-tests
 
 help: ## this list
@@ -47,14 +51,14 @@ lint: setup-dev ## ruff, mypy and import-linter
 
 test: setup-tests lint ## lint, unit tests and the page in Chromium, then integration tests on a real engine
 	@$(MATRIX) doctor --install >/dev/null
-	@.venv/bin/python -m pytest tests/unit tests/browser --numprocesses auto \
+	@$(HELD) .venv/bin/python -m pytest tests/unit tests/browser --numprocesses auto \
 		--cov --cov-report= --cov-fail-under=0 $(ARGS)
 	@# One at a time: side by side on few CPUs they would keep each other waiting.
-	@.venv/bin/python -m pytest tests/integration \
+	@$(HELD) .venv/bin/python -m pytest tests/integration \
 		--cov --cov-append --cov-report=term-missing:skip-covered $(ARGS)
 
 bench: setup-dev ## figures of the runner itself, measured side by side
-	@.venv/bin/python -m bench $(ARGS)
+	@$(HELD) .venv/bin/python -m bench $(ARGS)
 
 docs: setup-dev ## bring what README and docs quote of published runs in step with them
 	@.venv/bin/python -m tests.support.quote

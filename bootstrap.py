@@ -8,6 +8,8 @@ on Debian or Ubuntu, the packages that measuring or the test suite needs, at the
 from __future__ import annotations
 
 import argparse
+import contextlib
+import fcntl
 import hashlib
 import re
 import shutil
@@ -15,13 +17,15 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent
 ENVIRONMENT = ROOT / ".venv"
 PYTHON = ENVIRONMENT / "bin" / "python"
+#: Commands of the Makefile hold it shared while they run.
+LOCK = ROOT / ".venv.lock"
 STAMP = ENVIRONMENT / "installed-lock"
 OLDEST_PYTHON = (3, 11)
 NO_ENVIRONMENT = 3
@@ -73,7 +77,15 @@ def install_packages(use: str | None, *, venv: bool) -> None:
     try:
         timed("packages", lambda: provision.install_packages(packages, say))
     except EngineUnavailableError as error:
+        # One name that the distribution does not have fails all; the others are tried by
+        # themselves.
         say(str(error))
+        for tool in tools:
+            with contextlib.suppress(EngineUnavailableError):
+                provision.install([tool], say)
+        if venv:
+            with contextlib.suppress(EngineUnavailableError):
+                provision.install_packages(["python3-venv"], say)
 
 
 def has_venv() -> bool:
@@ -146,7 +158,10 @@ def main() -> None:
     """Bring `.venv`, and with `--for` the machine's packages, up to date."""
     if sys.version_info < OLDEST_PYTHON:
         found = ".".join(str(part) for part in sys.version_info[:3])
-        fail(f"Python 3.11 or newer is needed, not {found}: see `make PYTHON=…`")
+        fail(
+            f"Python 3.11 or newer is needed, not {found}: run "
+            "`make PYTHON=/path/to/python3.11 matrix`"
+        )
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--dev", action="store_true", help="with the tools for development")
     parser.add_argument("--for", dest="use", choices=("run", "tests"), help="what to prepare for")
@@ -160,18 +175,37 @@ def main() -> None:
     venv_missing = not is_current and not has_venv()
     with ThreadPoolExecutor(1) as pool:
         packages: Future[None] = pool.submit(install_packages, options.use, venv=venv_missing)
-        if is_current:
-            return
-        if venv_missing:
-            packages.result()
-            if not has_venv():
-                fail(
-                    "python3 cannot create virtual environments: install its venv package "
-                    "(Debian, Ubuntu: `apt-get install python3-venv`), then try again"
-                )
-        timed("environment", lambda: create_environment(lock))
-    STAMP.write_text(f"{lock.name} {wanted}\n")
+        if not is_current:
+            if venv_missing:
+                packages.result()
+                if not has_venv():
+                    fail(
+                        "python3 cannot create virtual environments: install its venv package "
+                        "(Debian, Ubuntu: `apt-get install python3-venv`), then try again"
+                    )
+            with alone():
+                timed("environment", lambda: create_environment(lock))
+                STAMP.write_text(f"{lock.name} {wanted}\n")
+        packages.result()
+
+
+@contextlib.contextmanager
+def alone() -> Iterator[None]:
+    """Wait until no command of this checkout runs in the environment that is to be replaced."""
+    with LOCK.open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            say("waiting for a command that runs in this checkout's environment")
+            fcntl.flock(file, fcntl.LOCK_EX)
+        yield
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except KeyboardInterrupt:
+        say("interrupted")
+        sys.exit(130)
+    except OSError as error:
+        fail(f"{error.filename or ROOT}: {error.strerror}; make this directory writable")

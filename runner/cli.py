@@ -320,7 +320,8 @@ def doctor(
     file: FileOption = MATRIX_FILE,
     results: ResultsOption = RESULTS,
     install: Annotated[
-        bool, typer.Option(help="Install what is missing (Debian, Ubuntu, as root).")
+        bool,
+        typer.Option(help="Install a missing engine or mmdebstrap (Debian, Ubuntu, root)."),
     ] = False,
 ) -> None:
     """Print what this machine and engine offer, what is missing, and the command that fixes it."""

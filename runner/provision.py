@@ -6,6 +6,7 @@ standard library is needed.
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -38,7 +39,10 @@ class Tool(NamedTuple):
 
 
 ENGINE = Tool("dockerd", ("docker.io", "iptables"), "running cells, where no engine answers")
-MMDEBSTRAP = Tool("mmdebstrap", ("mmdebstrap",), "base images, where no registry answers")
+#: Ubuntu's mmdebstrap comes without the keys of Debian's suites.
+MMDEBSTRAP = Tool(
+    "mmdebstrap", ("mmdebstrap", "debian-archive-keyring"), "base images, where no registry answers"
+)
 CHROMIUM = Tool("chromium", ("chromium",), "the browser tests of `make test`")
 REGISTRY = Tool("docker-registry", ("docker-registry",), "the registry tests of `make test`")
 #: What the test suite needs beyond what a run needs.
@@ -109,9 +113,18 @@ def apt_get(arguments: Sequence[str], say: Say) -> None:
 
 def engine_may_exist() -> bool:
     """Whether anything suggests an engine: then it is asked before one is installed."""
-    settings = Path.home() / ".docker" / "config.json"
-    configured = any(os.environ.get(name) for name in ("DOCKER_HOST", "DOCKER_CONTEXT"))
-    return configured or settings.exists() or DAEMON_SOCKET.exists() or not ENGINE.is_missing
+    return names_an_engine() or DAEMON_SOCKET.exists() or not ENGINE.is_missing
+
+
+def names_an_engine() -> bool:
+    """Whether the user's settings name an engine: no other one is installed in its place."""
+    if os.environ.get("DOCKER_HOST") or os.environ.get("DOCKER_CONTEXT"):
+        return True
+    try:
+        settings = json.loads((Path.home() / ".docker" / "config.json").read_text("utf-8"))
+    except (OSError, ValueError):
+        return False
+    return isinstance(settings, dict) and settings.get("currentContext", "default") != "default"
 
 
 def ensure_engine(say: Say, also: Iterable[Tool] = ()) -> None:
@@ -121,7 +134,7 @@ def ensure_engine(say: Say, also: Iterable[Tool] = ()) -> None:
     where this is no Debian or Ubuntu, or no root.
     """
     problem = engine_problem()
-    if problem is not None and ("DOCKER_HOST" in os.environ or not can_install()):
+    if problem is not None and (names_an_engine() or not can_install()):
         raise problem
     install([*([ENGINE] if problem else []), *also], say)
     if problem is not None:

@@ -396,7 +396,8 @@ def calibrate(config: dict[str, Any], lone_s: float) -> dict[str, Any]:
     that reads all and still works one by one the check takes longer, and shows the same.
     """
     size, more = config["burst"], config["sizing_burst"]
-    few = Burst(config, size, 3 * size * lone_s + 5)
+    both = size + more if config["joined"] else size
+    few = Burst(config, size, 3 * both * lone_s + 5)
     joined = lone_s >= JOINED_FROM_S and config["joined"] and few.was_read(JOINED_WITHIN * lone_s)
     many = Burst(config, more, 3 * (size + more) * lone_s + 5) if joined else None
     wall_s, answered, cpu_s = few.wait()

@@ -42,22 +42,23 @@ class ImageMaker:
 
     def make(self, recipes: Sequence[Recipe]) -> dict[str, Image | EngineError]:
         """Each image by name, or why it cannot be had; a recipe comes after that of its base."""
-        missing = [
-            recipe
-            for recipe in recipes
-            if current_image(self._engine, recipe.reference, recipe.key) is None
-        ]
+        missing = [recipe for recipe in recipes if self._found(recipe) is None]
         if missing and self._loads:
             try:
                 load(self._engine, missing)
             except EngineError as error:
                 if DISK_FULL in str(error):  # building takes no less
-                    return {recipe.reference: explained(error) for recipe in recipes}
+                    full = explained(error)
+                    return {r.reference: self._found(r) or full for r in recipes}
                 self._build_from_now_on(error)
         made: dict[str, Image | EngineError] = {}
         for recipe in recipes:
             made[recipe.reference] = self._made(recipe, made.get(recipe.base))
         return made
+
+    def _found(self, recipe: Recipe) -> Image | None:
+        """The image, where the engine has it already."""
+        return current_image(self._engine, recipe.reference, recipe.key)
 
     def _build_from_now_on(self, error: EngineError) -> None:
         """Say once that loading failed."""

@@ -20,7 +20,7 @@ from pathlib import Path
 import uv
 from packaging.utils import canonicalize_name
 
-from runner.errors import IndexUnavailableError, SpecError
+from runner.errors import EngineUnavailableError, IndexUnavailableError, SpecError
 from runner.matrix.cell import EnvironmentRequest
 
 #: glibc 2.28 is what every base meets (bullseye has 2.31), and what gevent's wheels ask for.
@@ -147,8 +147,9 @@ def _lock_cached(
         _keep(path, result.text)
         without.unlink(missing_ok=True)
     else:
-        _keep(without, result.reason)
         path.unlink(missing_ok=True)
+        if request.exclude_newer:  # what there is on a day does not change any more
+            _keep(without, result.reason)
     return result
 
 
@@ -219,6 +220,12 @@ def resolve(request: EnvironmentRequest, platform: str) -> Lock | Unavailable:
     if result.returncode == 0:
         return Lock(request=request, platform=platform, text=result.stdout)
     _refuse_impossible(request, result.stderr)
+    if RESOLVED not in result.stderr:  # it was killed, or its disk or cache failed
+        why = without_addresses(first_cause(result.stderr))
+        raise EngineUnavailableError(
+            f"uv could not resolve the packages for Python {request.python} (exit status "
+            f"{result.returncode}: {why}); fix that, then run the same command again"
+        )
     return Unavailable(request=request, reason=condense(result.stderr, request.python))
 
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -126,7 +127,7 @@ def prepare(
     )
     wanted = Wanted(experiment=experiment, cells=tuple(cells), locks=locks, companions=companions)
     maker = ImageMaker(engine, stages.say)
-    with ThreadPoolExecutor(1) as beside, ThreadPoolExecutor(WORKERS) as pool:
+    with _cancelled_on_error(1) as beside, _cancelled_on_error(WORKERS) as pool:
         packed = beside.submit(_packed, wanted, cache, stages)
         made_bases = [
             pool.submit(ensure_bases, engine, group, kind, base)
@@ -138,6 +139,17 @@ def prepare(
         with stages.stage("images"):
             wait(made)
     return _prepared(wanted, [future.result() for future in made], stages)
+
+
+@contextmanager
+def _cancelled_on_error(workers: int) -> Iterator[ThreadPoolExecutor]:
+    """A pool that, interrupted, finishes what is being done and begins nothing more."""
+    with ThreadPoolExecutor(workers) as pool:
+        try:
+            yield pool
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
 
 
 def _packed(wanted: Wanted, cache: Path, stages: Stages) -> Packed:

@@ -82,7 +82,7 @@ def _costs(made: _Made) -> Mapping[Kind, float]:
     """Median CPU seconds of a request, by kind of cell."""
     found: dict[Kind, list[float]] = {}
     for record in made.launches:
-        if record.resources is None:
+        if record.resources is None or record.cell not in made.cells:
             continue
         for kind in _kinds(made.cells[record.cell]):
             found.setdefault(kind, []).append(record.resources.cpu_ms_per_request / 1000)
@@ -113,6 +113,7 @@ def _is_wave(made: _Made, records: Sequence[LaunchRecord]) -> bool:
     return (
         made.run.jobs == 0
         and 1 < len(records) <= LARGEST_WAVE
+        and all(record.cell in made.cells for record in records)
         and all(made.cells[record.cell].companion is None for record in records)
         and all(record.overhead_s is not None and record.lone_request_ms for record in records)
     )

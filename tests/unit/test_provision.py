@@ -28,6 +28,8 @@ class Machine:
         self.daemon_code: int | None = None
         self.log = tmp_path / "dockerd.log"
         monkeypatch.delenv("DOCKER_HOST", raising=False)
+        monkeypatch.delenv("DOCKER_CONTEXT", raising=False)
+        monkeypatch.setattr(Path, "home", lambda: tmp_path)
         monkeypatch.setattr(provision, "DAEMON_LOG", self.log)
         monkeypatch.setattr(provision, "POLL_S", 0)
         monkeypatch.setattr("runner.provision.os.geteuid", lambda: 0)
@@ -85,11 +87,14 @@ def test_an_installed_engine_is_only_started(machine: Machine) -> None:
     assert machine.said == [f"starting dockerd, its log goes to {machine.log}"]
 
 
+@pytest.mark.parametrize(
+    ("name", "value"), [("DOCKER_HOST", "tcp://127.0.0.1:1"), ("DOCKER_CONTEXT", "remote")]
+)
 def test_nothing_is_installed_for_somebody_elses_endpoint(
-    machine: Machine, monkeypatch: pytest.MonkeyPatch
+    machine: Machine, monkeypatch: pytest.MonkeyPatch, name: str, value: str
 ) -> None:
     machine.silent_for = 99
-    monkeypatch.setenv("DOCKER_HOST", "tcp://127.0.0.1:1")
+    monkeypatch.setenv(name, value)
     with pytest.raises(EngineUnavailableError, match="start it"):
         provision.ensure_engine(machine.said.append)
     assert machine.commands == []
@@ -140,14 +145,14 @@ def test_a_tool_that_is_there_is_left_alone(machine: Machine) -> None:
     assert machine.commands == []
     machine.tools.discard("mmdebstrap")
     provision.install([provision.MMDEBSTRAP], machine.said.append)
-    assert machine.commands[-1][-1] == "mmdebstrap"
+    assert machine.commands[-1][-2:] == ["mmdebstrap", "debian-archive-keyring"]
 
 
 def test_engine_and_tools_are_installed_in_one_go(machine: Machine) -> None:
     machine.silent_for = 4
     provision.ensure_engine(machine.said.append, [provision.MMDEBSTRAP])
     assert len(machine.commands) == 2
-    assert machine.commands[1][-3:] == ["docker.io", "iptables", "mmdebstrap"]
+    assert machine.commands[1][-4:-1] == ["docker.io", "iptables", "mmdebstrap"]
 
 
 def test_every_apt_get_waits_for_the_lock_of_dpkg(machine: Machine) -> None:
@@ -188,14 +193,15 @@ def test_no_engine_is_installed_ahead_where_one_may_exist(
     machine: Machine, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, trace: str
 ) -> None:
     monkeypatch.setattr(provision, "DAEMON_SOCKET", tmp_path / "docker.sock")
-    monkeypatch.setattr(Path, "home", lambda: tmp_path)
-    monkeypatch.delenv("DOCKER_CONTEXT", raising=False)
     assert not provision.engine_may_exist()
     if trace.startswith("DOCKER"):
         monkeypatch.setenv(trace, "elsewhere")
     elif trace == "config":
         (tmp_path / ".docker").mkdir()
-        (tmp_path / ".docker" / "config.json").touch()
+        settings = tmp_path / ".docker" / "config.json"
+        settings.write_text('{"auths": {}}')
+        assert not provision.engine_may_exist()
+        settings.write_text('{"currentContext": "remote"}')
     elif trace == "socket":
         (tmp_path / "docker.sock").touch()
     else:

@@ -9,7 +9,7 @@ import pytest
 
 from runner.build import lock
 from runner.build.lock import Lock, Unavailable, condense, lock_all, platform_of, resolve
-from runner.errors import IndexUnavailableError, SpecError
+from runner.errors import EngineUnavailableError, IndexUnavailableError, SpecError
 from runner.matrix.cell import EnvironmentRequest, Requirement
 
 PLATFORM = "x86_64-manylinux_2_28"
@@ -174,7 +174,7 @@ def test_a_lock_is_asked_for_once_unless_fresh(
 def test_what_is_unavailable_is_kept_until_a_fresh_lock_finds_it(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    wanted = [request(("flask", "==3.1.*"))]
+    wanted = [EnvironmentRequest(python="3.11", requirements=(), exclude_newer="2026-11-01")]
     uv = put(monkeypatch, Uv(code=1, stderr=no_solution("of wheels")))
     first = lock_all(wanted, platform=PLATFORM, cache_directory=tmp_path)
     assert isinstance(first[wanted[0]], Unavailable)
@@ -187,6 +187,26 @@ def test_what_is_unavailable_is_kept_until_a_fresh_lock_finds_it(
     put(monkeypatch, Uv(code=1, stderr=no_solution("of wheels")))
     lock_all(wanted, platform=PLATFORM, cache_directory=tmp_path, fresh=True)
     assert lock_all(wanted, platform=PLATFORM, cache_directory=tmp_path) == first
+
+
+def test_a_resolver_that_was_killed_says_nothing_of_the_packages(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    put(monkeypatch, Uv(code=-2))
+    wanted = [EnvironmentRequest(python="3.11", requirements=(), exclude_newer="2026-11-01")]
+    with pytest.raises(EngineUnavailableError, match="exit status -2"):
+        lock_all(wanted, platform=PLATFORM, cache_directory=tmp_path)
+    assert not list(tmp_path.rglob("*.unavailable"))
+
+
+def test_what_is_unavailable_today_is_asked_for_again(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Without a date, tomorrow may bring the wheel."""
+    uv = put(monkeypatch, Uv(code=1, stderr=no_solution("of wheels")))
+    for _ in range(2):
+        lock_all([request(("flask", "==3.1.*"))], platform=PLATFORM, cache_directory=tmp_path)
+    assert len(uv.commands) == 2
 
 
 def test_another_date_is_another_lock(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
