@@ -33,6 +33,10 @@ from runner.outcome import Outcome
 
 #: CPU time `ab` needs for one request, in seconds: 79 ms for 1,000 requests at `-c 100`.
 AB_CPU_S_PER_REQUEST = 8e-5
+#: How long the engine may take to see that a process has ended which the agent misses already.
+EXIT_SEEN_WITHIN_S, EXIT_POLL_S = 5.0, 0.05
+#: What the agent calls a server whose processes are gone.
+SERVER_GONE = "server-gone"
 #: What the runner adds to the agent's own deadlines before it gives up on the engine, in seconds.
 ENGINE_GRACE_S = 30.0
 
@@ -274,16 +278,26 @@ class Launch:
     def _accepted(self, reply: ReplyT | Refusal) -> ReplyT:
         """An answer of the agent that is none of its refusals, each of which ends the launch."""
         if isinstance(reply, Refusal):
-            self._end_if_gone(self.pod)
+            self._end_if_gone(self.pod, seen_gone=reply.failed == SERVER_GONE)
             raise LaunchEndedError(*verdict.of_refusal(reply, evidence.server_log(self.pod)))
         return reply
 
-    def _end_if_gone(self, pod: Pod) -> None:
-        """A server that is gone ended the launch; a companion that is, made it say nothing."""
-        companion.refuse_dead(pod, self._companion or "")
-        state = pod.server_state()
-        if not state.running or state.oom_killed:
-            raise LaunchEndedError(*verdict.of_exit(state, evidence.server_log(pod)))
+    def _end_if_gone(self, pod: Pod, *, seen_gone: bool = False) -> None:
+        """End the launch if a container has exited.
+
+        A dead server decides the outcome; a dead companion makes it an engine error, because it
+        says nothing about the server. Where the agent has `seen_gone` its process, the engine is
+        given time to see it too.
+        """
+        deadline = self.clock.monotonic() + (EXIT_SEEN_WITHIN_S if seen_gone else 0.0)
+        while True:
+            companion.refuse_dead(pod, self._companion or "")
+            state = pod.server_state()
+            if not state.running or state.oom_killed:
+                raise LaunchEndedError(*verdict.of_exit(state, evidence.server_log(pod)))
+            if self.clock.monotonic() >= deadline:
+                return
+            self.clock.sleep(EXIT_POLL_S)
 
     def _load(self) -> None:
         load = self.sent = self.next_load()
@@ -301,7 +315,7 @@ class Launch:
         self.reply = reply
         self.throttled_s = self.pod.server_throttled_s()
         self._keep_ab_files(reply)
-        self._end_if_gone(self.pod)
+        self._end_if_gone(self.pod, seen_gone=not reply.server_alive)
         self.verdict = verdict.of_load(reply, load, self.figures, serial=self._was_serial())
 
     def _was_serial(self) -> bool:

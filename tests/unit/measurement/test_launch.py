@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from runner.engine.protocol import ContainerSpec, ExecResult
+from runner.engine.protocol import ContainerSpec, ContainerState, ExecResult
 from runner.errors import EngineError
 from runner.matrix.cell import Limits
-from runner.measurement.launch import Launch, LaunchResult
+from runner.measurement.launch import SERVER_GONE, Launch, LaunchResult
 from runner.outcome import Outcome
 from tests.support.memory_engine import MemoryEngine, MemoryProcess
 from tests.support.simulated import SimulatedPods, VirtualClock, a_cell, a_job, dead
@@ -210,3 +211,36 @@ def test_a_launch_closed_while_it_starts_leaves_nothing() -> None:
     made.start()
     assert engine.containers == {}
     assert pods.events == []
+
+
+class LateEngine(MemoryEngine):
+    """An engine that sees the end of a server some calls after it ended."""
+
+    unseen = 3
+
+    def state(self, container: str) -> ContainerState:
+        state = super().state(container)
+        if state.running or not self.unseen:
+            return state
+        self.unseen -= 1
+        return replace(state, running=True)
+
+
+@pytest.mark.parametrize("step", ["ready", "check", "load"])
+def test_the_engine_may_see_the_servers_end_later_than_the_agent(step: str) -> None:
+    def ends(answer: Answer) -> Answer:
+        dead(engine, 139)
+        if step == "load":
+            return {**answer, "server_alive": False}
+        return {"failed": SERVER_GONE, "reason": "the server's process ended"}
+
+    pods = {
+        "ready": SimulatedPods(ready=ends),
+        "check": SimulatedPods(check=ends),
+        "load": SimulatedPods(load=ends),
+    }[step]
+    engine = LateEngine(pods)
+    record = launch(pods, engine).record
+    assert record.outcome is Outcome.CRASHED
+    assert record.reason
+    assert "SIGSEGV" in record.reason
