@@ -80,10 +80,13 @@ def second_engine(
 ) -> Iterator[SecondEngine]:
     engine = SecondEngine(tmp_path)
     engine.start()
-    engine.take(client, *(base.reference for base in prepared.bases.values()))
-    engine.take(client, "monkey-matrix/base:loadgen-trixie")
-    yield engine
-    engine.stop()
+    try:
+        tags = [tag for image in client.images.list("monkey-matrix/base") for tag in image.tags]
+        loadgen = [tag for tag in tags if tag.startswith("monkey-matrix/base:loadgen-")]
+        engine.take(client, *(base.reference for base in prepared.bases.values()), *loadgen)
+        yield engine
+    finally:
+        engine.stop()
 
 
 def test_an_engine_that_stops_and_starts_again(tmp_path: Path, second_engine: SecondEngine) -> None:
