@@ -87,6 +87,17 @@ def test_a_publication_can_be_published_again(results: Path) -> None:
     assert first["run.json"] == (results / "published/other/run.json").read_bytes()
 
 
+def test_a_record_of_an_earlier_release_gains_no_keys(results: Path) -> None:
+    """What it does not say is not said for it."""
+    path = results / "sleep/20261101T120000Z/run.json"
+    record = json.loads(path.read_text(encoding="utf-8"))
+    del record["repeats"]
+    path.write_text(json.dumps(record), encoding="utf-8")
+    publish(results, [], None)
+    published = json.loads((results / "published/sleep/run.json").read_text(encoding="utf-8"))
+    assert published.keys() == record.keys()
+
+
 def test_several_runs_can_be_published_again(results: Path) -> None:
     paths = [str(results / "sleep/20261101T120000Z"), str(second(results).path)]
     publish(results, paths, "both")
