@@ -186,7 +186,7 @@ def reuse(underway: Underway, reporter: Reporter) -> frozenset[Made]:
         runs = ", ".join(sorted({launch.run_id for launch in earlier.values()}))
         reporter.say(
             f"measured before, used again: {len(earlier)} of {len(run.cells) * run.launches} "
-            f"launches (run {runs}); `--fresh` measures all anew"
+            f"launches (run {runs}); `--fresh` ignores them"
         )
     return frozenset(earlier)
 
