@@ -19,6 +19,10 @@ HEADER = struct.Struct(">BxxxL")
 STDOUT, STDERR = 1, 2
 
 
+#: After so many seconds a silent stream is looked at again: it may have been closed meanwhile.
+LONGEST_WAIT_S = 1.0
+
+
 class _DeadlinePassedError(Exception):
     pass
 
@@ -98,11 +102,12 @@ def _read(raw: Any, size: int, deadline: float) -> bytes:  # noqa: ANN401
         left = deadline - time.monotonic()
         if left <= 0:
             raise _DeadlinePassedError
-        raw.settimeout(left)
+        # A socket that another thread closes does not wake the one that waits on it.
+        raw.settimeout(min(left, LONGEST_WAIT_S))
         try:
             chunk = raw.recv(size - len(data))
         except TimeoutError:
-            raise _DeadlinePassedError from None
+            continue
         if not chunk:
             return b""
         data.extend(chunk)

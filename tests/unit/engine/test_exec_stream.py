@@ -143,3 +143,23 @@ def test_hanging_up_ends_a_wait_in_another_thread(
     waiting.join(10)
     assert len(ends) == 1
     assert theirs.recv(100) == b""  # and the process's input has ended
+
+
+def test_a_stream_that_is_closed_under_a_waiting_thread_ends_its_wait(
+    pair: tuple[socket.socket, socket.socket],
+) -> None:
+    ours, _ = pair
+    errors: list[EngineError] = []
+
+    def wait() -> None:
+        try:
+            AttachedProcess(ours).ask("{}", timeout=60)
+        except EngineError as error:
+            errors.append(error)
+
+    waiting = threading.Thread(target=wait, daemon=True)
+    waiting.start()
+    pair[1].recv(10)  # it has asked
+    ours.close()
+    waiting.join(30)
+    assert len(errors) == 1
