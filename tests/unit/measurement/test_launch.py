@@ -66,7 +66,12 @@ def test_serialised_cells_get_a_smaller_load() -> None:
     ("pods", "outcome", "reason"),
     [
         (SimulatedPods(ready=refused("not-ready")), Outcome.HANG_AT_STARTUP, "as told"),
-        (SimulatedPods(check=refused("not-answered")), Outcome.HANG_AT_STARTUP, "as told"),
+        (
+            SimulatedPods(check=refused("first-not-answered")),
+            Outcome.HANG_AT_FIRST_REQUEST,
+            "as told",
+        ),
+        (SimulatedPods(check=refused("not-answered")), Outcome.HANG_UNDER_LOAD, "as told"),
         (SimulatedPods(check=refused("wrong-answer")), Outcome.WRONG_ANSWER, "as told"),
         (SimulatedPods(check=refused("broken-answer")), Outcome.FAILED_REQUESTS, "as told"),
         (
@@ -102,12 +107,12 @@ def test_serialised_cells_get_a_smaller_load() -> None:
         (
             SimulatedPods(load=report("Failed requests:        0", "Failed requests:        2")),
             Outcome.FAILED_REQUESTS,
-            "ab counted 2 failed requests",
+            "2 of 5,000 answers were not right: 2 empty or broken off",
         ),
         (
             SimulatedPods(load=report("Requests per", "Non-2xx responses:      9\nRequests per")),
             Outcome.FAILED_REQUESTS,
-            "9 answers with a status other than 2xx",
+            "9 of 5,000 answers were not right: 9 empty or broken off",
         ),
         (
             SimulatedPods(load=report("requests:      5000", "requests:      4999")),

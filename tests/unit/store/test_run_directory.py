@@ -160,7 +160,7 @@ def test_a_cell_directory_that_cannot_be_made(directory: RunDirectory) -> None:
         ('{"cell": "x"', "EOF while parsing"),
         ('{"schema_version": 1}', "cell: Field required"),
         ("[]", "should be an object"),
-        ('{"schema_version": 3, "cell": "x", "new": 1}', "newer version .*schema 3, known up to 2"),
+        ('{"schema_version": 4, "cell": "x", "new": 1}', "newer version .*schema 4, known up to 3"),
     ],
 )
 def test_a_damaged_result_is_reported_and_left_out(
