@@ -250,15 +250,15 @@ class Sampler(threading.Thread):
 # -- what the server's processes recorded ----------------------------------------------------------
 
 
-class RecordingFullError(Exception):
-    """A process of the server had no memory left to record its requests."""
+class NotRecordedError(Exception):
+    """Some of the server's requests were not recorded, or it records none."""
 
 
 def recorded(path: Path, since_ns: int) -> list[tuple[int, ...]]:
     """The requests of one process that entered from a moment on, in the order of their entry.
 
     Each is when it entered and left (`CLOCK_MONOTONIC`, ns; 0: not yet), status, length of its
-    answer. Raises `RecordingFullError` where some may be missing.
+    answer. Raises `NotRecordedError` where some may be missing, for its memory is full.
     """
     requests: list[tuple[int, ...]] = []
     room = path.stat().st_size // RECORD.size - 1
@@ -269,7 +269,7 @@ def recorded(path: Path, since_ns: int) -> list[tuple[int, ...]]:
                     return [request for request in requests if request[0] >= since_ns]
                 requests.append(record)
                 if len(requests) == room:
-                    raise RecordingFullError
+                    raise NotRecordedError
     return []
 
 
@@ -281,6 +281,8 @@ def requests_since(since_ns: int) -> list[tuple[int, ...]]:
     deadline = time.monotonic() + LEFT_WITHIN_S
     while True:
         files = sorted(RECORDINGS.glob(f"{RECORDING_PREFIX}*"))
+        if not files:
+            raise NotRecordedError
         by_process = [recorded(path, since_ns) for path in files]
         served = [requests for requests in by_process if requests]
         all_left = all(request[1] for requests in served for request in requests)
@@ -294,7 +296,7 @@ def recorded_service_s(since_ns: int) -> float | None:
     """The shortest time that one of the requests since then was in the application, in seconds."""
     try:
         times = [left - entered for _, entered, left, *_ in requests_since(since_ns) if left]
-    except RecordingFullError:
+    except NotRecordedError:
         return None
     return min(times) / 1e9 if times else None
 
@@ -303,7 +305,7 @@ def served_tsv(since_ns: int) -> str | None:
     """The requests since a moment as a table, their times in µs after it; None where some miss."""
     try:
         requests = requests_since(since_ns)
-    except RecordingFullError:
+    except NotRecordedError:
         return None
     lines = ["process\tentered_us\tleft_us\tstatus\tlength"]
     for process, entered, left, status, length in requests:
