@@ -21,8 +21,9 @@ from runner.errors import (
     MatrixError,
     RegressionError,
     UsageError,
+    system_error,
 )
-from runner.options import LARGEST_WAVE, THRESHOLD, ExportFormat, Format
+from runner.options import THRESHOLD, ExportFormat, Format
 
 if TYPE_CHECKING:
     from runner.commands.runs import RunResult
@@ -91,15 +92,6 @@ def init(*, file: FileOption = MATRIX_FILE) -> None:
     _print(init(file))
 
 
-def _jobs(text: str) -> int | None:
-    """The number of `--jobs`, None for `auto`."""
-    if text == "auto":
-        return None
-    if not text.isdecimal() or not 1 <= int(text) <= LARGEST_WAVE:
-        raise UsageError(f"--jobs {text}: give a number from 1 to {LARGEST_WAVE}, or `auto`")
-    return int(text)
-
-
 @application.command()
 def plan(
     experiment: ExperimentArgument = None,
@@ -116,19 +108,11 @@ def plan(
     ] = False,
 ) -> None:
     """Print every cell, its ceiling and predicted duration; what is unavailable, and why."""
-    from runner.commands.choice import Choice
+    from runner.commands.choice import chosen
     from runner.commands.plan import plan
-    from runner.commands.shard import shard as parse_shard
 
-    choice = Choice(
-        file=file,
-        experiment=experiment,
-        select=tuple(select or ()),
-        requests=requests,
-        concurrency=concurrency,
-        launches=launches,
-        shard=None if shard is None else parse_shard(shard),
-    )
+    numbers = {"requests": requests, "concurrency": concurrency, "launches": launches}
+    choice = chosen(file, experiment, select or (), shard, numbers)
     _print(plan(choice, results, as_json=as_json))
 
 
@@ -155,22 +139,13 @@ def run(  # noqa: PLR0913 - an option each
     """Lock, build, measure, store, and print the table."""
     from rich.console import Console
 
-    from runner.commands.choice import Choice
-    from runner.commands.run import RunOptions, run
-    from runner.commands.shard import shard as parse_shard
+    from runner.commands.choice import chosen
+    from runner.commands.run import RunOptions, parse_jobs, run
     from runner.progress import reporter
 
-    choice = Choice(
-        file=file,
-        experiment=experiment,
-        select=tuple(select or ()),
-        requests=requests,
-        concurrency=concurrency,
-        launches=launches,
-        repeats=repeats,
-        shard=None if shard is None else parse_shard(shard),
-    )
-    options = RunOptions(results=results, jobs=_jobs(jobs), install=install, fresh=fresh)
+    numbers = {"requests": requests, "concurrency": concurrency, "launches": launches}
+    choice = chosen(file, experiment, select or (), shard, {**numbers, "repeats": repeats})
+    options = RunOptions(results=results, jobs=parse_jobs(jobs), install=install, fresh=fresh)
     with reporter(Console(stderr=True)) as progress:
         result = run(choice, options, progress)
     _show_result(result)
@@ -259,14 +234,8 @@ def export(
     """Print a run in another program's format."""
     from runner.commands.runs import exported
 
-    text = exported(results, run, format)
-    if output is None:
-        _print(text.removesuffix("\n"))
-        return
-    try:
-        output.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise UsageError(f"--output {output}: cannot be written ({error.strerror})") from None
+    if text := exported(results, run, format, output):
+        _print(text)
 
 
 @application.command("import-ab")
@@ -372,17 +341,6 @@ def _usage(error: typer.TyperException) -> str:
     return f"{message.rstrip('.')}; `matrix --help` and `matrix COMMAND --help` list what there is"
 
 
-def _system_error(error: OSError) -> str:
-    """An `OSError` that no command expects: the path, the reason and a hint."""
-    reason = str(error.strerror or error)
-    if not error.filename:
-        return f"the system reports: {reason}; check disk space, permissions and open files"
-    return (
-        f"{error.filename}: {reason}; fix its permissions, check whether it should be a file or a "
-        "directory, or use another path"
-    )
-
-
 def main() -> None:
     """Run the command line and exit: the only place that does."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)
@@ -414,5 +372,5 @@ def main() -> None:
         )
     except OSError as error:
         code = UsageError.exit_code
-        _say(f"error: {_system_error(error)}")
+        _say(f"error: {system_error(error)}")
     sys.exit(code)

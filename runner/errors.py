@@ -49,3 +49,14 @@ class EngineError(Exception):
 
 class NotFoundError(EngineError):
     """The container or image is not (or no longer) there."""
+
+
+def system_error(error: OSError) -> str:
+    """An `OSError` that no command expects, as a message: the path, the reason and a hint."""
+    reason = str(error.strerror or error)
+    if not error.filename:
+        return f"the system reports: {reason}; check disk space, permissions and open files"
+    return (
+        f"{error.filename}: {reason}; fix its permissions, check whether it should be a file or a "
+        "directory, or use another path"
+    )

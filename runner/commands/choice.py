@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from runner.commands.shard import Shard, part
+from runner.commands.shard import Shard, parse_shard, part
 from runner.matrix.cell import Experiment
 from runner.matrix.file import load
 from runner.matrix.select import may_match, no_match, overridden, parse
@@ -23,6 +24,26 @@ class Choice:
     launches: int | None = None
     repeats: int | None = None
     shard: Shard | None = None
+
+
+def chosen(
+    file: Path,
+    experiment: str | None,
+    select: Sequence[str],
+    shard: str | None,
+    numbers: Mapping[str, int | None],
+) -> Choice:
+    """The choice that these options make; `numbers` are `--requests` and its like, by name.
+
+    Raises `UsageError` for a shard that is none.
+    """
+    return Choice(
+        file=file,
+        experiment=experiment,
+        select=tuple(select),
+        shard=None if shard is None else parse_shard(shard),
+        **numbers,
+    )
 
 
 def expand(choice: Choice) -> Experiment:

@@ -21,7 +21,7 @@ from runner.commands.runs import RunResult, stored_result
 from runner.commands.shard import Shard
 from runner.engine.docker_engine import DockerEngine
 from runner.engine.ownership import remove_run
-from runner.errors import InterruptedRunError
+from runner.errors import InterruptedRunError, UsageError
 from runner.matrix.cell import Experiment
 from runner.measurement import estimate
 from runner.measurement.clock import SystemClock
@@ -30,6 +30,7 @@ from runner.measurement.launch import Job, LaunchResult
 from runner.measurement.probe import AbFacts, ab_facts
 from runner.measurement.records import LaunchRecord
 from runner.measurement.rounds import Method, measure
+from runner.options import LARGEST_WAVE
 from runner.paths import CACHE
 from runner.progress import Reporter
 from runner.provision import MMDEBSTRAP
@@ -52,6 +53,15 @@ class RunOptions:
     jobs: int | None = None
     install: bool = False
     fresh: bool = False
+
+
+def parse_jobs(text: str) -> int | None:
+    """The number of `--jobs`, None for `auto`; `UsageError` for what is neither."""
+    if text == "auto":
+        return None
+    if not text.isdecimal() or not 1 <= int(text) <= LARGEST_WAVE:
+        raise UsageError(f"--jobs {text}: give a number from 1 to {LARGEST_WAVE}, or `auto`")
+    return int(text)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -87,11 +87,21 @@ def shown(results: Path, run: str, cell: str, *, lock: bool) -> str:
     return show(directory, found, cell, commands(found.record, cell), hashes=lock)
 
 
-def exported(results: Path, run: str, format_: ExportFormat) -> str:
-    """The run as a text of this format; `UsageError` for a path that is not a run's."""
+def exported(results: Path, run: str, format_: ExportFormat, output: Path | None) -> str:
+    """The run as a text of this format; an empty one where it was written to `output` instead.
+
+    Raises `UsageError` for a path that is not a run's, and for one that cannot be written.
+    """
     from runner.export import export  # noqa: PLC0415 - what other programs read, and only they
 
-    return export(_read(results, run)[1], format_)
+    text = export(_read(results, run)[1], format_)
+    if output is None:
+        return text.removesuffix("\n")
+    try:
+        output.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise UsageError(f"--output {output}: cannot be written ({error.strerror})") from None
+    return ""
 
 
 def merged(results: Path, runs: Sequence[str]) -> RunResult:

@@ -25,7 +25,7 @@ class Shard:
         return f"{self.index}/{self.of}"
 
 
-def shard(text: str) -> Shard:
+def parse_shard(text: str) -> Shard:
     """A shard written `2/4`; `UsageError` for what is none."""
     match = re.fullmatch(r"([0-9]{1,6})/([0-9]{1,6})", text)
     if match is None or not 1 <= int(match[1]) <= int(match[2]):
