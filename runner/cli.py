@@ -294,7 +294,7 @@ def doctor(
     ] = False,
 ) -> None:
     """Print what this machine and engine offer, what is missing, and the command that fixes it."""
-    from runner.commands.doctor import doctor
+    from runner.commands.machine import doctor
 
     text, healthy = doctor(file, results, install=install, say=_say)
     _print(text)

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from runner.commands.shard import Shard, parse_shard, part
+from runner.commands.cells import Shard, parse_shard, part
 from runner.matrix.cell import Experiment
 from runner.matrix.file import load
 from runner.matrix.select import may_match, no_match, overridden, parse

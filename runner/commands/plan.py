@@ -13,16 +13,16 @@ from tabulate import tabulate
 
 from runner.build.bases import SUITES
 from runner.commands import host
+from runner.commands.cells import Shard
 from runner.commands.choice import Choice, expand, no_cells
 from runner.commands.locking import LockedCells, lock_chosen
-from runner.commands.shard import Shard
 from runner.matrix.axes import BASE_AXES
 from runner.matrix.ceiling import AbOpening, ceiling_of
 from runner.matrix.cell import Cell, Experiment, Limits
 from runner.measurement.coschedule import Jobs
 from runner.measurement.estimate import Machine, launch_s, round_of
 from runner.report.statistics import launches_needed
-from runner.store.speed import machine_of
+from runner.store.machine import machine_of
 from runner.text import counted, duration
 
 

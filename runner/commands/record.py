@@ -10,8 +10,8 @@ from typing import Any
 from runner.build.prepare import Prepared
 from runner.build.recipe import Image
 from runner.commands import host
+from runner.commands.cells import Shard
 from runner.commands.locking import LockedCells
-from runner.commands.shard import Shard
 from runner.engine.protocol import EngineInfo
 from runner.matrix.axes import SETTINGS
 from runner.matrix.ceiling import AbOpening

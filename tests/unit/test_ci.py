@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
-from runner.commands.shard import parse_shard
+from runner.commands.cells import parse_shard
 from runner.matrix.file import load
 
 ROOT = Path(__file__).parents[2]

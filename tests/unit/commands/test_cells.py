@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runner.commands.shard import Shard, parse_shard, part
+from runner.commands.cells import Shard, parse_shard, part
 from runner.matrix.cell import Cell, Experiment
 from runner.matrix.file import load
 from runner.measurement import estimate
