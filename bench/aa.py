@@ -17,7 +17,7 @@ from pathlib import Path
 
 from bench.measured import PROJECT_MATRIX, measured
 from bench.options import Options, figure
-from runner.commands.choice import Choice
+from runner.commands.cells import Choice
 from runner.errors import UsageError
 from runner.options import THRESHOLD
 from runner.outcome import Outcome

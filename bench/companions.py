@@ -14,7 +14,7 @@ from pathlib import Path
 
 from bench.measured import PROJECT_MATRIX, measured
 from bench.options import Options, figure
-from runner.commands.choice import Choice
+from runner.commands.cells import Choice
 from runner.report.rows import rate_of
 
 LOWEST = 0.95

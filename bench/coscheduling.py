@@ -16,7 +16,7 @@ from statistics import median
 from bench.measured import PROJECT_MATRIX, Measured, measured
 from bench.options import Options, figure
 from bench.overhead import ab_s
-from runner.commands.choice import Choice
+from runner.commands.cells import Choice
 from runner.measurement.records import LaunchRecord
 
 EXPERIMENT = "sleep"

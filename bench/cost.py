@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Any
 
 from bench.options import Options, figure
-from runner.commands import host
 from runner.matrix.ceiling import AbOpening
 from runner.matrix.cell import Cell, Limits
 from runner.matrix.values import Server, Workload
@@ -29,6 +28,7 @@ from runner.outcome import Outcome
 from runner.report.formats import render
 from runner.report.run import read_run
 from runner.store import records
+from runner.store.machine import this_host
 from runner.store.run_directory import RunDirectory
 from tests.support.memory_engine import MemoryEngine
 from tests.support.simulated import SimulatedPods, VirtualClock, report
@@ -192,7 +192,7 @@ def stored_record(
         experiment="bench",
         started_at="2026-11-01T00:00:00+00:00",
         command=("bench",),
-        host=host.describe(),
+        host=this_host(),
         engine=MemoryEngine(SimulatedPods()).info(),
         method=records.Method(version=1),
         axes=("python", "patch", "concurrency"),

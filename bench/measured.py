@@ -11,7 +11,7 @@ from pathlib import Path
 from rich.console import Console
 
 from bench.options import REPOSITORY
-from runner.commands.choice import Choice, expand
+from runner.commands.cells import Choice, expand
 from runner.commands.run import Ready, RunOptions, make_ready, measure_all, open_directory
 from runner.matrix.cell import Cell
 from runner.measurement.records import LaunchRecord

@@ -20,7 +20,7 @@ from statistics import median
 
 from bench.measured import PROJECT_MATRIX, Measured, matrix_file, measured
 from bench.options import Options, figure
-from runner.commands.choice import Choice
+from runner.commands.cells import Choice
 from runner.measurement.load import LONE_REPEATS
 from runner.measurement.records import LaunchRecord
 

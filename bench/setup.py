@@ -26,8 +26,7 @@ import docker
 from bench.measured import PROJECT_MATRIX, spread
 from bench.options import REPOSITORY, Options, figure
 from runner.build.prepare import Prepared, prepare
-from runner.commands.choice import Choice, expand
-from runner.commands.locking import LockedCells, lock
+from runner.commands.cells import Choice, LockedCells, expand, lock
 from runner.engine.connection import CALL_TIMEOUT_S
 from runner.engine.docker_engine import DockerEngine
 from runner.errors import EngineError

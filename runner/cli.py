@@ -108,7 +108,7 @@ def plan(
     ] = False,
 ) -> None:
     """Print every cell, its ceiling and predicted duration; what is unavailable, and why."""
-    from runner.commands.choice import chosen
+    from runner.commands.cells import chosen
     from runner.commands.plan import plan
 
     numbers = {"requests": requests, "concurrency": concurrency, "launches": launches}
@@ -139,7 +139,7 @@ def run(  # noqa: PLR0913 - an option each
     """Lock, build, measure, store, and print the table."""
     from rich.console import Console
 
-    from runner.commands.choice import chosen
+    from runner.commands.cells import chosen
     from runner.commands.run import RunOptions, parse_jobs, run
     from runner.progress import reporter
 
@@ -258,7 +258,7 @@ def import_ab(
     ] = None,
 ) -> None:
     """Make a run out of reports that `ab` printed elsewhere, and print its table."""
-    from runner.commands.import_ab import import_ab, shared_facts
+    from runner.commands.runs import import_ab, shared_facts
 
     shared = shared_facts(workload, seconds, note or ())
     _print(import_ab(results, name, files, shared))
@@ -278,7 +278,7 @@ def publish(
     png: Annotated[bool, typer.Option("--png", help="Write each chart as PNG, too.")] = False,
 ) -> None:
     """Write runs as a page, README, tables, charts and evidence below `results/published`."""
-    from runner.commands.publish import publish
+    from runner.commands.runs import publish
 
     _print(publish(results, runs or (), name, with_png=png))
 
@@ -305,7 +305,7 @@ def doctor(
 @application.command()
 def clean() -> None:
     """Remove this project's containers and images, nobody else's."""
-    from runner.commands.clean import clean
+    from runner.commands.machine import clean
 
     _print(clean())
 

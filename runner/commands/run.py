@@ -13,11 +13,9 @@ from pathlib import Path
 
 from runner.build.lock import platform_of
 from runner.build.prepare import Prepared, prepare
-from runner.commands.cells import Shard
-from runner.commands.choice import Choice, expand, no_cells
-from runner.commands.engine import usable_engine
-from runner.commands.locking import LockedCells, lock_chosen
-from runner.commands.record import now, run_record
+from runner.commands.cells import Choice, LockedCells, Shard, expand, lock_chosen, no_cells
+from runner.commands.machine import usable_engine
+from runner.commands.record import run_record
 from runner.commands.runs import RunResult, stored_result
 from runner.engine.docker_engine import DockerEngine
 from runner.engine.ownership import remove_run
@@ -36,7 +34,7 @@ from runner.progress import Reporter
 from runner.provision import MMDEBSTRAP
 from runner.stages import Stages, started_by_make
 from runner.store.machine import machine_of
-from runner.store.records import RunRecord
+from runner.store.records import RunRecord, now
 from runner.store.results import check_results, only_run
 from runner.store.reuse import adopt, reusable
 from runner.store.run_directory import RunDirectory

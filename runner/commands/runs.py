@@ -1,25 +1,35 @@
-"""`matrix table`, `compare`, `show`, `export` and `merge`: what is done with stored runs."""
+"""`matrix table`, `compare`, `show`, `export`, `merge` and `import-ab`: stored runs, no engine."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TypeVar
 
 from runner.errors import RegressionError, UsageError
+from runner.matrix.file import name_problem
+from runner.matrix.values import seconds as seconds_of
+from runner.matrix.values import workload_name
+from runner.measurement.ab import AbReportError, parse_whole
 from runner.measurement.records import LaunchRecord
 from runner.options import THRESHOLD, ExportFormat
 from runner.report.compare import compare, comparison_text
 from runner.report.expected import Checked, check
 from runner.report.formats import render, stored_tables
 from runner.report.run import Run, collate, read_run
-from runner.report.show import show
+from runner.store.import_ab import Report, Shared, run_of_reports, split_label
 from runner.store.merge import Merged, Part, merge
-from runner.store.records import RunRecord
+from runner.store.records import RunRecord, now
 from runner.store.results import check_results
 from runner.store.run_directory import RunDirectory, open_run
+
+T = TypeVar("T")
+
+#: No report of `ab` comes near it; what is larger is something else.
+LARGEST_REPORT = 2**20
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,11 +90,10 @@ def compared(results: Path, old: str, new: str, *, threshold: float) -> str:
 
 def shown(results: Path, run: str, cell: str, *, lock: bool) -> str:
     """Everything about one cell of a run; with `lock` the hashes of what it was locked to."""
-    directory, found = _read(results, run)
-    # The commands need the engine's modules, which `matrix table` would wait for.
-    from runner.commands.by_hand import commands  # noqa: PLC0415
+    # The commands by hand need the engine's modules, which `matrix table` would wait for.
+    from runner.report.show import show  # noqa: PLC0415
 
-    return show(directory, found, cell, commands(found.record, cell), hashes=lock)
+    return show(*_read(results, run), cell, hashes=lock)
 
 
 def exported(results: Path, run: str, format_: ExportFormat, output: Path | None) -> str:
@@ -127,3 +136,64 @@ def _with_files(
     """Each launch with the files that it left where it was measured."""
     for launch in joined.launches:
         yield launch.record, directories[launch.part].files_of(launch.was)
+
+
+# -- import-ab -------------------------------------------------------------------------------------
+
+
+def import_ab(results: Path, name: str, files: Sequence[str], shared: Shared) -> str:
+    """Store the reports as a run of an experiment of that name; return its table.
+
+    All of them are read before anything is written. Raises `UsageError`.
+    """
+    if problem := name_problem(name):
+        raise UsageError(problem)
+    reports = [_report(argument) for argument in files]
+    made = run_of_reports(name, reports, shared, now=now(), command=sys.argv)
+    check_results(results)
+    directory = RunDirectory.create(results, name, datetime.now(UTC))
+    record = directory.write_whole(
+        made.run, ((launch, {"ab.txt": report.text}) for launch, report in made.launches)
+    )
+    return stored_result(directory, record, [launch for launch, _ in made.launches]).table.rstrip(
+        "\n"
+    )
+
+
+def shared_facts(workload: str | None, seconds: str | None, notes: Sequence[str]) -> Shared:
+    """Parse the options shared by all reports; raise `UsageError` for an invalid one."""
+    return Shared(
+        workload=_option("--workload", workload_name, workload),
+        seconds=_option("--seconds", seconds_of, seconds),
+        notes=tuple(notes),
+    )
+
+
+def _option(flag: str, convert: Callable[[str], T], text: str | None) -> T | None:
+    try:
+        return None if text is None else convert(text)
+    except ValueError as error:
+        raise UsageError(f"{flag}: {error}") from None
+
+
+def _report(argument: str) -> Report:
+    labels, file = split_label(argument)
+    path = Path(file)
+    try:
+        content = path.read_bytes()
+        if len(content) > LARGEST_REPORT:
+            raise UsageError(f"{file}: not a report of ab: {len(content) >> 20} MiB")
+        whole = parse_whole(content.decode("utf-8-sig").replace("\r\n", "\n"))
+    except FileNotFoundError:
+        raise UsageError(
+            f"{file}: no such file; give FILE, or AXIS=VALUE,AXIS=VALUE:FILE to label its cell"
+        ) from None
+    except OSError as error:
+        raise UsageError(f"{file}: cannot be read ({error.strerror})") from None
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{file}: not UTF-8 (byte {error.start}); save it as UTF-8") from None
+    except AbReportError as error:
+        raise UsageError(
+            f"{file}: not a complete report of ab 2.3: {error}; give all that `ab` printed"
+        ) from None
+    return Report(source=argument, name=path.stem, labels=labels, whole=whole, text=content)

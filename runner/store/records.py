@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from datetime import UTC, datetime
 from typing import Final
 
 from pydantic import Field
@@ -14,6 +15,11 @@ from runner.outcome import Outcome
 
 #: The newest layout of run.json that this program knows.
 RUN_SCHEMA: Final = 2
+
+
+def now() -> str:
+    """The moment, as records hold it."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
 
 
 class Host(Record):

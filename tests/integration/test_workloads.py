@@ -10,7 +10,7 @@ import docker
 import pytest
 
 from runner.build.prepare import Prepared, prepare
-from runner.commands.locking import lock
+from runner.commands.cells import lock
 from runner.engine.docker_engine import DockerEngine
 from runner.matrix.ceiling import AbOpening
 from runner.matrix.cell import Base, Cell, Limits
