@@ -278,7 +278,7 @@ def publish(
     png: Annotated[bool, typer.Option("--png", help="Write each chart as PNG, too.")] = False,
 ) -> None:
     """Write runs as a page, README, tables, charts and evidence below `results/published`."""
-    from runner.commands.runs import publish
+    from runner.commands.publish import publish
 
     _print(publish(results, runs or (), name, with_png=png))
 

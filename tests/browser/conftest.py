@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, sync_playwright
 
-from runner.commands.runs import publish
+from runner.commands.publish import publish
 from runner.provision import CHROMIUM
 from tests.support.published import every_outcome, stored
 

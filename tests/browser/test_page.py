@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
-from runner.commands.runs import publish
+from runner.commands.publish import publish
 from tests.browser.conftest import Watched, watched
 from tests.support.published import FRAME, NASTY, every_outcome, stored
 
