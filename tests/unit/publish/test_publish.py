@@ -13,7 +13,8 @@ from urllib.parse import unquote
 
 import pytest
 
-from runner.commands.runs import checked_name, compared, import_ab, publish, table_text
+from runner.commands.publish import checked_name, publish
+from runner.commands.runs import compared, import_ab, table_text
 from runner.errors import UsageError
 from runner.publish import evidence
 from runner.publish import write as writing
