@@ -20,10 +20,10 @@ from runner.matrix.ceiling import AbOpening
 from runner.matrix.cell import Cell, Limits
 from runner.matrix.values import Server, Workload
 from runner.measurement import ab
-from runner.measurement.coschedule import Jobs
 from runner.measurement.launch import Job, LaunchResult
 from runner.measurement.records import LaunchRecord, Resources
 from runner.measurement.rounds import Method, measure
+from runner.measurement.schedule import Jobs
 from runner.outcome import Outcome
 from runner.report.formats import render
 from runner.report.run import read_run

@@ -27,8 +27,7 @@ from bench.measured import PROJECT_MATRIX, spread
 from bench.options import REPOSITORY, Options, figure
 from runner.build.prepare import Prepared, prepare
 from runner.commands.cells import Choice, LockedCells, expand, lock
-from runner.engine.connection import CALL_TIMEOUT_S
-from runner.engine.docker_engine import DockerEngine
+from runner.engine.docker_engine import CALL_TIMEOUT_S, DockerEngine
 from runner.errors import EngineError
 from runner.matrix.cell import Experiment
 from runner.stages import Stages

@@ -143,7 +143,7 @@ def ensure_engine(say: Say, also: Iterable[Tool] = ()) -> None:
 
 def engine_problem() -> EngineUnavailableError | None:
     """Why no engine can be used, None where one can."""
-    from runner.engine.connection import connect  # noqa: PLC0415 - see the module's docstring
+    from runner.engine.docker_engine import connect  # noqa: PLC0415 - see the module's docstring
 
     try:
         connect().close()

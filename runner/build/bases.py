@@ -12,8 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from runner.build.labels import digest, labels
-from runner.build.recipe import Image, Recipe, current_image, ensure
+from runner.build.recipe import Image, Recipe, current_image, digest, ensure, labels
 from runner.engine.protocol import Engine
 from runner.errors import EngineError, EngineUnavailableError
 from runner.matrix.cell import Base

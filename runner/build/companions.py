@@ -9,10 +9,9 @@ from typing import Final
 
 from runner.build.bases import BaseImage, BaseRequest, base_of_cells
 from runner.build.images import dockerfile_of
-from runner.build.labels import digest
 from runner.build.layers import File, Layer
 from runner.build.lock import Lock, Unavailable, lock_all
-from runner.build.recipe import Image, Recipe
+from runner.build.recipe import Image, Recipe, digest
 from runner.build.wheels import SITE
 from runner.engine.pod import COMPANION_USER
 from runner.errors import EngineError

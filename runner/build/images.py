@@ -10,10 +10,18 @@ from typing import Final
 from runner.build.archive import load
 from runner.build.bases import BaseImage
 from runner.build.dockerfile import environment_line
-from runner.build.labels import cell_reference, digest
 from runner.build.layers import File, Layer
 from runner.build.lock import Lock
-from runner.build.recipe import DISK_FULL, Image, Recipe, current_image, ensure, explained
+from runner.build.recipe import (
+    DISK_FULL,
+    Image,
+    Recipe,
+    cell_reference,
+    current_image,
+    digest,
+    ensure,
+    explained,
+)
 from runner.build.wheels import SITE
 from runner.engine.pod import DISK
 from runner.engine.protocol import Engine

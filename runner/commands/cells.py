@@ -16,7 +16,7 @@ from runner.matrix.file import load
 from runner.matrix.select import may_match, no_match, overridden, parse
 from runner.measurement import estimate
 from runner.paths import CACHE
-from runner.report.baseline import CanonicalIndex
+from runner.report.run import CanonicalIndex
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,15 +9,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from runner.build.images import remove_images
-from runner.engine.connection import connect
-from runner.engine.docker_engine import DockerEngine
+from runner.engine.docker_engine import DockerEngine, connect
 from runner.engine.ownership import HOST_LABEL, OWNER_LABEL, host_id, is_alive, sweep
 from runner.engine.protocol import OwnedContainer
 from runner.errors import EngineUnavailableError, MatrixError, UsageError
 from runner.matrix.file import load
 from runner.provision import MMDEBSTRAP, TEST_TOOLS, Tool, ensure_engine
 from runner.store.machine import this_host
-from runner.store.results import check_results
+from runner.store.run_directory import check_results
 
 #: There in a checkout, whose test suite needs further programs.
 TESTS = Path(__file__).parents[2] / "tests"

@@ -16,8 +16,8 @@ from runner.commands.cells import Choice, LockedCells, Shard, expand, lock_chose
 from runner.matrix.axes import BASE_AXES
 from runner.matrix.ceiling import AbOpening, ceiling_of
 from runner.matrix.cell import Cell, Experiment, Limits
-from runner.measurement.coschedule import Jobs
 from runner.measurement.estimate import Machine, launch_s, round_of
+from runner.measurement.schedule import Jobs
 from runner.report.statistics import launches_needed
 from runner.store.machine import machine_of, this_host
 from runner.text import counted, duration

@@ -13,7 +13,7 @@ from runner.engine.protocol import EngineInfo
 from runner.matrix.axes import SETTINGS
 from runner.matrix.ceiling import AbOpening
 from runner.matrix.cell import Cell, Experiment
-from runner.measurement.probe import AbFacts
+from runner.measurement.agent import AbFacts
 from runner.outcome import Outcome
 from runner.store.machine import this_host
 from runner.store.records import (

@@ -22,12 +22,12 @@ from runner.engine.ownership import remove_run
 from runner.errors import InterruptedRunError, UsageError
 from runner.matrix.cell import Experiment
 from runner.measurement import estimate
+from runner.measurement.agent import AbFacts, ab_facts
 from runner.measurement.clock import SystemClock
-from runner.measurement.coschedule import Jobs
 from runner.measurement.launch import Job, LaunchResult
-from runner.measurement.probe import AbFacts, ab_facts
 from runner.measurement.records import LaunchRecord
 from runner.measurement.rounds import Method, measure
+from runner.measurement.schedule import Jobs
 from runner.options import LARGEST_WAVE
 from runner.paths import CACHE
 from runner.progress import Reporter
@@ -35,9 +35,8 @@ from runner.provision import MMDEBSTRAP
 from runner.stages import Stages, started_by_make
 from runner.store.machine import machine_of
 from runner.store.records import RunRecord, now
-from runner.store.results import check_results, only_run
 from runner.store.reuse import adopt, reusable
-from runner.store.run_directory import RunDirectory
+from runner.store.run_directory import RunDirectory, check_results, only_run
 
 #: A launch by its cell's id and its number.
 Made = tuple[str, int]

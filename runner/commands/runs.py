@@ -23,8 +23,7 @@ from runner.report.run import Run, collate, read_run
 from runner.store.import_ab import Report, Shared, run_of_reports, split_label
 from runner.store.merge import Merged, Part, merge
 from runner.store.records import RunRecord, now
-from runner.store.results import check_results
-from runner.store.run_directory import RunDirectory, open_run
+from runner.store.run_directory import RunDirectory, check_results, open_run
 
 T = TypeVar("T")
 

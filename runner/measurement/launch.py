@@ -12,10 +12,10 @@ from runner.engine.protocol import Engine
 from runner.errors import EngineError
 from runner.matrix.ceiling import AbOpening, ceiling_of
 from runner.matrix.cell import Cell, Limits
-from runner.measurement import ab, agent, companion, evidence, usage, verdict
+from runner.measurement import ab, agent, companion, evidence, verdict
 from runner.measurement.agent import CheckReply, LoadReply, ReadyReply, Refusal
 from runner.measurement.clock import Clock
-from runner.measurement.disturbance import disturbance
+from runner.measurement.evidence import in_words
 from runner.measurement.load import (
     LONE_REPEATS,
     SERIALISED_BELOW,
@@ -28,7 +28,7 @@ from runner.measurement.load import (
     sizing_burst_size,
 )
 from runner.measurement.records import AbFigures, LaunchRecord, Resources
-from runner.measurement.sockets import in_words
+from runner.measurement.resources import disturbance, used
 from runner.outcome import Outcome
 
 #: CPU time `ab` needs for one request, in seconds: 79 ms for 1,000 requests at `-c 100`.
@@ -368,7 +368,7 @@ class Launch:
     def _record(self) -> LaunchRecord:
         outcome, reason = self.verdict or (Outcome.ENGINE_ERROR, "the launch was not loaded")
         cell, load, checked = self.job.cell, self.sent, self.checked
-        resources = usage.used(self.reply, self.figures, self.throttled_s)
+        resources = used(self.reply, self.figures, self.throttled_s)
         wall_s = self.clock.monotonic() - self._began
         return LaunchRecord(
             cell=cell.id,

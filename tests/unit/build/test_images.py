@@ -23,11 +23,10 @@ from runner.build.images import (
     loadgen_recipe,
     remove_images,
 )
-from runner.build.labels import KEY_LABEL, cell_reference
 from runner.build.layers import Layer, shared_layers
 from runner.build.lock import Lock
 from runner.build.prepare import Prepared, prepare
-from runner.build.recipe import Image, Recipe, ensure
+from runner.build.recipe import KEY_LABEL, Image, Recipe, cell_reference, ensure
 from runner.build.wheels import Wheel, archived
 from runner.engine.protocol import EngineImage
 from runner.errors import EngineError
