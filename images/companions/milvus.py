@@ -43,6 +43,7 @@ def fill():
 
 def main():
     """Serve until killed; say so when a search is answered."""
+    from contract import COMPANION_READY
     from milvus import MilvusServer
 
     server = MilvusServer()
@@ -50,7 +51,7 @@ def main():
     server.listen_port = PORT
     server.start()
     fill()
-    print("companion ready", flush=True)
+    print(COMPANION_READY, flush=True)
     raise SystemExit(server.server_proc.wait() or 1)
 
 

@@ -54,6 +54,8 @@ def psql(bin_, database, text):
 
 def main():
     """Make the data, serve until killed; say so when the table answers."""
+    from contract import COMPANION_READY
+
     bin_ = programs()
     # initdb asks for the user's name, which no container's /etc/passwd has.
     environment = {**os.environ, "LC_ALL": "C.UTF-8", "TZ": "UTC", "USER": USER}
@@ -72,7 +74,7 @@ def main():
         time.sleep(0.2)
     if not psql(bin_, "matrix", TABLE):
         raise SystemExit(1)
-    print("companion ready", flush=True)
+    print(COMPANION_READY, flush=True)
     raise SystemExit(server.wait())
 
 

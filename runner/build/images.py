@@ -23,6 +23,7 @@ from runner.build.recipe import (
     explained,
 )
 from runner.build.wheels import SITE
+from runner.contract import CONTRACT
 from runner.engine.pod import DISK
 from runner.engine.protocol import Engine
 from runner.errors import EngineError, NotFoundError
@@ -92,11 +93,16 @@ def program_files(program: Path, target: str) -> tuple[File, ...]:
     )
 
 
+def contract_file(target: str) -> File:
+    """What a program and the runner agree on, to stand beside the program."""
+    return File(path=f"{target}/{CONTRACT.name}", content=CONTRACT.read_bytes())
+
+
 def environment_recipe(
     lock: Lock, layers: Sequence[Layer], base: BaseImage, program: Path = SERVER_PROGRAM
 ) -> Recipe:
     """The image of an environment: base, locked packages, server program, in this order."""
-    files = program_files(program, "server")
+    files = (*program_files(program, "server"), contract_file("server"))
     dockerfile = dockerfile_of("server")
     contents = [part for file in files for part in (file.path, file.content or b"")]
     key = digest([base.image_id, lock.digest, *contents, dockerfile])[:12]

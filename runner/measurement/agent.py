@@ -12,6 +12,7 @@ from typing import Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from runner.contract import BODY, PORT
 from runner.engine.ownership import owner_labels
 from runner.engine.pod import SERVER_UID, Pod, loadgen_spec
 from runner.engine.protocol import Engine
@@ -19,9 +20,6 @@ from runner.errors import EngineError
 from runner.matrix.ceiling import AbOpening
 
 T = TypeVar("T", bound="Reply")
-
-PORT = 7779
-BODY = "Hello World"
 
 
 class Reply(BaseModel):

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+from runner.contract import COMPANION_READY
 from runner.engine.pod import CompanionPlan, Pod
 from runner.errors import EngineError
 from runner.matrix import plugins
 from runner.measurement import verdict
 from runner.measurement.clock import Clock
 
-#: What a companion prints when it answers, and how often it is looked for, in seconds.
-READY = "companion ready"
+#: How often a companion's log is read until it is ready, in seconds.
 POLL_S = 0.2
 
 
@@ -26,7 +26,7 @@ def plan_of(name: str | None, image: str | None) -> CompanionPlan | None:
 def wait_until_ready(pod: Pod, name: str, clock: Clock) -> None:
     """Wait until it says that it answers; `EngineError` where it ends or takes too long."""
     deadline = clock.monotonic() + plugins.companions()[name].startup_s
-    while READY not in (log := pod.companion_log()):
+    while COMPANION_READY not in (log := pod.companion_log()):
         refuse_dead(pod, name)
         if clock.monotonic() > deadline:
             said = verdict.last_line(log) or "it printed nothing"

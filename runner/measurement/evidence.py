@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import socket
 
+from runner.contract import END_OF_DUMP, GREENLETS, GROUPED, MAIN_THREAD
 from runner.engine.pod import Pod
 from runner.errors import EngineError
 from runner.measurement import agent
@@ -12,15 +13,12 @@ from runner.measurement.clock import Clock
 
 STACKS_WITHIN_S = 3.0
 POLL_S = 0.1
-END_OF_DUMP = "=== end ==="
 #: `  File "…", line N in f` of faulthandler, the innermost frame first.
 FRAME = re.compile(r'File "(?P<file>[^"]+)", line (?P<line>\S+) in (?P<function>\S+)')
-#: What the server program writes after faulthandler's own, see `images/server/diagnostics.py`.
-GROUPED, GREENLETS = "=== threads, equal stacks once ===", "=== greenlets ==="
+#: A group of threads with equal stacks, as `images/server/diagnostics.py` writes it.
 GROUP = re.compile(
     r"(?P<number>\d+) threads(?P<heading>[^\n]*)\(most recent call first\):\n(?P<frame>[^\n]*)"
 )
-MAIN = "the main one among them"
 #: What a server's loop is in while it has nothing to accept.
 WAITING = {"select", "poll", "accept"}
 
@@ -76,7 +74,7 @@ def blocked_frame(dump: str) -> str | None:
     by_signal, _, grouped = threads.partition(GROUPED)
     main = by_signal.rpartition("(most recent call first):")[2]
     found = FRAME.search(main)
-    others = [group for group in GROUP.finditer(grouped) if MAIN not in group["heading"]]
+    others = [group for group in GROUP.finditer(grouped) if MAIN_THREAD not in group["heading"]]
     if others and (int(others[0]["number"]) > 1 or (found and found["function"] in WAITING)):
         number = others[0]["number"]
         return _in(f"{number} threads" if number != "1" else "a thread", others[0]["frame"])

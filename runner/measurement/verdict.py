@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 
+from runner.contract import IMPORT_FAILED
 from runner.engine.protocol import ContainerState
 from runner.measurement import ab
 from runner.measurement.agent import CheckReply, LoadReply, Refusal
@@ -11,8 +12,6 @@ from runner.measurement.load import Load
 from runner.measurement.records import AbFigures
 from runner.outcome import Outcome
 
-#: The server program's exit status when patching or importing failed.
-IMPORT_FAILED = 81
 KILLED_BY_SIGNAL = 128
 
 Verdict = tuple[Outcome, str | None]

@@ -6,11 +6,10 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
+from runner.contract import COMPANION_READY, PORT
 from runner.engine.pod import COMPANION_USER, DISK, LOADGEN_USER, SERVER_USER
 from runner.errors import UsageError
 from runner.matrix import plugins
-from runner.measurement import companion
-from runner.measurement.agent import PORT
 from runner.measurement.records import LaunchRecord, Resources
 from runner.outcome import outcome_text
 from runner.report.notes import CLOSED_LOOP, workload_text
@@ -210,7 +209,7 @@ def _companion(run: RunRecord, cell: CellRecord, joined: str) -> list[str]:
     image = run.companions[cell.companion].image_id
     user = f"-u {COMPANION_USER} --tmpfs /tmp:exec,size=1g"
     hardened = HARDENED.replace(" --tmpfs /tmp", "")
-    ready = f'docker logs by-hand-companion 2>&1 | grep -q "{companion.READY}"'
+    ready = f'docker logs by-hand-companion 2>&1 | grep -q "{COMPANION_READY}"'
     return [
         f"docker run -d --name by-hand-companion {joined} {hardened} {user} {image}",
         _until(ready, plugins.companions()[cell.companion].startup_s),

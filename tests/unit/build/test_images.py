@@ -146,7 +146,8 @@ def test_a_loaded_layer_holds_what_the_context_of_a_build_does(
     built = {name: (m.mode, m.size) for name, m in engine.contexts["built"].items()}
     del built["Dockerfile"]
     assert loaded == built
-    assert {"site/flask.py", "server/main.py", "server/servers/__init__.py", "data"} <= set(built)
+    program = {"server/main.py", "server/contract.py", "server/servers/__init__.py"}
+    assert {"site/flask.py", *program, "data"} <= set(built)
 
 
 def test_ids_repeat_wherever_images_are_loaded(packed: tuple[Path, ...]) -> None:

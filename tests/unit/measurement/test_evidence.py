@@ -8,6 +8,7 @@ from runner.matrix.plugins import PROGRAM
 from runner.measurement import evidence
 from runner.measurement.evidence import in_words
 from runner.measurement.launch import Launch
+from runner.paths import IMAGES
 from runner.progress import launch_line
 from tests.support.memory_engine import MemoryEngine
 from tests.support.simulated import SimulatedPods, VirtualClock, a_cell, a_job
@@ -51,7 +52,7 @@ def test_where_threads_are_blocked() -> None:
 
 DUMPED = """
 import sys, threading, time, os, signal
-sys.path.insert(0, {program!r})
+sys.path[:0] = [{program!r}, {images!r}]
 import diagnostics
 diagnostics.install()
 def stall(): time.sleep(600)
@@ -63,7 +64,7 @@ time.sleep(1)
 
 def test_all_of_many_threads_are_in_a_real_dump() -> None:
     """More of them than faulthandler writes."""
-    program = DUMPED.format(program=str(PROGRAM))
+    program = DUMPED.format(program=str(PROGRAM), images=str(IMAGES))
     result = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, check=True
     )

@@ -1,0 +1,23 @@
+"""What the programs in the containers and the runner must agree on, written down once.
+
+A copy stands beside each program that imports it; on the host it is `runner.contract`. It imports
+nothing, for it is loaded before a server is patched.
+"""
+
+#: Where the server listens, on the pod's loopback.
+PORT = 7779
+#: What it answers to `GET /`.
+BODY = "Hello World"
+
+#: Exit status of a server that could not be patched or imported; it prints the traceback last.
+IMPORT_FAILED = 81
+
+#: Headings of the server's dump of stacks, below what faulthandler writes, and its last line.
+GROUPED = "=== threads, equal stacks once ==="
+GREENLETS = "=== greenlets ==="
+END_OF_DUMP = "=== end ==="
+#: Marks the group of threads that the main thread is in.
+MAIN_THREAD = "the main one among them"
+
+#: What a companion prints when it has answered a request of its own.
+COMPANION_READY = "companion ready"
