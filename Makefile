@@ -61,7 +61,7 @@ bench: setup-dev ## figures of the runner itself, measured side by side
 	@$(HELD) .venv/bin/python -m bench $(ARGS)
 
 docs: setup-dev ## bring what README and docs quote of published runs in step with them
-	@.venv/bin/python -m tests.support.quote
+	@.venv/bin/python -m tools.quote
 
 lock: setup ## lock the requirements anew
 	@for group in "" -dev; do .venv/bin/uv pip compile pyproject.toml --group build $${group:+--group dev} --universal \

@@ -1,4 +1,4 @@
-"""Keep what documents quote of published runs in step with them: `python -m tests.support.quote`.
+"""Keep what documents quote of published runs in step with them: `python -m tools.quote`.
 
 A document says what it quotes in a comment of its own, and a test says when the two differ:
 
@@ -21,7 +21,7 @@ from runner.cli import application
 from runner.store.records import RunRecord
 from runner.store.run_directory import open_run
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[1]
 QUOTE = re.compile(r"(<!-- quote: (?P<what>.+?) -->\n).*?(<!-- /quote -->)", re.DOTALL)
 LINES = re.compile(r"lines (?P<first>\d+)-(?P<last>\d+) of (?P<path>\S+)")
 
