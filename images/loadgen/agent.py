@@ -373,15 +373,14 @@ def requests_unread(port: int, table: str = "/proc/net/tcp") -> bool:
 def check(config: dict[str, Any]) -> dict[str, Any]:
     """Verify the answer of a server that is ready, measure how many requests it takes at once."""
     service_s: float = config["service_s"]
-    first_s = verified_get(config, config["startup_s"] + service_s)
-    lone_s = first_s
+    lone_s = verified_get(config, config["startup_s"] + service_s)
     for number in range(LONE_REPEATS):
         # A server may accept connections before it can answer, and then the first request waits for
         # its start as well.
         if number >= config["lone_repeats"] and lone_s <= LATE * service_s + LATE_BY_S:
             break
         lone_s = min(lone_s, verified_get(config, config["startup_s"] + service_s))
-    reply = {"first_s": first_s, "lone_s": lone_s, "factor": None}
+    reply: dict[str, Any] = {"lone_s": lone_s, "factor": None}
     if config["burst"] > 1:
         reply |= calibrate(config, lone_s)
     return reply
@@ -402,7 +401,7 @@ def calibrate(config: dict[str, Any], lone_s: float) -> dict[str, Any]:
     many = Burst(config, more, 3 * (size + more) * lone_s + 5) if joined else None
     wall_s, answered, cpu_s = few.wait()
     factor = size * lone_s / wall_s
-    reply = {"burst_s": wall_s, "burst_answered": answered, "factor": factor}
+    reply: dict[str, Any] = {"burst_answered": answered, "factor": factor}
     reply |= {"burst_last_cpu_share": None, "cpu_s_per_request": None}
     requests: float = answered
     if answered < size:
@@ -461,7 +460,6 @@ def run_ab(config: dict[str, Any], directory: Path) -> dict[str, Any]:
     # An ended process keeps its counters until it is waited for.
     cpu_s, delay_s = cpu_seconds(ab.pid), run_delay_s(f"/proc/{ab.pid}")
     return {
-        "command": command,
         "exit_code": ab.wait(),
         "ending": ending,
         "tcp": tcp,

@@ -20,8 +20,6 @@ from runner.paths import IMAGES
 
 #: Debian suites by the Python they carry.
 SUITES: Final = {"3.9": "bullseye", "3.11": "bookworm", "3.13": "trixie", "3.14": "forky"}
-#: Suites whose Release file may have expired on a mirror that stands still.
-UNRELEASED: Final = {"forky"}
 #: Beside the essential packages: wheels for manylinux count on libstdc++.
 PACKAGES: Final = ("python3", "ca-certificates", "libstdc++6", "tzdata")
 TIMEOUT_S = 900

@@ -175,7 +175,6 @@ class DockerEngine:
                 command=list(spec.command) or None,
                 name=spec.name,
                 user=spec.user,
-                environment=dict(spec.environment),
                 volumes=list(spec.volumes),
                 stdin_open=spec.stdin,
                 network_disabled=spec.joins is None and not spec.host_names,
@@ -221,7 +220,6 @@ class DockerEngine:
             running=bool(state["Running"]),
             exit_code=int(state["ExitCode"]),
             oom_killed=bool(state["OOMKilled"]),
-            restarts=int(inspected.get("RestartCount", 0)),
             error=str(state.get("Error") or ""),
         )
 

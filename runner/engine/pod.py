@@ -33,7 +33,6 @@ class CompanionPlan:
     """A service that the server talks to: what to start, and the memory it may use, in bytes."""
 
     image: str
-    command: tuple[str, ...]
     memory_bytes: int
 
 
@@ -94,7 +93,6 @@ def companion_spec(
         name=f"{name}-companion",
         image=plan.image,
         user=COMPANION_USER,
-        command=plan.command,
         labels=labels,
         joins=joins,
         memory_bytes=plan.memory_bytes,

@@ -63,7 +63,6 @@ class ContainerSpec:
     image: str
     user: str
     command: tuple[str, ...] = ()
-    environment: Mapping[str, str] = field(default_factory=dict)
     labels: Mapping[str, str] = field(default_factory=dict)
     joins: str | None = None
     memory_bytes: int = 0
@@ -81,7 +80,6 @@ class ContainerState:
     running: bool
     exit_code: int
     oom_killed: bool
-    restarts: int = 0
     error: str = ""
 
 

@@ -40,10 +40,8 @@ class CheckReply(Reply):
     `factor` is the concurrency factor, None where a burst of one says nothing.
     """
 
-    first_s: float
     lone_s: float
     factor: float | None
-    burst_s: float | None = None
     burst_answered: int | None = None
     burst_last_cpu_share: float | None = None
     cpu_s_per_request: float | None = None
@@ -57,7 +55,6 @@ class AbRun(Reply):
     pod's TCP sockets at the moment when it was ended.
     """
 
-    command: list[str]
     exit_code: int
     ending: Literal["ended", "stalled", "late"]
     tcp: str | None = None

@@ -20,7 +20,7 @@ def plan_of(name: str | None, image: str | None) -> CompanionPlan | None:
     if image is None:
         raise EngineError(f"there is no image of the companion {name!r}")
     memory_bytes = plugins.companions()[name].memory_bytes
-    return CompanionPlan(image=image, command=(), memory_bytes=memory_bytes)
+    return CompanionPlan(image=image, memory_bytes=memory_bytes)
 
 
 def wait_until_ready(pod: Pod, name: str, clock: Clock) -> None:

@@ -21,16 +21,11 @@ from runner.store.run_directory import RunDirectory
 
 @dataclass(frozen=True, kw_only=True)
 class Run:
-    """A run: its record, its launches by cell, its rows in table order, each row's baseline.
-
-    `baselines` are by the cell of the row that is compared with them; rows without one are not in
-    it.
-    """
+    """A run: its record, its launches by cell, its rows in table order."""
 
     record: RunRecord
     launches: Launches
     rows: tuple[Row, ...]
-    baselines: Mapping[str, Row]
 
     @cached_property
     def cells(self) -> dict[str, CellRecord]:
@@ -55,15 +50,8 @@ def collate(record: RunRecord, launches: Launches, *, threshold: float = THRESHO
     `threshold` is the share by which medians must differ before a difference is called one.
     """
     rows = rows_of(record, launches)
-    found = baselines(rows, record)
-    finished = tuple(with_speedup(rows, found, launches, threshold))
-    by_cell = {row.cell: row for row in finished}
-    return Run(
-        record=record,
-        launches=launches,
-        rows=finished,
-        baselines={cell: by_cell[base.cell] for cell, base in found.items()},
-    )
+    finished = with_speedup(rows, baselines(rows, record), launches, threshold)
+    return Run(record=record, launches=launches, rows=tuple(finished))
 
 
 def read_run(directory: RunDirectory, *, threshold: float = THRESHOLD) -> Run:

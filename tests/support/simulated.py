@@ -111,10 +111,8 @@ class SimulatedPods:
         factor = 1.0 if self.serial else float(config["burst"])
         return self.check(
             {
-                "first_s": self.service_s,
                 "lone_s": self.service_s,
                 "factor": factor if config["burst"] > 1 else None,
-                "burst_s": self.service_s,
                 "burst_answered": config["burst"],
                 "cpu_s_per_request": 0.001,
             }
@@ -128,7 +126,6 @@ class SimulatedPods:
         return self.load(
             {
                 "ab": {
-                    "command": ["ab"],
                     "exit_code": 0,
                     "ending": "ended",
                     "stdout": report(
