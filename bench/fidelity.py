@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from statistics import median
 
-from bench.measured import matrix_file, measured
+from bench.common import matrix_file, measured
 from bench.options import Options, figure
 from runner.commands.cells import Choice
 from runner.errors import EngineError

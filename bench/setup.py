@@ -23,7 +23,7 @@ from pathlib import Path
 
 import docker
 
-from bench.measured import PROJECT_MATRIX, spread
+from bench.common import PROJECT_MATRIX, spread
 from bench.options import REPOSITORY, Options, figure
 from runner.build.prepare import Prepared, prepare
 from runner.commands.cells import Choice, LockedCells, expand, lock

@@ -14,7 +14,7 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from bench.measured import PROJECT_MATRIX
+from bench.common import PROJECT_MATRIX
 from bench.options import REPOSITORY, Options, figure
 
 REPEATS = 7

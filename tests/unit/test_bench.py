@@ -14,7 +14,7 @@ import pytest
 
 from bench import aa, coscheduling, cost, overhead, plan, setup
 from bench.__main__ import BENCHMARKS, main, parser
-from bench.measured import Measured, Timeline, spread
+from bench.common import Measured, Timeline, spread
 from bench.options import Options, figure
 from runner.errors import UsageError
 from runner.measurement.records import LaunchRecord
