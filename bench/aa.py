@@ -15,8 +15,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
-from bench.common import PROJECT_MATRIX, measured
-from bench.options import Options, figure
+from bench.common import PROJECT_MATRIX, Options, figure, measured
 from runner.commands.cells import Choice
 from runner.errors import UsageError
 from runner.options import THRESHOLD

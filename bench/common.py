@@ -1,4 +1,4 @@
-"""Launches made as `matrix run` makes them, with the moment of everything that the run told."""
+"""What benchmarks share: their options, how a figure is printed, and launches made as in a run."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from pathlib import Path
 
 from rich.console import Console
 
-from bench.options import REPOSITORY
 from runner.commands.cells import Choice, expand
 from runner.commands.run import Ready, RunOptions, make_ready, measure_all, open_directory
 from runner.matrix.cell import Cell
@@ -18,6 +17,7 @@ from runner.measurement.records import LaunchRecord
 from runner.progress import PlainReporter
 from runner.store.run_directory import RunDirectory
 
+REPOSITORY = Path(__file__).resolve().parents[1]
 #: One environment and one cell: what a benchmark of single launches needs.
 MATRIX = """\
 version: 1
@@ -31,6 +31,27 @@ experiments:
     load: {{concurrency: {concurrency}, requests: {requests}}}
 """
 PROJECT_MATRIX = REPOSITORY / "matrix.yaml"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """Sizes; None is a benchmark's own default. `full` is the article's load where it matters."""
+
+    full: bool = False
+    cells: int | None = None
+    requests: int | None = None
+    launches: int | None = None
+    runs: tuple[Path, ...] = ()
+
+
+def figure(name: str, value: str, goal: str = "", *, met: bool | None = None) -> str:
+    """One line: what, how much, and the goal with whether it was met."""
+    line = f"  {name:<58} {value:>22}"
+    if goal:
+        line += f"   goal {goal}"
+    if met is not None:
+        line += "  met" if met else "  MISSED"
+    return line
 
 
 def matrix_file(directory: Path, *, seconds: float, concurrency: int, requests: int) -> Path:

@@ -12,8 +12,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from bench.common import PROJECT_MATRIX, measured
-from bench.options import Options, figure
+from bench.common import PROJECT_MATRIX, Options, figure, measured
 from runner.commands.cells import Choice
 from runner.report.rows import rate_of
 

@@ -13,8 +13,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from statistics import median
 
-from bench.common import PROJECT_MATRIX, Measured, measured
-from bench.options import Options, figure
+from bench.common import PROJECT_MATRIX, Measured, Options, figure, measured
 from bench.overhead import ab_s
 from runner.commands.cells import Choice
 from runner.measurement.records import LaunchRecord

@@ -13,8 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from statistics import median
 
-from bench.common import matrix_file, measured
-from bench.options import Options, figure
+from bench.common import Options, figure, matrix_file, measured
 from runner.commands.cells import Choice
 from runner.errors import EngineError
 from runner.report.show import by_hand

@@ -18,8 +18,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from statistics import median
 
-from bench.common import PROJECT_MATRIX, Measured, matrix_file, measured
-from bench.options import Options, figure
+from bench.common import PROJECT_MATRIX, Measured, Options, figure, matrix_file, measured
 from runner.commands.cells import Choice
 from runner.measurement.load import LONE_REPEATS
 from runner.measurement.records import LaunchRecord

@@ -23,8 +23,7 @@ from pathlib import Path
 
 import docker
 
-from bench.common import PROJECT_MATRIX, spread
-from bench.options import REPOSITORY, Options, figure
+from bench.common import PROJECT_MATRIX, REPOSITORY, Options, figure, spread
 from runner.build.prepare import Prepared, prepare
 from runner.commands.cells import Choice, LockedCells, expand, lock
 from runner.engine.docker_engine import CALL_TIMEOUT_S, DockerEngine
