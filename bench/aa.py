@@ -1,4 +1,4 @@
-"""A against A: how often two runs of the same cells are said to differ.
+"""A against A: how often a verdict calls two runs of the same cells different.
 
 Two real runs, `--runs RUN_A RUN_B` or two of `smoke` made for it, are compared as `matrix compare`
 does: what drifts between runs is in them. As they are one table of a few dozen cells, the launches
@@ -82,7 +82,7 @@ def compared(first: Run, second: Run) -> Iterator[str]:
     """What `matrix compare` says of the two runs."""
     comparison = compare(first, second)
     yield from (
-        f"  not measured alike: {difference}" for difference in comparison.setup_differences
+        f"  set up differently: {difference}" for difference in comparison.setup_differences
     )
     for cell in comparison.cells:
         if isinstance(cell.change, Change):
@@ -108,7 +108,7 @@ def sizes(cells: Sequence[str], side: Run) -> str:
 def false_share(
     what: str, verdicts: Sequence[Change | Difference], threshold: float
 ) -> Iterator[str]:
-    """How many of the verdicts that could say so say that A differs from A."""
+    """How many of the verdicts that are possible call A different from A."""
     able = [verdict for verdict in verdicts if verdict is not Difference.TOO_FEW]
     if len(able) < len(verdicts) and threshold:
         yield f"    (of {len(verdicts)}, {len(verdicts) - len(able)} with too few launches)"

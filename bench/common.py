@@ -63,9 +63,9 @@ def matrix_file(directory: Path, *, seconds: float, concurrency: int, requests: 
 
 
 class Timeline(PlainReporter):
-    """What a run told, each with `time.monotonic()` in seconds.
+    """What a run reported, each with `time.monotonic()` in seconds.
 
-    `begun` holds waves, `ended` every launch, those included that were disturbed and made again.
+    `begun` holds waves, `ended` every launch, including those that were disturbed and repeated.
     """
 
     def __init__(self) -> None:
@@ -77,11 +77,9 @@ class Timeline(PlainReporter):
         """Nothing: standard output is for the figures."""
 
     def loading(self, cells: list[str]) -> None:
-        """See `Reporter`."""
         self.begun.append((time.monotonic(), cells))
 
     def ended(self, record: LaunchRecord, *, final: bool) -> None:
-        """See `Reporter`."""
         super().ended(record, final=final)
         self.ends.append((time.monotonic(), record))
 

@@ -58,15 +58,15 @@ def run(options: Options) -> Iterator[str]:
 
 def rate_by_hand(record: RunRecord, cell: str) -> float:
     """Requests/s of `ab` as the printed commands run it; the containers are gone afterwards."""
-    said = []
+    printed = []
     *steps, last = by_hand(record, cell)
     try:
         for step in steps:
             done = subprocess.run(["sh", "-c", step], capture_output=True, text=True, check=False)
-            said.append(done.stdout)
+            printed.append(done.stdout)
     finally:
         subprocess.run(["sh", "-c", last], capture_output=True, check=False)
-    found = RATE.search("\n".join(said))
+    found = RATE.search("\n".join(printed))
     if found is None:
         raise EngineError("`ab` by hand printed no report")
     return float(found["rate"])

@@ -1,6 +1,6 @@
 """What the programs in the containers and the runner must agree on, written down once.
 
-A copy stands beside each program that imports it; on the host it is `runner.contract`. It imports
+A copy is beside each program that imports it; on the host it is `runner.contract`. It imports
 nothing, for it is loaded before a server is patched.
 """
 

@@ -2,7 +2,7 @@
 
 
 class MatrixError(Exception):
-    """An error the user can mend. The message says where it is and how to mend it."""
+    """An error the user can fix. The message says where it is and how to fix it."""
 
     exit_code = 2
 
@@ -16,7 +16,7 @@ class UsageError(MatrixError):
 
 
 class EngineUnavailableError(MatrixError):
-    """No container engine, base image or host tool that this run needs can be had."""
+    """A container engine, base image or host tool that this run needs is not available."""
 
     exit_code = 3
 
@@ -38,7 +38,7 @@ class RegressionError(MatrixError):
 
 
 class ExpectationError(MatrixError):
-    """What the matrix file expects of its cells is not what was seen; the message says which."""
+    """An expectation of the matrix file was not met; the message says which."""
 
     exit_code = 1
 

@@ -1,4 +1,4 @@
-"""Give a Debian or Ubuntu machine, as root, what this project needs: packages, a running engine.
+"""Prepare a Debian or Ubuntu machine, as root: install packages, start an engine.
 
 `bootstrap.py` uses this before the virtual environment exists, so that at import nothing but the
 standard library is needed.
@@ -64,7 +64,7 @@ def can_install() -> bool:
 
 
 def install(tools: Iterable[Tool], say: Say) -> None:
-    """Install the packages of those tools that are missing, where this host lets us."""
+    """Install the packages of those tools that are missing, where this host allows it."""
     packages = [package for tool in tools if tool.is_missing for package in tool.packages]
     if packages and can_install():
         install_packages(packages, say)
@@ -112,7 +112,7 @@ def apt_get(arguments: Sequence[str], say: Say) -> None:
 
 
 def engine_may_exist() -> bool:
-    """Whether anything suggests an engine: then it is asked before one is installed."""
+    """Whether anything suggests an engine: then none is installed before it was tried."""
     return names_an_engine() or DAEMON_SOCKET.exists() or not ENGINE.is_missing
 
 
@@ -166,9 +166,7 @@ def start_daemon(say: Say) -> None:
     deadline = time.monotonic() + START_TIMEOUT_S
     while problem := engine_problem():
         if daemon is not None and daemon.poll() is not None:
-            raise EngineUnavailableError(
-                f"dockerd ended at once: {_last_line()}; {DAEMON_LOG} tells more"
-            )
+            raise EngineUnavailableError(f"dockerd ended at once: {_last_line()}; see {DAEMON_LOG}")
         if time.monotonic() > deadline:
             raise problem
         time.sleep(POLL_S)

@@ -38,7 +38,7 @@ def ask():
 
 
 async def main():
-    """Serve until killed; say so when it answers."""
+    """Serve until killed; print the ready line when it answers."""
     from contract import COMPANION_READY
 
     server = await asyncio.start_server(answer, "127.0.0.1", PORT, backlog=BACKLOG)

@@ -46,14 +46,14 @@ def programs():
 
 
 def psql(bin_, database, text):
-    """Run SQL over the socket; whether it went well."""
+    """Run SQL over the socket; return whether that succeeded."""
     command = [bin_ + "/psql", "-q", "-v", "ON_ERROR_STOP=1", "-h", "/tmp", "-p", str(PORT)]
     result = subprocess.run([*command, "-U", USER, database], input=text.encode(), check=False)
     return result.returncode == 0
 
 
 def main():
-    """Make the data, serve until killed; say so when the table answers."""
+    """Make the data, serve until killed; print the ready line when the table answers."""
     from contract import COMPANION_READY
 
     bin_ = programs()

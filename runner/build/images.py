@@ -36,7 +36,7 @@ CELL_DOCKERFILE: Final = "ARG BASE\nFROM ${BASE}\n"
 
 
 def dockerfile_of(directory: str) -> str:
-    """The Dockerfile that stands beside a program in `images`."""
+    """The Dockerfile beside a program in `images`."""
     return (IMAGES / directory / "Dockerfile").read_text(encoding="utf-8")
 
 
@@ -86,7 +86,7 @@ class ImageMaker:
 
 
 def program_files(program: Path, target: str) -> tuple[File, ...]:
-    """The files of a program, to be readable by a container's user whatever umask this is."""
+    """The files of a program, readable by a container's user whatever the umask here."""
     return tuple(
         File(path=f"{target}/{path.relative_to(program)}", content=path.read_bytes())
         for path in sorted(program.rglob("*.py"))

@@ -80,7 +80,7 @@ def ensure(engine: Engine, recipe: Recipe) -> Image:
 
 
 def explained(error: EngineError) -> EngineError:
-    """The error with what helps, where the engine's own words do not say so."""
+    """The error with a remedy, if the engine's own message has none."""
     if DISK_FULL not in str(error):
         return error
     return EngineError(

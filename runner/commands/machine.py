@@ -24,7 +24,7 @@ TESTS = Path(__file__).parents[2] / "tests"
 
 @dataclass(frozen=True, kw_only=True)
 class Finding:
-    """One thing looked at: `problem` says what is wrong with it and what mends it."""
+    """One thing checked: `problem` says what is wrong with it and how to fix it."""
 
     subject: str
     text: str
@@ -37,7 +37,7 @@ def doctor(
 ) -> tuple[str, bool]:
     """The findings as text, and whether nothing essential is missing.
 
-    With `install`, what Debian's packages can mend is mended first.
+    With `install`, what Debian's packages can fix is fixed first.
     """
     if install:
         ensure_engine(say, [MMDEBSTRAP])
@@ -113,7 +113,7 @@ def _test_tool(tool: Tool) -> Finding:
 def clean() -> str:
     """Remove everything with the project's label; return what was removed, a line each.
 
-    Raises `UsageError` while a run of this host goes on.
+    Raises `UsageError` while a run of this host is going on.
     """
     with closing(connect()) as engine:
         owned = [container for container in engine.owned() if not _of_another_host(container)]
@@ -131,7 +131,7 @@ def clean() -> str:
 
 
 def _of_another_host(container: OwnedContainer) -> bool:
-    """Whether a run of another machine, with the same engine, made it: is it alive? Who knows."""
+    """Whether another host made it. Its run may still be alive, so it is left alone."""
     return container.labels.get(HOST_LABEL) != host_id()
 
 
@@ -150,5 +150,5 @@ def usable_engine(
         ensure_engine(say, tools)
     engine = connect()
     for orphan in sweep(engine):
-        say(f"removed {orphan.name}, left by a run that is gone")
+        say(f"removed {orphan.name}, left by a run that has ended")
     return engine

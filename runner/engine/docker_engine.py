@@ -48,14 +48,14 @@ def _engine_errors(doing: str) -> Iterator[None]:
 
 
 class DockerEngine:
-    """See `runner.engine.protocol.Engine`."""
+    """A Docker engine, which docker-py talks to."""
 
     def __init__(self, client: docker.DockerClient) -> None:
         self._client = client
         self._api = client.api
 
     def close(self) -> None:
-        """Give the connections back."""
+        """Close the connections."""
         self._client.close()
 
     # -- the engine --------------------------------------------------------------------------------
@@ -210,7 +210,7 @@ class DockerEngine:
             self._api.start(container)
 
     def state(self, container: str) -> ContainerState:
-        """How the container stands; an error where somebody is removing it."""
+        """The state of the container; an error if it is being removed."""
         with _engine_errors(f"inspecting container {container[:12]}"):
             inspected = self._api.inspect_container(container)
         state = inspected["State"]
@@ -226,12 +226,12 @@ class DockerEngine:
     def exec(
         self, container: str, command: Iterable[str], *, timeout: float, user: str = ""
     ) -> ExecResult:
-        """Run a command in a running container and wait for it, `timeout` seconds at the most."""
+        """Run a command in a running container and wait for it, at most `timeout` seconds."""
         with _engine_errors(f"running a command in container {container[:12]}"):
             created = self._api.exec_create(container, list(command), user=user)["Id"]
             stream = self._api.exec_start(created, socket=True)
             finished, stdout, stderr = read_exec(stream, timeout)
-            # The stream of a socket has no exit status: it must be asked for.
+            # The stream of a socket has no exit status: that is a call of its own.
             code = self._api.exec_inspect(created)["ExitCode"] if finished else None
         return ExecResult(exit_code=code, stdout=stdout, stderr=stderr)
 
@@ -273,7 +273,7 @@ class DockerEngine:
                 raise
 
     def remove(self, container: str) -> None:
-        """Remove a container, running or not; one that is gone or going is removed."""
+        """Remove a container, running or not; one that is already removed is no error."""
         try:
             with _engine_errors(f"removing container {container[:12]}"):
                 self._api.remove_container(container, force=True, v=True)
@@ -325,9 +325,9 @@ def connect() -> DockerEngine:
 
 
 def _version() -> dict[str, Any]:
-    """What the engine says of itself, asked without a version of the API: any engine answers that.
+    """Describe the engine by a call without a version of the API: every engine answers that.
 
-    docker-py would ask by itself, but leaves its sockets open where no engine answers.
+    docker-py would make it by itself, but leaves its sockets open where no engine answers.
     """
     client = docker.from_env(version=DEFAULT_DOCKER_API_VERSION, timeout=PING_TIMEOUT_S)
     try:
@@ -351,5 +351,5 @@ def _why(error: Exception) -> str:
     return (
         f"no container engine answers at {endpoint} ({cause}): start it (`systemctl start docker`, "
         "or `dockerd &` where there is no systemd), install one (`apt-get install docker.io "
-        "iptables`), or set DOCKER_HOST; `matrix doctor` tells more"
+        "iptables`), or set DOCKER_HOST; `matrix doctor` says more"
     )

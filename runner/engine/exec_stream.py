@@ -48,7 +48,7 @@ def read_exec(stream: Any, timeout: float) -> tuple[bool, bytes, bytes]:  # noqa
 
 
 class AttachedProcess:
-    """See `runner.engine.protocol.Attached`; `stream` is docker-py's, as for `read_exec`."""
+    """`Attached` over docker-py's `stream`, as for `read_exec`."""
 
     def __init__(self, stream: Any) -> None:  # noqa: ANN401
         self._stream = stream

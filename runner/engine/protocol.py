@@ -11,7 +11,7 @@ from typing import IO, Any, Protocol
 class EngineInfo:
     """What an engine says of itself. `endpoint` is the one address used for the whole run.
 
-    `engine_id` tells it from any other engine, None in runs of an earlier release.
+    `engine_id` is unique to the engine, None in runs of an earlier release.
     """
 
     endpoint: str
@@ -75,7 +75,7 @@ class ContainerSpec:
 
 @dataclass(frozen=True, kw_only=True)
 class ContainerState:
-    """How a container stands. `exit_code` means something only when not running."""
+    """The state of a container. `exit_code` means something only when not running."""
 
     running: bool
     exit_code: int
@@ -157,7 +157,7 @@ class Engine(Protocol):
         ...
 
     def remove_image(self, reference: str) -> None:
-        """Remove an image or one of its names; one that is not there is removed."""
+        """Remove an image or one of its names; one that does not exist is no error."""
         ...
 
     def create(self, spec: ContainerSpec) -> str:
@@ -169,13 +169,13 @@ class Engine(Protocol):
         ...
 
     def state(self, container: str) -> ContainerState:
-        """How the container stands; `NotFoundError` where it is gone."""
+        """The state of the container; `NotFoundError` if it was removed."""
         ...
 
     def exec(
         self, container: str, command: Iterable[str], *, timeout: float, user: str = ""
     ) -> ExecResult:
-        """Run a command in a running container and wait for it, `timeout` at the most."""
+        """Run a command in a running container and wait for it, at most `timeout` seconds."""
         ...
 
     def attach(self, container: str) -> Attached:
@@ -195,7 +195,7 @@ class Engine(Protocol):
         ...
 
     def remove(self, container: str) -> None:
-        """Remove a container, running or not; one that is gone or going is removed."""
+        """Remove a container, running or not; one that is already removed is no error."""
         ...
 
     def owned(self) -> list[OwnedContainer]:

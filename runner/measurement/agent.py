@@ -29,7 +29,7 @@ class Reply(BaseModel):
 
 
 class ReadyReply(Reply):
-    """When the server accepted its first connection, in seconds from being asked for."""
+    """When the server accepted its first connection, in seconds from the question."""
 
     ready_s: float
 
@@ -111,7 +111,7 @@ class LoadReply(Reply):
 class Refusal(Reply):
     """A step that failed: `failed` is its kind, `reason` says how.
 
-    `cpu_share` is how many CPUs the server kept busy when it was given up on.
+    `cpu_share` is how many CPUs the server kept busy when the step failed.
     """
 
     failed: str
@@ -182,9 +182,9 @@ class AbFacts:
 
 
 def ab_facts(engine: Engine, image: str) -> AbFacts:
-    """Ask the sidecar image's `ab` against a listener of the agent's own.
+    """How the sidecar image's `ab` opens its connections, tried on a listener of the agent's own.
 
-    Raises `EngineError` where it cannot be asked.
+    Raises `EngineError` if that cannot be measured.
     """
     with _sidecar(engine, image) as container:
         command = ("python3", "/agent/agent.py", "ab-opening", "{}")
@@ -193,9 +193,9 @@ def ab_facts(engine: Engine, image: str) -> AbFacts:
         answer = json.loads(result.stdout)
         opened, version = answer["opened_before_first_answer"], answer["version"]
     except (ValueError, KeyError):
-        said = (result.stderr or result.stdout).decode("utf-8", "replace").strip()[-300:]
+        printed = (result.stderr or result.stdout).decode("utf-8", "replace").strip()[-300:]
         raise EngineError(
-            f"ab's way of opening connections could not be measured: {said}"
+            f"ab's way of opening connections could not be measured: {printed}"
         ) from None
     opening = AbOpening.FIRST_ALONE if opened == 1 else AbOpening.TOGETHER
     return AbFacts(opening=opening, version=version)

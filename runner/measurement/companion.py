@@ -1,4 +1,4 @@
-"""What a launch's server talks to: planned, waited for, and asked whether it is still there."""
+"""A launch's companion: its plan, waiting for it, and checking that it still runs."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ POLL_S = 0.2
 
 
 def plan_of(name: str | None, image: str | None) -> CompanionPlan | None:
-    """The companion to start, None where the workload talks to none."""
+    """The companion to start, None if the workload has none."""
     if name is None:
         return None
     if image is None:
@@ -24,20 +24,20 @@ def plan_of(name: str | None, image: str | None) -> CompanionPlan | None:
 
 
 def wait_until_ready(pod: Pod, name: str, clock: Clock) -> None:
-    """Wait until it says that it answers; `EngineError` where it ends or takes too long."""
+    """Wait until it is ready; `EngineError` if it ends or takes too long."""
     deadline = clock.monotonic() + plugins.companions()[name].startup_s
     while COMPANION_READY not in (log := pod.companion_log()):
         refuse_dead(pod, name)
         if clock.monotonic() > deadline:
-            said = verdict.last_line(log) or "it printed nothing"
-            raise EngineError(f"the companion {name!r} did not become ready: {said}")
+            last = verdict.last_line(log) or "it printed nothing"
+            raise EngineError(f"the companion {name!r} did not become ready: {last}")
         clock.sleep(POLL_S)
 
 
 def refuse_dead(pod: Pod, name: str) -> None:
-    """Raise `EngineError` where the companion has ended: what the server then does is not its own.
+    """Raise `EngineError` if the companion has ended: what then fails is not the server's fault.
 
-    Nothing is said of a pod without one.
+    A pod without a companion passes.
     """
     if not pod.companion:
         return

@@ -1,4 +1,4 @@
-"""How long a launch or a round will take, said before it begins."""
+"""How long a launch or a round will take, predicted before it begins."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ POD_S = 0.4
 REMOVED_S = 0.1
 COMPANION_S = 1.0
 PODS_AT_A_TIME = 2
-#: What a request is taken to last where its workload does not say.
+#: Assumed service time of a request (seconds) if its workload has none.
 UNKNOWN_SERVICE_S = 0.02
 #: What cells have in common whose requests cost about the same: workload and server, then also the
 #: patch, then also the Python. What is not known of a cell is taken from those that are like it.

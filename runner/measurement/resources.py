@@ -20,7 +20,7 @@ LARGEST_LOADGEN_SHARE = 0.9
 
 
 def disturbance(resources: Resources, figures: AbFigures) -> str | None:
-    """Why the launch's figures are not the cell's alone, None where they are.
+    """Why the launch's figures are not the cell's alone, None if they are.
 
     A rule for every launch, before anyone has looked at its rate: what is disturbed is repeated or
     shown as such, and never dropped for being an outlier.
@@ -29,7 +29,7 @@ def disturbance(resources: Resources, figures: AbFigures) -> str | None:
 
 
 def worth_repeating(record: LaunchRecord) -> bool:
-    """Whether a disturbed launch may come out otherwise.
+    """Whether a repeat of a disturbed launch may succeed.
 
     A queue overflows for the launch's own load, in a network namespace of its own: another attempt
     would overflow as well, and waits for nobody.
@@ -67,7 +67,7 @@ def _queues(resources: Resources) -> list[str]:
 def used(
     reply: LoadReply | None, figures: AbFigures | None, throttled_s: float | None
 ) -> Resources | None:
-    """The resources of a load, None where it answered nothing or its server is gone.
+    """The resources of a load, None if nothing was answered or the server has ended.
 
     `throttled_s` is the engine's figure, in seconds, None where it has none.
     """

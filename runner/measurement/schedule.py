@@ -102,11 +102,11 @@ def _start(launches: Sequence[Launch], turns: int) -> None:
 
 
 class _Turn:
-    """A place among those who start; given up at the end of the block, or some time before."""
+    """A slot in the start-up queue, released at the end of the block or after a timeout."""
 
     def __init__(self, free: threading.BoundedSemaphore) -> None:
         self._free = free
-        self._given_up = threading.Lock()
+        self._released = threading.Lock()
         self._timer: threading.Timer | None = None
 
     def __enter__(self) -> Self:
@@ -116,17 +116,17 @@ class _Turn:
     def __exit__(self, *_: object) -> None:
         if self._timer:
             self._timer.cancel()
-        self._give_up()
+        self._release()
 
     def end_after(self, seconds: float) -> None:
-        """Give the place up in so many seconds, whatever is still going on."""
-        self._timer = threading.Timer(seconds, self._give_up)
+        """Release the slot after so many seconds."""
+        self._timer = threading.Timer(seconds, self._release)
         self._timer.daemon = True
         self._timer.start()
 
-    def _give_up(self) -> None:
-        """Give the place up, once: the timer and the block's end may come together."""
-        if self._given_up.acquire(blocking=False):
+    def _release(self) -> None:
+        """Release the slot once: the timer and the block's end may come together."""
+        if self._released.acquire(blocking=False):
             self._free.release()
 
 

@@ -180,7 +180,7 @@ def test_command_lines(matrix: Matrix, case: str) -> None:
     ("version", "words"),
     [
         ("==99.1", ("there is no version gevent==99.1", "exclude_newer")),
-        ("==25.9.1.post77", ("there is no version", "mend")),
+        ("==25.9.1.post77", ("there is no version", "fix it")),
     ],
 )
 def test_versions_that_do_not_exist(

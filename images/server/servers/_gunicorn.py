@@ -8,7 +8,7 @@ import os
 import sys
 import traceback
 
-#: What a worker that could not build the application ends with; the master then gives up too.
+#: What a worker that could not build the application ends with; the master then ends too.
 BOOT_FAILED = 3
 
 
