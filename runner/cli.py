@@ -158,7 +158,7 @@ def merge(
     results: ResultsOption = RESULTS,
 ) -> None:
     """Join runs of one experiment, of several machines or shards, into a new run."""
-    from runner.commands.runs import merged
+    from runner.commands.imports import merged
 
     _show_result(merged(results, runs))
 
@@ -258,7 +258,7 @@ def import_ab(
     ] = None,
 ) -> None:
     """Make a run out of reports that `ab` printed elsewhere, and print its table."""
-    from runner.commands.runs import import_ab, shared_facts
+    from runner.commands.imports import import_ab, shared_facts
 
     shared = shared_facts(workload, seconds, note or ())
     _print(import_ab(results, name, files, shared))

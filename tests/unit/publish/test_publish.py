@@ -13,8 +13,9 @@ from urllib.parse import unquote
 
 import pytest
 
+from runner.commands.imports import import_ab
 from runner.commands.publish import checked_name, publish
-from runner.commands.runs import compared, import_ab, table_text
+from runner.commands.runs import compared, table_text
 from runner.errors import UsageError
 from runner.publish import evidence
 from runner.publish import write as writing
