@@ -60,7 +60,7 @@ def run(options: Options) -> Iterator[str]:
 
 
 def read(path: Path) -> Run:
-    """A stored run; `UsageError` where it is none."""
+    """A stored run; `UsageError` if it is none."""
     return read_run(open_run(path.parent.parent, str(path)))
 
 

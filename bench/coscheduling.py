@@ -22,7 +22,7 @@ EXPERIMENT = "sleep"
 REQUESTS = 400
 GOAL_RATIO = 18.0
 
-#: A figure of a launch, None where it has none.
+#: A figure of a launch, None if it has none.
 Value = Callable[[LaunchRecord], float | None]
 
 

@@ -201,7 +201,7 @@ def compare(
     results: ResultsOption = RESULTS,
     threshold: ThresholdOption = THRESHOLD,
 ) -> None:
-    """Print what changed between two runs; exit 1 where a cell got slower or worse."""
+    """Print what changed between two runs; exit 1 if a cell got slower or worse."""
     from runner.commands.runs import compared
 
     _print(compared(results, old, new, threshold=threshold))
@@ -311,7 +311,7 @@ def clean() -> None:
 
 
 def _show_result(result: RunResult) -> None:
-    """Print a run's table; `ExpectationError` where something was expected and is not so."""
+    """Print a run's table; `ExpectationError` if an expectation was not met."""
     _print(result.table)
     if result.unmet:
         lines = "".join(f"\n  {checked}" for checked in result.unmet)

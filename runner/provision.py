@@ -38,10 +38,10 @@ class Tool(NamedTuple):
         return shutil.which(self.program) is None
 
 
-ENGINE = Tool("dockerd", ("docker.io", "iptables"), "running cells, where no engine answers")
+ENGINE = Tool("dockerd", ("docker.io", "iptables"), "running cells, if no engine answers")
 #: Ubuntu's mmdebstrap comes without the keys of Debian's suites.
 MMDEBSTRAP = Tool(
-    "mmdebstrap", ("mmdebstrap", "debian-archive-keyring"), "base images, where no registry answers"
+    "mmdebstrap", ("mmdebstrap", "debian-archive-keyring"), "base images, if no registry answers"
 )
 CHROMIUM = Tool("chromium", ("chromium",), "the browser tests of `make test`")
 REGISTRY = Tool("docker-registry", ("docker-registry",), "the registry tests of `make test`")
@@ -128,7 +128,7 @@ def names_an_engine() -> bool:
 
 
 def ensure_engine(say: Say, also: Iterable[Tool] = ()) -> None:
-    """Install and start an engine where none answers; one that answers is used as it is.
+    """Install and start an engine if none answers; one that answers is used as it is.
 
     `also` are tools to install in the same go. Raises `EngineUnavailableError` with what to type
     where this is no Debian or Ubuntu, or no root.
@@ -142,7 +142,7 @@ def ensure_engine(say: Say, also: Iterable[Tool] = ()) -> None:
 
 
 def engine_problem() -> EngineUnavailableError | None:
-    """Why no engine can be used, None where one can."""
+    """Why no engine can be used, None if one can."""
     from runner.engine.docker_engine import connect  # noqa: PLC0415 - see the module's docstring
 
     try:

@@ -112,7 +112,7 @@ def ensure_bases(
 ) -> dict[BaseRequest, BaseImage | EngineError]:
     """The images of a group of requests, made or pulled where the engine has none yet.
 
-    `NoBaseError` stands for one that is not available. Raises `EngineUnavailableError` where this
+    `NoBaseError` stands for one that is not available. Raises `EngineUnavailableError` if this
     host lacks what it takes to make one.
     """
     make = _from_registry if kind == "registry" else _from_suite

@@ -32,7 +32,7 @@ class CompanionImage(Image):
 
 @dataclass(frozen=True, kw_only=True)
 class Companion:
-    """A companion with its lock; None where it needs no Python packages."""
+    """A companion with its lock; None if it needs no Python packages."""
 
     kind: CompanionKind
     lock: Lock | None

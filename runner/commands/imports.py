@@ -29,7 +29,7 @@ LARGEST_REPORT = 2**20
 def merged(results: Path, runs: Sequence[str]) -> RunResult:
     """Store several runs as one; return its table, and the expectations it does not meet.
 
-    Raises `UsageError` where they cannot be joined; then nothing is stored.
+    Raises `UsageError` if they cannot be joined; then nothing is stored.
     """
     directories = [open_run(results, run) for run in runs]
     parts = [

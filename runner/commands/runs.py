@@ -65,7 +65,7 @@ def table_text(
 
 
 def compared(results: Path, old: str, new: str, *, threshold: float) -> str:
-    """What changed from one run to another; `RegressionError` carries it where a cell is worse."""
+    """What changed from one run to another; `RegressionError` carries it if a cell is worse."""
     (_, before), (_, after) = (_read(results, run, threshold) for run in (old, new))
     comparison = compare(before, after, threshold=threshold)
     if comparison.has_regression:
@@ -82,7 +82,7 @@ def shown(results: Path, run: str, cell: str, *, lock: bool) -> str:
 
 
 def exported(results: Path, run: str, format_: ExportFormat, output: Path | None) -> str:
-    """The run as a text of this format; an empty one where it was written to `output` instead.
+    """The run as a text of this format; an empty one if it was written to `output` instead.
 
     Raises `UsageError` for a path that is not a run's, and for one that cannot be written.
     """

@@ -82,7 +82,7 @@ class DockerEngine:
     # -- images ------------------------------------------------------------------------------------
 
     def image(self, reference: str) -> EngineImage | None:
-        """The image of that name or id, None where the engine has none."""
+        """The image of that name or id, None if the engine has none."""
         try:
             with _engine_errors(f"looking up image {reference}"):
                 found = self._api.inspect_image(reference)  # type: ignore[no-untyped-call]
@@ -242,7 +242,7 @@ class DockerEngine:
             return AttachedProcess(self._api.attach_socket(container, streams))
 
     def throttled_s(self, container: str) -> float | None:
-        """Seconds a CPU quota held the container back, 0 where it has no quota of its own.
+        """Seconds a CPU quota held the container back, 0 if it has no quota of its own.
 
         The kernel holds back, and counts, only the group that the quota was given to. Without one
         there is no need to ask for statistics, which Docker 20.10 leaves empty for a container that
@@ -305,7 +305,7 @@ def connect() -> DockerEngine:
     """Return the engine that `DOCKER_HOST` or the CLI's current context names.
 
     The endpoint is decided here, once, and stays the same for the whole run. Raises
-    `EngineUnavailableError` where none answers or the one that answers is too old.
+    `EngineUnavailableError` if none answers or the one that answers is too old.
     """
     try:
         version = _version()

@@ -87,7 +87,7 @@ class AttachedProcess:
 
 
 def _read_frame(raw: Any, deadline: float) -> tuple[int, bytes] | None:  # noqa: ANN401
-    """The stream's next frame, as its type and payload; None where the stream has ended."""
+    """The stream's next frame, as its type and payload; None if the stream has ended."""
     header = _read(raw, HEADER.size, deadline)
     if not header:
         return None

@@ -24,7 +24,7 @@ POD_LABEL: Final = "org.monkey-matrix.pod"
 
 
 def process_start(pid: int) -> str | None:
-    """When a process started, in clock ticks since boot, or None where there is no such process."""
+    """When a process started, in clock ticks since boot, or None if there is no such process."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
     except OSError:

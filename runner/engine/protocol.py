@@ -107,7 +107,7 @@ class Attached(Protocol):
     def ask(self, line: str, *, timeout: float) -> bytes:
         """Send a line and return the one answered.
 
-        `EngineError` where none comes within `timeout` seconds, or the process has ended.
+        `EngineError` if none comes within `timeout` seconds, or the process has ended.
         """
         ...
 
@@ -124,7 +124,7 @@ class Engine(Protocol):
         ...
 
     def image(self, reference: str) -> EngineImage | None:
-        """The image of that name or id, None where the engine has none."""
+        """The image of that name or id, None if the engine has none."""
         ...
 
     def pull(self, reference: str) -> str:
@@ -183,7 +183,7 @@ class Engine(Protocol):
         ...
 
     def throttled_s(self, container: str) -> float | None:
-        """Seconds a CPU quota held the container back, None where the engine does not say."""
+        """Seconds a CPU quota held the container back, None if the engine does not say."""
         ...
 
     def logs(self, container: str) -> str:

@@ -91,7 +91,7 @@ def _percentiles(report: str, percentiles_csv: str | None) -> dict[int, float]:
 
 
 def parse(report: str, percentiles_csv: str | None = None) -> AbFigures:
-    """Figures of a report of ApacheBench 2.3; raise `AbReportError` where it is not one.
+    """Figures of a report of ApacheBench 2.3; raise `AbReportError` if it is not one.
 
     A report of a single request has no percentile table: its mean is used for each of them. Nor
     has one made with `ab -d`: there are but the median and the maximum of its connection times.

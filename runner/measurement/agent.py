@@ -37,7 +37,7 @@ class ReadyReply(Reply):
 class CheckReply(Reply):
     """Verification and calibration; times in seconds.
 
-    `factor` is the concurrency factor, None where a burst of one says nothing.
+    `factor` is the concurrency factor, None if a burst of one says nothing.
     """
 
     lone_s: float

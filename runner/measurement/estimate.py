@@ -47,7 +47,7 @@ class Machine:
     pod_s: float = POD_S
 
     def cost_of(self, cell: Cell) -> float | None:
-        """CPU seconds of the server for one request of a cell, None where nothing like it ran."""
+        """CPU seconds of the server for one request of a cell, None if nothing like it ran."""
         kinds = kinds_of(
             workload=cell.workload.name,
             server=str(cell.server),

@@ -42,7 +42,7 @@ def companion_log(pod: Pod) -> str:
 def stacks(pod: Pod, clock: Clock) -> str | None:
     """Stacks of all threads, and of all greenlets where gevent is loaded, by the server itself.
 
-    None where the server did not react at all, not even with its threads.
+    None if the server did not react at all, not even with its threads.
     """
     before = len(pod.server_log())
     pod.signal_server("SIGUSR1")

@@ -69,7 +69,7 @@ def used(
 ) -> Resources | None:
     """The resources of a load, None if nothing was answered or the server has ended.
 
-    `throttled_s` is the engine's figure, in seconds, None where it has none.
+    `throttled_s` is the engine's figure, in seconds, None if it has none.
     """
     if reply is None or figures is None or not figures.complete or not reply.server_alive:
         return None

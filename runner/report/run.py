@@ -55,7 +55,7 @@ def collate(record: RunRecord, launches: Launches, *, threshold: float = THRESHO
 
 
 def read_run(directory: RunDirectory, *, threshold: float = THRESHOLD) -> Run:
-    """The run that is stored in a directory; `UsageError` where it cannot be read."""
+    """The run that is stored in a directory; `UsageError` if it cannot be read."""
     return collate(directory.read_run(), directory.launches(), threshold=threshold)
 
 
@@ -73,7 +73,7 @@ NO_SHARED_ROUND: Final = (
 
 
 class HasValues(Protocol):
-    """Anything with a value on each axis, None where the axis was dropped."""
+    """Anything with a value on each axis, None if the axis was dropped."""
 
     def value(self, column: str, /) -> Value:
         """The value on an axis."""
@@ -134,7 +134,7 @@ def _matches(row: Row, cell: CellRecord, baseline: Mapping[str, str]) -> bool:
 class Round(NamedTuple):
     """A round of the run that a launch was made in.
 
-    `machine` and `run` are None where the run at hand knows of one machine only, and where the
+    `machine` and `run` are None if the run at hand knows of one machine only, and where the
     launch is its own.
     """
 

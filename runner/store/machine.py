@@ -38,7 +38,7 @@ class _Made:
 
 
 def machine_of(results: Path, host: Host) -> Machine | None:
-    """What the newest runs of a machine say of its speed, None where none was made on it."""
+    """What the newest runs of a machine say of its speed, None if none was made on it."""
     made = list(islice(_made(results, host), RUNS))
     costs: dict[Kind, float] = {}
     for one in made:
@@ -101,7 +101,7 @@ def _kinds(cell: CellRecord) -> tuple[Kind, ...]:
 
 
 def _pod_s(made: _Made) -> float | None:
-    """Seconds that each of many pods added to the rounds, None where it cannot be found out."""
+    """Seconds that each of many pods added to the rounds, None if it cannot be found out."""
     firsts: dict[int, list[LaunchRecord]] = {}
     for record in (*made.launches, *made.disturbed):
         if record.attempt == 1 and record.reused_from is None:

@@ -62,7 +62,7 @@ class RunDirectory:
         link_atomic(self.results / LATEST, self.path)
 
     def read_run(self) -> RunRecord:
-        """What is stored of the run; `UsageError` where run.json cannot be used."""
+        """What is stored of the run; `UsageError` if run.json cannot be used."""
         try:
             return read_record(self.path / "run.json", RunRecord, RUN_SCHEMA)
         except FileNotFoundError as error:
@@ -82,7 +82,7 @@ class RunDirectory:
 
         Without a result a launch does not count: if this process is killed, the launch is there
         whole, or it is made again and what was left of it is removed. Raises `FileExistsError` for
-        a launch that is complete already, and `UsageError` where it cannot be written.
+        a launch that is complete already, and `UsageError` if it cannot be written.
         """
         directory = self.launch_directory(record.cell, record.launch)
         if (directory / RESULT).exists():
@@ -151,7 +151,7 @@ class RunDirectory:
 
 
 def open_run(results: Path, run: str) -> RunDirectory:
-    """The run meant by `latest` or a path; `UsageError` where there is none."""
+    """The run meant by `latest` or a path; `UsageError` if there is none."""
     return RunDirectory(results=results, path=_find(results, run))
 
 
@@ -224,7 +224,7 @@ class _Versioned(BaseModel):
 def read_record(path: Path, model: type[RecordT], newest: int) -> RecordT:
     """Read one record; `newest` is the newest schema version that `model` can hold.
 
-    Raises `FileNotFoundError` where there is none, and `UsageError` where it is damaged, cannot be
+    Raises `FileNotFoundError` if there is none, and `UsageError` if it is damaged, cannot be
     read, or was written by a newer version of this program.
     """
     try:
@@ -243,7 +243,7 @@ def read_record(path: Path, model: type[RecordT], newest: int) -> RecordT:
 
 
 def _version(content: bytes) -> int:
-    """The schema version of a record that is otherwise not understood, 0 where it has none."""
+    """The schema version of a record that is otherwise not understood, 0 if it has none."""
     try:
         return _Versioned.model_validate_json(content).schema_version
     except ValidationError:
@@ -273,7 +273,7 @@ ROOM_BYTES: Final = 50 * 1024 * 1024
 def check_results(results: Path) -> None:
     """Make the results directory where it is missing, and see that it can be written to.
 
-    Raises `UsageError` with the remedy where it is a file, read-only, or on a full disk.
+    Raises `UsageError` with the remedy if it is a file, read-only, or on a full disk.
     """
     for path in (results, *results.parents):
         if path.exists() and not path.is_dir():
