@@ -50,7 +50,7 @@ class ImageMaker:
         self._loads = True
 
     def make(self, recipes: Sequence[Recipe]) -> dict[str, Image | EngineError]:
-        """Each image by name, or why it cannot be had; a recipe comes after that of its base."""
+        """Each image by name, or why there is none; a recipe comes after that of its base."""
         missing = [recipe for recipe in recipes if self._found(recipe) is None]
         if missing and self._loads:
             try:

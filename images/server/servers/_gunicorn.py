@@ -13,7 +13,7 @@ BOOT_FAILED = 3
 
 
 def serve(make_application, host, port, worker_class, settings):
-    """Serve forever; exit as an import error where no worker can build the application."""
+    """Serve forever; exit with `IMPORT_FAILED` if no worker can build the application."""
     from gunicorn.app.base import BaseApplication
 
     import contract
