@@ -108,11 +108,18 @@ def plan(
     ] = False,
 ) -> None:
     """Print every cell, its ceiling and predicted duration; what is unavailable, and why."""
-    from runner.commands.cells import chosen
+    from runner.commands.cells import Choice, shard_option
     from runner.commands.plan import plan
 
-    numbers = {"requests": requests, "concurrency": concurrency, "launches": launches}
-    choice = chosen(file, experiment, select or (), shard, numbers)
+    choice = Choice(
+        file=file,
+        experiment=experiment,
+        select=tuple(select or ()),
+        requests=requests,
+        concurrency=concurrency,
+        launches=launches,
+        shard=shard_option(shard),
+    )
     _print(plan(choice, results, as_json=as_json))
 
 
@@ -139,12 +146,20 @@ def run(  # noqa: PLR0913 - an option each
     """Lock, build, measure, store, and print the table."""
     from rich.console import Console
 
-    from runner.commands.cells import chosen
+    from runner.commands.cells import Choice, shard_option
     from runner.commands.run import RunOptions, parse_jobs, run
     from runner.progress import reporter
 
-    numbers = {"requests": requests, "concurrency": concurrency, "launches": launches}
-    choice = chosen(file, experiment, select or (), shard, {**numbers, "repeats": repeats})
+    choice = Choice(
+        file=file,
+        experiment=experiment,
+        select=tuple(select or ()),
+        requests=requests,
+        concurrency=concurrency,
+        launches=launches,
+        repeats=repeats,
+        shard=shard_option(shard),
+    )
     options = RunOptions(results=results, jobs=parse_jobs(jobs), install=install, fresh=fresh)
     with reporter(Console(stderr=True)) as progress:
         result = run(choice, options, progress)

@@ -33,26 +33,6 @@ class Choice:
     shard: Shard | None = None
 
 
-def chosen(
-    file: Path,
-    experiment: str | None,
-    select: Sequence[str],
-    shard: str | None,
-    numbers: Mapping[str, int | None],
-) -> Choice:
-    """The choice that these options make; `numbers` are `--requests` and its like, by name.
-
-    Raises `UsageError` for a shard that is none.
-    """
-    return Choice(
-        file=file,
-        experiment=experiment,
-        select=tuple(select),
-        shard=None if shard is None else parse_shard(shard),
-        **numbers,
-    )
-
-
 def expand(choice: Choice) -> Experiment:
     """Read the file, expand the experiment into its cells, keep those selected, and the shard's.
 
@@ -98,6 +78,11 @@ def parse_shard(text: str) -> Shard:
     if match is None or not 1 <= int(match[1]) <= int(match[2]):
         raise UsageError(f"--shard {text}: write I/N with I from 1 to N, e.g. --shard 2/4")
     return Shard(index=int(match[1]), of=int(match[2]))
+
+
+def shard_option(text: str | None) -> Shard | None:
+    """The shard of `--shard`, None without one."""
+    return None if text is None else parse_shard(text)
 
 
 def part(experiment: Experiment, wanted: Shard) -> Experiment:
