@@ -8,8 +8,8 @@ import pytest
 
 from runner.matrix.cell import Limits
 from runner.matrix.values import Workload
-from runner.measurement.coschedule import Jobs
 from runner.measurement.estimate import Machine, check_s, launch_s, round_of
+from runner.measurement.schedule import Jobs
 from tests.support.simulated import a_cell
 
 CELLS = [a_cell(number) for number in range(26)]

@@ -10,8 +10,8 @@ from runner.matrix.ceiling import AbOpening, ceiling_rps, shortest_time_s
 from runner.matrix.cell import Limits
 from runner.matrix.values import Server
 from runner.measurement import ab, load
-from runner.measurement.disturbance import disturbance
 from runner.measurement.records import Resources
+from runner.measurement.resources import disturbance
 from tests.support.simulated import a_cell, report
 
 ALONE, TOGETHER = AbOpening.FIRST_ALONE, AbOpening.TOGETHER
