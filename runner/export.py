@@ -137,7 +137,8 @@ def _benchmark(row: Row, launches: Sequence[LaunchRecord]) -> dict[str, Any]:
         for launch in launches
         if launch.ab and launch.outcome is row.outcome
     ]
-    metadata = {"name": row.cell, "unit": "second", "loops": 1, "inner_loops": row.requests}
+    sent = row.sent_requests or row.requests
+    metadata = {"name": row.cell, "unit": "second", "loops": 1, "inner_loops": sent}
     return {"metadata": metadata, "runs": runs}
 
 

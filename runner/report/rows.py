@@ -55,6 +55,14 @@ def natural_key(axis: str, value: Value) -> SortKey:
         return (3, 0, _FIRST, value)
 
 
+def is_cut(row: Row) -> bool:
+    """Whether less of the load was sent than was asked for."""
+    return (row.sent_requests, row.sent_concurrency) not in {
+        (None, None),
+        (row.requests, row.concurrency),
+    }
+
+
 def axes_of(run: RunRecord) -> tuple[str, ...]:
     """The run's axes in the order of the matrix file, then those that every row names."""
     return tuple(dict.fromkeys((*run.axes, *BASE_AXES)))
@@ -88,13 +96,15 @@ class Spread(Extremes):
 class Row:
     """One cell in a table; the fields are table.json's keys in their order, then `further` axes.
 
-    A figure is the median over the launches; a count of what should be none (failed requests, other
-    statuses, overflows, retransmits) is the most that any launch showed. The spread of a figure is
-    several keys of table.json. `not_paired` says why a speedup is not that of launches within
+    A figure is the median over the launches that ended as the row says, `outcome_launches` of
+    `launches`; `max_ms` and a count of what should be none (failed requests, other statuses,
+    tracebacks, overflows, retransmits) are the most that any of them showed. The spread of a figure
+    is several keys of table.json. `not_paired` says why a speedup is not that of launches within
     rounds.
 
-    `outcome` is None for a cell that was not measured. `requests` are those sent, which for a
-    serialised cell are fewer than the load asks for. What is unknown or does not apply is None.
+    `outcome` is None for a cell that was not measured. `requests` and `concurrency` are the load
+    as asked for, `sent_requests` and `sent_concurrency` what of it was sent. Percentiles belong to
+    a load, so one that was cut has none. What is unknown or does not apply is None.
     """
 
     cell: str
@@ -109,6 +119,9 @@ class Row:
     outcome: Outcome | None
     reason: str | None
     launches: int = 0
+    outcome_launches: int = 0
+    sent_requests: int | None = None
+    sent_concurrency: int | None = None
     requests_per_second: float | None = None
     requests_per_second_spread: Spread = Spread()
     ceiling_rps: float | None = None
@@ -117,6 +130,8 @@ class Row:
     speedup_spread: Spread = Spread()
     not_paired: str | None = None
     verdict: str | None = None
+    at_a_time: float | None = None
+    in_flight: float | None = None
     time_taken_s: float | None = None
     mean_ms: float | None = None
     p50_ms: float | None = None
@@ -126,6 +141,7 @@ class Row:
     max_ms: float | None = None
     failed_requests: int | None = None
     non_2xx: int | None = None
+    tracebacks: int | None = None
     cpu_ms_per_request: float | None = None
     cpu_ms_per_request_spread: Extremes = Extremes()
     cpu_user_ms_per_request: float | None = None
@@ -196,13 +212,15 @@ def _measured(run: RunRecord, cell: CellRecord, launches: Sequence[LaunchRecord]
     if not launches:
         return _identity(run, cell, None, NOT_MEASURED)
     outcome, reason = _verdict(launches)
+    decisive = [one for one in launches if one.outcome is outcome]
     row = replace(
         _identity(run, cell, outcome, reason),
         launches=len(launches),
+        outcome_launches=len(decisive),
         disturbed=_share(launches, [launch.disturbed for launch in launches]),
         reused_from=_reused(launches),
     )
-    return _with_figures(row, [one for one in launches if one.outcome is outcome])
+    return _with_figures(row, decisive)
 
 
 def _identity(run: RunRecord, cell: CellRecord, outcome: Outcome | None, reason: str | None) -> Row:
@@ -276,12 +294,20 @@ def _with_figures(row: Row, launches: Sequence[LaunchRecord]) -> Row:
     ab = [launch.ab for launch in launches if launch.ab]
     row = replace(
         row,
-        failed_requests=_most(figures.failed for figures in ab),
+        failed_requests=_most(_failed(launch) for launch in launches),
         non_2xx=_most(figures.non_2xx for figures in ab),
+        tracebacks=_most(launch.tracebacks for launch in launches),
     )
     if row.outcome is None or not row.outcome.has_figures:
         return row
     return _with_resources(_with_latencies(_with_rates(row, launches, ab), ab), launches)
+
+
+def _failed(launch: LaunchRecord) -> int | None:
+    """Answers that were not right, or what `ab` counted where nothing better is known."""
+    if launch.ab is None:
+        return None
+    return launch.ab.complete - launch.answers.right if launch.answers else launch.ab.failed
 
 
 def _with_rates(row: Row, launches: Sequence[LaunchRecord], ab: Sequence[AbFigures]) -> Row:
@@ -289,8 +315,11 @@ def _with_rates(row: Row, launches: Sequence[LaunchRecord], ab: Sequence[AbFigur
     ceiling = _median(launch.ceiling_rps for launch in launches)
     row = replace(
         row,
-        requests=median_high(launch.requests for launch in launches),
+        sent_requests=median_high(launch.requests for launch in launches),
+        sent_concurrency=median_high(launch.concurrency for launch in launches),
         ceiling_rps=ceiling,
+        at_a_time=_median(launch.served.at_a_time for launch in launches if launch.served),
+        in_flight=_median(launch.served.in_flight for launch in launches if launch.served),
         time_taken_s=_median(figures.time_taken_s for figures in ab),
     )
     if not rates:
