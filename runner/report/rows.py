@@ -300,7 +300,10 @@ def _with_figures(row: Row, launches: Sequence[LaunchRecord]) -> Row:
     )
     if row.outcome is None or not row.outcome.has_figures:
         return row
-    return _with_resources(_with_latencies(_with_rates(row, launches, ab), ab), launches)
+    row = _with_rates(row, launches, ab)
+    if not is_cut(row):
+        row = _with_latencies(row, ab)
+    return _with_resources(row, launches)
 
 
 def _failed(launch: LaunchRecord) -> int | None:
