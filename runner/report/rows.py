@@ -346,7 +346,7 @@ def _with_latencies(row: Row, ab: Sequence[AbFigures]) -> Row:
         p90_ms=_median(figures.p90_ms for figures in ab),
         p99_ms=_median(figures.p99_ms for figures in ab),
         p99_ms_spread=_extremes(figures.p99_ms for figures in ab),
-        max_ms=_median(figures.max_ms for figures in ab),
+        max_ms=max((f.max_ms for f in ab if f.max_ms is not None), default=None),
     )
 
 
