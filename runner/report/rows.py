@@ -19,6 +19,9 @@ from runner.outcome import NOT_MEASURED, Outcome, worst
 from runner.report.statistics import median_estimate
 from runner.store.records import CellRecord, RunRecord
 
+#: Requests of a launch from which its 99th percentile is one: ten of them are beyond it.
+ENOUGH_FOR_P99: Final = 1000
+
 Value = str | int | float | None
 Launches = Mapping[str, Sequence[LaunchRecord]]
 
@@ -339,13 +342,14 @@ def _with_rates(row: Row, launches: Sequence[LaunchRecord], ab: Sequence[AbFigur
 
 
 def _with_latencies(row: Row, ab: Sequence[AbFigures]) -> Row:
+    enough = [figures for figures in ab if figures.complete >= ENOUGH_FOR_P99]
     return replace(
         row,
         mean_ms=_median(figures.mean_ms for figures in ab),
         p50_ms=_median(figures.p50_ms for figures in ab),
         p90_ms=_median(figures.p90_ms for figures in ab),
-        p99_ms=_median(figures.p99_ms for figures in ab),
-        p99_ms_spread=_extremes(figures.p99_ms for figures in ab),
+        p99_ms=_median(figures.p99_ms for figures in enough),
+        p99_ms_spread=_extremes(figures.p99_ms for figures in enough),
         max_ms=max((f.max_ms for f in ab if f.max_ms is not None), default=None),
     )
 
