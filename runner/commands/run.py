@@ -237,8 +237,23 @@ def measure_all(
             underway.launches.append(result.record)
         reporter.ended(result.record, final=final)
 
+    def complete(record: LaunchRecord, final: bool) -> None:
+        underway.directory.complete(record, final=final)
+        made = (record.cell, record.launch)
+        if final:
+            launches = underway.launches
+            launches[:] = [record if (x.cell, x.launch) == made else x for x in launches]
+
     try:
-        measure(ready.engine, cells, method, clock=SystemClock(), on_begin=begin, on_end=end)
+        measure(
+            ready.engine,
+            cells,
+            method,
+            clock=SystemClock(),
+            on_begin=begin,
+            on_end=end,
+            on_complete=complete,
+        )
     finally:
         remove_run(ready.engine, underway.record.run_id)
 

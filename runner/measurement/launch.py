@@ -8,15 +8,16 @@ from http import HTTPStatus
 from typing import TypeVar
 
 from runner.contract import BODY
-from runner.engine.pod import COMPANION_UID, DISK, SERVER_UID, Pod, PodPlan
+from runner.engine.pod import COMPANION_UID, SERVER_UID, Pod
 from runner.engine.protocol import Engine
 from runner.errors import EngineError
 from runner.matrix.ceiling import ceiling_of
 from runner.measurement import ab, agent, companion, evidence, served, verdict
 from runner.measurement.agent import CheckReply, LoadReply, ReadyReply, Refusal
 from runner.measurement.clock import Clock
+from runner.measurement.cpu_time import Used, machine
 from runner.measurement.evidence import in_words
-from runner.measurement.job import Job, LaunchResult
+from runner.measurement.job import Job, LaunchResult, pod_plan
 from runner.measurement.load import (
     LONE_REPEATS,
     SERIALISED_BELOW,
@@ -29,7 +30,7 @@ from runner.measurement.load import (
     full_load,
     sizing_burst_size,
 )
-from runner.measurement.records import AbFigures, Answers, LaunchRecord, Resources, Served
+from runner.measurement.records import AbFigures, Answers, Canary, LaunchRecord, Placement, Served
 from runner.measurement.resources import disturbance, used
 from runner.outcome import Kind, Outcome
 
@@ -77,6 +78,9 @@ class Launch:
         self.answers: Answers | None = None
         self.tracebacks: int | None = None
         self.throttled_s: float | None = None
+        self.placement: Placement | None = None
+        self.canary: Canary | None = None
+        self.cpu_used: Used | None = None
         self.files: dict[str, bytes] = {}
         self._pod: Pod | None = None
         self._resources = ExitStack()
@@ -205,21 +209,7 @@ class Launch:
     def _bring_up(self) -> None:
         if self.closed:
             raise LaunchEndedError(Outcome.ENGINE_ERROR, "interrupted")
-        job = self.job
-        plan = PodPlan(
-            run=job.run,
-            cell=job.cell.id,
-            server_image=job.server_image,
-            server_command=job.server_command,
-            loadgen_image=job.loadgen_image,
-            limits=job.limits,
-            server_volumes=(DISK,) if job.cell.workload.kind.disk else (),
-            companion=companion.plan_of(self._companion, job.companion_image),
-            # Our own servers and workloads call themselves 127.0.0.1; what runs in a companion,
-            # PostgreSQL for one, may look for `localhost`.
-            host_names=self._companion is not None,
-        )
-        self._pod = Pod(self.engine, plan)
+        self._pod = Pod(self.engine, pod_plan(self.job))
         self._resources.enter_context(self._pod)
         if self.closed:
             self.close()
@@ -234,6 +224,11 @@ class Launch:
         if self._pod is None:
             raise EngineError("the pod was not brought up")
         return self._pod
+
+    @property
+    def containers(self) -> list[str]:
+        """The ids of the pod's containers, none before it was brought up."""
+        return self._pod.containers if self._pod else []
 
     def _await_ready(self) -> None:
         startup_s = self.job.limits.startup_s
@@ -366,9 +361,8 @@ class Launch:
     def _record(self) -> LaunchRecord:
         outcome, reason = self.verdict or (Outcome.ENGINE_ERROR, "the launch was not loaded")
         cell, load, checked = self.job.cell, self.sent, self.checked
-        resources = used(self.reply, self.figures, self.throttled_s)
         wall_s = self.clock.monotonic() - self._began
-        return LaunchRecord(
+        record = LaunchRecord(
             cell=cell.id,
             launch=self.job.number,
             outcome=outcome,
@@ -384,14 +378,12 @@ class Launch:
             served=self.served,
             answers=self.answers,
             tracebacks=self.tracebacks,
-            resources=resources,
-            disturbed=self._disturbance(outcome, resources),
+            resources=used(self.reply, self.figures, self.throttled_s),
+            machine=machine(self.reply.machine, self.cpu_used) if self.reply else None,
+            canary_before=self.canary,
+            placement=self.placement,
             attempt=self.job.attempt,
             wall_s=wall_s,
             overhead_s=wall_s - self.reply.ab.wall_s if self.reply else None,
         )
-
-    def _disturbance(self, outcome: Outcome, resources: Resources | None) -> str | None:
-        if not outcome.has_figures or resources is None or self.figures is None:
-            return None
-        return disturbance(resources, self.figures)
+        return record.model_copy(update={"disturbed": disturbance(record)})

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from runner.measurement.agent import LoadReply
-from runner.measurement.records import AbFigures, LaunchRecord, Resources
+from runner.measurement.records import AbFigures, LaunchRecord, Machine, Resources
 
 #: Mean time that `ab` may wait for a CPU, in ms per request. Measured on two cores, 100 clients:
 #: alone 0.02-0.07; 26 cells with their bursts apart 0.02-0.07; together 0.04-2.0, median 0.4.
@@ -17,15 +17,23 @@ LONGEST_WAIT_MS = 0.15
 LARGEST_WAIT_SHARE = 0.005
 #: Share of one CPU that `ab` may use: above it the generator, not the server, sets the pace.
 LARGEST_LOADGEN_SHARE = 0.9
+#: Share of the CPUs' time that a hypervisor may give to others.
+LARGEST_STEAL_SHARE = 0.005
+#: Share of the CPUs' time that others may use than the pods, the engine and the runner.
+LARGEST_OTHERS_SHARE = 0.05
 
 
-def disturbance(resources: Resources, figures: AbFigures) -> str | None:
-    """Why the launch's figures are not the cell's alone, None if they are.
+def disturbance(record: LaunchRecord) -> str | None:
+    """Why the launch's figures are not the cell's alone, None if they are, or if it has none.
 
     A rule for every launch, before anyone has looked at its rate: what is disturbed is repeated or
     shown as such, and never dropped for being an outlier.
     """
-    return ", ".join([*_by_others(resources, figures), *_queues(resources)]) or None
+    resources, figures = record.resources, record.ab
+    if not record.outcome.has_figures or resources is None or figures is None:
+        return None
+    reasons = [*_by_others(resources, figures), *_by_machine(record.machine), *_queues(resources)]
+    return ", ".join(reasons) or None
 
 
 def worth_repeating(record: LaunchRecord) -> bool:
@@ -36,7 +44,7 @@ def worth_repeating(record: LaunchRecord) -> bool:
     """
     if not record.disturbed or record.resources is None or record.ab is None:
         return False
-    return bool(_by_others(record.resources, record.ab))
+    return bool(_by_others(record.resources, record.ab) or _by_machine(record.machine))
 
 
 def _by_others(resources: Resources, figures: AbFigures) -> list[str]:
@@ -57,6 +65,18 @@ def _waits(resources: Resources, figures: AbFigures) -> list[str]:
     if per_request_ms <= LONGEST_WAIT_MS or share <= LARGEST_WAIT_SHARE:
         return []
     return [f"ab waited {per_request_ms:.2f} ms per request for a CPU ({share:.1%} of the time)"]
+
+
+def _by_machine(machine: Machine | None) -> list[str]:
+    """What took CPU time from the launch that no counter of its own shows."""
+    if machine is None:
+        return []
+    reasons = []
+    if machine.steal_share is not None and machine.steal_share > LARGEST_STEAL_SHARE:
+        reasons.append(f"the hypervisor took {machine.steal_share:.1%} of the CPUs' time")
+    if machine.others_cpu_share is not None and machine.others_cpu_share > LARGEST_OTHERS_SHARE:
+        reasons.append(f"other processes used {machine.others_cpu_share:.1%} of the CPUs' time")
+    return reasons
 
 
 def _queues(resources: Resources) -> list[str]:
@@ -87,11 +107,21 @@ def used(
         peak_threads=reply.peak_threads,
         voluntary_switches=reply.tasks.voluntary_switches,
         involuntary_switches=reply.tasks.involuntary_switches,
-        run_queue_delay_ms=1000 * (reply.tasks.run_delay_s + reply.ab.run_delay_s),
-        loadgen_run_queue_delay_ms=1000 * reply.ab.run_delay_s,
-        throttled_ms=1000 * throttled_s if throttled_s is not None else None,
+        run_queue_delay_ms=_ms(_sum(reply.tasks.run_delay_s, reply.ab.run_delay_s)),
+        loadgen_run_queue_delay_ms=_ms(reply.ab.run_delay_s),
+        throttled_ms=_ms(throttled_s),
         listen_overflows=network["ListenOverflows"],
         listen_drops=network["ListenDrops"],
         syn_retransmits=network["TCPSynRetrans"],
         loadgen_cpu_share=reply.ab.cpu_s / reply.ab.wall_s if reply.ab.wall_s else None,
     )
+
+
+def _sum(*values: float | None) -> float | None:
+    """What is known only if every part of it is."""
+    known = [value for value in values if value is not None]
+    return sum(known) if len(known) == len(values) else None
+
+
+def _ms(seconds: float | None) -> float | None:
+    return None if seconds is None else 1000 * seconds

@@ -11,6 +11,7 @@ from runner.matrix.cell import Cell, Limits
 from runner.measurement.clock import Clock
 from runner.measurement.job import Job, LaunchResult
 from runner.measurement.launch import Launch
+from runner.measurement.records import LaunchRecord
 from runner.measurement.resources import worth_repeating
 from runner.measurement.schedule import Jobs, rounds, run_wave
 
@@ -50,16 +51,20 @@ def measure(
     clock: Clock,
     on_begin: Callable[[Sequence[Job]], None],
     on_end: Callable[[LaunchResult, bool], None],
+    on_complete: Callable[[LaunchRecord, bool], None] = lambda *_: None,
 ) -> None:
     """Make every launch of every cell; `on_end` stores a result before the next launch starts.
 
     Its second argument is False for a launch that was disturbed and will be made again, with fewer
-    beside it, and the last time alone.
+    beside it, and the last time alone. `on_complete` gets each record of a wave again at its end,
+    with what is known only then.
     """
     jobs = method.jobs
     for number, order in rounds(cells, method.launches, method.seed):
         wanted = [
-            job_of(cell, number, method) for cell in order if (cell.id, number) not in method.done
+            replace(job_of(cell, number, method), position=position)
+            for position, cell in enumerate(order, start=1)
+            if (cell.id, number) not in method.done
         ]
         first = len(wanted)
         for attempt, side_by_side in enumerate(attempts(jobs, method.repeats), start=1):
@@ -72,6 +77,7 @@ def measure(
                 clock=clock,
                 on_begin=on_begin,
                 on_end=on_end,
+                on_complete=on_complete,
             )
             if attempt == 1 and len(wanted) > MANY_DISTURBED * max(1, first):
                 jobs = jobs.halved
@@ -96,28 +102,37 @@ def _attempt(
     clock: Clock,
     on_begin: Callable[[Sequence[Job]], None],
     on_end: Callable[[LaunchResult, bool], None],
+    on_complete: Callable[[LaunchRecord, bool], None],
 ) -> list[Job]:
     """Make the launches once, in waves; return those to be made again."""
     again: list[Job] = []
-    for wave in waves(jobs, side_by_side.wave):
+    for number, wave in enumerate(waves(jobs, side_by_side.wave), start=1):
         on_begin(wave)
         by_cell = {job.cell.id: job for job in wave}
+        ended: list[tuple[LaunchRecord, bool]] = []
 
-        def end(result: LaunchResult, by_cell: Mapping[str, Job] = by_cell) -> None:
+        def end(
+            result: LaunchResult,
+            by_cell: Mapping[str, Job] = by_cell,
+            ended: list[tuple[LaunchRecord, bool]] = ended,
+        ) -> None:
             job = by_cell[result.record.cell]
             repeated = not last and worth_repeating(result.record)
             if repeated:
                 again.append(job)
+            ended.append((result.record, not repeated))
             on_end(result, not repeated)
 
-        launches = [Launch(engine, job, clock) for job in wave]
-        run_wave(
+        launches = [Launch(engine, replace(job, wave=number), clock) for job in wave]
+        canary = run_wave(
             launches,
             grouped=side_by_side.grouped,
             cpus=side_by_side.cpus,
             clock=clock,
             on_end=end,
         )
+        for record, final in ended if canary else ():
+            on_complete(record.model_copy(update={"canary_after": canary}), final)
         if any(launch.failed_for_engine for launch in launches):
             engine.info()  # an engine that is gone ends the run here, not each launch to come
     return again
