@@ -73,17 +73,16 @@ class Observer:
 def between(before: Moment | None, after: Moment | None) -> Used | None:
     """What was used from one moment to the other, None if it is not known.
 
-    A container or process that has gone in between took along what it used.
+    A container that has gone in between took along what it used. So did a process of the engine's,
+    but those that go while a launch is loaded serve containers of others.
     """
-    if before is None or after is None:
-        return None
-    if before.pods.keys() != after.pods.keys() or before.engine.keys() != after.engine.keys():
+    if before is None or after is None or before.pods.keys() != after.pods.keys():
         return None
     return Used(
         wall_s=after.at_s - before.at_s,
         busy_s=after.busy_s - before.busy_s,
         pods_s=sum(after.pods.values()) - sum(before.pods.values()),
-        engine_s=sum(after.engine.values()) - sum(before.engine.values()),
+        engine_s=sum(used_s - before.engine.get(pid, 0.0) for pid, used_s in after.engine.items()),
         runner_s=after.runner_s - before.runner_s,
     )
 

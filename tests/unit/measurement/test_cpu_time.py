@@ -55,11 +55,16 @@ def test_between_two_moments() -> None:
     assert used == Used(wall_s=3.0, busy_s=6.0, pods_s=3.0, engine_s=0.5, runner_s=3.0)
 
 
-def test_what_has_gone_took_along_what_it_used() -> None:
+def test_a_container_that_has_gone_took_along_what_it_used() -> None:
     before = moment(1.0, pods={POD: 1.0, Path("other"): 1.0}, engine={1: 1.0})
     assert between(before, moment(2.0, engine={1: 1.0})) is None
-    assert between(moment(1.0, engine={1: 1.0, 2: 1.0}), moment(2.0, engine={1: 1.0})) is None
     assert between(None, moment(engine=None)) is None
+
+
+def test_an_engines_process_that_has_gone_served_others() -> None:
+    used = between(moment(1.0, engine={1: 1.0, 2: 9.0}), moment(2.0, engine={1: 1.25}))
+    assert used
+    assert used.engine_s == 0.25
 
 
 @pytest.mark.parametrize(
