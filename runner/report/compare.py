@@ -127,7 +127,8 @@ def _rated(before: Run, after: Run, pairs: Sequence[Pair]) -> dict[str, Comparis
 
 def _judged_otherwise(before: Run, after: Run) -> bool:
     """Whether one run only knows of `limited`: what it calls `ok` may be that in the other."""
-    first, second = (run.record.method.version < CONCURRENCY_MEASURED for run in (before, after))
+    versions = (run.record.method.version or 0 for run in (before, after))
+    first, second = (version < CONCURRENCY_MEASURED for version in versions)
     return first != second
 
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from runner.matrix.plugins import patches
-from runner.measurement.records import LaunchRecord
+from runner.measurement.records import Answers, LaunchRecord, Served
 from runner.outcome import Outcome
 from runner.report.formats import render
 from runner.report.rows import KEYS, Row
@@ -134,7 +134,45 @@ def test_failed_requests_are_counted_but_not_timed() -> None:
 
 def test_a_serialised_cell_shows_the_requests_really_sent() -> None:
     row = row_of(launch(NONE, outcome=Outcome.SERIALISED, rate=0.5, requests=120))
-    assert (row.requests, row.concurrency, row.requests_per_second) == (120, 100, 0.5)
+    assert (row.requests, row.concurrency, row.requests_per_second) == (5000, 100, 0.5)
+    assert (row.sent_requests, row.sent_concurrency) == (120, 100)
+    assert row.mean_ms is row.p50_ms is row.p99_ms is row.max_ms is None
+
+
+def test_the_maximum_is_that_of_all_launches_and_p99_needs_a_thousand_requests() -> None:
+    first, second = launch(NONE, 1), launch(NONE, 2)
+    assert first.ab
+    higher = first.ab.model_copy(update={"max_ms": 9000.0})
+    assert row_of(first.model_copy(update={"ab": higher}), second).max_ms == 9000
+    assert row_of(first).p99_ms == pytest.approx(2052.6)
+    few = first.ab.model_copy(update={"complete": 999})
+    assert row_of(first.model_copy(update={"ab": few})).p99_ms is None
+
+
+def test_wrong_answers_are_counted_rather_than_what_ab_calls_failed() -> None:
+    one = launch(NONE)
+    assert one.ab
+    counted = one.ab.model_copy(update={"failed": 4994})
+    answers = Answers(right=4994, wrong_status=0, wrong_length=0, missing=6)
+    record = one.model_copy(update={"ab": counted, "answers": answers})
+    assert row_of(record).failed_requests == 6
+
+
+def test_concurrency_is_the_median_of_what_the_servers_recorded() -> None:
+    def of(number: int, at_a_time: float) -> LaunchRecord:
+        served = Served(
+            processes=1,
+            entered=5000,
+            left=5000,
+            in_flight=99.0,
+            at_a_time=at_a_time,
+            lone_service_ms=2000.0,
+            mean_service_ms=2000.0,
+        )
+        return launch(NONE, number).model_copy(update={"served": served})
+
+    row = row_of(of(1, 90.0), of(2, 98.0), of(3, 97.0))
+    assert (row.at_a_time, row.in_flight) == (97, 99)
 
 
 def test_where_launches_disagree_the_worst_counts_and_the_reason_says_so() -> None:
