@@ -8,8 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from runner.build.bases import BaseImage, BaseRequest, base_of_cells
-from runner.build.images import dockerfile_of
-from runner.build.labels import digest
+from runner.build.images import dockerfile_of, key_of
 from runner.build.layers import File, Layer
 from runner.build.lock import Lock, Unavailable, lock_all
 from runner.build.recipe import Image, Recipe
@@ -47,21 +46,20 @@ class Companion:
 
     def recipe(self, layers: Sequence[Layer], base: BaseImage) -> Recipe:
         """Its image: base, locked packages, program."""
-        name, program = self.kind.name, self.kind.program.read_bytes()
-        dockerfile = dockerfile_of("companions")
-        lock = self.lock.digest if self.lock else ""
-        key = digest([base.image_id, lock, program, dockerfile, PASSWD])[:12]
+        name, dockerfile = self.kind.name, dockerfile_of("companions")
         files = (
-            File(path="companion/main.py", content=program),
+            File(path="companion/main.py", content=self.kind.program.read_bytes()),
             File(path="etc/passwd", content=PASSWD.encode()),
             File(path=SITE, content=None),
         )
+        key = key_of(base, files, self.lock.digest if self.lock else "", dockerfile)
         return Recipe(
             reference=f"monkey-matrix/companion:{name}-{key}",
             kind="companion",
             key=key,
             dockerfile=dockerfile,
             base=base.reference,
+            base_id=base.image_id,
             layers=(*layers, Layer(title=f"the companion {name}", files=files)),
         )
 

@@ -25,9 +25,11 @@ from runner.errors import EngineError, NotFoundError
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-#: What a container that prints without end may take of the engine's disk.
 IMPORT_CHUNK_BYTES = 1 << 20
-LOG_LIMITS = {"max-size": "8m", "max-file": "2"}
+#: Bounded, for a container may print without end.
+LOG = LogConfig(type="json-file", config={"max-size": "8m", "max-file": "2"})
+#: What a process that is talked to says is an answer, and read as such: up to megabytes of a load.
+NO_LOG = LogConfig(type="none")
 
 
 @contextlib.contextmanager
@@ -197,7 +199,7 @@ class DockerEngine:
             mem_limit=spec.memory_bytes or None,
             memswap_limit=spec.memory_bytes or None,
             pids_limit=spec.pids or None,
-            log_config=LogConfig(type="json-file", config=LOG_LIMITS),
+            log_config=NO_LOG if spec.stdin else LOG,
         )
         return config
 
