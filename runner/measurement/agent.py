@@ -30,18 +30,20 @@ class ReadyReply(Reply):
 
 
 class CheckReply(Reply):
-    """Verification and calibration; times in seconds.
-
-    `factor` is the concurrency factor, None where a burst of one says nothing.
-    """
+    """Verification; times in seconds."""
 
     first_s: float
     lone_s: float
-    factor: float | None
-    burst_s: float | None = None
-    burst_answered: int | None = None
-    burst_last_cpu_share: float | None = None
-    cpu_s_per_request: float | None = None
+
+
+class CalibrateReply(Reply):
+    """Calibration: `factor` is the concurrency factor, times are in seconds."""
+
+    factor: float
+    burst_s: float
+    burst_answered: int
+    burst_last_cpu_share: float | None
+    cpu_s_per_request: float | None
 
 
 class AbRun(Reply):
@@ -137,8 +139,13 @@ def ready(pod: Pod, config: dict[str, Any], timeout: float) -> ReadyReply | Refu
 
 
 def check(pod: Pod, config: dict[str, Any], timeout: float) -> CheckReply | Refusal:
-    """Verify and calibrate a server that is ready."""
+    """Verify a server that is ready."""
     return _read(CheckReply, ask(pod, "check", config, timeout))
+
+
+def calibrate(pod: Pod, config: dict[str, Any], timeout: float) -> CalibrateReply | Refusal:
+    """Find out how many requests a verified server takes at once, and what one costs."""
+    return _read(CalibrateReply, ask(pod, "calibrate", config, timeout))
 
 
 def load(pod: Pod, config: dict[str, Any], timeout: float) -> LoadReply | Refusal:

@@ -6,7 +6,7 @@ import signal
 
 from runner.engine.protocol import ContainerState
 from runner.measurement import ab
-from runner.measurement.agent import CheckReply, LoadReply, Refusal
+from runner.measurement.agent import CalibrateReply, LoadReply, Refusal
 from runner.measurement.load import Load
 from runner.measurement.records import AbFigures
 from runner.outcome import Outcome
@@ -74,15 +74,15 @@ def of_refusal(refusal: Refusal, log: str = "") -> Verdict:
     return Outcome.HANG_AT_STARTUP, f"{refusal.reason}{cpu_used(refusal.cpu_share)}"
 
 
-def of_burst(checked: CheckReply, sent: int) -> Verdict | None:
+def of_burst(reply: CalibrateReply, sent: int) -> Verdict | None:
     """A server that answers one request, but not several at once, hangs; None where it does."""
-    if checked.burst_answered is None or checked.burst_answered == sent:
+    if reply.burst_answered == sent:
         return None
     reason = (
-        f"{checked.burst_answered or 'none'} of {sent} requests sent at once "
-        f"{'was' if checked.burst_answered < 2 else 'were'} answered"
+        f"{reply.burst_answered or 'none'} of {sent} requests sent at once "
+        f"{'was' if reply.burst_answered < 2 else 'were'} answered"
     )
-    return Outcome.HANG_UNDER_LOAD, f"{reason}{cpu_used(checked.burst_last_cpu_share)}"
+    return Outcome.HANG_UNDER_LOAD, f"{reason}{cpu_used(reply.burst_last_cpu_share)}"
 
 
 def of_load(reply: LoadReply, load: Load, figures: AbFigures | None, *, serial: bool) -> Verdict:
