@@ -12,7 +12,6 @@ import base64
 import importlib.util
 import json
 import marshal
-import os
 import sys
 
 #: Of the bytecode's header (PEP 552): it belongs to a hash of its source, which nobody checks.
@@ -41,18 +40,9 @@ def answer(line: str) -> str:
 
 
 def main() -> None:
-    """Answer each line in a process of its own.
-
-    How `marshal` writes an object depends on what else refers to it, so that the bytes would
-    otherwise depend on what was compiled before.
-    """
+    """Answer each line until there are no more."""
     for line in sys.stdin:
-        child = os.fork()
-        if not child:
-            print(answer(line), flush=True)
-            os._exit(0)
-        if os.waitpid(child, 0)[1]:
-            sys.exit("compiling failed")
+        print(answer(line), flush=True)
 
 
 if __name__ == "__main__":

@@ -29,7 +29,7 @@ from runner.errors import EngineError
 from runner.paths import IMAGES
 
 COMPILER: Final = (IMAGES / "base" / "bytecode.py").read_text(encoding="utf-8")
-#: Sets are written in the order of their hashes: they must be the same in every process.
+#: Before Python 3.11, sets are written in the order of their hashes: the same in every process.
 ENVIRONMENT: Final = {"PYTHONHASHSEED": "0"}
 MEMORY_BYTES: Final = 512 * 1024 * 1024
 PIDS: Final = 16

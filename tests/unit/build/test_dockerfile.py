@@ -94,6 +94,7 @@ def test_a_variable_has_its_value_whatever_is_in_it(value: str) -> None:
         "FROM y",
         "USER $NAME",
         "CMD python3 /server/main.py",
+        'CMD "python3"',
         'CMD ["python3", ',
     ],
 )
