@@ -7,19 +7,13 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from runner.engine.pod import COMPANION_UID, DISK, SERVER_UID, Pod, PodPlan
+from runner.engine.pod import DISK, Pod, PodPlan
 from runner.engine.protocol import Engine
 from runner.errors import EngineError
 from runner.matrix.ceiling import AbOpening, ceiling_of
 from runner.matrix.cell import Cell, Limits
 from runner.measurement import ab, agent, companion, evidence, usage, verdict
-from runner.measurement.agent import (
-    CalibrateReply,
-    CheckReply,
-    LoadReply,
-    ReadyReply,
-    Refusal,
-)
+from runner.measurement.agent import CalibrateReply, CheckReply, LoadReply, ReadyReply, Refusal
 from runner.measurement.clock import Clock
 from runner.measurement.disturbance import disturbance
 from runner.measurement.load import (
@@ -29,9 +23,9 @@ from runner.measurement.load import (
     SHORTEST_TOLD_S,
     Load,
     burst_size,
+    calibration,
     full_load,
     serialised_load,
-    sizing_burst_size,
 )
 from runner.measurement.records import AbFigures, LaunchRecord, Resources
 from runner.measurement.sockets import in_words
@@ -267,11 +261,8 @@ class Launch:
     def _check(self) -> None:
         cell, limits = self.job.cell, self.job.limits
         service_s = cell.workload.service_s or 0.0
-        config = {
-            "startup_s": limits.startup_s,
-            "service_s": service_s,
-            "lone_repeats": LONE_REPEATS if service_s < SHORT_REQUEST_S else 0,
-        }
+        repeats = LONE_REPEATS if service_s < SHORT_REQUEST_S else 0
+        config = {"startup_s": limits.startup_s, "service_s": service_s, "lone_repeats": repeats}
         longest_s = (1 + LONE_REPEATS) * (limits.startup_s + service_s)
         self.checked = self._accepted(agent.check(self.pod, config, longest_s + ENGINE_GRACE_S))
 
@@ -279,15 +270,7 @@ class Launch:
         cell, sent = self.job.cell, burst_size(self.job.cell)
         if sent == 1:
             return  # a burst of one says nothing
-        config = {
-            "uids": [SERVER_UID, COMPANION_UID],
-            "lone_s": self.service_s,
-            "burst": sent,
-            "sizing_burst": sizing_burst_size(cell),
-            "joined": cell.at_once >= sent,
-            "serialised_below": SERIALISED_BELOW,
-        }
-        longest_s = 3 * (sent + sizing_burst_size(cell)) * self.service_s + 10
+        config, longest_s = calibration(cell, self.service_s)
         reply = self._accepted(agent.calibrate(self.pod, config, longest_s + ENGINE_GRACE_S))
         if hangs := verdict.of_burst(reply, sent):
             self._end_if_gone(self.pod)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
+from runner.engine.pod import COMPANION_UID, SERVER_UID
 from runner.matrix.ceiling import AbOpening, shortest_load_s
 from runner.matrix.cell import Cell, Limits
 
@@ -100,6 +102,18 @@ def burst_size(cell: Cell) -> int:
     return min(BURST, cell.concurrency)
 
 
-def sizing_burst_size(cell: Cell) -> int:
-    """How many requests are sent at once to learn what one costs."""
-    return min(SIZING_BURST, cell.concurrency)
+def calibration(cell: Cell, lone_s: float) -> tuple[dict[str, Any], float]:
+    """What the agent is told to calibrate a cell, and the longest that can take, in seconds.
+
+    `lone_s` is a lone request's latency in seconds.
+    """
+    sent, more = burst_size(cell), min(SIZING_BURST, cell.concurrency)
+    config = {
+        "uids": [SERVER_UID, COMPANION_UID],
+        "lone_s": lone_s,
+        "burst": sent,
+        "sizing_burst": more,
+        "joined": cell.at_once >= sent,
+        "serialised_below": SERIALISED_BELOW,
+    }
+    return config, 3 * (sent + more) * lone_s + 10
