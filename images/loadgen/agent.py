@@ -446,14 +446,10 @@ def requests_unread(port: int, table: str = "/proc/net/tcp") -> bool:
 
 
 def check(config: dict[str, Any]) -> dict[str, Any]:
-    """Verify the answer of a server that is ready, measure how many requests it takes at once."""
+    """Verify the answer of a server that is ready, and measure how long a lone request takes."""
     begun_ns = time.monotonic_ns()
     lone_s = lone_request(config)
-    reply: dict[str, Any] = {"lone_s": lone_s, "factor": None}
-    reply["service_s"] = recorded_service_s(config, begun_ns)
-    if config["burst"] > 1:
-        reply |= calibrate(config, lone_s)
-    return reply
+    return {"lone_s": lone_s, "service_s": recorded_service_s(config, begun_ns)}
 
 
 def lone_request(config: dict[str, Any]) -> float:
@@ -475,7 +471,7 @@ def lone_request(config: dict[str, Any]) -> float:
     return lone_s
 
 
-def calibrate(config: dict[str, Any], lone_s: float) -> dict[str, Any]:
+def calibrate(config: dict[str, Any]) -> dict[str, Any]:
     """Measure how many requests the server takes at once, and what one costs.
 
     One costs what it does once all is warm and many come together, as under the load: that takes a
@@ -483,7 +479,7 @@ def calibrate(config: dict[str, Any], lone_s: float) -> dict[str, Any]:
     server read all of that at once: then it joins the first, which saves a service time. With one
     that reads all and still works one by one the check takes longer, and shows the same.
     """
-    size, more = config["burst"], config["sizing_burst"]
+    size, more, lone_s = config["burst"], config["sizing_burst"], config["lone_s"]
     both = size + more if config["joined"] else size
     few = Burst(config, size, 3 * both * lone_s + 5)
     joined = lone_s >= JOINED_FROM_S and config["joined"] and few.was_read(JOINED_WITHIN * lone_s)
@@ -692,6 +688,7 @@ def sockets(_config: dict[str, Any]) -> dict[str, Any]:
 COMMANDS = {
     "ready": ready,
     "check": check,
+    "calibrate": calibrate,
     "load": load,
     "ab-opening": ab_opening,
     "sockets": sockets,

@@ -8,12 +8,12 @@ from http import HTTPStatus
 from typing import TypeVar
 
 from runner.contract import BODY
-from runner.engine.pod import COMPANION_UID, DISK, SERVER_UID, Pod, PodPlan
+from runner.engine.pod import DISK, Pod, PodPlan
 from runner.engine.protocol import Engine
 from runner.errors import EngineError
 from runner.matrix.ceiling import ceiling_of
 from runner.measurement import ab, agent, companion, evidence, served, verdict
-from runner.measurement.agent import CheckReply, LoadReply, ReadyReply, Refusal
+from runner.measurement.agent import CalibrateReply, CheckReply, LoadReply, ReadyReply, Refusal
 from runner.measurement.clock import Clock
 from runner.measurement.evidence import in_words
 from runner.measurement.job import Job, LaunchResult
@@ -25,9 +25,9 @@ from runner.measurement.load import (
     Load,
     at_once_seen,
     burst_size,
+    calibration,
     cut_load,
     full_load,
-    sizing_burst_size,
 )
 from runner.measurement.records import AbFigures, Answers, LaunchRecord, Resources, Served
 from runner.measurement.resources import disturbance, used
@@ -42,7 +42,7 @@ SERVER_GONE = "server-gone"
 #: What the runner adds to the agent's own deadlines before it gives up on the engine, in seconds.
 ENGINE_GRACE_S = 30.0
 
-ReplyT = TypeVar("ReplyT", ReadyReply, CheckReply)
+ReplyT = TypeVar("ReplyT", ReadyReply, CheckReply, CalibrateReply)
 
 
 class LaunchEndedError(Exception):
@@ -58,9 +58,9 @@ class Launch:
     """Made in steps, so that many are up and checked before the first is loaded.
 
     `bring_up` starts the pod, `await_ready` waits until its server accepts connections, `check`
-    verifies and calibrates it, `load` loads it, `collect` takes the evidence and returns the
-    result, `close` removes the pod and is called always. A launch that ended early skips what is
-    left.
+    verifies and `calibrate` calibrates it, `load` loads it, `collect` takes the evidence and
+    returns the result, `close` removes the pod and is called always. A launch that ended early
+    skips what is left.
     """
 
     def __init__(self, engine: Engine, job: Job, clock: Clock) -> None:
@@ -70,6 +70,7 @@ class Launch:
         self.verdict: verdict.Verdict | None = None
         self.startup_s: float | None = None
         self.checked: CheckReply | None = None
+        self.calibrated: CalibrateReply | None = None
         self.sent: Load | None = None
         self.reply: LoadReply | None = None
         self.figures: AbFigures | None = None
@@ -92,6 +93,7 @@ class Launch:
         self.bring_up()
         self.await_ready()
         self.check()
+        self.calibrate()
 
     def bring_up(self) -> None:
         """Start the pod: sidecar, companion (until it answers), server."""
@@ -103,8 +105,12 @@ class Launch:
         self._guarded(self._await_ready)
 
     def check(self) -> None:
-        """Verify the server's answer; find out how many requests it takes at once."""
+        """Verify the server's answer."""
         self._guarded(self._check)
+
+    def calibrate(self) -> None:
+        """Find out how many requests the server takes at once, and what one costs."""
+        self._guarded(self._calibrate)
 
     def load(self) -> None:
         """Load the server."""
@@ -129,10 +135,10 @@ class Launch:
 
         CPU seconds of the calibration's requests, times the rate the load can reach.
         """
-        checked, load = self.checked, self.next_load()
-        if checked is None or checked.cpu_s_per_request is None:
+        calibrated, load = self.calibrated, self.next_load()
+        if calibrated is None or calibrated.cpu_s_per_request is None:
             return None
-        cpu_s = checked.cpu_s_per_request + AB_CPU_S_PER_REQUEST
+        cpu_s = calibrated.cpu_s_per_request + AB_CPU_S_PER_REQUEST
         return cpu_s * load.requests / self.shortest_load_s
 
     @property
@@ -143,12 +149,11 @@ class Launch:
     @property
     def is_serial(self) -> bool:
         """Whether requests are taken one by one: by the server's rule, or as calibration saw."""
-        checked = self.checked
         if self.job.cell.is_serial:
             return True
-        if checked is None or checked.factor is None or checked.lone_s < SHORTEST_TOLD_S:
+        if self.calibrated is None or self.service_s < SHORTEST_TOLD_S:
             return False
-        return checked.factor < SERIALISED_BELOW
+        return self.calibrated.factor < SERIALISED_BELOW
 
     @property
     def service_s(self) -> float:
@@ -164,7 +169,7 @@ class Launch:
     @property
     def _at_once(self) -> float:
         """How many requests the server works on at a time, as far as the check has shown."""
-        many_factor = self.checked.many_factor if self.checked else None
+        many_factor = self.calibrated.many_factor if self.calibrated else None
         return 1.0 if self.is_serial else at_once_seen(self.job.cell, many_factor)
 
     def next_load(self) -> Load:
@@ -243,24 +248,21 @@ class Launch:
     def _check(self) -> None:
         cell, limits = self.job.cell, self.job.limits
         service_s = cell.workload.service_s or 0.0
-        config = {
-            "uids": [SERVER_UID, COMPANION_UID],
-            "startup_s": limits.startup_s,
-            "service_s": service_s,
-            "lone_repeats": LONE_REPEATS if service_s < SHORT_REQUEST_S else 0,
-            "burst": burst_size(cell),
-            "sizing_burst": sizing_burst_size(cell),
-            "joined": cell.at_once >= burst_size(cell),
-            "serialised_below": SERIALISED_BELOW,
-        }
-        longest = (1 + LONE_REPEATS) * (limits.startup_s + service_s)
-        sent = burst_size(cell) + sizing_burst_size(cell)
-        burst = 3 * sent * (limits.startup_s + service_s) + 10
-        reply = self._accepted(agent.check(self.pod, config, longest + burst + ENGINE_GRACE_S))
-        if hangs := verdict.of_burst(reply, burst_size(cell)):
+        repeats = LONE_REPEATS if service_s < SHORT_REQUEST_S else 0
+        config = {"startup_s": limits.startup_s, "service_s": service_s, "lone_repeats": repeats}
+        longest_s = (1 + LONE_REPEATS) * (limits.startup_s + service_s)
+        self.checked = self._accepted(agent.check(self.pod, config, longest_s + ENGINE_GRACE_S))
+
+    def _calibrate(self) -> None:
+        cell, sent = self.job.cell, burst_size(self.job.cell)
+        if sent == 1:
+            return  # a burst of one says nothing
+        config, longest_s = calibration(cell, self.service_s)
+        reply = self._accepted(agent.calibrate(self.pod, config, longest_s + ENGINE_GRACE_S))
+        if hangs := verdict.of_burst(reply, sent):
             self._end_if_gone(self.pod)
             raise LaunchEndedError(*hangs)
-        self.checked = reply
+        self.calibrated = reply
 
     def _accepted(self, reply: ReplyT | Refusal) -> ReplyT:
         """An answer of the agent that is none of its refusals, each of which ends the launch."""
@@ -313,7 +315,7 @@ class Launch:
             opening=self.job.opening,
             set_up=self.job.cell.at_once,
         )
-        self.verdict = verdict.of_load(loaded, evidence.server_log(self.pod))
+        self.verdict = verdict.of_load(loaded, lambda: evidence.server_log(self.pod))
 
     def _read_recorded(self, reply: LoadReply) -> None:
         """Take over what the server's processes recorded of the load."""
@@ -379,7 +381,7 @@ class Launch:
             ceiling_rps=ceiling_of(cell, self.job.opening),
             startup_s=self.startup_s,
             lone_request_ms=checked.lone_s * 1000 if checked else None,
-            concurrency_factor=checked.factor if checked else None,
+            concurrency_factor=self.calibrated.factor if self.calibrated else None,
             ab=self.figures,
             served=self.served,
             answers=self.answers,

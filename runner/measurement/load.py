@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
+from runner.engine.pod import COMPANION_UID, SERVER_UID
 from runner.matrix.ceiling import AbOpening, shortest_load_s
 from runner.matrix.cell import Cell, Limits
 
@@ -73,10 +75,10 @@ def full_load(cell: Cell, limits: Limits, opening: AbOpening, lone_s: float = 0.
 def at_once_seen(cell: Cell, many_factor: float | None) -> float:
     """How many requests the server works on at a time, by its set-up and by what the burst showed.
 
-    `many_factor` is the concurrency factor of a burst of `sizing_burst_size` requests. A server
+    `many_factor` is the concurrency factor of a burst of `SIZING_BURST` requests. A server
     that takes `k` at a time answers it in ⌈size / k⌉ turns; what is slower has a limit of its own.
     """
-    size, set_up = sizing_burst_size(cell), cell.at_once
+    size, set_up = min(SIZING_BURST, cell.concurrency), cell.at_once
     expected = size / math.ceil(size / set_up)
     if many_factor is None or many_factor >= AS_SET_UP * expected:
         return float(set_up)
@@ -116,6 +118,18 @@ def burst_size(cell: Cell) -> int:
     return min(BURST, cell.concurrency)
 
 
-def sizing_burst_size(cell: Cell) -> int:
-    """How many requests are sent at once to learn what one costs."""
-    return min(SIZING_BURST, cell.concurrency)
+def calibration(cell: Cell, lone_s: float) -> tuple[dict[str, Any], float]:
+    """What the agent is told to calibrate a cell, and the longest that can take, in seconds.
+
+    `lone_s` is a lone request's latency in seconds.
+    """
+    sent, more = burst_size(cell), min(SIZING_BURST, cell.concurrency)
+    config = {
+        "uids": [SERVER_UID, COMPANION_UID],
+        "lone_s": lone_s,
+        "burst": sent,
+        "sizing_burst": more,
+        "joined": cell.at_once >= sent,
+        "serialised_below": SERIALISED_BELOW,
+    }
+    return config, 3 * (sent + more) * lone_s + 10

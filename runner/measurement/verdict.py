@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import signal
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from runner.contract import IMPORT_FAILED
 from runner.engine.protocol import ContainerState
 from runner.matrix.ceiling import AbOpening, shortest_time_s
 from runner.measurement import ab
-from runner.measurement.agent import CheckReply, LoadReply, Refusal
+from runner.measurement.agent import CalibrateReply, LoadReply, Refusal
 from runner.measurement.load import AS_SET_UP, Load
 from runner.measurement.records import AbFigures, Answers, Served
 from runner.outcome import Outcome
@@ -150,21 +150,21 @@ def of_refusal(refusal: Refusal, log: str = "") -> Verdict:
     return hang, f"{refusal.reason}{cpu_used(refusal.cpu_share)}"
 
 
-def of_burst(checked: CheckReply, sent: int) -> Verdict | None:
+def of_burst(reply: CalibrateReply, sent: int) -> Verdict | None:
     """A server that answers one request, but not several at once, hangs; None where it does."""
-    if checked.burst_answered is None or checked.burst_answered == sent:
+    if reply.burst_answered == sent:
         return None
     reason = (
-        f"{checked.burst_answered or 'none'} of {sent} requests sent at once "
-        f"{'was' if checked.burst_answered < 2 else 'were'} answered"
+        f"{reply.burst_answered or 'none'} of {sent} requests sent at once "
+        f"{'was' if reply.burst_answered < 2 else 'were'} answered"
     )
-    return Outcome.HANG_UNDER_LOAD, f"{reason}{cpu_used(checked.burst_last_cpu_share)}"
+    return Outcome.HANG_UNDER_LOAD, f"{reason}{cpu_used(reply.burst_last_cpu_share)}"
 
 
-def of_load(loaded: Loaded, log: str = "") -> Verdict:
+def of_load(loaded: Loaded, log: Callable[[], str] = str) -> Verdict:
     """Judge a load on a living server: accepted only with every request answered as it should be.
 
-    `log` is the server's, for what it says of a failure.
+    `log` reads the server's, for what it says of a failure.
     """
     reply, load, figures = loaded.reply, loaded.load, loaded.figures
     busy = cpu_used(reply.last_cpu_share)
@@ -176,9 +176,9 @@ def of_load(loaded: Loaded, log: str = "") -> Verdict:
         return Outcome.FAILED_REQUESTS, reason
     if reply.ab.exit_code != 0 or figures is None:
         ended = ab.exit_reason(reply.ab.exit_code, reply.ab.stderr)
-        return Outcome.FAILED_REQUESTS, with_exception(ended, log)
+        return Outcome.FAILED_REQUESTS, with_exception(ended, log())
     if why := flaw(figures, loaded.answers, load.requests):
-        return Outcome.FAILED_REQUESTS, with_exception(why, log)
+        return Outcome.FAILED_REQUESTS, with_exception(why, log())
     return of_concurrency(loaded)
 
 

@@ -134,14 +134,15 @@ def load_reply(requests: int, seconds: float, *, cpu_s: float) -> LoadReply:
 class SimulatedPods:
     """A behaviour for `MemoryEngine`: servers that take `service_s` per request.
 
-    `ready`, `check` and `load` may change an answer, or raise; `wait_ms` is what ab waits for a CPU
-    per request, by the number of loads made before.
+    `ready`, `check`, `calibrate` and `load` may change an answer, or raise; `wait_ms` is what ab
+    waits for a CPU per request, by the number of loads made before.
     """
 
     service_s: float = 2.0
     serial: bool = False
     ready: Callable[[dict[str, Any]], dict[str, Any]] = lambda answer: answer
     check: Callable[[dict[str, Any]], dict[str, Any]] = lambda answer: answer
+    calibrate: Callable[[dict[str, Any]], dict[str, Any]] = lambda answer: answer
     load: Callable[[dict[str, Any]], dict[str, Any]] = lambda answer: answer
     wait_ms: Callable[[int], float] = lambda _: 0.0
     events: list[tuple[str, str]] = field(default_factory=list)
@@ -158,14 +159,16 @@ class SimulatedPods:
     def _ready(self, _config: dict[str, Any]) -> dict[str, Any]:
         return self.ready({"ready_s": 0.1})
 
-    def _check(self, config: dict[str, Any]) -> dict[str, Any]:
-        factor = 1.0 if self.serial else float(config["burst"])
-        return self.check(
+    def _check(self, _config: dict[str, Any]) -> dict[str, Any]:
+        return self.check({"lone_s": self.service_s, "service_s": self.service_s})
+
+    def _calibrate(self, config: dict[str, Any]) -> dict[str, Any]:
+        return self.calibrate(
             {
-                "lone_s": self.service_s,
-                "service_s": self.service_s,
-                "factor": factor if config["burst"] > 1 else None,
+                "factor": 1.0 if self.serial else float(config["burst"]),
+                "many_factor": None,
                 "burst_answered": config["burst"],
+                "burst_last_cpu_share": None,
                 "cpu_s_per_request": 0.001,
             }
         )

@@ -210,10 +210,11 @@ def calibration(agent: Any, port: int, lone_s: float, *, joined: bool) -> dict[s
         "sizing_burst": 20,
         "serialised_below": 1.5,
         "joined": joined,
+        "lone_s": lone_s,
     }
     looks = iter(range(100))
     agent.cpu_s_of = lambda _: float(next(looks))
-    return dict(agent.calibrate(config, lone_s))
+    return dict(agent.calibrate(config))
 
 
 def test_the_second_burst_joins_the_first_where_all_of_that_was_read() -> None:

@@ -76,12 +76,14 @@ def test_serialised_cells_get_a_smaller_load() -> None:
         (SimulatedPods(check=refused("wrong-answer")), Outcome.WRONG_ANSWER, "as told"),
         (SimulatedPods(check=refused("broken-answer")), Outcome.FAILED_REQUESTS, "as told"),
         (
-            SimulatedPods(check=lambda a: {**a, "burst_answered": 0}),
+            SimulatedPods(calibrate=lambda a: {**a, "burst_answered": 0}),
             Outcome.HANG_UNDER_LOAD,
             "none of 5 requests sent at once was answered",
         ),
         (
-            SimulatedPods(check=lambda a: {**a, "burst_answered": 2, "burst_last_cpu_share": 1.0}),
+            SimulatedPods(
+                calibrate=lambda a: {**a, "burst_answered": 2, "burst_last_cpu_share": 1.0}
+            ),
             Outcome.HANG_UNDER_LOAD,
             "2 of 5 requests sent at once were answered; it used 100 % of a CPU meanwhile",
         ),
@@ -139,7 +141,7 @@ def test_ends(pods: SimulatedPods, outcome: Outcome, reason: str) -> None:
         (137, True, Outcome.OOM_KILLED, "killed by the kernel"),
     ],
 )
-@pytest.mark.parametrize("step", ["ready", "check", "load"])
+@pytest.mark.parametrize("step", ["ready", "check", "calibrate", "load"])
 def test_the_server_dies(
     exit_code: int, oom: bool, outcome: Outcome, reason: str, step: str
 ) -> None:
@@ -232,7 +234,7 @@ class LateEngine(MemoryEngine):
         return replace(state, running=True)
 
 
-@pytest.mark.parametrize("step", ["ready", "check", "load"])
+@pytest.mark.parametrize("step", ["ready", "check", "calibrate", "load"])
 def test_the_engine_may_see_the_servers_end_later_than_the_agent(step: str) -> None:
     def ends(answer: Answer) -> Answer:
         dead(engine, 139)
@@ -243,6 +245,7 @@ def test_the_engine_may_see_the_servers_end_later_than_the_agent(step: str) -> N
     pods = {
         "ready": SimulatedPods(ready=ends),
         "check": SimulatedPods(check=ends),
+        "calibrate": SimulatedPods(calibrate=ends),
         "load": SimulatedPods(load=ends),
     }[step]
     engine = LateEngine(pods)

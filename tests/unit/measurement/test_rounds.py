@@ -86,8 +86,8 @@ def test_all_of_a_wave_are_checked_before_one_is_loaded() -> None:
     pods = SimulatedPods()
     run(pods, method(Jobs(limit=None, cpus=2)))
     kinds = [kind for kind, _ in pods.events]
-    before, loads = kinds[: 2 * len(CELLS)], kinds[2 * len(CELLS) :]
-    assert sorted(before) == ["check"] * len(CELLS) + ["ready"] * len(CELLS)
+    before, loads = kinds[: 3 * len(CELLS)], kinds[3 * len(CELLS) :]
+    assert sorted(before) == sorted(["ready", "check", "calibrate"] * len(CELLS))
     assert loads == ["load"] * len(CELLS)
 
 
@@ -104,6 +104,41 @@ def test_a_cell_is_checked_while_others_start() -> None:
         return answer
 
     pods = SimulatedPods(ready=ready, check=check)
+    ended = run(pods, method(Jobs(limit=None, cpus=2)))
+    assert [result.record.outcome for result, _ in ended] == [Outcome.OK] * len(CELLS)
+
+
+def test_no_cell_is_calibrated_while_another_starts() -> None:
+    """Starting interpreters would make its requests look several times as dear."""
+    pods = SimulatedPods()
+    run(pods, method(Jobs(limit=None, cpus=2)))
+    kinds = [kind for kind, _ in pods.events]
+    assert "ready" not in kinds[kinds.index("calibrate") :]
+
+
+def test_calibrations_are_spread_as_loads_are() -> None:
+    clock = VirtualClock()
+    launches = [Launch(MemoryEngine(SimulatedPods()), a_job(cell), clock) for cell in CELLS]
+    schedule._start(launches, clock, turns=2)
+    assert sorted(clock.slept) == pytest.approx([2.0 * i / len(CELLS) for i in range(len(CELLS))])
+
+
+def test_a_cell_that_hangs_at_its_start_keeps_none_from_being_calibrated(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(schedule, "LONGEST_TURN_S", 0.01)
+    calibrated = threading.Event()
+
+    def ready(answer: dict[str, Any]) -> dict[str, Any]:
+        if [kind for kind, _ in pods.events].count("ready") == len(CELLS):
+            assert calibrated.wait(30)
+        return answer
+
+    def calibrate(answer: dict[str, Any]) -> dict[str, Any]:
+        calibrated.set()
+        return answer
+
+    pods = SimulatedPods(ready=ready, calibrate=calibrate)
     ended = run(pods, method(Jobs(limit=None, cpus=2)))
     assert [result.record.outcome for result, _ in ended] == [Outcome.OK] * len(CELLS)
 
@@ -161,7 +196,7 @@ def test_one_that_hangs_at_startup_keeps_no_other_from_starting(
 def test_one_by_one_a_launch_is_over_before_the_next_is_checked() -> None:
     pods = SimulatedPods()
     run(pods, method(Jobs(limit=1)))
-    assert [kind for kind, _ in pods.events] == ["ready", "check", "load"] * len(CELLS)
+    assert [kind for kind, _ in pods.events] == ["ready", "check", "calibrate", "load"] * len(CELLS)
 
 
 def test_what_is_done_is_not_made_again() -> None:
@@ -267,7 +302,7 @@ def test_a_dead_engine_ends_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def started(cell: Cell, cpu_s: float) -> Launch:
-    pods = SimulatedPods(check=lambda answer: {**answer, "cpu_s_per_request": cpu_s})
+    pods = SimulatedPods(calibrate=lambda answer: {**answer, "cpu_s_per_request": cpu_s})
     launch = Launch(MemoryEngine(pods), a_job(cell), VirtualClock())
     launch.start()
     return launch
