@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
 from runner.measurement.records import LaunchRecord
@@ -24,7 +25,10 @@ Files = Mapping[str, str]
 
 ALWAYS: Final = ("ab.txt",)
 #: What is published as well of a launch without figures.
-OF_FAILURES: Final = ("stacks.txt", "sockets.txt", "server.log")
+STACKS, LOG = "stacks.txt", "server.log"
+OF_FAILURES: Final = (STACKS, "sockets.txt", LOG)
+#: What a log has in place of the stacks: the server writes them where it writes everything.
+STACKS_IN_LOG: Final = f"[the stacks in {STACKS}]"
 #: A longer file keeps its head and its tail, half of this each.
 LONGEST_BYTES: Final = 64 * 1024
 
@@ -103,7 +107,10 @@ def _part(directory: RunDirectory, run: Run, number: int, of: int) -> Part:
     return Part(
         run=run,
         prefix=prefix,
-        files={launch_path(prefix, one): dict(_files(directory, one)) for one in launches},
+        files={
+            launch_path(prefix, one): _files(directory.launch_directory(one.cell, one.launch), one)
+            for one in launches
+        },
         curves=curves_of(directory, run),
     )
 
@@ -119,15 +126,13 @@ def _charts(part: Part, number: int) -> Iterator[Chart]:
     return charts_of(part.run, part.curves, suffix=f"-{number}", label=part.label)
 
 
-def _files(run: RunDirectory, launch: LaunchRecord) -> Iterator[tuple[str, str]]:
-    directory = run.launch_directory(launch.cell, launch.launch)
+def _files(directory: Path, launch: LaunchRecord) -> dict[str, str]:
     names = ALWAYS if launch.outcome.has_figures else (*ALWAYS, *OF_FAILURES)
-    for name in names:
-        try:
-            content = (directory / name).read_bytes()
-        except FileNotFoundError:
-            continue
-        yield name, shortened(content)
+    paths = [directory / name for name in names]
+    found = {path.name: path.read_bytes() for path in paths if path.exists()}
+    if LOG in found and (stacks := found.get(STACKS, b"").strip()):
+        found[LOG] = found[LOG].replace(stacks, STACKS_IN_LOG.encode())
+    return {name: shortened(content) for name, content in found.items()}
 
 
 def shortened(content: bytes) -> str:
