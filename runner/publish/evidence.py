@@ -21,8 +21,8 @@ from runner.text import known, one_line
 ROOM_OF_A_CELL: Final = 1_500
 #: The text of one of a launch's figures, None where it has none.
 Show = Callable[[LaunchRecord], str | None]
-#: Each different text's number.
-Numbers = dict[str, int]
+#: The number of each different text, or fact with its name.
+Numbers = dict[str | facts.Fact, int]
 
 
 def data(
@@ -65,17 +65,14 @@ def _cell(
 ) -> dict[str, Any]:
     part, cell = line.part, line.row.cell
 
-    def number(text: str) -> int:
+    def number(text: str | facts.Fact) -> int:
         return numbers.setdefault(text, len(numbers))
 
     record = part.run.record
     return {
-        "id": cell,
         "key": part.key(line.row),
-        "path": f"{part.prefix}cells/{cell}",
-        "facts": [
-            [name, number(text)] for name, text in facts.of_cell(record, part.run.cells[cell])
-        ],
+        "prefix": part.prefix,
+        "facts": [number(fact) for fact in facts.of_cell(record, part.run.cells[cell])],
         "commands": [number(text) for text in _commands(published, part, cell)],
         "launches": [_launch(part, one, held) for one in line.launches],
     }
