@@ -14,7 +14,9 @@ from runner.measurement.records import AbFigures, LaunchRecord, Resources
 from runner.publish import facts
 from runner.publish.publication import Part, Publication
 from runner.publish.tables import Heading, Line
+from runner.report.show import by_hand
 from runner.report.tables import milliseconds, two_decimals, whole
+from runner.store.records import CellRecord
 from runner.text import known, one_line
 
 #: Characters of launches' files that the page holds, for each of its cells.
@@ -63,29 +65,29 @@ def _held(parts: Sequence[Part]) -> set[tuple[str, str]]:
 def _cell(
     line: Line, published: Publication, numbers: Numbers, held: set[tuple[str, str]]
 ) -> dict[str, Any]:
-    part, cell = line.part, line.row.cell
+    part = line.part
+    record, cell = part.run.record, part.run.cells[line.row.cell]
 
     def number(text: str | facts.Fact) -> int:
         return numbers.setdefault(text, len(numbers))
 
-    record = part.run.record
     return {
         "key": part.key(line.row),
         "prefix": part.prefix,
-        "facts": [number(fact) for fact in facts.of_cell(record, part.run.cells[cell])],
+        "facts": [number(fact) for fact in facts.of_cell(record, cell)],
         "commands": [number(text) for text in _commands(published, part, cell)],
         "launches": [_launch(part, one, held) for one in line.launches],
     }
 
 
-def _commands(published: Publication, part: Part, cell: str) -> Iterator[str]:
+def _commands(published: Publication, part: Part, cell: CellRecord) -> Iterator[str]:
     """How the cell is measured again, and how it is made by hand where its image is."""
     experiment = part.run.record.experiment
     yield "# with this project and its matrix file"
-    yield shlex.join(["matrix", "run", experiment, "--select", f"cell={cell}", "--fresh"])
-    if by_hand := published.by_hand(part.run.record, cell):
+    yield shlex.join(["matrix", "run", experiment, "--select", f"cell={cell.id}", "--fresh"])
+    if commands := by_hand(part.run.record, cell):
         yield "# by hand, on the machine that has the images"
-        yield from by_hand
+        yield from commands
 
 
 def _launch(part: Part, launch: LaunchRecord, held: set[tuple[str, str]]) -> dict[str, Any]:
