@@ -35,7 +35,7 @@ def data(
     held = _held(published.parts)
     return {
         "columns": [asdict(heading) for heading in headings],
-        "cells": [_cell(line, published, numbers, held) for line in lines],
+        "cells": [_cell(line, numbers, held) for line in lines],
         "figures": [name for name, _ in FIGURES],
         "texts": list(numbers),
     }
@@ -62,9 +62,7 @@ def _held(parts: Sequence[Part]) -> set[tuple[str, str]]:
     return held
 
 
-def _cell(
-    line: Line, published: Publication, numbers: Numbers, held: set[tuple[str, str]]
-) -> dict[str, Any]:
+def _cell(line: Line, numbers: Numbers, held: set[tuple[str, str]]) -> dict[str, Any]:
     part = line.part
     record, cell = part.run.record, part.run.cells[line.row.cell]
 
@@ -75,12 +73,12 @@ def _cell(
         "key": part.key(line.row),
         "prefix": part.prefix,
         "facts": [number(fact) for fact in facts.of_cell(record, cell)],
-        "commands": [number(text) for text in _commands(published, part, cell)],
+        "commands": [number(text) for text in _commands(part, cell)],
         "launches": [_launch(part, one, held) for one in line.launches],
     }
 
 
-def _commands(published: Publication, part: Part, cell: CellRecord) -> Iterator[str]:
+def _commands(part: Part, cell: CellRecord) -> Iterator[str]:
     """How the cell is measured again, and how it is made by hand where its image is."""
     experiment = part.run.record.experiment
     yield "# with this project and its matrix file"
