@@ -16,7 +16,7 @@ from runner.report.notes import CLOSED_LOOP, workload_text
 from runner.report.rows import Row
 from runner.report.run import Run
 from runner.report.tables import FIGURES
-from runner.store.records import CellRecord, RunRecord
+from runner.store.records import CellRecord, RunRecord, UnavailableCell
 from runner.store.run_directory import RunDirectory
 from runner.text import known, printable, suggestion
 
@@ -180,7 +180,7 @@ def by_hand(run: RunRecord, cell: CellRecord) -> list[str]:
         return [IMPORTED]
     if run.blocks:
         return [MERGED, *(f"  run {block.run_id} on {block.label}" for block in run.blocks)]
-    if cell.image is None or run.limits is None:
+    if isinstance(cell, UnavailableCell) or cell.image is None or run.limits is None:
         return []
     server = f"-u {SERVER_USER} --memory {run.limits.memory_bytes} --pids-limit {run.limits.pids}"
     joined = "--network container:by-hand-loadgen --pid container:by-hand-loadgen"
