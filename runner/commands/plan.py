@@ -39,8 +39,9 @@ def plan(choice: Choice, results: Path, *, as_json: bool) -> str:
 
 def _json(experiment: Experiment, locked: LockedCells) -> str:
     further = [axis for axis in experiment.axes if axis not in BASE_AXES]
-    items = [_item(cell, locked, experiment.limits, further) for cell in locked.all_cells]
-    return json.dumps(items, indent=2, ensure_ascii=False)
+    items = (_item(cell, locked, experiment.limits, further) for cell in locked.all_cells)
+    lines = ",\n".join(json.dumps(item, ensure_ascii=False) for item in items)
+    return f"[\n{lines}\n]"
 
 
 def _item(

@@ -7,8 +7,13 @@ from dataclasses import dataclass
 
 from runner.matrix.ceiling import AbOpening, shortest_load_s
 from runner.matrix.cell import Cell, Limits
-from runner.measurement.launch import AB_CPU_S_PER_REQUEST
-from runner.measurement.load import CUT_SHARE, LONE_REPEATS, SHORT_REQUEST_S, burst_size
+from runner.measurement.load import (
+    AB_CPU_S_PER_REQUEST,
+    CUT_SHARE,
+    LONE_REPEATS,
+    SHORT_REQUEST_S,
+    burst_size,
+)
 from runner.measurement.schedule import Jobs
 
 #: Seconds that each of many pods adds to a round, two at a time: started, and removed at its end.

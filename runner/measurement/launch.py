@@ -18,6 +18,7 @@ from runner.measurement.clock import Clock
 from runner.measurement.evidence import in_words
 from runner.measurement.job import Job, LaunchResult
 from runner.measurement.load import (
+    AB_CPU_S_PER_REQUEST,
     LONE_REPEATS,
     SERIALISED_BELOW,
     SHORT_REQUEST_S,
@@ -33,8 +34,6 @@ from runner.measurement.records import AbFigures, Answers, LaunchRecord, Resourc
 from runner.measurement.resources import disturbance, used
 from runner.outcome import Kind, Outcome
 
-#: CPU time `ab` needs for one request, in seconds: 79 ms for 1,000 requests at `-c 100`.
-AB_CPU_S_PER_REQUEST = 8e-5
 #: How long the engine may take to see that a process has ended which the agent misses already.
 EXIT_SEEN_WITHIN_S, EXIT_POLL_S = 5.0, 0.05
 #: What the agent calls a server whose processes are gone.

@@ -15,7 +15,7 @@ LAUNCH_SCHEMA: Final = 3
 class Record(BaseModel):
     """A frozen record that refuses keys it does not know."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
 
 class AbFigures(Record):

@@ -17,13 +17,15 @@ import threading
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from typing import Self, TypeVar
+from typing import TYPE_CHECKING, Self, TypeAlias, TypeVar
 
 from runner.matrix.cell import Cell
 from runner.measurement.clock import Clock
-from runner.measurement.job import LaunchResult
-from runner.measurement.launch import Launch
 from runner.options import LARGEST_WAVE
+
+if TYPE_CHECKING:
+    from runner.measurement.job import LaunchResult
+    from runner.measurement.launch import Launch
 
 #: How many pods are removed at a time: that is CPU work of the engine, with some waiting in it.
 REMOVED_AT_A_TIME = 4
@@ -36,7 +38,7 @@ LONGEST_TURN_S = 5.0
 #: How far apart, in seconds, calibrations begin at the least: the CPU time that one takes.
 CALIBRATIONS_APART_S = 0.05
 #: Launches loaded side by side, each with the seconds after which its load begins.
-Group = Sequence[tuple[Launch, float]]
+Group: TypeAlias = "Sequence[tuple[Launch, float]]"
 
 
 def rounds(cells: Sequence[Cell], launches: int, seed: int) -> Iterator[tuple[int, list[Cell]]]:

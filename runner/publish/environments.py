@@ -29,9 +29,11 @@ def by_environment(run: Run) -> Grid | None:
     return grid(run, PATCH)
 
 
-def environments(run: Run) -> list[Environment]:
-    """The environments in the order of tables. A baseline is in all that it is the baseline of."""
-    laid_out = by_environment(run)
+def environments(run: Run, laid_out: Grid | None) -> list[Environment]:
+    """The lines of `by_environment` with their names; each cell by itself where there are none.
+
+    A baseline is in all environments that it is the baseline of.
+    """
     if laid_out is None:
         return [Environment(row.cell, (row,)) for row in run.rows]
     axes = [axis for axis in varying_axes(run) if axis != PATCH]

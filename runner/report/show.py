@@ -16,7 +16,7 @@ from runner.report.notes import CLOSED_LOOP, workload_text
 from runner.report.rows import Row
 from runner.report.run import Run
 from runner.report.tables import FIGURES
-from runner.store.records import CellRecord, RunRecord
+from runner.store.records import CellRecord, RunRecord, UnavailableCell
 from runner.store.run_directory import RunDirectory
 from runner.text import known, printable, suggestion
 
@@ -51,7 +51,7 @@ def show(directory: RunDirectory, run: Run, cell_id: str, *, hashes: bool = Fals
         _section(cell_id, _summary(cell, run.by_cell[cell_id])),
         *(_launch(directory, launch) for launch in run.launches.get(cell_id, [])),
         _section("Disturbed, and repeated", _disturbed(directory, cell_id)),
-        _section("Reproduce by hand", by_hand(run.record, cell_id)),
+        _section("Reproduce by hand", by_hand(run.record, cell)),
         _section("Environment", _environment(run.record, cell, hashes=hashes)),
     ]
     return "\n".join(section for section in sections if section)
@@ -171,7 +171,7 @@ def _section(heading: str, lines: Iterator[str] | Sequence[str]) -> str:
 # -- by hand: docker commands that start the cell's pod and load it, without this program ----------
 
 
-def by_hand(run: RunRecord, cell_id: str) -> list[str]:
+def by_hand(run: RunRecord, cell: CellRecord) -> list[str]:
     """Shell commands for a machine whose engine still has the run's images.
 
     Empty for a cell that never had an image; of an imported or a merged run only why.
@@ -180,8 +180,7 @@ def by_hand(run: RunRecord, cell_id: str) -> list[str]:
         return [IMPORTED]
     if run.blocks:
         return [MERGED, *(f"  run {block.run_id} on {block.label}" for block in run.blocks)]
-    cell = next((cell for cell in run.cells if cell.id == cell_id), None)
-    if cell is None or cell.image is None or run.limits is None:
+    if isinstance(cell, UnavailableCell) or cell.image is None or run.limits is None:
         return []
     server = f"-u {SERVER_USER} --memory {run.limits.memory_bytes} --pids-limit {run.limits.pids}"
     joined = "--network container:by-hand-loadgen --pid container:by-hand-loadgen"
