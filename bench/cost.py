@@ -208,18 +208,19 @@ def stored_record(
 
 def stored_launch(cell_: records.CellRecord, number: int, *, rate: float) -> LaunchRecord:
     """An `ok` launch at a rate in requests/s, with every figure there is."""
+    requests = cell_.requests or 0
     return LaunchRecord(
         cell=cell_.id,
         launch=number,
         outcome=Outcome.OK,
         started_at="2026-11-01T00:00:00+00:00",
-        requests=cell_.requests,
+        requests=requests,
         concurrency=cell_.concurrency,
         ceiling_rps=49.0,
         startup_s=0.4,
         lone_request_ms=2_002.0,
         concurrency_factor=5.0,
-        ab=ab.parse(report(cell_.requests, cell_.requests / rate)),
+        ab=ab.parse(report(requests, requests / rate)),
         resources=Resources(
             cpu_user_ms=4_000,
             cpu_system_ms=1_000,

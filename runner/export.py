@@ -137,7 +137,9 @@ def _benchmark(row: Row, launches: Sequence[LaunchRecord]) -> dict[str, Any]:
         for launch in launches
         if launch.ab and launch.outcome is row.outcome
     ]
-    metadata = {"name": row.cell, "unit": "second", "loops": 1, "inner_loops": row.requests}
+    metadata = {"name": row.cell, "unit": "second", "loops": 1}
+    if row.requests is not None:
+        metadata["inner_loops"] = row.requests
     return {"metadata": metadata, "runs": runs}
 
 

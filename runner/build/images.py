@@ -23,6 +23,7 @@ from runner.paths import IMAGES
 
 SERVER_PROGRAM: Final = IMAGES / "server"
 AGENT: Final = IMAGES / "loadgen" / "agent.py"
+RATE: Final = IMAGES / "loadgen" / "rate.py"
 CELL_DOCKERFILE: Final = "ARG BASE\nFROM ${BASE}\n"
 
 
@@ -129,10 +130,10 @@ def cell_recipe(experiment: str, cell: Cell, environment: Recipe) -> Recipe:
 
 
 def loadgen_recipe(base: BaseImage) -> Recipe:
-    """The sidecar's image: `ab` and a Python from its base, and the agent."""
-    agent, dockerfile = AGENT.read_bytes(), dockerfile_of("loadgen")
-    key = digest([base.image_id, agent, dockerfile])[:12]
-    files = (File(path="agent/agent.py", content=agent),)
+    """The sidecar's image: `ab` and a Python from its base, the agent, the generator of rates."""
+    programs, dockerfile = {p.name: p.read_bytes() for p in (AGENT, RATE)}, dockerfile_of("loadgen")
+    key = digest([base.image_id, *programs.values(), dockerfile])[:12]
+    files = tuple(File(path=f"agent/{n}", content=content) for n, content in programs.items())
     return Recipe(
         reference=f"monkey-matrix/loadgen:{key}",
         kind="loadgen",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 from runner.engine.pod import COMPANION_USER, DISK, LOADGEN_USER, SERVER_USER
 from runner.matrix import plugins
 from runner.measurement import companion
@@ -30,7 +32,7 @@ def commands(run: RunRecord, cell_id: str) -> list[str]:
         return []
     server = f"-u {SERVER_USER} --memory {run.limits.memory_bytes} --pids-limit {run.limits.pids}"
     joined = "--network container:by-hand-loadgen --pid container:by-hand-loadgen"
-    load = f"ab -c {cell.concurrency} -n {cell.requests} http://127.0.0.1:{PORT}/"
+    load = _load(cell)
     loadgen = f"--network none --init -u {LOADGEN_USER} {run.method.loadgen_image}"
     workload = plugins.workloads().get(cell.workload or "")
     disk = f"-v {DISK} " if workload and workload.disk else ""
@@ -45,6 +47,20 @@ def commands(run: RunRecord, cell_id: str) -> list[str]:
         "docker kill -s USR1 by-hand-server; sleep 1; docker logs by-hand-server",
         f"docker rm -f -v {' '.join(made)}",
     ]
+
+
+def _load(cell: CellRecord) -> str:
+    """The load generator's command; at a fixed rate that of the first launch."""
+    if cell.rate is None:
+        return f"{cell.load} http://127.0.0.1:{PORT}/"
+    told = {
+        "port": PORT,
+        "rate": cell.rate,
+        "requests": round(cell.rate * (cell.load_s or 0.0)),
+        "seed": 1,
+        "file": "/tmp/requests.tsv",  # noqa: S108 - inside the pod
+    }
+    return f"python3 /agent/rate.py '{json.dumps(told)}'"
 
 
 def _companion(run: RunRecord, cell: CellRecord, joined: str) -> list[str]:

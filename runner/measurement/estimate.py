@@ -61,7 +61,8 @@ class Machine:
         cost = self.cost_of(cell)
         if cost is None:
             return None
-        return (cost + AB_CPU_S_PER_REQUEST) * cell.at_once / _service_s(cell)
+        most = cell.at_once / _service_s(cell)
+        return (cost + AB_CPU_S_PER_REQUEST) * min(most, cell.per_second or most)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,7 +12,7 @@ from runner.engine.protocol import Engine
 from runner.errors import EngineError
 from runner.matrix.ceiling import AbOpening, ceiling_of
 from runner.matrix.cell import Cell, Limits
-from runner.measurement import ab, agent, companion, evidence, usage, verdict
+from runner.measurement import ab, agent, companion, evidence, rate, usage, verdict
 from runner.measurement.agent import CheckReply, LoadReply, ReadyReply, Refusal
 from runner.measurement.clock import Clock
 from runner.measurement.disturbance import disturbance
@@ -27,7 +27,7 @@ from runner.measurement.load import (
     serialised_load,
     sizing_burst_size,
 )
-from runner.measurement.records import AbFigures, LaunchRecord, Resources
+from runner.measurement.records import AbFigures, LaunchRecord, RateFigures, Resources
 from runner.measurement.sockets import in_words
 from runner.outcome import Outcome
 
@@ -95,6 +95,7 @@ class Launch:
         self.sent: Load | None = None
         self.reply: LoadReply | None = None
         self.figures: AbFigures | None = None
+        self.rate: RateFigures | None = None
         self.throttled_s: float | None = None
         self.files: dict[str, bytes] = {}
         self._pod: Pod | None = None
@@ -179,6 +180,9 @@ class Launch:
         """The shortest time in seconds that the load about to be sent can take."""
         load = self.next_load()
         at_once = 1 if self.is_serial else min(load.concurrency, self.job.cell.at_once)
+        if load.rate:
+            at_once = 1 if self.is_serial else self.job.cell.at_once
+            return max(load.requests / load.rate, self.service_s * load.requests / at_once)
         return self.service_s * load.requests / at_once
 
     def next_load(self) -> Load:
@@ -260,6 +264,7 @@ class Launch:
             "uids": [SERVER_UID, COMPANION_UID],
             "startup_s": limits.startup_s,
             "service_s": service_s,
+            "spread_s": cell.workload.spread_s,
             "lone_repeats": LONE_REPEATS if service_s < SHORT_REQUEST_S else 0,
             "burst": burst_size(cell),
             "sizing_burst": sizing_burst_size(cell),
@@ -309,6 +314,9 @@ class Launch:
             "stall_s": load.stall_s,
             "silence_s": load.silence_s,
         }
+        if load.rate:
+            # The same moments for every cell of a round.
+            config |= {"rate": load.rate, "seed": self.job.number}
         reply = agent.load(self.pod, config, load.limit_s + ENGINE_GRACE_S)
         if isinstance(reply, Refusal):
             raise EngineError(reply.reason)
@@ -316,7 +324,9 @@ class Launch:
         self.throttled_s = self.pod.server_throttled_s()
         self._keep_ab_files(reply)
         self._end_if_gone(self.pod, seen_gone=not reply.server_alive)
-        self.verdict = verdict.of_load(reply, load, self.figures, serial=self._was_serial())
+        self.verdict = verdict.of_load(
+            reply, load, self.figures, serial=self._was_serial(), rate=self.rate
+        )
 
     def _was_serial(self) -> bool:
         """Whether the load itself was answered one by one, whatever the calibration took it for.
@@ -327,9 +337,14 @@ class Launch:
             return self.is_serial
         if self.sent.concurrency == 1 or self.checked.lone_s < SHORTEST_TOLD_S:
             return self.is_serial
+        if self.sent.rate and self.sent.rate * self.checked.lone_s < SERIALISED_BELOW:
+            return self.is_serial  # no more are asked for than one at a time can do
         return self.figures.requests_per_second * self.checked.lone_s < SERIALISED_BELOW
 
     def _keep_ab_files(self, reply: LoadReply) -> None:
+        if self.sent and self.sent.rate:
+            self._keep_rate_file(reply, self.sent.rate, self.sent.requests)
+            return
         self.files["ab.txt"] = (reply.ab.stdout + reply.ab.stderr).encode()
         if reply.requests_archive:
             self.files["requests.tsv.gz"] = reply.requests_archive
@@ -339,6 +354,17 @@ class Launch:
             self.figures = ab.parse(reply.ab.stdout, reply.percentiles_csv)
         except ab.AbReportError:
             self.figures = None
+
+    def _keep_rate_file(self, reply: LoadReply, per_second: float, requests: int) -> None:
+        archive = reply.requests_archive
+        if archive is None:
+            said = verdict.last_line(reply.ab.stderr)
+            raise EngineError(f"the load generator wrote nothing: {said}")
+        self.files["requests.tsv.gz"] = archive
+        try:
+            self.figures, self.rate = rate.figures(archive, per_second, requests)
+        except ValueError as error:
+            raise EngineError(f"the load generator: {error}") from error
 
     # -- the end -----------------------------------------------------------------------------------
 
@@ -377,12 +403,13 @@ class Launch:
             reason=reason,
             started_at=self._started_at.isoformat(timespec="seconds"),
             requests=load.requests if load else cell.requests,
-            concurrency=load.concurrency if load else cell.concurrency,
+            concurrency=_concurrency(cell, load),
             ceiling_rps=ceiling_of(cell, self.job.opening),
             startup_s=self.startup_s,
             lone_request_ms=checked.lone_s * 1000 if checked else None,
             concurrency_factor=checked.factor if checked else None,
             ab=self.figures,
+            rate=self.rate,
             resources=resources,
             disturbed=self._disturbance(outcome, resources),
             attempt=self.job.attempt,
@@ -393,4 +420,11 @@ class Launch:
     def _disturbance(self, outcome: Outcome, resources: Resources | None) -> str | None:
         if not outcome.has_figures or resources is None or self.figures is None:
             return None
-        return disturbance(resources, self.figures)
+        return disturbance(resources, self.figures, self.rate, self.service_s)
+
+
+def _concurrency(cell: Cell, load: Load | None) -> int | None:
+    """How many clients were to send, None at a fixed rate."""
+    if cell.rate:
+        return None
+    return load.concurrency if load else cell.concurrency

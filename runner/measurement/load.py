@@ -27,13 +27,15 @@ GRACE_S = 10.0
 STALL_S = 10.0
 #: Before that it is one where no answer came for this long (seconds), or for ten service times.
 SILENCE_S = 30.0
+#: Random requests are at most so many mean distances apart: that is exceeded once in e³⁰.
+SELDOM = 30.0
 #: Share of `limits.load` that a serialised cell's cut load is planned to fill.
 SERIALISED_SHARE = 0.8
 
 
 @dataclass(frozen=True, kw_only=True)
 class Load:
-    """What `ab` is told. Times in seconds.
+    """What is sent: by `ab`, or at a `rate` in requests per second. Times in seconds.
 
     It is a hang once no answer came for `silence_s`, from `deadline_s` on for `stall_s`; at
     `limit_s` it ends.
@@ -45,6 +47,7 @@ class Load:
     limit_s: float
     stall_s: float
     silence_s: float
+    rate: float | None = None
 
 
 def full_load(cell: Cell, limits: Limits, opening: AbOpening, lone_s: float = 0.0) -> Load:
@@ -52,6 +55,8 @@ def full_load(cell: Cell, limits: Limits, opening: AbOpening, lone_s: float = 0.
 
     Where there is none, the deadline is the limit. `lone_s` is a lone request's latency in seconds.
     """
+    if cell.per_second is not None:
+        return _rate_load(cell, limits, cell.per_second, cell.requests, lone_s)
     service_s = cell.workload.service_s
     deadline_s = limits.load_s
     if service_s is not None:
@@ -73,6 +78,8 @@ def serialised_load(cell: Cell, limits: Limits, lone_s: float) -> Load:
     """
     affordable = int(SERIALISED_SHARE * limits.load_s / max(lone_s, 1e-3))
     requests = max(2, min(cell.requests, affordable))
+    if cell.per_second is not None:
+        return _rate_load(cell, limits, cell.per_second, requests, lone_s)
     concurrency = min(cell.concurrency, requests)
     return Load(
         requests=requests,
@@ -81,6 +88,24 @@ def serialised_load(cell: Cell, limits: Limits, lone_s: float) -> Load:
         limit_s=limits.load_s,
         stall_s=_stall(lone_s),
         silence_s=_silence(lone_s, cell),
+    )
+
+
+def _rate_load(cell: Cell, limits: Limits, rate: float, requests: int, lone_s: float) -> Load:
+    """So many requests at a rate in requests per second.
+
+    Where requests come seldom, there are long times without an answer.
+    """
+    service_s = cell.workload.longest_s or lone_s
+    shortest_s = max(requests / rate + service_s, requests * service_s / cell.at_once)
+    return Load(
+        requests=requests,
+        concurrency=cell.concurrency,
+        deadline_s=min(limits.load_s, PATIENCE * shortest_s + GRACE_S),
+        limit_s=limits.load_s,
+        stall_s=max(_stall(service_s), SELDOM / rate),
+        silence_s=max(SILENCE_S, 10 * service_s, SELDOM / rate),
+        rate=rate,
     )
 
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Final
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from runner.outcome import Outcome
 
 #: The newest layout of result.json that this program knows.
-LAUNCH_SCHEMA: Final = 2
+LAUNCH_SCHEMA: Final = 3
 
 
 class Record(BaseModel):
@@ -19,7 +19,7 @@ class Record(BaseModel):
 
 
 class AbFigures(Record):
-    """What `ab` reported of one load.
+    """What `ab` reported of one load, or what was found of one at a fixed rate.
 
     Percentiles are None where it was told not to print them (`ab -d`).
     """
@@ -35,6 +35,22 @@ class AbFigures(Record):
     p99_ms: float | None
     max_ms: float | None
     server_software: str | None = None
+
+
+class RateFigures(Record):
+    """A load at a fixed rate, in requests per second: how many were `sent` of those intended.
+
+    The lags are between the moment when a request was due and that when it was sent. `errors`
+    counts requests without an answer that is right, by kind: `refused`, `reset`, `empty`, ….
+    """
+
+    rate: float
+    requests: int
+    sent: int
+    lag_p50_ms: float | None
+    lag_p99_ms: float | None
+    lag_max_ms: float | None
+    errors: dict[str, int] = Field(default_factory=dict)
 
 
 class Resources(Record):
@@ -66,7 +82,8 @@ class LaunchRecord(Record):
     in which the launch was made, where that is another than the one it is stored in. `attempt`
     counts from 1: a launch that was disturbed is made again. `throttled_ms` of its resources is for
     the server's whole life, all others are over the load. `started_at` is None where the report of
-    the load was made elsewhere and does not say. `block` is the machine that it was made on, where
+    the load was made elsewhere and does not say. `concurrency` is None and `rate` known where
+    requests were sent at a fixed rate. `block` is the machine that it was made on, where
     the launches of a run were made on several.
     """
 
@@ -77,12 +94,13 @@ class LaunchRecord(Record):
     reason: str | None = None
     started_at: str | None
     requests: int
-    concurrency: int
+    concurrency: int | None
     ceiling_rps: float | None = None
     startup_s: float | None = None
     lone_request_ms: float | None = None
     concurrency_factor: float | None = None
     ab: AbFigures | None = None
+    rate: RateFigures | None = None
     resources: Resources | None = None
     disturbed: str | None = None
     wall_s: float | None = None

@@ -8,7 +8,8 @@ from runner.engine.protocol import ContainerState
 from runner.measurement import ab
 from runner.measurement.agent import CheckReply, LoadReply, Refusal
 from runner.measurement.load import Load
-from runner.measurement.records import AbFigures
+from runner.measurement.rate import flaw as rate_flaw
+from runner.measurement.records import AbFigures, RateFigures
 from runner.outcome import Outcome
 
 #: The server program's exit status when patching or importing failed.
@@ -85,7 +86,14 @@ def of_burst(checked: CheckReply, sent: int) -> Verdict | None:
     return Outcome.HANG_UNDER_LOAD, f"{reason}{cpu_used(checked.burst_last_cpu_share)}"
 
 
-def of_load(reply: LoadReply, load: Load, figures: AbFigures | None, *, serial: bool) -> Verdict:
+def of_load(
+    reply: LoadReply,
+    load: Load,
+    figures: AbFigures | None,
+    *,
+    serial: bool,
+    rate: RateFigures | None = None,
+) -> Verdict:
     """Judge a load on a living server: accepted only with every request answered as it should be.
 
     `ab` counts a status of 500 as a success, so its `Non-2xx` line is asked as well.
@@ -99,7 +107,7 @@ def of_load(reply: LoadReply, load: Load, figures: AbFigures | None, *, serial: 
         return Outcome.FAILED_REQUESTS, reason
     if reply.ab.exit_code != 0 or figures is None:
         return Outcome.FAILED_REQUESTS, ab.exit_reason(reply.ab.exit_code, reply.ab.stderr)
-    if why := flaw(figures, load.requests):
+    if why := rate_flaw(figures, rate) if rate else flaw(figures, load.requests):
         return Outcome.FAILED_REQUESTS, why
     return (Outcome.SERIALISED, None) if serial else (Outcome.OK, None)
 

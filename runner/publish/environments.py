@@ -89,4 +89,6 @@ def _with_axis(axis: str, value: str) -> str:
         return f"Python {value}"
     if axis == "concurrency":
         return f"{value} clients"
+    if axis == "rate":
+        return f"at {value}/s"
     return value if axis in _SELF_EXPLAINING else f"{axis} {value}"

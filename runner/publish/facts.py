@@ -54,9 +54,7 @@ def overview(run: Run) -> Iterator[Fact]:
 
 
 def _loads(run: RunRecord) -> str:
-    first, *others = dict.fromkeys(f"ab -c {c.concurrency} -n {c.requests}" for c in run.cells) or [
-        "no cells"
-    ]
+    first, *others = dict.fromkeys(cell.load for cell in run.cells) or ["no cells"]
     return f"{first} and {counted(len(others), 'other load')}" if others else first
 
 
@@ -129,7 +127,7 @@ def of_cell(run: RunRecord, cell: CellRecord) -> Iterator[Fact]:
     yield "server", known(cell.server)
     parameters = "".join(f", {name} {value}" for name, value in cell.workload_parameters.items())
     yield "workload", f"{known(cell.workload)}{parameters}"
-    yield "load", f"ab -c {cell.concurrency} -n {cell.requests}"
+    yield "load", cell.load
     if cell.image:
         yield "image", cell.image
     if environment := run.environments.get(cell.environment or ""):

@@ -98,7 +98,9 @@ class Row:
     rounds.
 
     `outcome` is None for a cell that was not measured. `requests` are those sent, which for a
-    serialised cell are fewer than the load asks for. What is unknown or does not apply is None.
+    serialised cell are fewer than the load asks for. Of a load at a fixed rate both `concurrency`
+    and `requests` are None, and the axis `rate` has its requests per second, a number. What is
+    unknown or does not apply is None.
     """
 
     cell: str
@@ -108,8 +110,8 @@ class Row:
     patch: str | None
     server: str | None
     workload: str | None
-    concurrency: int
-    requests: int
+    concurrency: int | None
+    requests: int | None
     outcome: Outcome | None
     reason: str | None
     launches: int = 0
@@ -144,7 +146,7 @@ class Row:
     syn_retransmits: int | None = None
     disturbed: str | None = None
     reused_from: str | None = None
-    further: Mapping[str, str | None] = field(default_factory=dict)
+    further: Mapping[str, Value] = field(default_factory=dict)
 
     def value(self, column: str) -> Value:
         """The value of a key of table.json; `KeyError` where the row has no such key."""
@@ -222,8 +224,12 @@ def _identity(run: RunRecord, cell: CellRecord, outcome: Outcome | None, reason:
         requests=cell.requests,
         outcome=outcome,
         reason=reason,
-        further={axis: cell.packages.get(axis, cell.axes.get(axis)) for axis in further_axes(run)},
+        further={axis: _further(cell, axis) for axis in further_axes(run)},
     )
+
+
+def _further(cell: CellRecord, axis: str) -> Value:
+    return cell.rate if axis == "rate" else cell.packages.get(axis, cell.axes.get(axis))
 
 
 def _verdict(launches: Sequence[LaunchRecord]) -> tuple[Outcome, str | None]:
@@ -293,7 +299,7 @@ def _with_rates(row: Row, launches: Sequence[LaunchRecord], ab: Sequence[AbFigur
     ceiling = _median(launch.ceiling_rps for launch in launches)
     row = replace(
         row,
-        requests=median_high(launch.requests for launch in launches),
+        requests=row.requests and median_high(launch.requests for launch in launches),
         ceiling_rps=ceiling,
         time_taken_s=_median(figures.time_taken_s for figures in ab),
     )

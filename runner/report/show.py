@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Final
 
 from runner.errors import UsageError
-from runner.measurement.records import LaunchRecord, Resources
+from runner.measurement.records import LaunchRecord, RateFigures, Resources
 from runner.outcome import outcome_text
-from runner.report.notes import CLOSED_LOOP, workload_text
+from runner.report.notes import CLOSED_LOOP, OPEN_LOOP, workload_text
 from runner.report.rows import Row
 from runner.report.run import Run
 from runner.report.tables import FIGURES
@@ -66,7 +66,7 @@ def _summary(cell: CellRecord, row: Row) -> Iterator[str]:
     yield f"Python {python}, patch {patch}, server {server}"
     yield from (f"{name} {version}" for name, version in cell.packages.items())
     yield f"workload: {workload_text(cell)}"
-    yield f"load: ab -c {cell.concurrency} -n {cell.requests}"
+    yield f"load: {cell.load}"
 
 
 def _environment(run: RunRecord, cell: CellRecord, *, hashes: bool) -> Iterator[str]:
@@ -96,7 +96,10 @@ def _launch(directory: RunDirectory, launch: LaunchRecord) -> str:
 
 def _facts(launch: LaunchRecord) -> Iterator[str]:
     yield f"started at {known(launch.started_at)}{f' on {launch.block}' if launch.block else ''}"
-    yield f"sent: ab -c {launch.concurrency} -n {launch.requests}"
+    if launch.rate is None:
+        yield f"sent: ab -c {launch.concurrency} -n {launch.requests}"
+    else:
+        yield from _sent(launch.rate)
     if launch.reason:
         yield f"reason: {launch.reason}"
     if launch.disturbed:
@@ -108,9 +111,20 @@ def _facts(launch: LaunchRecord) -> Iterator[str]:
     if launch.ab is not None:
         yield f"server software: {known(launch.ab.server_software)}"
         yield _rate(launch)
-        yield CLOSED_LOOP
+        yield OPEN_LOOP if launch.rate else CLOSED_LOOP
     if launch.resources is not None:
         yield from _used(launch.resources)
+
+
+def _sent(load: RateFigures) -> Iterator[str]:
+    """What was sent at a fixed rate, how late, and what went wrong."""
+    yield f"sent: {load.sent} of {load.requests} requests, {load.rate:g} a second"
+    yield (
+        f"late by: median {_ms(load.lag_p50_ms)}, p99 {_ms(load.lag_p99_ms)}, "
+        f"at most {_ms(load.lag_max_ms)}"
+    )
+    if load.errors:
+        yield f"errors: {', '.join(f'{number} {kind}' for kind, number in load.errors.items())}"
 
 
 def _used(used: Resources) -> Iterator[str]:

@@ -139,15 +139,22 @@ OUTCOME: Final = Column(key="outcome", heading="outcome")
 
 
 def shown_axes(rows: Sequence[Row], run: RunRecord) -> list[str]:
-    """The axes worth a column: python, gevent, grpcio and patch, and others where they vary."""
+    """The axes worth a column: those that always are, a rate, and others where they vary."""
     return [
         *ALWAYS_SHOWN,
-        *(axis for axis in axes_of(run) if axis not in ALWAYS_SHOWN and _varies(rows, axis)),
+        *(
+            axis
+            for axis in axes_of(run)
+            if axis not in ALWAYS_SHOWN and (axis == "rate" or _varies(rows, axis))
+        ),
     ]
 
 
 def _varies(rows: Iterable[Row], axis: str) -> bool:
-    return len({row.value(axis) for row in rows}) > 1
+    values = {row.value(axis) for row in rows}
+    if axis == "concurrency":  # which a load at a fixed rate does not have
+        values -= {None}
+    return len(values) > 1
 
 
 def columns_for(rows: Sequence[Row], run: RunRecord) -> list[Column]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import gzip
 import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -79,6 +81,21 @@ class VirtualClock:
         return datetime(2026, 11, 1, tzinfo=UTC) + timedelta(seconds=self.time)
 
 
+def rate_file(requests: int, rate: float, service_s: float, *, lag_ms: float = 0.1) -> str:
+    """What the generator of a fixed rate writes where all is answered, evenly apart."""
+    lines = ["due\tsent\tended\tttime\tstatus\tlength\terror"]
+    for number in range(requests):
+        due = 1000 * number / rate
+        ended = due + 1000 * service_s
+        lines.append(f"{due}\t{due + lag_ms}\t{ended}\t{1000 * service_s}\t200\t11\t")
+    return "\n".join(lines) + "\n"
+
+
+def packed(text: str) -> str:
+    """A text as the agent hands a file over."""
+    return base64.b64encode(gzip.compress(text.encode())).decode()
+
+
 @dataclass
 class SimulatedPods:
     """A behaviour for `MemoryEngine`: servers that take `service_s` per request.
@@ -149,9 +166,14 @@ class SimulatedPods:
                 "peak_rss_kib": 35_000,
                 "server_alive": True,
                 "percentiles_csv": None,
-                "requests_tsv_gz": None,
+                "requests_tsv_gz": self._requests_file(config),
             }
         )
+
+    def _requests_file(self, config: dict[str, Any]) -> str | None:
+        if "rate" not in config:
+            return None
+        return packed(rate_file(config["requests"], config["rate"], self.service_s))
 
     def _sockets(self, _config: dict[str, Any]) -> dict[str, Any]:
         return {"tcp": "sl local_address\n", "network": {}}

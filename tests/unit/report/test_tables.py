@@ -194,7 +194,7 @@ def test_columns_are_in_the_order_of_versions(collated: Run) -> None:
 def test_numbers_are_in_their_own_order() -> None:
     cells = [cell("3.11", "none", concurrency=n, suffix=f"-c{n}") for n in (100, 20)]
     run = run_record(*cells, axes=(*AXES, "concurrency"))
-    collated = collate(run, {c.id: [launch(c, rate=float(c.concurrency))] for c in cells})
+    collated = collate(run, {c.id: [launch(c, rate=float(c.concurrency or 0))] for c in cells})
     table = pivot_table(collated, "concurrency")
     assert table.headings[-2:] == ("20", "100")
     assert table.lines == (("3.11", "–", "–", "none", "20.00", "100.00"),)
