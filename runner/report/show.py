@@ -113,7 +113,7 @@ def _facts(launch: LaunchRecord) -> Iterator[str]:
         yield _rate(launch)
         yield OPEN_LOOP if launch.rate else CLOSED_LOOP
     if launch.resources is not None:
-        yield from _used(launch.resources)
+        yield from _used(launch.resources, "the load generator" if launch.rate else "ab")
 
 
 def _sent(load: RateFigures) -> Iterator[str]:
@@ -127,8 +127,11 @@ def _sent(load: RateFigures) -> Iterator[str]:
         yield f"errors: {', '.join(f'{number} {kind}' for kind, number in load.errors.items())}"
 
 
-def _used(used: Resources) -> Iterator[str]:
-    """What the server used over the load, and what the machine and the network did to it."""
+def _used(used: Resources, by: str) -> Iterator[str]:
+    """What the server used over a load, and what the machine and the network did to it.
+
+    `by` is what sent the load.
+    """
     user_ms, system_ms = used.cpu_user_ms, used.cpu_system_ms
     yield (
         f"CPU {used.cpu_ms_per_request:.2f} ms/request "
@@ -141,10 +144,10 @@ def _used(used: Resources) -> Iterator[str]:
     )
     yield (
         f"waits for a CPU: {_ms(used.run_queue_delay_ms)}, "
-        f"of them by ab {_ms(used.loadgen_run_queue_delay_ms)}"
+        f"of them by {by} {_ms(used.loadgen_run_queue_delay_ms)}"
     )
     share = used.loadgen_cpu_share
-    yield f"ab's share of a CPU: {known(None if share is None else f'{share:.1%}')}"
+    yield f"{by}'s share of a CPU: {known(None if share is None else f'{share:.1%}')}"
     yield f"throttled: {_ms(used.throttled_ms)}"
     overflows, drops = known(used.listen_overflows), known(used.listen_drops)
     yield f"listen queue: {overflows} overflows, {drops} drops"

@@ -11,6 +11,7 @@ import pytest
 
 from runner.build.lock import Lock, lock_all, platform_of
 from runner.build.prepare import Prepared, prepare
+from runner.build.recipe import Image
 from runner.engine.connection import connect
 from runner.engine.docker_engine import DockerEngine
 from runner.matrix.ceiling import AbOpening
@@ -93,13 +94,17 @@ class Maker:
     engine: DockerEngine
     prepared: Prepared
 
+    def _image(self, cell: Cell) -> Image:
+        """The cell's, or its environment's where another program runs in it anyway."""
+        return self.prepared.cells.get(cell) or self.prepared.environments[cell.environment]
+
     def launch(self, cell: Cell, program: str = "", limits: Limits = LIMITS) -> Launch:
         command = ("python3", "-u", "-c", program) if program else ()
         job = Job(
             run="integration",
             cell=cell,
             number=1,
-            server_image=self.prepared.cells[cell].reference,
+            server_image=self._image(cell).reference,
             loadgen_image=self.prepared.loadgen.reference,
             limits=limits,
             opening=AbOpening.FIRST_ALONE,

@@ -81,13 +81,14 @@ class VirtualClock:
         return datetime(2026, 11, 1, tzinfo=UTC) + timedelta(seconds=self.time)
 
 
-def rate_file(requests: int, rate: float, service_s: float, *, lag_ms: float = 0.1) -> str:
-    """What the generator of a fixed rate writes where all is answered, evenly apart."""
+def rate_file(requests: int, rate: float, service_s: float, *, serial: bool = False) -> str:
+    """What the generator of a fixed rate writes where all is sent evenly apart, and answered."""
+    ended = 0.0
     lines = ["due\tsent\tended\tttime\tstatus\tlength\terror"]
     for number in range(requests):
         due = 1000 * number / rate
-        ended = due + 1000 * service_s
-        lines.append(f"{due}\t{due + lag_ms}\t{ended}\t{1000 * service_s}\t200\t11\t")
+        ended = (max(due, ended) if serial else due) + 1000 * service_s
+        lines.append(f"{due:.3f}\t{due + 0.1:.3f}\t{ended:.3f}\t{ended - due:.3f}\t200\t11\t")
     return "\n".join(lines) + "\n"
 
 
@@ -173,7 +174,8 @@ class SimulatedPods:
     def _requests_file(self, config: dict[str, Any]) -> str | None:
         if "rate" not in config:
             return None
-        return packed(rate_file(config["requests"], config["rate"], self.service_s))
+        requests, rate = config["requests"], config["rate"]
+        return packed(rate_file(requests, rate, self.service_s, serial=self.serial))
 
     def _sockets(self, _config: dict[str, Any]) -> dict[str, Any]:
         return {"tcp": "sl local_address\n", "network": {}}
