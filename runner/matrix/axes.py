@@ -184,7 +184,7 @@ AXES: Final = (
         description="Requests per second of a load at a fixed rate; `closed` is a closed loop.",
         read=rate,
         schema=lambda: {"anyOf": [{"type": "number", "exclusiveMinimum": 0}, {"const": CLOSED}]},
-        id_part=lambda _, value: f"r{value}",
+        id_part=lambda _, value: value if value == CLOSED else f"r{value}",
         in_every_row=False,
     ),
 )

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from runner.matrix.axes import ALWAYS_SHOWN, SETTINGS, id_of, in_order
-from runner.matrix.values import Server, Workload, exact_version, short_version
+from runner.matrix.values import CLOSED, Server, Workload, exact_version, short_version
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -130,6 +130,8 @@ class Cell:
         settings = {name: getattr(self, name) for name in SETTINGS}
         if self.rate:
             settings["concurrency"] = None
+        elif "rate" in self.varied:
+            settings["rate"] = CLOSED
         return {
             **{requirement.name: requirement.label for requirement in self.requirements},
             **dict(self.workload.parameters),

@@ -301,14 +301,12 @@ class Workload:
 def workload(name: str, chosen: Mapping[str, str]) -> Workload:
     """A workload with some parameters in normal form, the others at their defaults.
 
-    Parameters of other workloads are ignored, and so are those that are off unless they are named.
+    Parameters of other workloads are ignored, and those that are off are left out unless named.
     Raises a ValueError for parameters that contradict each other.
     """
     kind = plugins.workloads()[name]
     own = ((p, chosen.get(p) or _default_text(d)) for p, d in kind.parameters.items())
-    made = Workload(
-        name=name, parameters=tuple((p, v) for p, v in own if v != "0" or kind.parameters[p])
-    )
+    made = Workload(name=name, parameters=tuple((p, v) for p, v in own if p in chosen or v != "0"))
     if made.spread_s > (made.service_s or 0.0):
         raise ValueError(
             f"spread {made.spread_s:g} exceeds the {made.service_s:g} seconds that a request takes "

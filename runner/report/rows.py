@@ -55,6 +55,11 @@ def natural_key(axis: str, value: Value) -> SortKey:
         return (3, 0, _FIRST, value)
 
 
+def axis_text(value: Value) -> str:
+    """An axis's value as a reader knows it: a rate of 45.0 is 45."""
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
 def axes_of(run: RunRecord) -> tuple[str, ...]:
     """The run's axes in the order of the matrix file, then those that every row names."""
     return tuple(dict.fromkeys((*run.axes, *BASE_AXES)))
@@ -99,8 +104,8 @@ class Row:
 
     `outcome` is None for a cell that was not measured. `requests` are those sent, which for a
     serialised cell are fewer than the load asks for. Of a load at a fixed rate both `concurrency`
-    and `requests` are None, and the axis `rate` has its requests per second, a number. What is
-    unknown or does not apply is None.
+    and `requests` are None, and the axis `rate` has its requests per second, a number, where it
+    has `closed` for other loads. What is unknown or does not apply is None.
     """
 
     cell: str
@@ -229,7 +234,9 @@ def _identity(run: RunRecord, cell: CellRecord, outcome: Outcome | None, reason:
 
 
 def _further(cell: CellRecord, axis: str) -> Value:
-    return cell.rate if axis == "rate" else cell.packages.get(axis, cell.axes.get(axis))
+    if axis == "rate" and cell.rate is not None:
+        return cell.rate
+    return cell.packages.get(axis, cell.axes.get(axis))
 
 
 def _verdict(launches: Sequence[LaunchRecord]) -> tuple[Outcome, str | None]:

@@ -17,6 +17,7 @@ from runner.report.rows import (
     Spread,
     Value,
     axes_of,
+    axis_text,
     keys_of,
     natural_key,
 )
@@ -275,7 +276,7 @@ def pivot_table(run: Run, axis: str) -> Table:
     laid_out = grid(run, axis)
     heading = Note(heading=f"Cells show requests/s by {axis}", items=(_EXPLANATION,))
     return Table(
-        headings=(*laid_out.axes, *(str(value) for value in laid_out.columns)),
+        headings=(*laid_out.axes, *(axis_text(value) for value in laid_out.columns)),
         numeric=(*(False for _ in laid_out.axes), *(True for _ in laid_out.columns)),
         lines=tuple(_line(values, found) for values, found in laid_out.lines),
         notes=(heading, *notes(run)),
@@ -316,7 +317,7 @@ def _found(
 
 
 def _line(values: Sequence[Value], found: Sequence[Row | None]) -> tuple[str, ...]:
-    labels = (NOTHING if value is None else str(value) for value in values)
+    labels = (NOTHING if value is None else axis_text(value) for value in values)
     return tuple(one_line(text) for text in (*labels, *(_rate_or_word(row) for row in found)))
 
 

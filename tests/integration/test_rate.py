@@ -43,7 +43,7 @@ def test_a_matrix_with_a_rate(tmp_path: Path) -> None:
     assert code == 0, stderr
     assert "20 requests/s for 5 s" in stdout
     rows = {(row["patch"], row["rate"]): row for row in project.rows()}
-    assert rows.keys() == {(p, r) for p in ("none", "gevent") for r in (None, 20.0)}
+    assert rows.keys() == {(p, r) for p in ("none", "gevent") for r in ("closed", 20.0)}
     assert {row["outcome"] for row in rows.values()} == {"ok"}
     for patch in ("none", "gevent"):
         row = rows[patch, 20.0]
@@ -56,7 +56,7 @@ def test_a_matrix_with_a_rate(tmp_path: Path) -> None:
         assert record["rate"]["errors"] == {}
         requests = gzip.decompress((launch / "requests.tsv.gz").read_bytes()).splitlines()
         assert len(requests) == 1 + 100
-    assert rows["none", None]["requests"] == 20
+    assert rows["none", "closed"]["requests"] == 20
     code, stdout, _ = project.matrix("show", "latest", rows["none", 20.0]["cell"])
     assert code == 0
     assert "sent: 100 of 100 requests, 20 a second" in stdout

@@ -136,10 +136,19 @@ def run_record(
 
 def traffic() -> RunRecord:
     """Two patch modes, each in a closed loop and at a fixed rate."""
-    closed = (cell("3.11", "none"), cell("3.11", "gevent", gevent="25.9.1"))
+    closed = [
+        cell("3.11", "none", further={"rate": "closed"}, suffix="-closed"),
+        cell("3.11", "gevent", gevent="25.9.1", further={"rate": "closed"}, suffix="-closed"),
+    ]
     fixed = {"concurrency": None, "requests": None, "rate": 45.0, "load_s": 60.0}
     at_a_rate = (
-        one.model_copy(update={"id": f"{one.id}-r45", "axes": {**one.axes, "rate": "45"}, **fixed})
+        one.model_copy(
+            update={
+                "id": one.id.replace("closed", "r45"),
+                "axes": {**one.axes, "rate": "45"},
+                **fixed,
+            }
+        )
         for one in closed
     )
     return run_record(*closed, *at_a_rate, axes=(*AXES, "rate"))

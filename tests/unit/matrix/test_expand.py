@@ -46,7 +46,7 @@ def test_traffic_is_sleep_under_two_loads_that_are_not_in_step() -> None:
     file = load(REPOSITORY / "matrix.yaml")
     sleep, traffic = file.experiment("sleep"), file.experiment("traffic")
     closed, fixed = traffic.cells[::2], traffic.cells[1::2]
-    assert [cell.id for cell in closed] == ids(sleep)
+    assert [cell.id for cell in closed] == [f"{name}-closed" for name in ids(sleep)]
     assert [cell.id for cell in fixed] == [f"{name}-r45" for name in ids(sleep)]
     assert {(c.rate, c.requests, c.axis("concurrency")) for c in closed} == {(None, 5000, "100")}
     assert {(c.rate, c.requests, c.axis("concurrency")) for c in fixed} == {("45", 2700, None)}
@@ -333,11 +333,11 @@ def test_what_a_load_does_not_have_makes_no_further_cells(tmp_path: Path) -> Non
     one = expanded(
         tmp_path, {"axes": {"python": "3.11", "rate": ["closed", 45], "concurrency": [50, 100]}}
     )
-    assert ids(one) == ["py3.11-none-c50", "py3.11-none-c100", "py3.11-none-r45"]
+    assert ids(one) == ["py3.11-none-c50-closed", "py3.11-none-c100-closed", "py3.11-none-r45"]
 
 
-def test_a_spread_of_nothing_is_none(tmp_path: Path) -> None:
+def test_a_spread_of_nothing_can_be_named(tmp_path: Path) -> None:
     one = expanded(tmp_path, {"axes": {"python": "3.11", "spread": ["0", "0.5"]}})
-    assert ids(one) == ["py3.11-none", "py3.11-none-spread0.5"]
-    assert [cell.axis("spread") for cell in one.cells] == [None, "0.5"]
+    assert ids(one) == ["py3.11-none-spread0", "py3.11-none-spread0.5"]
+    assert [cell.axis("spread") for cell in one.cells] == ["0", "0.5"]
     assert [cell.workload.longest_s for cell in one.cells] == [2, 2.5]

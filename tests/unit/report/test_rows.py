@@ -286,7 +286,7 @@ def test_a_fixed_rate_is_a_number_and_has_neither_clients_nor_requests() -> None
     run = traffic()
     rows = {row.value("rate"): row for row in collate(run, launches_of(run)).rows}
     assert (rows[45.0].concurrency, rows[45.0].requests) == (None, None)
-    assert (rows[None].concurrency, rows[None].requests) == (100, 5000)
+    assert (rows["closed"].concurrency, rows["closed"].requests) == (100, 5000)
     assert [*rows[45.0].values()] == [*KEYS, "rate"]
     assert "rate" not in row_of(launch(NONE)).values()
 
@@ -300,4 +300,4 @@ def test_a_fixed_rate_is_compared_with_the_baseline_at_that_rate() -> None:
     }
     rows = {(row.value("rate"), row.patch): row for row in collate(run, launches).rows}
     assert rows[45.0, "gevent"].speedup == pytest.approx(36 / 45)
-    assert rows[None, "gevent"].speedup == pytest.approx(44 / 40)
+    assert rows["closed", "gevent"].speedup == pytest.approx(44 / 40)

@@ -241,7 +241,7 @@ def test_a_fixed_rate_has_a_column_and_its_own_note() -> None:
     assert "rate" in table.headings
     assert "concurrency" not in table.headings
     place = table.headings.index("rate")
-    assert sorted(line[place] for line in table.lines) == ["45", "45", "–", "–"]
+    assert sorted(line[place] for line in table.lines) == ["45", "45", "closed", "closed"]
     measured = table.notes[0].items
     assert "ab -c 100 -n 5000 or 45 requests/s for 60 s" in measured[0]
     assert measured[-2:] == (CLOSED_LOOP, OPEN_LOOP)
@@ -253,3 +253,11 @@ def test_a_rate_alone_says_nothing_of_closed_loops() -> None:
     table = comparison(collate(fixed, launches_of(fixed)))
     assert "rate" in table.headings
     assert CLOSED_LOOP not in table.notes[0].items
+
+
+def test_loads_have_lines_of_their_own_beside_each_other() -> None:
+    run = traffic()
+    table = pivot_table(collate(run, launches_of(run)), "patch")
+    assert [line[3] for line in table.lines] == ["45", "closed"]
+    assert table.headings[3:] == ("rate", "none", "gevent")
+    assert {line[4:] for line in table.lines} == {("48.00", "48.00")}
