@@ -10,7 +10,9 @@ from pathlib import Path
 import pytest
 
 from runner.errors import UsageError
+from runner.measurement.records import LAUNCH_SCHEMA
 from runner.outcome import Outcome
+from runner.store.records import RUN_SCHEMA
 from runner.store.run_directory import RunDirectory, open_run
 from tests.support.samples import cell, launch, run_record, unavailable
 
@@ -160,7 +162,10 @@ def test_a_cell_directory_that_cannot_be_made(directory: RunDirectory) -> None:
         ('{"cell": "x"', "EOF while parsing"),
         ('{"schema_version": 1}', "cell: Field required"),
         ("[]", "should be an object"),
-        ('{"schema_version": 3, "cell": "x", "new": 1}', "newer version .*schema 3, known up to 2"),
+        (
+            f'{{"schema_version": {LAUNCH_SCHEMA + 1}, "cell": "x", "new": 1}}',
+            f"newer version .*schema {LAUNCH_SCHEMA + 1}, known up to {LAUNCH_SCHEMA}",
+        ),
     ],
 )
 def test_a_damaged_result_is_reported_and_left_out(
@@ -203,9 +208,9 @@ def test_a_damaged_run_cannot_be_read(directory: RunDirectory, content: str, pro
 
 
 def test_a_newer_run_that_happens_to_parse_is_refused(directory: RunDirectory) -> None:
-    record = run_record(NONE).model_copy(update={"schema_version": 3})
+    record = run_record(NONE).model_copy(update={"schema_version": RUN_SCHEMA + 1})
     directory.write_run(record)
-    with pytest.raises(UsageError, match="schema 3, known up to 2"):
+    with pytest.raises(UsageError, match=f"schema {RUN_SCHEMA + 1}, known up to"):
         open_run(directory.results, "latest").read_run()
 
 
