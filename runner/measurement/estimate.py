@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from runner.matrix.ceiling import AbOpening, shortest_load_s
 from runner.matrix.cell import Cell, Limits
 from runner.measurement.coschedule import Jobs
-from runner.measurement.launch import AB_CPU_S_PER_REQUEST
+from runner.measurement.launch import AB_CPU_S_PER_REQUEST, RATE_CPU_S_PER_REQUEST
 from runner.measurement.load import LONE_REPEATS, SERIALISED_SHARE, SHORT_REQUEST_S, burst_size
 
 #: Seconds that each of many pods adds to a round, two at a time: started, and removed at its end.
@@ -62,7 +62,9 @@ class Machine:
         if cost is None:
             return None
         most = cell.at_once / _service_s(cell)
-        return (cost + AB_CPU_S_PER_REQUEST) * min(most, cell.per_second or most)
+        if cell.per_second is not None:
+            return (cost + RATE_CPU_S_PER_REQUEST) * min(most, cell.per_second)
+        return (cost + AB_CPU_S_PER_REQUEST) * most
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -31,8 +31,9 @@ from runner.measurement.records import AbFigures, LaunchRecord, RateFigures, Res
 from runner.measurement.sockets import in_words
 from runner.outcome import Outcome
 
-#: CPU time `ab` needs for one request, in seconds: 79 ms for 1,000 requests at `-c 100`.
-AB_CPU_S_PER_REQUEST = 8e-5
+#: CPU time `ab` needs for one request, in seconds: 79 ms for 1,000 requests at `-c 100`; and what
+#: sends at a fixed rate: 0.9 s for 2,025 requests.
+AB_CPU_S_PER_REQUEST, RATE_CPU_S_PER_REQUEST = 8e-5, 4.5e-4
 #: How long the engine may take to see that a process has ended which the agent misses already.
 EXIT_SEEN_WITHIN_S, EXIT_POLL_S = 5.0, 0.05
 #: What the agent calls a server whose processes are gone.
@@ -145,14 +146,15 @@ class Launch:
 
     @property
     def cpu_share(self) -> float | None:
-        """CPUs that server and `ab` will keep busy at full rate, None before calibration.
+        """CPUs that server and load generator will keep busy, None before calibration.
 
         CPU seconds of the calibration's requests, times the rate the load can reach.
         """
         checked, load = self.checked, self.next_load()
         if checked is None or checked.cpu_s_per_request is None:
             return None
-        cpu_s = checked.cpu_s_per_request + AB_CPU_S_PER_REQUEST
+        sending_s = RATE_CPU_S_PER_REQUEST if load.rate else AB_CPU_S_PER_REQUEST
+        cpu_s = checked.cpu_s_per_request + sending_s
         return cpu_s * load.requests / self.shortest_load_s
 
     @property
