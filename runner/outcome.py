@@ -36,8 +36,10 @@ class Outcome(StrEnum):
     sign: str
 
     OK = "ok", 10, Kind.FIGURES, "✓"
+    LIMITED = "limited", 15, Kind.FIGURES, "="
     SERIALISED = "serialised", 20, Kind.FIGURES, "≡"
     HANG_AT_STARTUP = "hang-at-startup", 80, Kind.HANG, "‖"
+    HANG_AT_FIRST_REQUEST = "hang-at-first-request", 75, Kind.HANG, "‖"
     HANG_UNDER_LOAD = "hang-under-load", 50, Kind.HANG, "‖"
     CRASHED = "crashed", 70, Kind.FAILURE, "✕"
     OOM_KILLED = "oom-killed", 60, Kind.FAILURE, "✕"

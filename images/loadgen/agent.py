@@ -19,6 +19,7 @@ import os
 import resource
 import signal
 import socket
+import struct
 import subprocess
 import sys
 import threading
@@ -45,6 +46,11 @@ LATE, LATE_BY_S, LONE_REPEATS = 1.1, 0.1, 3
 JOINED_FROM_S, JOINED_WITHIN, JOINED_POLL_S = 0.5, 0.25, 0.02
 ESTABLISHED, SYN_SENT, LISTEN = "01", "02", "0A"  # include/net/tcp_states.h
 NETWORK_COUNTERS = ("ListenOverflows", "ListenDrops", "TCPSynRetrans")
+#: Where the server's processes record their requests, see images/server/recording.py.
+RECORDINGS, RECORDING_PREFIX = Path("/dev/shm"), "monkey-matrix-requests-"  # noqa: S108
+RECORD, RECORDS_AT_A_TIME = struct.Struct("<4q"), 4096
+#: How long a request that has been answered may take to leave the application, in seconds.
+LEFT_WITHIN_S, LEFT_POLL_S = 1.0, 0.01
 
 
 # -- the server's processes ------------------------------------------------------------------------
@@ -242,6 +248,73 @@ class Sampler(threading.Thread):
         return (after_s - before_s) / (end - begin)
 
 
+# -- what the server's processes recorded ----------------------------------------------------------
+
+
+class NotRecordedError(Exception):
+    """Some of the server's requests were not recorded, or it records none."""
+
+
+def recorded(path: Path, since_ns: int) -> list[tuple[int, ...]]:
+    """The requests of one process that entered from a moment on, in the order of their entry.
+
+    Each is when it entered and left (`CLOCK_MONOTONIC`, ns; 0: not yet), status, length of its
+    answer. Raises `NotRecordedError` where some may be missing, for its memory is full.
+    """
+    requests: list[tuple[int, ...]] = []
+    room = path.stat().st_size // RECORD.size - 1
+    with path.open("rb") as file:
+        while block := file.read(RECORDS_AT_A_TIME * RECORD.size):
+            for record in RECORD.iter_unpack(block):
+                if not record[0]:
+                    return [request for request in requests if request[0] >= since_ns]
+                requests.append(record)
+                if len(requests) == room:
+                    raise NotRecordedError
+    return []
+
+
+def requests_since(since_ns: int) -> list[tuple[int, ...]]:
+    """The requests of all processes, each with the number of its process before it.
+
+    Waits a moment for those that have not left yet: an answer reaches its client a little earlier.
+    """
+    deadline = time.monotonic() + LEFT_WITHIN_S
+    while True:
+        files = sorted(RECORDINGS.glob(f"{RECORDING_PREFIX}*"))
+        if not files:
+            raise NotRecordedError
+        by_process = [recorded(path, since_ns) for path in files]
+        served = [requests for requests in by_process if requests]
+        all_left = all(request[1] for requests in served for request in requests)
+        if all_left or time.monotonic() >= deadline:
+            break
+        time.sleep(LEFT_POLL_S)
+    return [(number, *request) for number, requests in enumerate(served) for request in requests]
+
+
+def recorded_service_s(since_ns: int) -> float | None:
+    """The shortest time that one of the requests since then was in the application, in seconds."""
+    try:
+        times = [left - entered for _, entered, left, *_ in requests_since(since_ns) if left]
+    except NotRecordedError:
+        return None
+    return min(times) / 1e9 if times else None
+
+
+def served_tsv(since_ns: int) -> str | None:
+    """The requests since a moment as a table, their times in µs after it; None where some miss."""
+    try:
+        requests = requests_since(since_ns)
+    except NotRecordedError:
+        return None
+    lines = ["process\tentered_us\tleft_us\tstatus\tlength"]
+    for process, entered, left, status, length in requests:
+        left_us = (left - since_ns) // 1000 if left else ""
+        lines.append(f"{process}\t{(entered - since_ns) // 1000}\t{left_us}\t{status}\t{length}")
+    return "\n".join(lines) + "\n"
+
+
 # -- check: ready, verified, calibrated ------------------------------------------------------------
 
 
@@ -343,8 +416,9 @@ class Burst:
         """Wall time in seconds, how many were answered, CPU seconds of all that worked on them."""
         for thread in self.threads:
             thread.join()
-        if self.failures and self.failures[0].kind in {"wrong-answer", "server-gone"}:
-            raise self.failures[0]
+        for failure in self.failures:
+            if failure.kind != "not-answered":
+                raise failure
         cpu_s = cpu_s_of(self.config["uids"]) - self.begun_cpu_s
         return time.monotonic() - self.begun, self.size - len(self.failures), cpu_s
 
@@ -373,23 +447,35 @@ def requests_unread(port: int, table: str = "/proc/net/tcp") -> bool:
 
 def check(config: dict[str, Any]) -> dict[str, Any]:
     """Verify the answer of a server that is ready, measure how many requests it takes at once."""
-    service_s, spread_s = config["service_s"], config.get("spread_s", 0.0)
-    longest_s: float = service_s + spread_s
-    first_s = verified_get(config, config["startup_s"] + longest_s)
-    lone_s = first_s
-    for number in range(LONE_REPEATS):
-        # A server may accept connections before it can answer, and then the first request waits for
-        # its start as well.
-        if number >= config["lone_repeats"] and lone_s <= LATE * longest_s + LATE_BY_S:
-            break
-        lone_s = min(lone_s, verified_get(config, config["startup_s"] + longest_s))
-    if spread_s:
+    begun_ns = time.monotonic_ns()
+    lone_s = lone_request(config)
+    service_s = recorded_service_s(begun_ns)
+    if config.get("spread_s"):
         # Each request takes its own time: a single one does not tell the mean.
-        lone_s = service_s
-    reply = {"first_s": first_s, "lone_s": lone_s, "factor": None}
+        lone_s = service_s = config["service_s"]
+    reply = {"lone_s": lone_s, "service_s": service_s, "factor": None}
     if config["burst"] > 1:
         reply |= calibrate(config, lone_s)
     return reply
+
+
+def lone_request(config: dict[str, Any]) -> float:
+    """The latency of a request that nothing else is in the way of, in seconds."""
+    nominal_s: float = config["service_s"] + config.get("spread_s", 0.0)
+    timeout = config["startup_s"] + nominal_s
+    try:
+        lone_s = verified_get(config, timeout)
+    except CheckFailedError as error:
+        if error.kind == "not-answered":
+            error.kind = "first-not-answered"
+        raise
+    for number in range(LONE_REPEATS):
+        # A server may accept connections before it can answer, and then the first request waits for
+        # its start as well.
+        if number >= config["lone_repeats"] and lone_s <= LATE * nominal_s + LATE_BY_S:
+            break
+        lone_s = min(lone_s, verified_get(config, timeout))
+    return lone_s
 
 
 def calibrate(config: dict[str, Any], lone_s: float) -> dict[str, Any]:
@@ -408,16 +494,17 @@ def calibrate(config: dict[str, Any], lone_s: float) -> dict[str, Any]:
     wall_s, answered, cpu_s = few.wait()
     factor = size * lone_s / wall_s
     reply = {"burst_s": wall_s, "burst_answered": answered, "factor": factor}
-    reply |= {"burst_last_cpu_share": None, "cpu_s_per_request": None}
+    reply |= {"burst_last_cpu_share": None, "cpu_s_per_request": None, "many_factor": None}
     requests: float = answered
     if answered < size:
         reply["burst_last_cpu_share"] = busy_now(config["uid"])
-    elif many:
-        _, answered, cpu_s = many.wait()
-        # The first burst's requests were half done when the second one began.
-        requests = answered + size / 2
-    elif factor >= config["serialised_below"]:
-        _, requests, cpu_s = Burst(config, more, 3 * more * lone_s + 5).wait()
+    elif many or factor >= config["serialised_below"]:
+        second = many or Burst(config, more, 3 * more * lone_s + 5)
+        wall_s, requests, cpu_s = second.wait()
+        reply["many_factor"] = requests * lone_s / wall_s
+        if many:
+            # The first burst's requests were half done when the second one began.
+            requests += size / 2
     if requests:
         reply["cpu_s_per_request"] = cpu_s / requests
     return reply
@@ -555,6 +642,7 @@ def load(config: dict[str, Any]) -> dict[str, Any]:
     sampler = Sampler(config["uid"])
     before = snapshot(config["uid"])
     sampler.start()
+    begun_ns = time.monotonic_ns()
     ab = run_ab(config, directory)
     sampler.stopped.set()
     after = snapshot(config["uid"])
@@ -570,7 +658,8 @@ def load(config: dict[str, Any]) -> dict[str, Any]:
         "last_cpu_share": sampler.last_cpu_share(),
         "server_alive": bool(server_pids(config["uid"])),
         "percentiles_csv": read_if_there(directory / "percentiles.csv"),
-        "requests_tsv_gz": packed(directory / "requests.tsv"),
+        "requests_tsv_gz": packed_file(directory / "requests.tsv"),
+        "served_tsv_gz": packed(served_tsv(begun_ns)),
     }
 
 
@@ -579,13 +668,18 @@ def read_if_there(path: Path) -> str | None:
     return path.read_text() if path.exists() else None
 
 
-def packed(path: Path) -> str | None:
-    """A file, gzipped and in base64, None where `ab` did not write it."""
-    if not path.exists():
+def packed_file(path: Path) -> str | None:
+    """A file as `packed` gives it, None where `ab` did not write it."""
+    return packed(read_if_there(path))
+
+
+def packed(text: str | None) -> str | None:
+    """A text, gzipped and in base64; None for None."""
+    if text is None:
         return None
     import gzip  # noqa: PLC0415 - a tenth of the agent's start, and needed by its end only
 
-    return base64.b64encode(gzip.compress(path.read_bytes(), mtime=0)).decode()
+    return base64.b64encode(gzip.compress(text.encode(), mtime=0)).decode()
 
 
 # -- ab's own start-up -----------------------------------------------------------------------------

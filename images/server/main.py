@@ -16,6 +16,7 @@ import traceback
 
 import patches
 import plugins
+import recording
 import servers
 import workloads
 
@@ -35,6 +36,7 @@ def make_application():
         work()
         return "Hello World"
 
+    application.wsgi_app = recording.Recorded(application.wsgi_app)
     return application
 
 

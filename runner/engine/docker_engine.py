@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 #: What a container that prints without end may take of the engine's disk.
 IMPORT_CHUNK_BYTES = 1 << 20
 LOG_LIMITS = {"max-size": "8m", "max-file": "2"}
+#: Of /dev/shm where a pod's containers share it, in bytes: 24 MiB hold 786,000 recorded requests.
+SHARED_MEMORY = 256 * 1024 * 1024
 
 
 @contextlib.contextmanager
@@ -189,6 +191,8 @@ class DockerEngine:
         config: dict[str, Any] = self._api.create_host_config(
             network_mode=shared or "none",
             pid_mode=shared,
+            ipc_mode=(shared or "shareable") if spec.shares_memory else None,
+            shm_size=SHARED_MEMORY if spec.shares_memory and not shared else None,
             init=spec.joins is None,
             read_only=True,
             cap_drop=["ALL"],

@@ -66,6 +66,7 @@ def loadgen_spec(
         pids=LOADGEN_PIDS,
         stdin=True,
         host_names=host_names,
+        shares_memory=True,
         tmpfs={"/tmp": "rw,noexec,nosuid,size=128m,mode=1777"},  # noqa: S108 - inside the pod
     )
 
@@ -79,6 +80,7 @@ def server_spec(plan: PodPlan, name: str, labels: Mapping[str, str], joins: str)
         command=plan.server_command,
         labels=labels,
         joins=joins,
+        shares_memory=True,
         memory_bytes=plan.limits.memory_bytes,
         pids=plan.limits.pids,
         tmpfs={"/tmp": "rw,noexec,nosuid,size=64m,mode=1777"},  # noqa: S108 - inside the pod

@@ -52,6 +52,7 @@ class EngineImage:
 class ContainerSpec:
     """One container of a pod. `joins` is the container whose network and pids it shares.
 
+    `shares_memory`: it shares /dev/shm too, with the one it joins, or with those that join it.
     `volumes` are places on the engine's disk that come and go with the container. `stdin`: its
     first process can be talked to by `Engine.attach`. Without `host_names` there is no
     `/etc/hosts`, so `localhost` is unknown (127.0.0.1 is not): Docker before 28 then starts a
@@ -72,6 +73,7 @@ class ContainerSpec:
     volumes: tuple[str, ...] = ()
     stdin: bool = False
     host_names: bool = True
+    shares_memory: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

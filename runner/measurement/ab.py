@@ -79,6 +79,12 @@ def _number(fields: dict[str, str], name: str) -> float:
     return number
 
 
+def _count(fields: dict[str, str], name: str) -> int | None:
+    """A line that not every report has (`Document Length:  Variable` with `ab -l` is no number)."""
+    match = FIRST_NUMBER.match(fields.get(name, ""))
+    return int(float(match.group())) if match else None
+
+
 def _percentiles(report: str, percentiles_csv: str | None) -> dict[int, float]:
     """Percentage → ms: to the µs from the percentile file, else whole ms from the report."""
     if percentiles_csv:
@@ -114,6 +120,8 @@ def parse(report: str, percentiles_csv: str | None = None) -> AbFigures:
         p99_ms=percentiles.get(99),
         max_ms=percentiles.get(100, max_ms),
         server_software=fields.get("Server Software") or None,
+        document_length=_count(fields, "Document Length"),
+        html_bytes=_count(fields, "HTML transferred"),
     )
 
 

@@ -14,6 +14,7 @@ from runner.errors import EngineError
 T = TypeVar("T", bound="Reply")
 
 PORT = 7779
+STATUS = 200
 BODY = "Hello World"
 
 
@@ -32,16 +33,19 @@ class ReadyReply(Reply):
 class CheckReply(Reply):
     """Verification and calibration; times in seconds.
 
-    `factor` is the concurrency factor, None where a burst of one says nothing.
+    `service_s` is how long a lone request was in the application, None where none was recorded.
+    `factor` is the concurrency factor, None where a burst of one says nothing; `many_factor` is
+    that of the second, larger burst.
     """
 
-    first_s: float
     lone_s: float
+    service_s: float | None
     factor: float | None
     burst_s: float | None = None
     burst_answered: int | None = None
     burst_last_cpu_share: float | None = None
     cpu_s_per_request: float | None = None
+    many_factor: float | None = None
 
 
 class AbRun(Reply):
@@ -99,11 +103,17 @@ class LoadReply(Reply):
     server_alive: bool
     percentiles_csv: str | None
     requests_tsv_gz: str | None
+    served_tsv_gz: str | None
 
     @property
     def requests_archive(self) -> bytes | None:
         """Every request's times as `ab -g` wrote them, gzipped."""
-        return base64.b64decode(self.requests_tsv_gz) if self.requests_tsv_gz else None
+        return _unpacked(self.requests_tsv_gz)
+
+    @property
+    def served_archive(self) -> bytes | None:
+        """The requests that the server's processes recorded, gzipped; None where some miss."""
+        return _unpacked(self.served_tsv_gz)
 
 
 class Refusal(Reply):
@@ -115,6 +125,10 @@ class Refusal(Reply):
     failed: str
     reason: str
     cpu_share: float | None = None
+
+
+def _unpacked(text: str | None) -> bytes | None:
+    return base64.b64decode(text) if text else None
 
 
 def ask(pod: Pod, command: str, config: dict[str, Any], timeout: float) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from runner.matrix.ceiling import AbOpening, shortest_load_s
 from runner.matrix.cell import Cell, Limits
 from runner.measurement.coschedule import Jobs
 from runner.measurement.launch import AB_CPU_S_PER_REQUEST, RATE_CPU_S_PER_REQUEST
-from runner.measurement.load import LONE_REPEATS, SERIALISED_SHARE, SHORT_REQUEST_S, burst_size
+from runner.measurement.load import CUT_SHARE, LONE_REPEATS, SHORT_REQUEST_S, burst_size
 
 #: Seconds that each of many pods adds to a round, two at a time: started, and removed at its end.
 #: And what a companion adds. Measured on two cores.
@@ -146,7 +146,7 @@ def _group_s(group: Sequence[Cell], limits: Limits, opening: AbOpening) -> float
 
 def _load_s(cell: Cell, limits: Limits, opening: AbOpening) -> float:
     load_s = shortest_load_s(cell, opening, _service_s(cell))
-    return min(load_s, SERIALISED_SHARE * limits.load_s) if cell.is_serial else load_s
+    return min(load_s, CUT_SHARE * limits.load_s) if cell.is_serial else load_s
 
 
 def _service_s(cell: Cell) -> float:

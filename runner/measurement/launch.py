@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -12,7 +13,7 @@ from runner.engine.protocol import Engine
 from runner.errors import EngineError
 from runner.matrix.ceiling import AbOpening, ceiling_of
 from runner.matrix.cell import Cell, Limits
-from runner.measurement import ab, agent, companion, evidence, rate, usage, verdict
+from runner.measurement import ab, agent, companion, evidence, rate, served, usage, verdict
 from runner.measurement.agent import CheckReply, LoadReply, ReadyReply, Refusal
 from runner.measurement.clock import Clock
 from runner.measurement.disturbance import disturbance
@@ -22,14 +23,22 @@ from runner.measurement.load import (
     SHORT_REQUEST_S,
     SHORTEST_TOLD_S,
     Load,
+    at_once_seen,
     burst_size,
+    cut_load,
     full_load,
-    serialised_load,
     sizing_burst_size,
 )
-from runner.measurement.records import AbFigures, LaunchRecord, RateFigures, Resources
+from runner.measurement.records import (
+    AbFigures,
+    Answers,
+    LaunchRecord,
+    RateFigures,
+    Resources,
+    Served,
+)
 from runner.measurement.sockets import in_words
-from runner.outcome import Outcome
+from runner.outcome import Kind, Outcome
 
 #: CPU time `ab` needs for one request, in seconds: 79 ms for 1,000 requests at `-c 100`; and what
 #: sends at a fixed rate: 0.9 s for 2,025 requests.
@@ -97,6 +106,9 @@ class Launch:
         self.reply: LoadReply | None = None
         self.figures: AbFigures | None = None
         self.rate: RateFigures | None = None
+        self.served: Served | None = None
+        self.answers: Answers | None = None
+        self.tracebacks: int | None = None
         self.throttled_s: float | None = None
         self.files: dict[str, bytes] = {}
         self._pod: Pod | None = None
@@ -181,17 +193,22 @@ class Launch:
     def shortest_load_s(self) -> float:
         """The shortest time in seconds that the load about to be sent can take."""
         load = self.next_load()
-        at_once = 1 if self.is_serial else min(load.concurrency, self.job.cell.at_once)
         if load.rate:
-            at_once = 1 if self.is_serial else self.job.cell.at_once
-            return max(load.requests / load.rate, self.service_s * load.requests / at_once)
-        return self.service_s * load.requests / at_once
+            return max(load.requests / load.rate, self.service_s * load.requests / self._at_once)
+        return self.service_s * load.requests / min(load.concurrency, self._at_once)
+
+    @property
+    def _at_once(self) -> float:
+        """How many requests the server works on at a time, as far as the check has shown."""
+        many_factor = self.checked.many_factor if self.checked else None
+        return 1.0 if self.is_serial else at_once_seen(self.job.cell, many_factor)
 
     def next_load(self) -> Load:
-        """What will be sent: the load as asked for, cut for a server that serialises."""
-        if self.is_serial and self.checked:
-            return serialised_load(self.job.cell, self.job.limits, self.checked.lone_s)
-        return full_load(self.job.cell, self.job.limits, self.job.opening, self.service_s)
+        """What will be sent: the load as asked for, or what the server can answer of it in time."""
+        cell, limits = self.job.cell, self.job.limits
+        if self.checked and self._at_once < cell.most_in_flight:
+            return cut_load(cell, limits, self.checked.lone_s, self._at_once)
+        return full_load(cell, limits, self.job.opening, self.service_s)
 
     def _guarded(self, step: Callable[[], None]) -> None:
         """Take a step, unless the launch has ended already."""
@@ -325,23 +342,31 @@ class Launch:
         self.reply = reply
         self.throttled_s = self.pod.server_throttled_s()
         self._keep_ab_files(reply)
+        self._read_recorded(reply)
         self._end_if_gone(self.pod, seen_gone=not reply.server_alive)
-        self.verdict = verdict.of_load(
-            reply, load, self.figures, serial=self._was_serial(), rate=self.rate
+        loaded = verdict.Loaded(
+            reply=reply,
+            load=load,
+            figures=self.figures,
+            served=self.served,
+            answers=self.answers,
+            rate=self.rate,
+            opening=self.job.opening,
+            set_up=self.job.cell.at_once,
         )
+        self.verdict = verdict.of_load(loaded, evidence.server_log(self.pod))
 
-    def _was_serial(self) -> bool:
-        """Whether the load itself was answered one by one, whatever the calibration took it for.
-
-        Little's law: its rate times the time of a lone request is how many were in work at a time.
-        """
-        if self.checked is None or self.sent is None or self.figures is None:
-            return self.is_serial
-        if self.sent.concurrency == 1 or self.checked.lone_s < SHORTEST_TOLD_S:
-            return self.is_serial
-        if self.sent.rate and self.sent.rate * self.checked.lone_s < SERIALISED_BELOW:
-            return self.is_serial  # no more are asked for than one at a time can do
-        return self.figures.requests_per_second * self.checked.lone_s < SERIALISED_BELOW
+    def _read_recorded(self, reply: LoadReply) -> None:
+        """Take over what the server's processes recorded of the load."""
+        if not reply.served_archive:
+            return
+        self.files["served.tsv.gz"] = reply.served_archive
+        requests = served.parse(gzip.decompress(reply.served_archive).decode())
+        self.served = served.served(requests, self.checked.service_s if self.checked else None)
+        if self.figures and not self.rate:
+            self.answers = served.answers(
+                requests, self.figures, status=agent.STATUS, length=len(agent.BODY)
+            )
 
     def _keep_ab_files(self, reply: LoadReply) -> None:
         if self.sent and self.sent.rate:
@@ -364,7 +389,7 @@ class Launch:
             raise EngineError(f"the load generator wrote nothing: {said}")
         self.files["requests.tsv.gz"] = archive
         try:
-            self.figures, self.rate = rate.figures(archive, per_second, requests)
+            self.figures, self.answers, self.rate = rate.figures(archive, per_second, requests)
         except ValueError as error:
             raise EngineError(f"the load generator: {error}") from error
 
@@ -374,9 +399,11 @@ class Launch:
         if self._pod is None or not self._pod.server or self.verdict is None:
             return
         outcome, reason = self.verdict
-        if outcome in {Outcome.HANG_AT_STARTUP, Outcome.HANG_UNDER_LOAD}:
+        if outcome.kind is Kind.HANG:
             self.verdict = outcome, self._evidence_of_hang(self._pod, reason)
-        self.files["server.log"] = evidence.server_log(self._pod).encode()
+        log = evidence.server_log(self._pod)
+        self.files["server.log"] = log.encode()
+        self.tracebacks = sum(1 for _ in verdict.exceptions(log))
         if self._pod.companion and not outcome.has_figures:
             self.files["companion.log"] = evidence.companion_log(self._pod).encode()
 
@@ -412,6 +439,9 @@ class Launch:
             concurrency_factor=checked.factor if checked else None,
             ab=self.figures,
             rate=self.rate,
+            served=self.served,
+            answers=self.answers,
+            tracebacks=self.tracebacks,
             resources=resources,
             disturbed=self._disturbance(outcome, resources),
             attempt=self.job.attempt,

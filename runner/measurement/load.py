@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from runner.matrix.ceiling import AbOpening, shortest_load_s
@@ -29,8 +30,11 @@ STALL_S = 10.0
 SILENCE_S = 30.0
 #: Random requests are at most so many mean distances apart: that is exceeded once in e³⁰.
 SELDOM = 30.0
-#: Share of `limits.load` that a serialised cell's cut load is planned to fill.
-SERIALISED_SHARE = 0.8
+#: Share of `limits.load` that a load cut for a slow server is planned to fill.
+CUT_SHARE = 0.8
+#: Share of the concurrency factor it should show from which a burst has met no limit that its
+#: server was not set up with.
+AS_SET_UP = 0.7
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,19 +75,34 @@ def full_load(cell: Cell, limits: Limits, opening: AbOpening, lone_s: float = 0.
     )
 
 
-def serialised_load(cell: Cell, limits: Limits, lone_s: float) -> Load:
-    """As much of the cell's load as a server that takes one request at a time can do in time.
+def at_once_seen(cell: Cell, many_factor: float | None) -> float:
+    """How many requests the server works on at a time, by its set-up and by what the burst showed.
+
+    `many_factor` is the concurrency factor of a burst of `sizing_burst_size` requests. A server
+    that takes `k` at a time answers it in ⌈size / k⌉ turns; what is slower has a limit of its own.
+    """
+    size, set_up = sizing_burst_size(cell), cell.at_once
+    expected = size / math.ceil(size / set_up)
+    if cell.workload.spread_s and cell.workload.service_s and cell.workload.longest_s:
+        # The burst is over with its longest request.
+        expected *= cell.workload.service_s / cell.workload.longest_s
+    if many_factor is None or many_factor >= AS_SET_UP * expected:
+        return float(set_up)
+    return max(1.0, many_factor)
+
+
+def cut_load(cell: Cell, limits: Limits, lone_s: float, at_once: float) -> Load:
+    """As much of the cell's load as a server that takes `at_once` at a time can do in time.
 
     `lone_s` is the latency of a lone request in seconds.
     """
-    affordable = int(SERIALISED_SHARE * limits.load_s / max(lone_s, 1e-3))
+    affordable = int(CUT_SHARE * limits.load_s * at_once / max(lone_s, 1e-3))
     requests = max(2, min(cell.requests, affordable))
     if cell.per_second is not None:
         return _rate_load(cell, limits, cell.per_second, requests, lone_s)
-    concurrency = min(cell.concurrency, requests)
     return Load(
         requests=requests,
-        concurrency=concurrency,
+        concurrency=min(cell.concurrency, requests),
         deadline_s=limits.load_s,
         limit_s=limits.load_s,
         stall_s=_stall(lone_s),

@@ -11,11 +11,11 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from runner.measurement.agent import BODY
-from runner.measurement.records import AbFigures, RateFigures
-from runner.text import counted
+from runner.measurement.agent import BODY, STATUS
+from runner.measurement.records import AbFigures, Answers, RateFigures
 
-OK = range(200, 300)
+#: What the client got, where that is an answer and not the right one.
+WRONG_STATUS, WRONG_LENGTH = "wrong status", "wrong length"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,7 +29,7 @@ class Sent:
     error: str | None
 
 
-def figures(archive: bytes, rate: float, requests: int) -> tuple[AbFigures, RateFigures]:
+def figures(archive: bytes, rate: float, requests: int) -> tuple[AbFigures, Answers, RateFigures]:
     """The figures of so many requests at so many per second; `archive` is the gzipped file.
 
     Latencies are those of answered requests. The load's time is how long the requests were due, or
@@ -49,14 +49,20 @@ def figures(archive: bytes, rate: float, requests: int) -> tuple[AbFigures, Rate
         AbFigures(
             time_taken_s=seconds,
             complete=len(answered),
-            failed=sum(errors.values()),
-            non_2xx=sum(one.status not in OK for one in answered),
+            failed=sum(errors.values()) - errors[WRONG_STATUS],
+            non_2xx=sum(one.status not in range(200, 300) for one in answered),
             requests_per_second=len(answered) / seconds,
             mean_ms=sum(times) / len(times) if times else 0.0,
             p50_ms=share_of(times, 0.5),
             p90_ms=share_of(times, 0.9),
             p99_ms=share_of(times, 0.99),
             max_ms=share_of(times, 1.0),
+        ),
+        Answers(
+            right=len(sent) - sum(errors.values()),
+            wrong_status=errors[WRONG_STATUS],
+            wrong_length=errors[WRONG_LENGTH],
+            missing=len(sent) - len(answered),
         ),
         _lags(sent, rate, requests, errors),
     )
@@ -88,8 +94,10 @@ def _read(text: str) -> Iterator[Sent]:
     for row in csv.DictReader(io.StringIO(text), delimiter="\t"):
         status = int(row["status"]) if row["status"] else None
         error = row["error"] or None
-        if error is None and status in OK and int(row["length"]) != len(BODY):
-            error = "wrong length"
+        if status is not None and status != STATUS:
+            error = WRONG_STATUS
+        elif status is not None and int(row["length"]) != len(BODY):
+            error = WRONG_LENGTH
         yield Sent(
             lag_ms=float(row["sent"]) - float(row["due"]),
             ended_ms=float(row["ended"]),
@@ -99,9 +107,7 @@ def _read(text: str) -> Iterator[Sent]:
         )
 
 
-def flaw(found: AbFigures, load: RateFigures) -> str | None:
+def flaw(load: RateFigures) -> str | None:
     """Why a load that came to its end is not accepted, None where it is."""
     words = [f"{number:,} {kind}" for kind, number in sorted(load.errors.items())]
-    if found.non_2xx:
-        words.append(f"{counted(found.non_2xx, 'answer')} with a status other than 2xx")
     return f"of {load.sent:,} requests: {', '.join(words)}" if words else None

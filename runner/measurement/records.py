@@ -21,7 +21,8 @@ class Record(BaseModel):
 class AbFigures(Record):
     """What `ab` reported of one load, or what was found of one at a fixed rate.
 
-    Percentiles are None where it was told not to print them (`ab -d`).
+    Percentiles are None where it was told not to print them (`ab -d`). `document_length` is the
+    length of the first answer's body, `html_bytes` that of all bodies together, both in bytes.
     """
 
     time_taken_s: float
@@ -35,6 +36,38 @@ class AbFigures(Record):
     p99_ms: float | None
     max_ms: float | None
     server_software: str | None = None
+    document_length: int | None = None
+    html_bytes: int | None = None
+
+
+class Served(Record):
+    """What the server's processes recorded of the load's requests, in the application.
+
+    `entered` and `left` count requests, `processes` those that served any. `in_flight` is the mean
+    number of requests between entry and exit; `at_a_time` the number answered a second times
+    `lone_service_ms`, the time in the application of a request that was alone. `mean_service_ms` is
+    the same under the load.
+    """
+
+    processes: int
+    entered: int
+    left: int
+    in_flight: float
+    at_a_time: float | None
+    lone_service_ms: float | None
+    mean_service_ms: float
+
+
+class Answers(Record):
+    """The load's answers by what is known of the right one; their sum is what was completed.
+
+    `missing` are those of which the client got no body, or not the whole.
+    """
+
+    right: int
+    wrong_status: int
+    wrong_length: int
+    missing: int
 
 
 class RateFigures(Record):
@@ -79,12 +112,12 @@ class LaunchRecord(Record):
     `concurrency_factor` is k times the latency of a lone request over the wall time of k requests
     sent at once: 1 for a server that takes them one by one, k for one that takes all together.
     `ceiling_rps` is the highest rate that the load as asked for can show. `reused_from` is the run
-    in which the launch was made, where that is another than the one it is stored in. `attempt`
-    counts from 1: a launch that was disturbed is made again. `throttled_ms` of its resources is for
-    the server's whole life, all others are over the load. `started_at` is None where the report of
-    the load was made elsewhere and does not say. `concurrency` is None and `rate` known where
-    requests were sent at a fixed rate. `block` is the machine that it was made on, where
-    the launches of a run were made on several.
+    in which the launch was made, where that is another than the one it is stored in. `tracebacks`
+    is how many the server's log holds. `attempt` counts from 1: a launch that was disturbed is made
+    again. `throttled_ms` of its resources is for the server's whole life, all others are over the
+    load. `started_at` is None where the report of the load was made elsewhere and does not say.
+    `concurrency` is None and `rate` known where requests were sent at a fixed rate. `block` is the
+    machine that it was made on, where the launches of a run were made on several.
     """
 
     schema_version: int = LAUNCH_SCHEMA
@@ -101,6 +134,9 @@ class LaunchRecord(Record):
     concurrency_factor: float | None = None
     ab: AbFigures | None = None
     rate: RateFigures | None = None
+    served: Served | None = None
+    answers: Answers | None = None
+    tracebacks: int | None = None
     resources: Resources | None = None
     disturbed: str | None = None
     wall_s: float | None = None

@@ -3,20 +3,80 @@
 from __future__ import annotations
 
 import signal
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
 
 from runner.engine.protocol import ContainerState
+from runner.matrix.ceiling import AbOpening, shortest_time_s
 from runner.measurement import ab
 from runner.measurement.agent import CheckReply, LoadReply, Refusal
-from runner.measurement.load import Load
+from runner.measurement.load import AS_SET_UP, Load
 from runner.measurement.rate import flaw as rate_flaw
-from runner.measurement.records import AbFigures, RateFigures
+from runner.measurement.records import AbFigures, Answers, RateFigures, Served
 from runner.outcome import Outcome
 
 #: The server program's exit status when patching or importing failed.
 IMPORT_FAILED = 81
 KILLED_BY_SIGNAL = 128
+TRACEBACK, IGNORED = "Traceback (most recent call last):", "Exception ignored in"
+#: How the line between the tracebacks of a chain begins.
+CHAINED = ("During handling of the above", "The above exception was the direct cause")
+#: At most so many at a time, in each process, is one after the other; a server that takes two
+#: reaches two.
+SERIALISED_BELOW = 1.5
+#: With less than this many requests offered to each process, no client ever waits for another.
+OFFERED_AT_LEAST = 1.1
+#: Share of what the clients offer up to which a server is limited, and from which the requests in
+#: flight are inside the application rather than before it.
+LIMITED_UP_TO, INSIDE_FROM = 0.5, 0.5
+#: Share of its CPU from which a process computes rather than waits.
+COMPUTES_FROM = 0.8
 
 Verdict = tuple[Outcome, str | None]
+
+#: What a check that got no answer means, by what it was waiting for.
+HANGS = {
+    "not-ready": Outcome.HANG_AT_STARTUP,
+    "first-not-answered": Outcome.HANG_AT_FIRST_REQUEST,
+    "not-answered": Outcome.HANG_UNDER_LOAD,
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Loaded:
+    """What a load came to. `set_up` is how many requests the server is set up to take at a time."""
+
+    reply: LoadReply
+    load: Load
+    figures: AbFigures | None
+    served: Served | None
+    answers: Answers | None
+    opening: AbOpening
+    set_up: int
+    rate: RateFigures | None = None
+
+    @property
+    def offered(self) -> float:
+        """How many requests the clients kept in work, had each been answered as fast as a lone one.
+
+        Little's law, with the service time as the unit of time; at a fixed rate it is that rate
+        times that time.
+        """
+        if self.load.rate:
+            lone_ms = self.served.lone_service_ms if self.served else None
+            return self.load.rate * (lone_ms or 0.0) / 1000
+        return self.load.requests / shortest_time_s(
+            requests=self.load.requests,
+            concurrency=self.load.concurrency,
+            service_s=1.0,
+            opening=self.opening,
+        )
+
+    @property
+    def cpu_share(self) -> float:
+        """CPUs that the server kept busy over the load."""
+        return (self.reply.after.cpu_s - self.reply.before.cpu_s) / self.reply.ab.wall_s
 
 
 def of_exit(state: ContainerState, log: str) -> Verdict:
@@ -52,11 +112,32 @@ def last_line(log: str) -> str:
     return next((line.strip() for line in reversed(log.splitlines()) if line.strip()), "")
 
 
+def exceptions(log: str) -> Iterator[str]:
+    """The exception that each traceback of a log ends in, of a chain of them the last.
+
+    A traceback below `Exception ignored in` is none of the server's failures: something was cleaned
+    up too late.
+    """
+    inside, ignored, ending, before = False, False, "", ""
+    for line in log.splitlines():
+        if line.strip() == TRACEBACK:
+            if ending:
+                yield ending
+            inside, ignored, ending = True, before.startswith(IGNORED), ""
+        elif line.startswith(CHAINED):
+            ending = ""
+        elif inside and line and not line[0].isspace():
+            inside, ending = False, "" if ignored else line.strip()
+        before = line or before
+    if ending:
+        yield ending
+
+
 def exception_line(log: str) -> str:
-    """The last line of the log's last traceback, which names the exception; empty without one."""
-    _, traceback, below = log.rpartition("Traceback (most recent call last):")
-    lines = below.splitlines()[1:] if traceback else []
-    return next((line.strip() for line in lines if line.strip() and not line[0].isspace()), "")
+    """The exception that most of a log's tracebacks end in, the last of several; or nothing."""
+    counts = Counter(exceptions(log))
+    most = max(counts.values(), default=0)
+    return next((line for line, number in reversed(counts.items()) if number == most), "")
 
 
 def cpu_used(share: float | None) -> str:
@@ -71,8 +152,9 @@ def of_refusal(refusal: Refusal, log: str = "") -> Verdict:
             return Outcome.WRONG_ANSWER, f"{refusal.reason.partition(':')[0]}: {why}"
         return Outcome.WRONG_ANSWER, refusal.reason
     if refusal.failed == "broken-answer":
-        return Outcome.FAILED_REQUESTS, refusal.reason
-    return Outcome.HANG_AT_STARTUP, f"{refusal.reason}{cpu_used(refusal.cpu_share)}"
+        return Outcome.FAILED_REQUESTS, with_exception(refusal.reason, log)
+    hang = HANGS.get(refusal.failed, Outcome.HANG_AT_STARTUP)
+    return hang, f"{refusal.reason}{cpu_used(refusal.cpu_share)}"
 
 
 def of_burst(checked: CheckReply, sent: int) -> Verdict | None:
@@ -86,18 +168,12 @@ def of_burst(checked: CheckReply, sent: int) -> Verdict | None:
     return Outcome.HANG_UNDER_LOAD, f"{reason}{cpu_used(checked.burst_last_cpu_share)}"
 
 
-def of_load(
-    reply: LoadReply,
-    load: Load,
-    figures: AbFigures | None,
-    *,
-    serial: bool,
-    rate: RateFigures | None = None,
-) -> Verdict:
+def of_load(loaded: Loaded, log: str = "") -> Verdict:
     """Judge a load on a living server: accepted only with every request answered as it should be.
 
-    `ab` counts a status of 500 as a success, so its `Non-2xx` line is asked as well.
+    `log` is the server's, for what it says of a failure.
     """
+    reply, load, figures = loaded.reply, loaded.load, loaded.figures
     busy = cpu_used(reply.last_cpu_share)
     done = f"{figures.complete if figures else 0:,} of {load.requests:,} requests answered"
     if reply.ab.ending == "stalled":
@@ -106,18 +182,73 @@ def of_load(
         reason = f"too slow: {done} in {load.limit_s:.0f} s; raise `limits.load` to see more"
         return Outcome.FAILED_REQUESTS, reason
     if reply.ab.exit_code != 0 or figures is None:
-        return Outcome.FAILED_REQUESTS, ab.exit_reason(reply.ab.exit_code, reply.ab.stderr)
-    if why := rate_flaw(figures, rate) if rate else flaw(figures, load.requests):
-        return Outcome.FAILED_REQUESTS, why
-    return (Outcome.SERIALISED, None) if serial else (Outcome.OK, None)
+        ended = ab.exit_reason(reply.ab.exit_code, reply.ab.stderr)
+        return Outcome.FAILED_REQUESTS, with_exception(ended, log)
+    if why := (
+        rate_flaw(loaded.rate) if loaded.rate else flaw(figures, loaded.answers, load.requests)
+    ):
+        return Outcome.FAILED_REQUESTS, with_exception(why, log)
+    return of_concurrency(loaded)
 
 
-def flaw(figures: AbFigures, requests: int) -> str | None:
-    """Why a report that `ab` ended well is not accepted, None where it is."""
+def of_concurrency(loaded: Loaded) -> Verdict:
+    """Whether a load that was answered right was answered as concurrently as it was offered."""
+    seen = loaded.served
+    if seen is None or seen.at_a_time is None:
+        return Outcome.OK, None
+    each, offered = seen.at_a_time / seen.processes, loaded.offered / seen.processes
+    if offered < OFFERED_AT_LEAST:
+        return Outcome.OK, None
+    # A few requests are never offered all at once: half-way between one at a time and the best.
+    if each < min(SERIALISED_BELOW, (1 + offered) / 2):
+        return Outcome.SERIALISED, _what_limits(loaded, seen, seen.at_a_time)
+    if each <= LIMITED_UP_TO * offered:
+        return Outcome.LIMITED, _what_limits(loaded, seen, seen.at_a_time)
+    return Outcome.OK, None
+
+
+def _what_limits(loaded: Loaded, seen: Served, at_a_time: float) -> str:
+    """What keeps requests from progressing together, as far as it can be told."""
+    if loaded.set_up < loaded.offered and at_a_time >= AS_SET_UP * loaded.set_up:
+        return f"the server takes {loaded.set_up} at a time"
+    if loaded.cpu_share / seen.processes >= COMPUTES_FROM:
+        return "the server computes: one thread of a process runs at a time"
+    if seen.in_flight >= INSIDE_FROM * loaded.offered:
+        return "requests wait inside the application: for a lock, a pool, or the interpreter"
+    return "requests wait before the application: for the event loop, a thread, or a process"
+
+
+def with_exception(reason: str, log: str) -> str:
+    """A failure with the exception that the server's log has for it, and how often."""
+    why = exception_line(log)
+    if not why:
+        return reason
+    times = Counter(exceptions(log))[why]
+    return f"{reason}; the server: {why}" + (f" ({times} times)" if times > 1 else "")
+
+
+def flaw(figures: AbFigures, answers: Answers | None, requests: int) -> str | None:
+    """Why a report that `ab` ended well is not accepted, None where it is.
+
+    Without `answers`, which the server's processes recorded, there is only what `ab` counted: a
+    status of 500 is no failure to it, so its `Non-2xx` line counts as well.
+    """
+    if figures.complete != requests:
+        return f"{figures.complete:,} of {requests:,} requests complete"
+    if answers is not None:
+        return _wrong(answers, requests) if answers.right < requests else None
     if figures.non_2xx:
         return f"{figures.non_2xx:,} answers with a status other than 2xx"
     if figures.failed:
         return f"ab counted {figures.failed:,} failed requests"
-    if figures.complete != requests:
-        return f"{figures.complete:,} of {requests:,} requests complete"
     return None
+
+
+def _wrong(answers: Answers, requests: int) -> str:
+    kinds = {
+        "with a wrong status": answers.wrong_status,
+        "with a wrong length": answers.wrong_length,
+        "empty or broken off": answers.missing,
+    }
+    parts = ", ".join(f"{number:,} {kind}" for kind, number in kinds.items() if number)
+    return f"{requests - answers.right:,} of {requests:,} answers were not right: {parts}"

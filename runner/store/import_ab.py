@@ -222,7 +222,7 @@ def bound(report: Report, seconds: float | None) -> Bound:
     """
     concurrency, requests = report.load
     figures = report.whole.figures
-    if seconds is None or flaw(figures, requests):
+    if seconds is None or flaw(figures, None, requests):
         return Bound()
     at_once = concurrency
     if "server" in report.labels:
@@ -269,7 +269,7 @@ def _cell(name: str, report: Report, axes: Sequence[str], shared: Shared) -> Cel
 
 def _launch(cell: str, number: int, report: Report, of: Bound) -> LaunchRecord:
     concurrency, requests = report.load
-    reason = flaw(report.whole.figures, requests)
+    reason = flaw(report.whole.figures, None, requests)
     return LaunchRecord(
         cell=cell,
         launch=number,

@@ -44,11 +44,16 @@ def a_cell(patch: str = "none", **changes: object) -> Cell:
     return Cell(**{**settings, **changes})  # type: ignore[arg-type]
 
 
+#: `ab` sends the first alone, so these are never all in work at a time.
+FOUR_REQUESTS = a_cell(
+    concurrency=2, requests=4, varied=("python", "gevent", "patch", "server", "concurrency")
+)
 CELLS = (
     a_cell(),
     a_cell(server=Server(name="werkzeug-single")),
     a_cell("gevent"),
     a_cell("gevent", server=Server(name="werkzeug-single")),
+    FOUR_REQUESTS,
 )
 
 
@@ -104,8 +109,8 @@ class Maker:
             run="integration",
             cell=cell,
             number=1,
-            server_image=self._image(cell).reference,
-            loadgen_image=self.prepared.loadgen.reference,
+            server_image=self._image(cell).image_id,
+            loadgen_image=self.prepared.loadgen.image_id,
             limits=limits,
             opening=AbOpening.FIRST_ALONE,
             server_command=command,

@@ -13,7 +13,7 @@ import pytest
 from runner.matrix.values import Server
 from runner.measurement.launch import LaunchResult
 from runner.outcome import Outcome
-from tests.integration.conftest import LIMITS, Maker, a_cell
+from tests.integration.conftest import FOUR_REQUESTS, LIMITS, Maker, a_cell
 
 pytestmark = pytest.mark.engine
 Measure = Callable[..., LaunchResult]
@@ -97,7 +97,7 @@ def test_never_listens(measure: Measure) -> None:
 def test_accepts_but_never_answers(measure: Measure) -> None:
     program = SERVER + "def answer(n):\n    time.sleep(600)\nserve()"
     result = measure(a_cell(), program, replace(LIMITS, startup_s=1))
-    assert result.record.outcome is Outcome.HANG_AT_STARTUP
+    assert result.record.outcome is Outcome.HANG_AT_FIRST_REQUEST
     assert result.record.reason
     assert "connection accepted, GET / not answered" in result.record.reason
     assert b"in answer" in result.files["stacks.txt"]
@@ -132,7 +132,7 @@ def test_hangs_as_soon_as_requests_come_together(measure: Measure) -> None:
 
 @pytest.mark.parametrize(
     ("before", "outcome"),
-    [(0, Outcome.HANG_AT_STARTUP), (BEFORE_LOAD + 12, Outcome.HANG_UNDER_LOAD)],
+    [(0, Outcome.HANG_AT_FIRST_REQUEST), (BEFORE_LOAD + 12, Outcome.HANG_UNDER_LOAD)],
 )
 def test_a_hang_that_burns_a_core_says_so(measure: Measure, before: int, outcome: Outcome) -> None:
     program = SERVER + (
@@ -231,6 +231,82 @@ def test_errors_under_load_never_count_as_answers(measure: Measure) -> None:
     assert record.outcome is Outcome.FAILED_REQUESTS
     assert record.reason
     assert "status other than 2xx" in record.reason
+
+
+#: The same server, with an application that records its requests as ours do.
+RECORDING = (
+    SERVER
+    + """
+import itertools, recording
+numbers = itertools.count(1)
+def application(environ, start):
+    start("200 OK", [])
+    return [b"Hello World"]
+recorded = recording.Recorded(application)
+class Recording(Handler):
+    def do_GET(self):
+        number = next(numbers)
+        parts = recorded({}, lambda status, headers: None)
+        body = b"".join(parts)
+        parts.close()
+        if number in empty:
+            return
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+Handler = Recording
+"""
+)
+
+
+def test_an_empty_first_answer_is_one_failure_though_ab_counts_all_others(measure: Measure) -> None:
+    program = RECORDING + f"empty = {{{BEFORE_LOAD + 1}, {BEFORE_LOAD + 9}}}\nserve()"
+    record = measure(a_cell(), program).record
+    assert record.ab
+    assert record.ab.failed == 38
+    assert record.outcome is Outcome.FAILED_REQUESTS
+    assert record.reason == "2 of 40 answers were not right: 2 empty or broken off"
+
+
+def test_a_second_lone_request_that_hangs_is_no_hang_at_the_first(measure: Measure) -> None:
+    program = SERVER + "def answer(n):\n    if n == 2: time.sleep(600)\n    return HELLO\nserve()"
+    record = measure(a_cell(), program, replace(LIMITS, startup_s=1)).record
+    assert record.outcome is Outcome.HANG_UNDER_LOAD
+
+
+def test_a_reset_among_requests_sent_at_once_is_no_hang(measure: Measure) -> None:
+    program = SERVER + (
+        "class Resetting(Handler):\n"
+        "    def do_GET(self):\n"
+        "        global count\n"
+        "        if count < 4: return Plain.do_GET(self)\n"
+        "        import struct\n"
+        "        self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, "
+        "struct.pack('ii', 1, 0))\n"
+        "        self.connection.close()\n"
+        "def answer(n): return HELLO\nHandler, Plain = Resetting, Handler\nserve()"
+    )
+    record = measure(a_cell(), program).record
+    assert record.outcome is Outcome.FAILED_REQUESTS
+    assert record.reason
+    assert "ConnectionResetError" in record.reason
+
+
+def test_four_requests_of_two_clients_are_enough_to_be_ok(measure: Measure) -> None:
+    assert measure(FOUR_REQUESTS).record.outcome is Outcome.OK
+
+
+def test_what_the_server_recorded_is_kept(measure: Measure) -> None:
+    result = measure(a_cell())
+    seen = result.record.served
+    assert seen
+    assert (seen.processes, seen.entered, seen.left) == (1, 40, 40)
+    assert seen.in_flight > 2
+    assert seen.at_a_time
+    assert seen.at_a_time > 2
+    requests = gzip.decompress(result.files["served.tsv.gz"]).decode().splitlines()
+    assert len(requests) == 1 + 40
 
 
 def test_resets_under_load(measure: Measure) -> None:

@@ -88,7 +88,7 @@ serve()"""
 @pytest.mark.parametrize(
     ("last", "reason"),
     [
-        ("self.send_error(500)", "1 answer with a status other than 2xx"),
+        ("self.send_error(500)", "1 wrong status"),
         ("return", "1 empty"),
         ("self.wfile.write(b'Hello')", "1 broken"),
         (

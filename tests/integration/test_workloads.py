@@ -35,13 +35,13 @@ experiments:
     axes:
       python: [3.11]
       gevent: [25.9.1]
-      server: [pywsgi, gunicorn-sync, {name: gunicorn-gthread, threads: 4}, gunicorn-gevent,
-               {name: waitress, threads: 4}]
+      server: [pywsgi, gunicorn-sync, {name: gunicorn-sync, workers: 2},
+               {name: gunicorn-gthread, threads: 4}, gunicorn-gevent, {name: waitress, threads: 4}]
       patch: [none, gevent]
     packages: {flask: "3.1.*"}
     exclude_newer: 2026-11-01
     workload: {seconds: 0.1}
-    load: {concurrency: 8, requests: 24}
+    load: {concurrency: 16, requests: 65}
   workloads:
     extends: servers
     axes:
@@ -111,8 +111,8 @@ def launch_of(engine: DockerEngine, cell: Cell, prepared: Prepared) -> Launch:
         run="integration",
         cell=cell,
         number=1,
-        server_image=prepared.cells[cell].reference,
-        loadgen_image=prepared.loadgen.reference,
+        server_image=prepared.cells[cell].image_id,
+        loadgen_image=prepared.loadgen.image_id,
         companion_image=prepared.companions[name].image_id if name else None,
         limits=PATIENT if name == "milvus" else LIMITS,
         opening=AbOpening.FIRST_ALONE,
@@ -155,13 +155,17 @@ def test_every_server_serves_patched_and_not(engine: DockerEngine, matrix: Path)
         "gevent-pywsgi": "ok",
         "none-gunicorn-sync-w1": "serialised",
         "gevent-gunicorn-sync-w1": "serialised",
-        "none-gunicorn-gthread-w1-t4": "ok",
-        "gevent-gunicorn-gthread-w1-t4": "ok",
+        # Two processes, each of which takes one at a time.
+        "none-gunicorn-sync-w2": "serialised",
+        "gevent-gunicorn-sync-w2": "serialised",
+        # Four threads for sixteen clients.
+        "none-gunicorn-gthread-w1-t4": "limited",
+        "gevent-gunicorn-gthread-w1-t4": "limited",
         # Its worker patches by itself.
         "none-gunicorn-gevent-w1": "ok",
         "gevent-gunicorn-gevent-w1": "ok",
-        "none-waitress-t4": "ok",
-        "gevent-waitress-t4": "ok",
+        "none-waitress-t4": "limited",
+        "gevent-waitress-t4": "limited",
     }, [r.record.reason for r in results.values()]
     factors = {c: r.record.concurrency_factor for c, r in results.items() if c.endswith("-t4")}
     assert all(factor and 1.5 < factor < 4 for factor in factors.values()), factors
@@ -169,7 +173,10 @@ def test_every_server_serves_patched_and_not(engine: DockerEngine, matrix: Path)
 
 def test_every_workload_does_its_work(engine: DockerEngine, matrix: Path) -> None:
     results = measured(engine, matrix, "workloads")
-    assert outcomes(results) == {
+    seen = outcomes(results)
+    # Threads that write to one disk wait for each other, how long depends on the disk.
+    assert seen.pop("none-file") in {"limited", "serialised"}
+    assert seen == {
         "none-http": "ok",
         "gevent-http": "ok",
         "none-postgres-psycopg2": "ok",
@@ -181,8 +188,8 @@ def test_every_workload_does_its_work(engine: DockerEngine, matrix: Path) -> Non
         "gevent-postgres-psycopg": "ok",
         "none-postgres-pg8000": "ok",
         "gevent-postgres-pg8000": "ok",
-        "none-file": "ok",
-        "gevent-file": "ok",
+        # fsync blocks the loop that serves all.
+        "gevent-file": "serialised",
         "none-cpu": "serialised",
         "gevent-cpu": "serialised",
     }, [r.record.reason for r in results.values()]
@@ -195,9 +202,9 @@ def test_grpc_under_every_patch(engine: DockerEngine, matrix: Path) -> None:
         "none-unary-no-ready": "ok",
         "none-stream-no-ready": "ok",
         # Its polling thread is a greenlet now, and waits in C: nobody else has a turn.
-        "gevent-unary-ready": "hang-at-startup",
+        "gevent-unary-ready": "hang-at-first-request",
         "gevent-unary-no-ready": "serialised",
-        "gevent-stream-no-ready": "hang-at-startup",
+        "gevent-stream-no-ready": "hang-at-first-request",
         "grpc-unary-ready": "ok",
         "grpc-unary-no-ready": "ok",
         "grpc-stream-no-ready": "ok",

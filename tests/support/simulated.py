@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import functools
 import gzip
 import json
 from collections.abc import Callable
@@ -14,6 +15,7 @@ from runner.engine.protocol import ContainerSpec, ContainerState, ExecResult
 from runner.matrix.ceiling import AbOpening
 from runner.matrix.cell import Cell, Limits, Requirement
 from runner.matrix.values import Server, Workload
+from runner.measurement.agent import LoadReply
 from runner.measurement.launch import Job
 from tests.support.memory_engine import MemoryEngine
 
@@ -94,7 +96,55 @@ def rate_file(requests: int, rate: float, service_s: float, *, serial: bool = Fa
 
 def packed(text: str) -> str:
     """A text as the agent hands a file over."""
-    return base64.b64encode(gzip.compress(text.encode())).decode()
+    return base64.b64encode(gzip.compress(text.encode(), mtime=0)).decode()
+
+
+@functools.cache
+def recorded(requests: int, at_a_time: int, service_s: float) -> str:
+    """What a server's one process records that takes so many requests at a time."""
+    lines = ["process\tentered_us\tleft_us\tstatus\tlength"]
+    for number in range(requests):
+        entered_us = int(number // at_a_time * service_s * 1e6)
+        lines.append(f"0\t{entered_us}\t{entered_us + int(service_s * 1e6)}\t200\t11")
+    return packed("\n".join(lines))
+
+
+def load_answer(
+    requests: int,
+    seconds: float,
+    *,
+    concurrency: int = 100,
+    service_s: float = 2.0,
+    wait_ms: float = 0.0,
+    cpu_s: float = 0.5,
+) -> dict[str, Any]:
+    """What the agent answers to a load without failures."""
+    return {
+        "ab": {
+            "command": ["ab"],
+            "exit_code": 0,
+            "ending": "ended",
+            "stdout": report(requests, seconds, concurrency=concurrency, mean_ms=1000 * service_s),
+            "stderr": "",
+            "wall_s": seconds,
+            "cpu_s": 0.01,
+            "run_delay_s": wait_ms * requests / 1000,
+        },
+        "before": SNAPSHOT,
+        "after": {**SNAPSHOT, "cpu_s": cpu_s, "user_ticks": 30, "system_ticks": 20},
+        "tasks": {"voluntary_switches": 1, "involuntary_switches": 0, "run_delay_s": 0.0},
+        "peak_threads": 102,
+        "peak_rss_kib": 35_000,
+        "server_alive": True,
+        "percentiles_csv": None,
+        "requests_tsv_gz": None,
+        "served_tsv_gz": None,
+    }
+
+
+def load_reply(requests: int, seconds: float, *, cpu_s: float) -> LoadReply:
+    """The same as a value."""
+    return LoadReply(**load_answer(requests, seconds, cpu_s=cpu_s))
 
 
 @dataclass
@@ -129,8 +179,8 @@ class SimulatedPods:
         factor = 1.0 if self.serial else float(config["burst"])
         return self.check(
             {
-                "first_s": self.service_s,
                 "lone_s": self.service_s,
+                "service_s": self.service_s,
                 "factor": factor if config["burst"] > 1 else None,
                 "burst_s": self.service_s,
                 "burst_answered": config["burst"],
@@ -143,33 +193,17 @@ class SimulatedPods:
         seconds = self.service_s * requests / clients
         wait_ms = self.wait_ms(self.loads)
         self.loads += 1
-        return self.load(
-            {
-                "ab": {
-                    "command": ["ab"],
-                    "exit_code": 0,
-                    "ending": "ended",
-                    "stdout": report(
-                        requests,
-                        seconds,
-                        concurrency=config["concurrency"],
-                        mean_ms=1000 * self.service_s,
-                    ),
-                    "stderr": "",
-                    "wall_s": seconds,
-                    "cpu_s": 0.01,
-                    "run_delay_s": wait_ms * requests / 1000,
-                },
-                "before": SNAPSHOT,
-                "after": {**SNAPSHOT, "cpu_s": 0.5, "user_ticks": 30, "system_ticks": 20},
-                "tasks": {"voluntary_switches": 1, "involuntary_switches": 0, "run_delay_s": 0.0},
-                "peak_threads": 102,
-                "peak_rss_kib": 35_000,
-                "server_alive": True,
-                "percentiles_csv": None,
-                "requests_tsv_gz": self._requests_file(config),
-            }
+        loaded = load_answer(
+            requests,
+            seconds,
+            concurrency=config["concurrency"],
+            service_s=self.service_s,
+            wait_ms=wait_ms,
         )
+        answer = self.load({**loaded, "requests_tsv_gz": self._requests_file(config)})
+        if "ab" in answer:
+            answer["served_tsv_gz"] = recorded(requests, clients, self.service_s)
+        return answer
 
     def _requests_file(self, config: dict[str, Any]) -> str | None:
         if "rate" not in config:

@@ -11,12 +11,14 @@ def test_from_the_mildest_to_the_worst() -> None:
     assert sorted(Outcome, key=lambda outcome: outcome.severity) == [
         Outcome.ENGINE_ERROR,
         Outcome.OK,
+        Outcome.LIMITED,
         Outcome.SERIALISED,
         Outcome.FAILED_REQUESTS,
         Outcome.WRONG_ANSWER,
         Outcome.HANG_UNDER_LOAD,
         Outcome.OOM_KILLED,
         Outcome.CRASHED,
+        Outcome.HANG_AT_FIRST_REQUEST,
         Outcome.HANG_AT_STARTUP,
         Outcome.IMPORT_ERROR,
         Outcome.UNAVAILABLE,
@@ -34,7 +36,11 @@ def test_the_worst_of_several_launches_and_any_before_the_engines_failure() -> N
 
 
 def test_what_has_figures_says_something_and_was_launched() -> None:
-    assert [outcome for outcome in Outcome if outcome.has_figures] == ["ok", "serialised"]
+    assert [outcome for outcome in Outcome if outcome.has_figures] == [
+        "ok",
+        "limited",
+        "serialised",
+    ]
     silent = [outcome for outcome in Outcome if outcome.says_nothing]
     assert silent == ["unavailable", "build-failed", "engine-error"]
     never = [outcome for outcome in Outcome if not outcome.is_launched]

@@ -60,7 +60,7 @@ def test_where_requests_differ_the_mean_is_not_taken_from_one(
     answers = iter(latencies)
     monkeypatch.setattr(agent, "verified_get", lambda *_: next(answers))
     config = {"service_s": 2.0, "spread_s": 1.0, "startup_s": 1, "lone_repeats": 0, "burst": 1}
-    assert agent.check(config) == {"first_s": latencies[0], "lone_s": 2.0, "factor": None}
+    assert agent.check(config) == {"lone_s": 2.0, "service_s": 2.0, "factor": None}
     assert [*answers] == []
 
 

@@ -29,6 +29,8 @@ def test_a_report_of_2023() -> None:
         "p99_ms": 2048.0,
         "max_ms": 2051.0,
         "server_software": "Werkzeug/2.2.3",
+        "document_length": 11,
+        "html_bytes": 55000,
     }
 
 

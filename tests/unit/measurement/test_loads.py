@@ -14,7 +14,7 @@ from runner.matrix.ceiling import (
     shortest_time_s,
 )
 from runner.matrix.cell import Cell, Limits
-from runner.matrix.values import Workload, server, workload
+from runner.matrix.values import Server, Workload, server, workload
 from runner.measurement import ab, load
 from runner.measurement.disturbance import disturbance
 from runner.measurement.records import RateFigures, Resources
@@ -52,13 +52,40 @@ def test_a_deadline_follows_from_the_ceiling_and_never_exceeds_the_limit() -> No
     assert load.full_load(cell, Limits(load_s=200), ALONE).deadline_s == 200
 
 
-@given(counts, counts, st.floats(0.0001, 30), st.floats(1, 1000))
-def test_a_serialised_load_fits_its_limit(n: int, c: int, lone_s: float, limit_s: float) -> None:
+@given(counts, counts, st.floats(0.0001, 30), st.floats(1, 1000), st.floats(1, 100))
+def test_a_cut_load_fits_its_limit(
+    n: int, c: int, lone_s: float, limit_s: float, at_once: float
+) -> None:
     cell = a_cell(concurrency=min(n, c), requests=n)
-    cut = load.serialised_load(cell, Limits(load_s=limit_s), lone_s)
+    cut = load.cut_load(cell, Limits(load_s=limit_s), lone_s, at_once)
     assert cut.concurrency <= cut.requests
     assert cut.requests <= max(2, n)
-    assert cut.requests == 2 or cut.requests * lone_s <= limit_s
+    assert cut.requests == 2 or cut.requests * lone_s / at_once <= limit_s
+
+
+@pytest.mark.parametrize(
+    ("set_up", "factor", "seen"),
+    [
+        (100, None, 100),  # no second burst was sent
+        (100, 19.0, 100),  # twenty at once
+        (100, 4.0, 4),  # a pool of four inside the application
+        (100, 0.5, 1),
+        (16, 10.0, 16),  # sixteen threads answer twenty in two turns
+        (16, 2.0, 2),
+    ],
+)
+def test_the_burst_shows_a_limit_that_the_server_was_not_set_up_with(
+    set_up: int, factor: float | None, seen: float
+) -> None:
+    cell = replace(a_cell(), server=Server(name="waitress", settings=(("threads", set_up),)))
+    assert load.at_once_seen(cell, factor) == seen
+
+
+def test_the_longest_of_several_requests_is_no_limit() -> None:
+    """Twenty requests of 1 to 3 s take up to 3 s, though all are in work at once."""
+    cell = spread(a_cell())
+    assert load.at_once_seen(cell, 20 * 2 / 3) == 100
+    assert load.at_once_seen(cell, 4.0) == 4
 
 
 FIXED = replace(a_cell(), rate="45", load_s=60.0, requests=2700)
@@ -92,7 +119,7 @@ def test_a_load_at_a_rate_ends_when_no_answer_comes_any_more() -> None:
 
 
 def test_a_server_that_takes_one_at_a_time_is_sent_what_it_can_answer_in_time() -> None:
-    cut = load.serialised_load(FIXED, Limits(load_s=100), 2.0)
+    cut = load.cut_load(FIXED, Limits(load_s=100), 2.0, 1)
     assert (cut.requests, cut.rate, cut.limit_s) == (40, 45, 100)
 
 
