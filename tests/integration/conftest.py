@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import docker
@@ -100,8 +100,9 @@ class Maker:
     prepared: Prepared
 
     def _image(self, cell: Cell) -> Image:
-        """The cell's, or its environment's where another program runs in it anyway."""
-        return self.prepared.cells.get(cell) or self.prepared.environments[cell.environment]
+        """The cell's; a load at a rate is no part of an image."""
+        closed = replace(cell, rate=None, load_s=None, requests=40) if cell.rate else cell
+        return self.prepared.cells[closed]
 
     def launch(self, cell: Cell, program: str = "", limits: Limits = LIMITS) -> Launch:
         command = ("python3", "-u", "-c", program) if program else ()
