@@ -37,7 +37,7 @@ table: setup ## the newest run's table again
 publish: setup ## the newest run as a page, README, tables and charts in results/published
 	@$(MATRIX) publish $(ARGS)
 
-doctor: setup ## what this machine offers, what is missing, and how to mend it
+doctor: setup ## what this machine offers, what is missing, and how to fix it
 	@$(MATRIX) doctor $(ARGS)
 
 clean: setup ## remove this project's containers, networks and images, nobody else's
@@ -61,9 +61,9 @@ bench: setup-dev ## figures of the runner itself, measured side by side
 	@$(HELD) .venv/bin/python -m bench $(ARGS)
 
 docs: setup-dev ## bring what README and docs quote of published runs in step with them
-	@.venv/bin/python -m tests.support.quote
+	@.venv/bin/python -m tools.quote
 
-lock: setup ## lock the requirements anew
+lock: setup ## renew the locked requirements
 	@for group in "" -dev; do .venv/bin/uv pip compile pyproject.toml --group build $${group:+--group dev} --universal \
 		--python-version 3.11 --generate-hashes --no-header --no-annotate --upgrade -q -o requirements$$group.lock; done
 

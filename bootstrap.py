@@ -58,7 +58,7 @@ def run(*command: str) -> bool:
 
 
 def install_packages(use: str | None, *, venv: bool) -> None:
-    """Install what is missing for a use (`run`, `tests` or None), and the venv module if asked for.
+    """Install what is missing for a use (`run`, `tests` or None), and the venv module if `venv`.
 
     What cannot be installed here is left to the command that needs it, which says what to do.
     """

@@ -20,7 +20,7 @@ from bench import (
     setup,
     startup,
 )
-from bench.options import Options
+from bench.common import Options
 from runner.errors import EngineError, MatrixError
 
 MODULES = (plan, startup, cost, publish, overhead, setup, fidelity, companions, coscheduling, aa)

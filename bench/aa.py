@@ -1,4 +1,4 @@
-"""A against A: how often two runs of the same cells are said to differ.
+"""A against A: how often a verdict calls two runs of the same cells different.
 
 Two real runs, `--runs RUN_A RUN_B` or two of `smoke` made for it, are compared as `matrix compare`
 does: what drifts between runs is in them. As they are one table of a few dozen cells, the launches
@@ -15,9 +15,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
-from bench.measured import PROJECT_MATRIX, measured
-from bench.options import Options, figure
-from runner.commands.choice import Choice
+from bench.common import PROJECT_MATRIX, Options, figure, measured
+from runner.commands.cells import Choice
 from runner.errors import UsageError
 from runner.options import THRESHOLD
 from runner.outcome import Outcome
@@ -61,7 +60,7 @@ def run(options: Options) -> Iterator[str]:
 
 
 def read(path: Path) -> Run:
-    """A stored run; `UsageError` where it is none."""
+    """A stored run; `UsageError` if it is none."""
     return read_run(open_run(path.parent.parent, str(path)))
 
 
@@ -83,7 +82,7 @@ def compared(first: Run, second: Run) -> Iterator[str]:
     """What `matrix compare` says of the two runs."""
     comparison = compare(first, second)
     yield from (
-        f"  not measured alike: {difference}" for difference in comparison.setup_differences
+        f"  set up differently: {difference}" for difference in comparison.setup_differences
     )
     for cell in comparison.cells:
         if isinstance(cell.change, Change):
@@ -109,7 +108,7 @@ def sizes(cells: Sequence[str], side: Run) -> str:
 def false_share(
     what: str, verdicts: Sequence[Change | Difference], threshold: float
 ) -> Iterator[str]:
-    """How many of the verdicts that could say so say that A differs from A."""
+    """How many of the verdicts that are possible call A different from A."""
     able = [verdict for verdict in verdicts if verdict is not Difference.TOO_FEW]
     if len(able) < len(verdicts) and threshold:
         yield f"    (of {len(verdicts)}, {len(verdicts) - len(able)} with too few launches)"

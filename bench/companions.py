@@ -1,9 +1,9 @@
-"""What cells talk to: the unpatched threaded server's rate over the ceiling, for each companion.
+"""Companions: the unpatched threaded server's rate over the ceiling, for each companion.
 
 A companion is not what is being measured where a server that takes all requests at once reaches the
 ceiling through it, at the load of the experiments that use it. Milvus is not among them: a search
 has no service time of its own, so that its ceiling is not known, and on two CPUs Milvus takes what
-the server would need; `docs/findings.md` says so beside its rates.
+the server would need; see `docs/findings.md`.
 """
 
 from __future__ import annotations
@@ -12,9 +12,8 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from bench.measured import PROJECT_MATRIX, measured
-from bench.options import Options, figure
-from runner.commands.choice import Choice
+from bench.common import PROJECT_MATRIX, Options, figure, measured
+from runner.commands.cells import Choice
 from runner.report.rows import rate_of
 
 LOWEST = 0.95

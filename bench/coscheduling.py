@@ -13,17 +13,16 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from statistics import median
 
-from bench.measured import PROJECT_MATRIX, Measured, measured
-from bench.options import Options, figure
+from bench.common import PROJECT_MATRIX, Measured, Options, figure, measured
 from bench.overhead import ab_s
-from runner.commands.choice import Choice
+from runner.commands.cells import Choice
 from runner.measurement.records import LaunchRecord
 
 EXPERIMENT = "sleep"
 REQUESTS = 400
 GOAL_RATIO = 18.0
 
-#: A figure of a launch, None where it has none.
+#: A figure of a launch, None if it has none.
 Value = Callable[[LaunchRecord], float | None]
 
 

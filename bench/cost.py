@@ -15,23 +15,20 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from bench.options import Options, figure
-from runner.commands import host
+from bench.common import Options, figure
 from runner.matrix.ceiling import AbOpening
 from runner.matrix.cell import Cell, Limits
-from runner.matrix.values import Server, Workload
-from runner.measurement import ab
-from runner.measurement.coschedule import Jobs
-from runner.measurement.launch import Job, LaunchResult
-from runner.measurement.records import LaunchRecord, Resources
+from runner.measurement.job import Job, LaunchResult
+from runner.measurement.records import LaunchRecord
 from runner.measurement.rounds import Method, measure
-from runner.outcome import Outcome
+from runner.measurement.schedule import Jobs
 from runner.report.formats import render
 from runner.report.run import read_run
-from runner.store import records
+from runner.store.records import CellRecord, RunRecord
 from runner.store.run_directory import RunDirectory
+from tests.support import samples
 from tests.support.memory_engine import MemoryEngine
-from tests.support.simulated import SimulatedPods, VirtualClock, report
+from tests.support.simulated import SimulatedPods, VirtualClock, a_cell
 
 CELLS, LAUNCHES_PER_CELL = 1_000, 5
 LONG_RUN, WARM = 500, 100
@@ -84,7 +81,7 @@ def long_run(launches: int) -> Iterator[str]:
             gc.collect()
             sizes.append(resident_mib())
 
-        cells = [cell(number) for number in range(1, 11)]
+        cells = [a_cell(number) for number in range(1, 11)]
         method = in_memory_method(cells, launches=launches // len(cells))
         began = time.perf_counter()
         measure(engine, cells, method, clock=VirtualClock(), on_begin=_ignore, on_end=end)
@@ -120,20 +117,6 @@ def resident_mib() -> float:
     raise OSError("/proc/self/status has no VmRSS")
 
 
-def cell(number: int) -> Cell:
-    """A cell without packages; they differ in concurrency."""
-    return Cell(
-        python="3.13",
-        patch="none",
-        server=Server(name="werkzeug"),
-        workload=Workload(),
-        concurrency=number,
-        requests=5_000,
-        requirements=(),
-        varied=("python", "patch", "concurrency"),
-    )
-
-
 def in_memory_method(cells: Sequence[Cell], launches: int) -> Method:
     """One launch at a time, on images that are only names."""
     return Method(
@@ -167,67 +150,21 @@ def stored_run(results: Path, number: int, launches: int) -> RunDirectory:
     return directory
 
 
-def stored_cell(concurrency: int, patch: str) -> records.CellRecord:
+def stored_cell(concurrency: int, patch: str) -> CellRecord:
     """One of the stored run's cells."""
-    return records.CellRecord(
-        id=f"py3.13-{patch}-c{concurrency}",
-        python="3.13",
-        patch=patch,
-        server="werkzeug",
-        workload="sleep",
-        workload_seconds=2.0,
-        concurrency=concurrency,
-        requests=5_000,
-        packages={"flask": "3.1.2"},
-        axes={"python": "3.13", "patch": str(patch), "concurrency": str(concurrency)},
-    )
+    axes = {"concurrency": str(concurrency)}
+    suffix = f"-c{concurrency}"
+    return samples.cell("3.13", patch, concurrency=concurrency, further=axes, suffix=suffix)
 
 
-def stored_record(
-    run_id: str, cells: Sequence[records.CellRecord], launches: int
-) -> records.RunRecord:
+def stored_record(run_id: str, cells: Sequence[CellRecord], launches: int) -> RunRecord:
     """What is known of the stored run."""
-    return records.RunRecord(
-        run_id=run_id,
-        experiment="bench",
-        started_at="2026-11-01T00:00:00+00:00",
-        command=("bench",),
-        host=host.describe(),
-        engine=MemoryEngine(SimulatedPods()).info(),
-        method=records.Method(version=1),
-        axes=("python", "patch", "concurrency"),
-        baseline={"patch": "none"},
-        limits=Limits(),
-        launches=launches,
-        jobs=1,
-        seed=1,
-        cells=tuple(cells),
-        environments={},
-    )
+    run = samples.run_record(*cells, axes=("python", "patch", "concurrency"), launches=launches)
+    return run.model_copy(update={"run_id": run_id, "experiment": "bench"})
 
 
-def stored_launch(cell_: records.CellRecord, number: int, *, rate: float) -> LaunchRecord:
+def stored_launch(cell: CellRecord, number: int, *, rate: float) -> LaunchRecord:
     """An `ok` launch at a rate in requests/s, with every figure there is."""
-    requests = cell_.requests or 0
-    return LaunchRecord(
-        cell=cell_.id,
-        launch=number,
-        outcome=Outcome.OK,
-        started_at="2026-11-01T00:00:00+00:00",
-        requests=requests,
-        concurrency=cell_.concurrency,
-        ceiling_rps=49.0,
-        startup_s=0.4,
-        lone_request_ms=2_002.0,
-        concurrency_factor=5.0,
-        ab=ab.parse(report(requests, requests / rate)),
-        resources=Resources(
-            cpu_user_ms=4_000,
-            cpu_system_ms=1_000,
-            cpu_ms_per_request=1 + number / 100,
-            peak_rss_mib=40,
-            peak_threads=101,
-        ),
-        wall_s=110.0,
-        overhead_s=8.0,
-    )
+    times = {"startup_s": 0.4, "lone_request_ms": 2_002.0, "wall_s": 110.0, "overhead_s": 8.0}
+    record = samples.launch(cell, number, rate=rate)
+    return record.model_copy(update={"concurrency_factor": 5.0, **times})

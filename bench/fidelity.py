@@ -13,11 +13,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from statistics import median
 
-from bench.measured import matrix_file, measured
-from bench.options import Options, figure
-from runner.commands.by_hand import commands
-from runner.commands.choice import Choice
+from bench.common import Options, figure, matrix_file, measured
+from runner.commands.cells import Choice
 from runner.errors import EngineError
+from runner.report.show import by_hand
 from runner.store.records import RunRecord
 
 PAIRS, SECONDS, CONCURRENCY, REQUESTS = 3, 2.0, 100, 500
@@ -42,7 +41,7 @@ def run(options: Options) -> Iterator[str]:
             through = launches[0].ab
             if through is None:
                 raise EngineError(f"the runner's launch failed: {launches[0].reason}")
-            hand = by_hand(record, record.cells[0].id)
+            hand = rate_by_hand(record, record.cells[0].id)
             ratios.append(through.requests_per_second / hand)
             yield figure(
                 f"pair {number}: runner, by hand, ratio",
@@ -57,17 +56,17 @@ def run(options: Options) -> Iterator[str]:
     )
 
 
-def by_hand(record: RunRecord, cell: str) -> float:
+def rate_by_hand(record: RunRecord, cell: str) -> float:
     """Requests/s of `ab` as the printed commands run it; the containers are gone afterwards."""
-    said = []
-    *steps, last = commands(record, cell)
+    printed = []
+    *steps, last = by_hand(record, cell)
     try:
         for step in steps:
             done = subprocess.run(["sh", "-c", step], capture_output=True, text=True, check=False)
-            said.append(done.stdout)
+            printed.append(done.stdout)
     finally:
         subprocess.run(["sh", "-c", last], capture_output=True, check=False)
-    found = RATE.search("\n".join(said))
+    found = RATE.search("\n".join(printed))
     if found is None:
         raise EngineError("`ab` by hand printed no report")
     return float(found["rate"])

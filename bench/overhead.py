@@ -18,9 +18,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from statistics import median
 
-from bench.measured import PROJECT_MATRIX, Measured, matrix_file, measured
-from bench.options import Options, figure
-from runner.commands.choice import Choice
+from bench.common import PROJECT_MATRIX, Measured, Options, figure, matrix_file, measured
+from runner.commands.cells import Choice
 from runner.measurement.load import LONE_REPEATS
 from runner.measurement.records import LaunchRecord
 

@@ -16,7 +16,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from bench.options import REPOSITORY, Options, figure
+from bench.common import REPOSITORY, Options, figure
 
 CELLS = 10_000
 REPEATS = 3

@@ -21,8 +21,8 @@ from pathlib import Path
 
 from playwright.sync_api import sync_playwright
 
+from bench.common import REPOSITORY, Options, figure
 from bench.cost import stored_launch, stored_record
-from bench.options import REPOSITORY, Options, figure
 from runner.errors import EngineUnavailableError
 from runner.measurement.records import LaunchRecord
 from runner.store.records import CellRecord

@@ -23,13 +23,10 @@ from pathlib import Path
 
 import docker
 
-from bench.measured import PROJECT_MATRIX, spread
-from bench.options import REPOSITORY, Options, figure
+from bench.common import PROJECT_MATRIX, REPOSITORY, Options, figure, spread
 from runner.build.prepare import Prepared, prepare
-from runner.commands.choice import Choice, expand
-from runner.commands.locking import LockedCells, lock
-from runner.engine.connection import CALL_TIMEOUT_S
-from runner.engine.docker_engine import DockerEngine
+from runner.commands.cells import Choice, LockedCells, expand, lock
+from runner.engine.docker_engine import CALL_TIMEOUT_S, DockerEngine
 from runner.errors import EngineError
 from runner.matrix.cell import Experiment
 from runner.stages import Stages
@@ -54,12 +51,10 @@ class CountingEngine(DockerEngine):
         labels: Mapping[str, str],
         arguments: Mapping[str, str],
     ) -> str:
-        """See `Engine`."""
         self.builds += 1
         return super().build(context, reference, labels, arguments)
 
     def load(self, archive: Iterator[bytes]) -> None:
-        """See `Engine`."""
         if self.refuses:
             raise EngineError("it is to build")
         self.loads += 1
@@ -94,7 +89,7 @@ def run(options: Options) -> Iterator[str]:
             coldest = set_up(engine, experiment, directory / "coldest")
         remove_built(engine, coldest)
         what = f"{len(coldest.locked.locks)} environments, {len(coldest.locked.cells)} cells"
-        yield figure(f"set-up of {what}: cold, index asked", f"{coldest.seconds:.1f} s")
+        yield figure(f"set-up of {what}: cold, from the index", f"{coldest.seconds:.1f} s")
         loaded, built = in_turn(engine, experiment, directory)
         yield figure(f"set-up of {what}: cold, wheels at hand", f"{loaded:.1f} s")
         yield figure("the same, images built one by one", f"{built:.1f} s")

@@ -21,8 +21,9 @@ from runner.errors import (
     MatrixError,
     RegressionError,
     UsageError,
+    system_error,
 )
-from runner.options import LARGEST_WAVE, THRESHOLD, ExportFormat, Format
+from runner.options import THRESHOLD, ExportFormat, Format
 
 if TYPE_CHECKING:
     from runner.commands.runs import RunResult
@@ -91,15 +92,6 @@ def init(*, file: FileOption = MATRIX_FILE) -> None:
     _print(init(file))
 
 
-def _jobs(text: str) -> int | None:
-    """The number of `--jobs`, None for `auto`."""
-    if text == "auto":
-        return None
-    if not text.isdecimal() or not 1 <= int(text) <= LARGEST_WAVE:
-        raise UsageError(f"--jobs {text}: give a number from 1 to {LARGEST_WAVE}, or `auto`")
-    return int(text)
-
-
 @application.command()
 def plan(
     experiment: ExperimentArgument = None,
@@ -116,9 +108,8 @@ def plan(
     ] = False,
 ) -> None:
     """Print every cell, its ceiling and predicted duration; what is unavailable, and why."""
-    from runner.commands.choice import Choice
+    from runner.commands.cells import Choice, shard_option
     from runner.commands.plan import plan
-    from runner.commands.shard import shard as parse_shard
 
     choice = Choice(
         file=file,
@@ -127,7 +118,7 @@ def plan(
         requests=requests,
         concurrency=concurrency,
         launches=launches,
-        shard=None if shard is None else parse_shard(shard),
+        shard=shard_option(shard),
     )
     _print(plan(choice, results, as_json=as_json))
 
@@ -155,9 +146,8 @@ def run(  # noqa: PLR0913 - an option each
     """Lock, build, measure, store, and print the table."""
     from rich.console import Console
 
-    from runner.commands.choice import Choice
-    from runner.commands.run import RunOptions, run
-    from runner.commands.shard import shard as parse_shard
+    from runner.commands.cells import Choice, shard_option
+    from runner.commands.run import RunOptions, parse_jobs, run
     from runner.progress import reporter
 
     choice = Choice(
@@ -168,9 +158,9 @@ def run(  # noqa: PLR0913 - an option each
         concurrency=concurrency,
         launches=launches,
         repeats=repeats,
-        shard=None if shard is None else parse_shard(shard),
+        shard=shard_option(shard),
     )
-    options = RunOptions(results=results, jobs=_jobs(jobs), install=install, fresh=fresh)
+    options = RunOptions(results=results, jobs=parse_jobs(jobs), install=install, fresh=fresh)
     with reporter(Console(stderr=True)) as progress:
         result = run(choice, options, progress)
     _show_result(result)
@@ -183,7 +173,7 @@ def merge(
     results: ResultsOption = RESULTS,
 ) -> None:
     """Join runs of one experiment, of several machines or shards, into a new run."""
-    from runner.commands.runs import merged
+    from runner.commands.imports import merged
 
     _show_result(merged(results, runs))
 
@@ -226,7 +216,7 @@ def compare(
     results: ResultsOption = RESULTS,
     threshold: ThresholdOption = THRESHOLD,
 ) -> None:
-    """Print what changed between two runs; exit 1 where a cell got slower or worse."""
+    """Print what changed between two runs; exit 1 if a cell got slower or worse."""
     from runner.commands.runs import compared
 
     _print(compared(results, old, new, threshold=threshold))
@@ -259,14 +249,8 @@ def export(
     """Print a run in another program's format."""
     from runner.commands.runs import exported
 
-    text = exported(results, run, format)
-    if output is None:
-        _print(text.removesuffix("\n"))
-        return
-    try:
-        output.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise UsageError(f"--output {output}: cannot be written ({error.strerror})") from None
+    if text := exported(results, run, format, output):
+        _print(text)
 
 
 @application.command("import-ab")
@@ -289,7 +273,7 @@ def import_ab(
     ] = None,
 ) -> None:
     """Make a run out of reports that `ab` printed elsewhere, and print its table."""
-    from runner.commands.import_ab import import_ab, shared_facts
+    from runner.commands.imports import import_ab, shared_facts
 
     shared = shared_facts(workload, seconds, note or ())
     _print(import_ab(results, name, files, shared))
@@ -325,7 +309,7 @@ def doctor(
     ] = False,
 ) -> None:
     """Print what this machine and engine offer, what is missing, and the command that fixes it."""
-    from runner.commands.doctor import doctor
+    from runner.commands.machine import doctor
 
     text, healthy = doctor(file, results, install=install, say=_say)
     _print(text)
@@ -336,13 +320,13 @@ def doctor(
 @application.command()
 def clean() -> None:
     """Remove this project's containers and images, nobody else's."""
-    from runner.commands.clean import clean
+    from runner.commands.machine import clean
 
     _print(clean())
 
 
 def _show_result(result: RunResult) -> None:
-    """Print a run's table; `ExpectationError` where something was expected and is not so."""
+    """Print a run's table; `ExpectationError` if an expectation was not met."""
     _print(result.table)
     if result.unmet:
         lines = "".join(f"\n  {checked}" for checked in result.unmet)
@@ -370,17 +354,6 @@ def _usage(error: typer.TyperException) -> str:
     """What is wrong with the command line, on one line, and where to look it up."""
     message = " ".join(error.format_message().split())
     return f"{message.rstrip('.')}; `matrix --help` and `matrix COMMAND --help` list what there is"
-
-
-def _system_error(error: OSError) -> str:
-    """An `OSError` that no command expects: the path, the reason and a hint."""
-    reason = str(error.strerror or error)
-    if not error.filename:
-        return f"the system reports: {reason}; check disk space, permissions and open files"
-    return (
-        f"{error.filename}: {reason}; fix its permissions, check whether it should be a file or a "
-        "directory, or use another path"
-    )
 
 
 def main() -> None:
@@ -414,5 +387,5 @@ def main() -> None:
         )
     except OSError as error:
         code = UsageError.exit_code
-        _say(f"error: {_system_error(error)}")
+        _say(f"error: {system_error(error)}")
     sys.exit(code)

@@ -2,7 +2,7 @@
 
 
 class MatrixError(Exception):
-    """An error the user can mend. The message says where it is and how to mend it."""
+    """An error the user can fix. The message says where it is and how to fix it."""
 
     exit_code = 2
 
@@ -16,7 +16,7 @@ class UsageError(MatrixError):
 
 
 class EngineUnavailableError(MatrixError):
-    """No container engine, base image or host tool that this run needs can be had."""
+    """A container engine, base image or host tool that this run needs is not available."""
 
     exit_code = 3
 
@@ -38,7 +38,7 @@ class RegressionError(MatrixError):
 
 
 class ExpectationError(MatrixError):
-    """What the matrix file expects of its cells is not what was seen; the message says which."""
+    """An expectation of the matrix file was not met; the message says which."""
 
     exit_code = 1
 
@@ -49,3 +49,14 @@ class EngineError(Exception):
 
 class NotFoundError(EngineError):
     """The container or image is not (or no longer) there."""
+
+
+def system_error(error: OSError) -> str:
+    """An `OSError` that no command expects, as a message: the path, the reason and a hint."""
+    reason = str(error.strerror or error)
+    if not error.filename:
+        return f"the system reports: {reason}; check disk space, permissions and open files"
+    return (
+        f"{error.filename}: {reason}; fix its permissions, check whether it should be a file or a "
+        "directory, or use another path"
+    )

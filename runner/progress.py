@@ -1,4 +1,4 @@
-"""Tell a person how far a run is: a live display on a terminal, plain lines elsewhere."""
+"""Show how far a run is: a live display on a terminal, plain lines elsewhere."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def launch_line(record: LaunchRecord) -> str:
 
 
 class Reporter(Protocol):
-    """What the run tells while it goes on."""
+    """What a run reports while it goes on."""
 
     def __enter__(self) -> Self: ...
 
@@ -47,7 +47,7 @@ class Reporter(Protocol):
         ...
 
     def ended(self, record: LaunchRecord, *, final: bool) -> None:
-        """A launch ended; one that is not final will be made again."""
+        """A launch ended; one that is not final will be repeated."""
         ...
 
 
@@ -71,23 +71,19 @@ class PlainReporter:
         pass
 
     def say(self, text: str) -> None:
-        """See `Reporter`."""
         self._console.print(text, markup=False, highlight=False, soft_wrap=True)
 
     def begin(self, launches: int, seconds: float) -> None:
-        """See `Reporter`."""
         self._total = launches
         self.say(f"measuring {counted(launches, 'launch')}, about {duration(seconds)}")
 
     def loading(self, cells: list[str]) -> None:
-        """See `Reporter`."""
         what = cells[0] if len(cells) == 1 else f"{len(cells)} cells, as many side by side as fit"
         self.say(f"[{self._done + 1}/{self._total}] {what}")
 
     def ended(self, record: LaunchRecord, *, final: bool) -> None:
-        """See `Reporter`."""
         self._done += final
-        again = "" if final else "; it will be made again"
+        again = "" if final else "; it will be repeated"
         self.say(f"  {launch_line(record)}{again}")
 
 
@@ -120,17 +116,14 @@ class LiveReporter(PlainReporter):
         self._bar.stop()
 
     def begin(self, launches: int, seconds: float) -> None:
-        """See `Reporter`."""
         super().begin(launches, seconds)
         self._bar.update(self._task, total=launches, completed=0)
 
     def loading(self, cells: list[str]) -> None:
-        """See `Reporter`."""
         what = cells[0] if len(cells) == 1 else f"{len(cells)} cells"
         self._bar.update(self._task, description=what)
 
     def ended(self, record: LaunchRecord, *, final: bool) -> None:
-        """See `Reporter`."""
         super().ended(record, final=final)
         self._bar.advance(self._task, int(final))
 

@@ -1,4 +1,4 @@
-"""Give a Debian or Ubuntu machine, as root, what this project needs: packages, a running engine.
+"""Prepare a Debian or Ubuntu machine, as root: install packages, start an engine.
 
 `bootstrap.py` uses this before the virtual environment exists, so that at import nothing but the
 standard library is needed.
@@ -38,10 +38,10 @@ class Tool(NamedTuple):
         return shutil.which(self.program) is None
 
 
-ENGINE = Tool("dockerd", ("docker.io", "iptables"), "running cells, where no engine answers")
+ENGINE = Tool("dockerd", ("docker.io", "iptables"), "running cells, if no engine answers")
 #: Ubuntu's mmdebstrap comes without the keys of Debian's suites.
 MMDEBSTRAP = Tool(
-    "mmdebstrap", ("mmdebstrap", "debian-archive-keyring"), "base images, where no registry answers"
+    "mmdebstrap", ("mmdebstrap", "debian-archive-keyring"), "base images, if no registry answers"
 )
 CHROMIUM = Tool("chromium", ("chromium",), "the browser tests of `make test`")
 REGISTRY = Tool("docker-registry", ("docker-registry",), "the registry tests of `make test`")
@@ -64,7 +64,7 @@ def can_install() -> bool:
 
 
 def install(tools: Iterable[Tool], say: Say) -> None:
-    """Install the packages of those tools that are missing, where this host lets us."""
+    """Install the packages of those tools that are missing, where this host allows it."""
     packages = [package for tool in tools if tool.is_missing for package in tool.packages]
     if packages and can_install():
         install_packages(packages, say)
@@ -112,7 +112,7 @@ def apt_get(arguments: Sequence[str], say: Say) -> None:
 
 
 def engine_may_exist() -> bool:
-    """Whether anything suggests an engine: then it is asked before one is installed."""
+    """Whether anything suggests an engine: then none is installed before it was tried."""
     return names_an_engine() or DAEMON_SOCKET.exists() or not ENGINE.is_missing
 
 
@@ -128,7 +128,7 @@ def names_an_engine() -> bool:
 
 
 def ensure_engine(say: Say, also: Iterable[Tool] = ()) -> None:
-    """Install and start an engine where none answers; one that answers is used as it is.
+    """Install and start an engine if none answers; one that answers is used as it is.
 
     `also` are tools to install in the same go. Raises `EngineUnavailableError` with what to type
     where this is no Debian or Ubuntu, or no root.
@@ -142,8 +142,8 @@ def ensure_engine(say: Say, also: Iterable[Tool] = ()) -> None:
 
 
 def engine_problem() -> EngineUnavailableError | None:
-    """Why no engine can be used, None where one can."""
-    from runner.engine.connection import connect  # noqa: PLC0415 - see the module's docstring
+    """Why no engine can be used, None if one can."""
+    from runner.engine.docker_engine import connect  # noqa: PLC0415 - see the module's docstring
 
     try:
         connect().close()
@@ -166,9 +166,7 @@ def start_daemon(say: Say) -> None:
     deadline = time.monotonic() + START_TIMEOUT_S
     while problem := engine_problem():
         if daemon is not None and daemon.poll() is not None:
-            raise EngineUnavailableError(
-                f"dockerd ended at once: {_last_line()}; {DAEMON_LOG} tells more"
-            )
+            raise EngineUnavailableError(f"dockerd ended at once: {_last_line()}; see {DAEMON_LOG}")
         if time.monotonic() > deadline:
             raise problem
         time.sleep(POLL_S)

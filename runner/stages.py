@@ -65,7 +65,7 @@ class Stages:
 
 
 def started_by_make() -> float | None:
-    """When the user's command was started, None where nothing tells."""
+    """When the user's command was started, None if `make` did not start it."""
     try:
         return float(os.environ[STARTED_VARIABLE])
     except (KeyError, ValueError):

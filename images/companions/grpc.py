@@ -18,20 +18,21 @@ PARTS = 3
 
 
 async def unary(request, _context):
-    """Answer after the time asked for."""
+    """Answer after the requested time."""
     await asyncio.sleep(float(request))
     return request
 
 
 async def stream(request, _context):
-    """Answer in parts over the time asked for."""
+    """Answer in parts over the requested time."""
     for _ in range(PARTS):
         await asyncio.sleep(float(request) / PARTS)
         yield request
 
 
 async def main():
-    """Serve until killed; say so when it answers."""
+    """Serve until killed; print the ready line when it answers."""
+    from contract import COMPANION_READY
     from grpc import aio, method_handlers_generic_handler
     from grpc import unary_stream_rpc_method_handler as streaming
     from grpc import unary_unary_rpc_method_handler as single
@@ -45,7 +46,7 @@ async def main():
     await server.start()
     async with aio.insecure_channel("127.0.0.1:%d" % PORT) as channel:
         await channel.unary_unary("/upstream.Upstream/Unary")(b"0")
-    print("companion ready", flush=True)
+    print(COMPANION_READY, flush=True)
     await server.wait_for_termination()
 
 

@@ -38,10 +38,12 @@ def ask():
 
 
 async def main():
-    """Serve until killed; say so when it answers."""
+    """Serve until killed; print the ready line when it answers."""
+    from contract import COMPANION_READY
+
     server = await asyncio.start_server(answer, "127.0.0.1", PORT, backlog=BACKLOG)
     await asyncio.get_running_loop().run_in_executor(None, ask)
-    print("companion ready", flush=True)
+    print(COMPANION_READY, flush=True)
     async with server:
         await server.serve_forever()
 

@@ -1,6 +1,6 @@
 """Milvus, the real server out of its wheel, with one loaded collection of 1,000 vectors.
 
-Vector number n is (n, n, …), so that a search tells whether it was answered by these data.
+Vector number n is (n, n, …), so that a search shows whether it was answered by these data.
 """
 
 PYTHON = "3.11"
@@ -42,7 +42,8 @@ def fill():
 
 
 def main():
-    """Serve until killed; say so when a search is answered."""
+    """Serve until killed; print the ready line when a search is answered."""
+    from contract import COMPANION_READY
     from milvus import MilvusServer
 
     server = MilvusServer()
@@ -50,7 +51,7 @@ def main():
     server.listen_port = PORT
     server.start()
     fill()
-    print("companion ready", flush=True)
+    print(COMPANION_READY, flush=True)
     raise SystemExit(server.server_proc.wait() or 1)
 
 

@@ -46,14 +46,16 @@ def programs():
 
 
 def psql(bin_, database, text):
-    """Run SQL over the socket; whether it went well."""
+    """Run SQL over the socket; return whether that succeeded."""
     command = [bin_ + "/psql", "-q", "-v", "ON_ERROR_STOP=1", "-h", "/tmp", "-p", str(PORT)]
     result = subprocess.run([*command, "-U", USER, database], input=text.encode(), check=False)
     return result.returncode == 0
 
 
 def main():
-    """Make the data, serve until killed; say so when the table answers."""
+    """Make the data, serve until killed; print the ready line when the table answers."""
+    from contract import COMPANION_READY
+
     bin_ = programs()
     # initdb asks for the user's name, which no container's /etc/passwd has.
     environment = {**os.environ, "LC_ALL": "C.UTF-8", "TZ": "UTC", "USER": USER}
@@ -72,7 +74,7 @@ def main():
         time.sleep(0.2)
     if not psql(bin_, "matrix", TABLE):
         raise SystemExit(1)
-    print("companion ready", flush=True)
+    print(COMPANION_READY, flush=True)
     raise SystemExit(server.wait())
 
 

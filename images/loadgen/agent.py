@@ -46,9 +46,7 @@ LATE, LATE_BY_S, LONE_REPEATS = 1.1, 0.1, 3
 JOINED_FROM_S, JOINED_WITHIN, JOINED_POLL_S = 0.5, 0.25, 0.02
 ESTABLISHED, SYN_SENT, LISTEN = "01", "02", "0A"  # include/net/tcp_states.h
 NETWORK_COUNTERS = ("ListenOverflows", "ListenDrops", "TCPSynRetrans")
-#: Where the server's processes record their requests, see images/server/recording.py.
-RECORDINGS, RECORDING_PREFIX = Path("/dev/shm"), "monkey-matrix-requests-"  # noqa: S108
-RECORD, RECORDS_AT_A_TIME = struct.Struct("<4q"), 4096
+RECORDS_AT_A_TIME = 4096
 #: How long a request that has been answered may take to leave the application, in seconds.
 LEFT_WITHIN_S, LEFT_POLL_S = 1.0, 0.01
 
@@ -255,36 +253,38 @@ class NotRecordedError(Exception):
     """Some of the server's requests were not recorded, or it records none."""
 
 
-def recorded(path: Path, since_ns: int) -> list[tuple[int, ...]]:
+def recorded(path: Path, record: struct.Struct, since_ns: int) -> list[tuple[int, ...]]:
     """The requests of one process that entered from a moment on, in the order of their entry.
 
     Each is when it entered and left (`CLOCK_MONOTONIC`, ns; 0: not yet), status, length of its
     answer. Raises `NotRecordedError` where some may be missing, for its memory is full.
     """
     requests: list[tuple[int, ...]] = []
-    room = path.stat().st_size // RECORD.size - 1
+    room = path.stat().st_size // record.size - 1
     with path.open("rb") as file:
-        while block := file.read(RECORDS_AT_A_TIME * RECORD.size):
-            for record in RECORD.iter_unpack(block):
-                if not record[0]:
+        while block := file.read(RECORDS_AT_A_TIME * record.size):
+            for request in record.iter_unpack(block):
+                if not request[0]:
                     return [request for request in requests if request[0] >= since_ns]
-                requests.append(record)
+                requests.append(request)
                 if len(requests) == room:
                     raise NotRecordedError
     return []
 
 
-def requests_since(since_ns: int) -> list[tuple[int, ...]]:
+def requests_since(config: dict[str, Any], since_ns: int) -> list[tuple[int, ...]]:
     """The requests of all processes, each with the number of its process before it.
 
     Waits a moment for those that have not left yet: an answer reaches its client a little earlier.
     """
+    record = struct.Struct(config["record"])
+    prefix = Path(config["recordings"])
     deadline = time.monotonic() + LEFT_WITHIN_S
     while True:
-        files = sorted(RECORDINGS.glob(f"{RECORDING_PREFIX}*"))
+        files = sorted(prefix.parent.glob(f"{prefix.name}*"))
         if not files:
             raise NotRecordedError
-        by_process = [recorded(path, since_ns) for path in files]
+        by_process = [recorded(path, record, since_ns) for path in files]
         served = [requests for requests in by_process if requests]
         all_left = all(request[1] for requests in served for request in requests)
         if all_left or time.monotonic() >= deadline:
@@ -293,19 +293,20 @@ def requests_since(since_ns: int) -> list[tuple[int, ...]]:
     return [(number, *request) for number, requests in enumerate(served) for request in requests]
 
 
-def recorded_service_s(since_ns: int) -> float | None:
+def recorded_service_s(config: dict[str, Any], since_ns: int) -> float | None:
     """The shortest time that one of the requests since then was in the application, in seconds."""
     try:
-        times = [left - entered for _, entered, left, *_ in requests_since(since_ns) if left]
+        requests = requests_since(config, since_ns)
     except NotRecordedError:
         return None
+    times = [left - entered for _, entered, left, *_ in requests if left]
     return min(times) / 1e9 if times else None
 
 
-def served_tsv(since_ns: int) -> str | None:
+def served_tsv(config: dict[str, Any], since_ns: int) -> str | None:
     """The requests since a moment as a table, their times in µs after it; None where some miss."""
     try:
-        requests = requests_since(since_ns)
+        requests = requests_since(config, since_ns)
     except NotRecordedError:
         return None
     lines = ["process\tentered_us\tleft_us\tstatus\tlength"]
@@ -449,11 +450,11 @@ def check(config: dict[str, Any]) -> dict[str, Any]:
     """Verify the answer of a server that is ready, measure how many requests it takes at once."""
     begun_ns = time.monotonic_ns()
     lone_s = lone_request(config)
-    service_s = recorded_service_s(begun_ns)
+    service_s = recorded_service_s(config, begun_ns)
     if config.get("spread_s"):
         # Each request takes its own time: a single one does not tell the mean.
         lone_s = service_s = config["service_s"]
-    reply = {"lone_s": lone_s, "service_s": service_s, "factor": None}
+    reply: dict[str, Any] = {"lone_s": lone_s, "service_s": service_s, "factor": None}
     if config["burst"] > 1:
         reply |= calibrate(config, lone_s)
     return reply
@@ -493,7 +494,7 @@ def calibrate(config: dict[str, Any], lone_s: float) -> dict[str, Any]:
     many = Burst(config, more, 3 * (size + more) * lone_s + 5) if joined else None
     wall_s, answered, cpu_s = few.wait()
     factor = size * lone_s / wall_s
-    reply = {"burst_s": wall_s, "burst_answered": answered, "factor": factor}
+    reply: dict[str, Any] = {"burst_answered": answered, "factor": factor}
     reply |= {"burst_last_cpu_share": None, "cpu_s_per_request": None, "many_factor": None}
     requests: float = answered
     if answered < size:
@@ -568,7 +569,6 @@ def run_ab(config: dict[str, Any], directory: Path) -> dict[str, Any]:
     # An ended process keeps its counters until it is waited for.
     cpu_s, delay_s = cpu_seconds(ab.pid), run_delay_s(f"/proc/{ab.pid}")
     return {
-        "command": command,
         "exit_code": ab.wait(),
         "ending": ending,
         "tcp": tcp,
@@ -659,7 +659,7 @@ def load(config: dict[str, Any]) -> dict[str, Any]:
         "server_alive": bool(server_pids(config["uid"])),
         "percentiles_csv": read_if_there(directory / "percentiles.csv"),
         "requests_tsv_gz": packed_file(directory / "requests.tsv"),
-        "served_tsv_gz": packed(served_tsv(begun_ns)),
+        "served_tsv_gz": packed(served_tsv(config, begun_ns)),
     }
 
 

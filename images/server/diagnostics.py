@@ -15,16 +15,10 @@ import sys
 from _thread import get_ident as native_ident
 from _thread import start_new_thread as start_native_thread
 
+import contract
+
 read_from_pipe = os.read
 main_ident = native_ident()
-
-#: Exit status that says: patching or importing failed, and the traceback is the last thing printed.
-IMPORT_FAILED = 81
-
-MARK_THREADS = "=== threads ==="
-MARK_GROUPED = "=== threads, equal stacks once ==="
-MARK_GREENLETS = "=== greenlets ==="
-MARK_END = "=== end ==="
 
 
 def allow_open_files():
@@ -55,9 +49,9 @@ def _thread_stacks():
     for ident, frame in sys._current_frames().items():  # noqa: SLF001 - its documented name
         if ident != native_ident():
             threads.setdefault(_lines(frame), []).append(ident)
-    lines = [MARK_GROUPED]
+    lines = [contract.GROUPED]
     for stack, idents in sorted(threads.items(), key=lambda item: -len(item[1])):
-        which = ", the main one among them" if main_ident in idents else ""
+        which = ", " + contract.MAIN_THREAD if main_ident in idents else ""
         lines += ["%d threads%s (most recent call first):" % (len(idents), which), *stack]
     return "\n".join(lines) + "\n"
 
@@ -76,14 +70,14 @@ def _lines(frame):
 
 def _greenlet_stacks():
     if "gevent.util" not in sys.modules and "gevent" not in sys.modules:
-        return MARK_GREENLETS + "\ngevent is not loaded\n" + MARK_END + "\n"
+        return contract.GREENLETS + "\ngevent is not loaded\n" + contract.END_OF_DUMP + "\n"
     try:
         from gevent.util import format_run_info
 
         lines = format_run_info(thread_stacks=False)
     except Exception as error:  # evidence is never worth a crash
         lines = ["greenlets could not be listed: %r" % (error,)]
-    return "\n".join([MARK_GREENLETS, *lines, MARK_END]) + "\n"
+    return "\n".join([contract.GREENLETS, *lines, contract.END_OF_DUMP]) + "\n"
 
 
 def _write(text):

@@ -14,13 +14,12 @@ import os
 import sys
 import traceback
 
+import contract
 import patches
 import plugins
 import recording
 import servers
 import workloads
-
-PORT = 7779
 
 
 def make_application():
@@ -34,7 +33,7 @@ def make_application():
     @application.route("/")
     def answer():
         work()
-        return "Hello World"
+        return contract.BODY
 
     application.wsgi_app = recording.Recorded(application.wsgi_app)
     return application
@@ -72,10 +71,10 @@ def main():
         server = plugins.load(servers)[os.environ.get("MATRIX_SERVER", "werkzeug")]
         chosen = plugins.settings(os.environ, "MATRIX_SERVER", server.SETTINGS)
         settings = {name: int(value) for name, value in chosen.items()}
-        server.serve(make, "127.0.0.1", PORT, settings)
+        server.serve(make, "127.0.0.1", contract.PORT, settings)
     except Exception:
         traceback.print_exc()
-        sys.exit(1 if built else diagnostics.IMPORT_FAILED)
+        sys.exit(1 if built else contract.IMPORT_FAILED)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The modules of `patches`, `servers` and `workloads` by the NAME they say."""
+"""The modules of `patches`, `servers` and `workloads` by their NAME."""
 
 import importlib
 import os
@@ -16,10 +16,10 @@ def load(package):
 
 
 def settings(environment, prefix, defaults):
-    """Return what `PREFIX_NAME` variables say, as text, over a plugin's defaults."""
+    """Return a plugin's defaults, as text, overridden by `PREFIX_NAME` variables."""
     chosen = {name: _default(value) for name, value in defaults.items()}
-    said = ((name, environment.get("%s_%s" % (prefix, name.upper()))) for name in chosen)
-    return {**chosen, **{name: value for name, value in said if value is not None}}
+    given = ((name, environment.get("%s_%s" % (prefix, name.upper()))) for name in chosen)
+    return {**chosen, **{name: value for name, value in given if value is not None}}
 
 
 def _default(value):

@@ -13,12 +13,11 @@ import struct
 import sys
 import time
 
+import contract
+
 now = time.monotonic_ns
 
-DIRECTORY = "/dev/shm"  # noqa: S108 - shared with the sidecar, and with nobody else
-#: Followed by the process id and the time of its first request.
-PREFIX = "monkey-matrix-requests-"
-RECORD = struct.Struct("<4q")
+RECORD = struct.Struct(contract.RECORD)
 ENTERED, LEFT = struct.Struct("<q"), struct.Struct("<3q")
 #: Requests that a process has memory for; only what is used is taken. More are not recorded.
 CAPACITY = 1 << 20
@@ -34,9 +33,9 @@ class Recorded:
         os.register_at_fork(after_in_child=self._open)
 
     def _open(self):
-        name = "%s%d-%d" % (PREFIX, os.getpid(), now())
+        path = "%s%d-%d" % (contract.RECORDINGS, os.getpid(), now())
         try:
-            descriptor = os.open(os.path.join(DIRECTORY, name), os.O_RDWR | os.O_CREAT, 0o644)
+            descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
             try:
                 os.ftruncate(descriptor, CAPACITY * RECORD.size)
                 self._memory = mmap.mmap(descriptor, CAPACITY * RECORD.size)

@@ -16,9 +16,8 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from runner.build.dockerfile import parse
-from runner.build.labels import KEY_LABEL
 from runner.build.layers import END, Layer, Tar, header, whole
-from runner.build.recipe import Recipe
+from runner.build.recipe import KEY_LABEL, Recipe
 from runner.engine.protocol import Engine, EngineImage
 from runner.errors import EngineError
 

@@ -12,8 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from runner.build.labels import digest, labels
-from runner.build.recipe import Image, Recipe, current_image, ensure
+from runner.build.recipe import Image, Recipe, current_image, digest, ensure, labels
 from runner.engine.protocol import Engine
 from runner.errors import EngineError, EngineUnavailableError
 from runner.matrix.cell import Base
@@ -21,8 +20,6 @@ from runner.paths import IMAGES
 
 #: Debian suites by the Python they carry.
 SUITES: Final = {"3.9": "bullseye", "3.11": "bookworm", "3.13": "trixie", "3.14": "forky"}
-#: Suites whose Release file may have expired on a mirror that stands still.
-UNRELEASED: Final = {"forky"}
 #: Beside the essential packages: wheels for manylinux count on libstdc++.
 PACKAGES: Final = ("python3", "ca-certificates", "libstdc++6", "tzdata")
 TIMEOUT_S = 900
@@ -115,7 +112,7 @@ def ensure_bases(
 ) -> dict[BaseRequest, BaseImage | EngineError]:
     """The images of a group of requests, made or pulled where the engine has none yet.
 
-    `NoBaseError` stands for one that is not available. Raises `EngineUnavailableError` where this
+    `NoBaseError` stands for one that is not available. Raises `EngineUnavailableError` if this
     host lacks what it takes to make one.
     """
     make = _from_registry if kind == "registry" else _from_suite

@@ -8,11 +8,10 @@ from pathlib import Path
 from typing import Final
 
 from runner.build.bases import BaseImage, BaseRequest, base_of_cells
-from runner.build.images import dockerfile_of
-from runner.build.labels import digest
+from runner.build.images import contract_file, dockerfile_of
 from runner.build.layers import File, Layer
 from runner.build.lock import Lock, Unavailable, lock_all
-from runner.build.recipe import Image, Recipe
+from runner.build.recipe import Image, Recipe, digest
 from runner.build.wheels import SITE
 from runner.engine.pod import COMPANION_USER
 from runner.errors import EngineError
@@ -33,7 +32,7 @@ class CompanionImage(Image):
 
 @dataclass(frozen=True, kw_only=True)
 class Companion:
-    """A companion with its lock; None where it needs no Python packages."""
+    """A companion with its lock; None if it needs no Python packages."""
 
     kind: CompanionKind
     lock: Lock | None
@@ -50,9 +49,12 @@ class Companion:
         name, program = self.kind.name, self.kind.program.read_bytes()
         dockerfile = dockerfile_of("companions")
         lock = self.lock.digest if self.lock else ""
-        key = digest([base.image_id, lock, program, dockerfile, PASSWD])[:12]
+        contract = contract_file("companion")
+        shared = (contract.content or b"", PASSWD)
+        key = digest([base.image_id, lock, program, dockerfile, *shared])[:12]
         files = (
             File(path="companion/main.py", content=program),
+            contract,
             File(path="etc/passwd", content=PASSWD.encode()),
             File(path=SITE, content=None),
         )

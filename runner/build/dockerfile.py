@@ -32,7 +32,7 @@ class Dockerfile:
     command: list[str] | None = None
 
     def owner(self, path: str) -> tuple[int, int] | None:
-        """Who owns a file of the context in the image, None where it is not copied."""
+        """Who owns a file of the context in the image, None if it is not copied."""
         found = [o for source, o in self.owners.items() if f"{path}/".startswith(f"{source}/")]
         return found[-1] if found else None
 

@@ -10,11 +10,20 @@ from typing import Final
 from runner.build.archive import load
 from runner.build.bases import BaseImage
 from runner.build.dockerfile import environment_line
-from runner.build.labels import cell_reference, digest
 from runner.build.layers import File, Layer
 from runner.build.lock import Lock
-from runner.build.recipe import DISK_FULL, Image, Recipe, current_image, ensure, explained
+from runner.build.recipe import (
+    DISK_FULL,
+    Image,
+    Recipe,
+    cell_reference,
+    current_image,
+    digest,
+    ensure,
+    explained,
+)
 from runner.build.wheels import SITE
+from runner.contract import CONTRACT
 from runner.engine.pod import DISK
 from runner.engine.protocol import Engine
 from runner.errors import EngineError, NotFoundError
@@ -28,7 +37,7 @@ CELL_DOCKERFILE: Final = "ARG BASE\nFROM ${BASE}\n"
 
 
 def dockerfile_of(directory: str) -> str:
-    """The Dockerfile that stands beside a program in `images`."""
+    """The Dockerfile beside a program in `images`."""
     return (IMAGES / directory / "Dockerfile").read_text(encoding="utf-8")
 
 
@@ -42,7 +51,7 @@ class ImageMaker:
         self._loads = True
 
     def make(self, recipes: Sequence[Recipe]) -> dict[str, Image | EngineError]:
-        """Each image by name, or why it cannot be had; a recipe comes after that of its base."""
+        """Each image by name, or why there is none; a recipe comes after that of its base."""
         missing = [recipe for recipe in recipes if self._found(recipe) is None]
         if missing and self._loads:
             try:
@@ -78,18 +87,23 @@ class ImageMaker:
 
 
 def program_files(program: Path, target: str) -> tuple[File, ...]:
-    """The files of a program, to be readable by a container's user whatever umask this is."""
+    """The files of a program, readable by a container's user whatever the umask here."""
     return tuple(
         File(path=f"{target}/{path.relative_to(program)}", content=path.read_bytes())
         for path in sorted(program.rglob("*.py"))
     )
 
 
+def contract_file(target: str) -> File:
+    """What a program and the runner agree on, to stand beside the program."""
+    return File(path=f"{target}/{CONTRACT.name}", content=CONTRACT.read_bytes())
+
+
 def environment_recipe(
     lock: Lock, layers: Sequence[Layer], base: BaseImage, program: Path = SERVER_PROGRAM
 ) -> Recipe:
     """The image of an environment: base, locked packages, server program, in this order."""
-    files = program_files(program, "server")
+    files = (*program_files(program, "server"), contract_file("server"))
     dockerfile = dockerfile_of("server")
     contents = [part for file in files for part in (file.path, file.content or b"")]
     key = digest([base.image_id, lock.digest, *contents, dockerfile])[:12]

@@ -135,8 +135,8 @@ def lock_all(
 def _lock_cached(
     request: EnvironmentRequest, *, platform: str, cache_directory: Path, fresh: bool
 ) -> Lock | Unavailable:
-    asked = f"{request.python} {platform} {request.exclude_newer}\n{_requirements(request)}"
-    path = cache_directory / f"{hashlib.sha256(asked.encode()).hexdigest()[:32]}.txt"
+    wanted = f"{request.python} {platform} {request.exclude_newer}\n{_requirements(request)}"
+    path = cache_directory / f"{hashlib.sha256(wanted.encode()).hexdigest()[:32]}.txt"
     without = path.with_suffix(".unavailable")
     if path.exists() and not fresh:
         return Lock(request=request, platform=platform, text=path.read_text(encoding="utf-8"))
@@ -235,14 +235,14 @@ def _refuse_impossible(request: EnvironmentRequest, stderr: str) -> None:
     if match := UNKNOWN.search(text):
         name = match["what"].strip("`").split("==")[0]
         raise SpecError(
-            f"there is no package {name!r}: mend its name under `axes` or `packages` in the "
+            f"there is no package {name!r}: fix its name under `axes` or `packages` in the "
             "matrix file"
         )
     match = NO_VERSION.search(text)
     if match and _is_asked_for(match["what"], request, text):
         dated = f" on {request.exclude_newer}" if request.exclude_newer else ""
         raise SpecError(
-            f"there is no version {match['what'].strip('`')}{dated}: mend it in the matrix file, "
+            f"there is no version {match['what'].strip('`')}{dated}: fix it in the matrix file, "
             "or move `exclude_newer`"
         )
 
@@ -250,15 +250,15 @@ def _refuse_impossible(request: EnvironmentRequest, stderr: str) -> None:
 def _is_asked_for(what: str, request: EnvironmentRequest, text: str) -> bool:
     """Whether the file names it; what only a dependency asks for is no mistake in the file."""
     name = canonicalize_name(re.split(r"[^A-Za-z0-9._-]", what.strip("`"))[0])
-    asked = {canonicalize_name(requirement.name) for requirement in request.requirements}
-    return name in asked and not re.search(rf"depends? on {re.escape(what)}", text)
+    named = {canonicalize_name(requirement.name) for requirement in request.requirements}
+    return name in named and not re.search(rf"depends? on {re.escape(what)}", text)
 
 
 def first_cause(stderr: str) -> str:
     """The first line with an explanation in what uv printed."""
     lines = [line.strip() for line in stderr.splitlines() if line.strip()]
     causes = [line.partition(":")[2].strip() for line in lines if line.startswith("cause:")]
-    return (causes or lines or ["uv said nothing"])[0]
+    return (causes or lines or ["uv printed nothing"])[0]
 
 
 def without_addresses(text: str) -> str:

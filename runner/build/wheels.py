@@ -16,7 +16,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from runner.build.labels import digest
 from runner.build.layers import END, header, padding, whole
 from runner.build.lock import (
     WORKERS,
@@ -27,6 +26,7 @@ from runner.build.lock import (
     uv_command,
     without_addresses,
 )
+from runner.build.recipe import digest
 from runner.errors import EngineError, IndexUnavailableError
 from runner.matrix.cell import EnvironmentRequest
 

@@ -12,17 +12,14 @@ from typing import Any
 from tabulate import tabulate
 
 from runner.build.bases import SUITES
-from runner.commands import host
-from runner.commands.choice import Choice, expand, no_cells
-from runner.commands.locking import LockedCells, lock_chosen
-from runner.commands.shard import Shard
+from runner.commands.cells import Choice, LockedCells, Shard, expand, lock_chosen, no_cells
 from runner.matrix.axes import BASE_AXES
 from runner.matrix.ceiling import AbOpening, ceiling_of
 from runner.matrix.cell import Cell, Experiment, Limits
-from runner.measurement.coschedule import Jobs
 from runner.measurement.estimate import Machine, launch_s, round_of
+from runner.measurement.schedule import Jobs
 from runner.report.statistics import launches_needed
-from runner.store.speed import machine_of
+from runner.store.machine import machine_of, this_host
 from runner.text import counted, duration
 
 
@@ -37,7 +34,7 @@ def plan(choice: Choice, results: Path, *, as_json: bool) -> str:
         return _json(experiment, locked)
     if not locked.all_cells:
         return no_cells(experiment, choice.shard)
-    return _text(experiment, locked, choice.shard, machine_of(results, host.describe()))
+    return _text(experiment, locked, choice.shard, machine_of(results, this_host()))
 
 
 def _json(experiment: Experiment, locked: LockedCells) -> str:

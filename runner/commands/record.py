@@ -4,20 +4,18 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from typing import Any
 
 from runner.build.prepare import Prepared
 from runner.build.recipe import Image
-from runner.commands import host
-from runner.commands.locking import LockedCells
-from runner.commands.shard import Shard
+from runner.commands.cells import LockedCells, Shard
 from runner.engine.protocol import EngineInfo
 from runner.matrix.axes import SETTINGS
 from runner.matrix.ceiling import AbOpening
 from runner.matrix.cell import Cell, Experiment
-from runner.measurement.probe import AbFacts
+from runner.measurement.agent import AbFacts
 from runner.outcome import Outcome
+from runner.store.machine import this_host
 from runner.store.records import (
     BaseImage,
     CellRecord,
@@ -27,15 +25,11 @@ from runner.store.records import (
     Method,
     RunRecord,
     UnavailableCell,
+    now,
 )
 
 #: Raised whenever figures made before are no longer comparable with those made now.
 METHOD_VERSION = 5
-
-
-def now() -> str:
-    """The moment, as records hold it."""
-    return datetime.now(UTC).isoformat(timespec="seconds")
 
 
 def run_record(
@@ -64,7 +58,7 @@ def run_record(
         experiment=experiment.name,
         started_at=now(),
         command=tuple(sys.argv),
-        host=host.describe(),
+        host=this_host(),
         engine=engine,
         method=Method(
             version=METHOD_VERSION,

@@ -13,32 +13,30 @@ from pathlib import Path
 
 from runner.build.lock import platform_of
 from runner.build.prepare import Prepared, prepare
-from runner.commands.choice import Choice, expand, no_cells
-from runner.commands.engine import usable_engine
-from runner.commands.locking import LockedCells, lock_chosen
-from runner.commands.record import now, run_record
+from runner.commands.cells import Choice, LockedCells, Shard, expand, lock_chosen, no_cells
+from runner.commands.machine import usable_engine
+from runner.commands.record import run_record
 from runner.commands.runs import RunResult, stored_result
-from runner.commands.shard import Shard
 from runner.engine.docker_engine import DockerEngine
 from runner.engine.ownership import remove_run
-from runner.errors import InterruptedRunError
+from runner.errors import InterruptedRunError, UsageError
 from runner.matrix.cell import Experiment
 from runner.measurement import estimate
+from runner.measurement.agent import AbFacts, ab_facts
 from runner.measurement.clock import SystemClock
-from runner.measurement.coschedule import Jobs
-from runner.measurement.launch import Job, LaunchResult
-from runner.measurement.probe import AbFacts, ab_facts
+from runner.measurement.job import Job, LaunchResult
 from runner.measurement.records import LaunchRecord
 from runner.measurement.rounds import Method, measure
+from runner.measurement.schedule import Jobs
+from runner.options import LARGEST_WAVE
 from runner.paths import CACHE
 from runner.progress import Reporter
 from runner.provision import MMDEBSTRAP
 from runner.stages import Stages, started_by_make
-from runner.store.records import RunRecord
-from runner.store.results import check_results, only_run
+from runner.store.machine import machine_of
+from runner.store.records import RunRecord, now
 from runner.store.reuse import adopt, reusable
-from runner.store.run_directory import RunDirectory
-from runner.store.speed import machine_of
+from runner.store.run_directory import RunDirectory, check_results, only_run
 
 #: A launch by its cell's id and its number.
 Made = tuple[str, int]
@@ -52,6 +50,15 @@ class RunOptions:
     jobs: int | None = None
     install: bool = False
     fresh: bool = False
+
+
+def parse_jobs(text: str) -> int | None:
+    """The number of `--jobs`, None for `auto`; `UsageError` for what is neither."""
+    if text == "auto":
+        return None
+    if not text.isdecimal() or not 1 <= int(text) <= LARGEST_WAVE:
+        raise UsageError(f"--jobs {text}: give a number from 1 to {LARGEST_WAVE}, or `auto`")
+    return int(text)
 
 
 @dataclass(frozen=True, kw_only=True)

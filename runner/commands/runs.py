@@ -1,11 +1,9 @@
-"""`matrix table`, `compare`, `show`, `export` and `merge`: what is done with stored runs."""
+"""`matrix table`, `compare`, `show` and `export`: what is done with stored runs."""
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 
 from runner.errors import RegressionError, UsageError
@@ -15,10 +13,7 @@ from runner.report.compare import compare, comparison_text
 from runner.report.expected import Checked, check
 from runner.report.formats import render, stored_tables
 from runner.report.run import Run, collate, read_run
-from runner.report.show import show
-from runner.store.merge import Merged, Part, merge
 from runner.store.records import RunRecord
-from runner.store.results import check_results
 from runner.store.run_directory import RunDirectory, open_run
 
 
@@ -70,7 +65,7 @@ def table_text(
 
 
 def compared(results: Path, old: str, new: str, *, threshold: float) -> str:
-    """What changed from one run to another; `RegressionError` carries it where a cell is worse."""
+    """What changed from one run to another; `RegressionError` carries it if a cell is worse."""
     (_, before), (_, after) = (_read(results, run, threshold) for run in (old, new))
     comparison = compare(before, after, threshold=threshold)
     if comparison.has_regression:
@@ -80,40 +75,24 @@ def compared(results: Path, old: str, new: str, *, threshold: float) -> str:
 
 def shown(results: Path, run: str, cell: str, *, lock: bool) -> str:
     """Everything about one cell of a run; with `lock` the hashes of what it was locked to."""
-    directory, found = _read(results, run)
-    # The commands need the engine's modules, which `matrix table` would wait for.
-    from runner.commands.by_hand import commands  # noqa: PLC0415
+    # The commands by hand need the engine's modules, which `matrix table` would wait for.
+    from runner.report.show import show  # noqa: PLC0415
 
-    return show(directory, found, cell, commands(found.record, cell), hashes=lock)
+    return show(*_read(results, run), cell, hashes=lock)
 
 
-def exported(results: Path, run: str, format_: ExportFormat) -> str:
-    """The run as a text of this format; `UsageError` for a path that is not a run's."""
+def exported(results: Path, run: str, format_: ExportFormat, output: Path | None) -> str:
+    """The run as a text of this format; an empty one if it was written to `output` instead.
+
+    Raises `UsageError` for a path that is not a run's, and for one that cannot be written.
+    """
     from runner.export import export  # noqa: PLC0415 - what other programs read, and only they
 
-    return export(_read(results, run)[1], format_)
-
-
-def merged(results: Path, runs: Sequence[str]) -> RunResult:
-    """Store several runs as one; return its table, and the expectations it does not meet.
-
-    Raises `UsageError` where they cannot be joined; then nothing is stored.
-    """
-    directories = [open_run(results, run) for run in runs]
-    parts = [
-        Part(source=source, run=directory.read_run(), launches=directory.launches())
-        for source, directory in zip(runs, directories, strict=True)
-    ]
-    joined = merge(parts, command=sys.argv)
-    check_results(results)
-    directory = RunDirectory.create(results, joined.run.experiment, datetime.now(UTC))
-    record = directory.write_whole(joined.run, _with_files(joined, directories))
-    return stored_result(directory, record, [launch.record for launch in joined.launches])
-
-
-def _with_files(
-    joined: Merged, directories: Sequence[RunDirectory]
-) -> Iterator[tuple[LaunchRecord, dict[str, bytes]]]:
-    """Each launch with the files that it left where it was measured."""
-    for launch in joined.launches:
-        yield launch.record, directories[launch.part].files_of(launch.was)
+    text = export(_read(results, run)[1], format_)
+    if output is None:
+        return text.removesuffix("\n")
+    try:
+        output.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise UsageError(f"--output {output}: cannot be written ({error.strerror})") from None
+    return ""

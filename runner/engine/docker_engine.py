@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 from typing import IO, TYPE_CHECKING, Any
 
+import docker
 import docker.errors
 import requests
+from docker.constants import DEFAULT_DOCKER_API_VERSION
+from docker.errors import DockerException
 from docker.types import LogConfig
 
 from runner.engine.exec_stream import AttachedProcess, read_exec
@@ -20,13 +24,13 @@ from runner.engine.protocol import (
     ExecResult,
     OwnedContainer,
 )
-from runner.errors import EngineError, NotFoundError
+from runner.errors import EngineError, EngineUnavailableError, NotFoundError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-#: What a container that prints without end may take of the engine's disk.
 IMPORT_CHUNK_BYTES = 1 << 20
+#: What a container that prints without end may take of the engine's disk.
 LOG_LIMITS = {"max-size": "8m", "max-file": "2"}
 #: Of /dev/shm where a pod's containers share it, in bytes: 24 MiB hold 786,000 recorded requests.
 SHARED_MEMORY = 256 * 1024 * 1024
@@ -46,14 +50,14 @@ def _engine_errors(doing: str) -> Iterator[None]:
 
 
 class DockerEngine:
-    """See `runner.engine.protocol.Engine`."""
+    """A Docker engine, which docker-py talks to."""
 
     def __init__(self, client: docker.DockerClient) -> None:
         self._client = client
         self._api = client.api
 
     def close(self) -> None:
-        """Give the connections back."""
+        """Close the connections."""
         self._client.close()
 
     # -- the engine --------------------------------------------------------------------------------
@@ -80,7 +84,7 @@ class DockerEngine:
     # -- images ------------------------------------------------------------------------------------
 
     def image(self, reference: str) -> EngineImage | None:
-        """The image of that name or id, None where the engine has none."""
+        """The image of that name or id, None if the engine has none."""
         try:
             with _engine_errors(f"looking up image {reference}"):
                 found = self._api.inspect_image(reference)  # type: ignore[no-untyped-call]
@@ -173,7 +177,6 @@ class DockerEngine:
                 command=list(spec.command) or None,
                 name=spec.name,
                 user=spec.user,
-                environment=dict(spec.environment),
                 volumes=list(spec.volumes),
                 stdin_open=spec.stdin,
                 network_disabled=spec.joins is None and not spec.host_names,
@@ -211,7 +214,7 @@ class DockerEngine:
             self._api.start(container)
 
     def state(self, container: str) -> ContainerState:
-        """How the container stands; an error where somebody is removing it."""
+        """The state of the container; an error if it is being removed."""
         with _engine_errors(f"inspecting container {container[:12]}"):
             inspected = self._api.inspect_container(container)
         state = inspected["State"]
@@ -221,19 +224,18 @@ class DockerEngine:
             running=bool(state["Running"]),
             exit_code=int(state["ExitCode"]),
             oom_killed=bool(state["OOMKilled"]),
-            restarts=int(inspected.get("RestartCount", 0)),
             error=str(state.get("Error") or ""),
         )
 
     def exec(
         self, container: str, command: Iterable[str], *, timeout: float, user: str = ""
     ) -> ExecResult:
-        """Run a command in a running container and wait for it, `timeout` seconds at the most."""
+        """Run a command in a running container and wait for it, at most `timeout` seconds."""
         with _engine_errors(f"running a command in container {container[:12]}"):
             created = self._api.exec_create(container, list(command), user=user)["Id"]
             stream = self._api.exec_start(created, socket=True)
             finished, stdout, stderr = read_exec(stream, timeout)
-            # The stream of a socket has no exit status: it must be asked for.
+            # The stream of a socket has no exit status: that is a call of its own.
             code = self._api.exec_inspect(created)["ExitCode"] if finished else None
         return ExecResult(exit_code=code, stdout=stdout, stderr=stderr)
 
@@ -244,7 +246,7 @@ class DockerEngine:
             return AttachedProcess(self._api.attach_socket(container, streams))
 
     def throttled_s(self, container: str) -> float | None:
-        """Seconds a CPU quota held the container back, 0 where it has no quota of its own.
+        """Seconds a CPU quota held the container back, 0 if it has no quota of its own.
 
         The kernel holds back, and counts, only the group that the quota was given to. Without one
         there is no need to ask for statistics, which Docker 20.10 leaves empty for a container that
@@ -275,7 +277,7 @@ class DockerEngine:
                 raise
 
     def remove(self, container: str) -> None:
-        """Remove a container, running or not; one that is gone or going is removed."""
+        """Remove a container, running or not; one that is already removed is no error."""
         try:
             with _engine_errors(f"removing container {container[:12]}"):
                 self._api.remove_container(container, force=True, v=True)
@@ -293,3 +295,65 @@ class DockerEngine:
             OwnedContainer(id=c["Id"], name=c["Names"][0].lstrip("/"), labels=c.get("Labels") or {})
             for c in found
         ]
+
+
+# -- connecting ------------------------------------------------------------------------------------
+
+#: Engine 20.10: the first with the features every cell relies on.
+OLDEST_API = (1, 41)
+PING_TIMEOUT_S = 15
+CALL_TIMEOUT_S = 120
+
+
+def connect() -> DockerEngine:
+    """Return the engine that `DOCKER_HOST` or the CLI's current context names.
+
+    The endpoint is decided here, once, and stays the same for the whole run. Raises
+    `EngineUnavailableError` if none answers or the one that answers is too old.
+    """
+    try:
+        version = _version()
+        api = str(version["ApiVersion"])
+        newest = tuple(int(part) for part in api.split("."))
+    except (DockerException, requests.RequestException, ValueError, KeyError, TypeError) as error:
+        raise EngineUnavailableError(_why(error)) from None
+    if newest < OLDEST_API:
+        raise EngineUnavailableError(
+            f"the engine that answers is {version.get('Version', '?')} (API {api}), too old: "
+            "Docker Engine 20.10 (API 1.41) or newer is needed; upgrade it, or point DOCKER_HOST "
+            "at a newer one"
+        )
+    ours = tuple(int(part) for part in DEFAULT_DOCKER_API_VERSION.split("."))
+    spoken = api if newest < ours else DEFAULT_DOCKER_API_VERSION
+    return DockerEngine(docker.from_env(version=spoken, timeout=CALL_TIMEOUT_S))
+
+
+def _version() -> dict[str, Any]:
+    """Describe the engine by a call without a version of the API: every engine answers that.
+
+    docker-py would make it by itself, but leaves its sockets open where no engine answers.
+    """
+    client = docker.from_env(version=DEFAULT_DOCKER_API_VERSION, timeout=PING_TIMEOUT_S)
+    try:
+        return dict(client.api.version(api_version=False))
+    finally:
+        client.close()
+
+
+def _why(error: Exception) -> str:
+    """One line: which endpoint, what happened, what to do."""
+    endpoint = os.environ.get("DOCKER_HOST", "the default endpoint, unix:///var/run/docker.sock")
+    text = str(error)
+    if "Permission denied" in text or "PermissionError" in text:
+        return f"no permission to use the engine at {endpoint}: run as root or join its group"
+    if "timed out" in text.lower():
+        return (
+            f"the engine at {endpoint} accepts connections but does not answer within "
+            f"{PING_TIMEOUT_S} s: restart it (`systemctl restart docker`), then try again"
+        )
+    cause = text.splitlines()[0][:200] if text else type(error).__name__
+    return (
+        f"no container engine answers at {endpoint} ({cause}): start it (`systemctl start docker`, "
+        "or `dockerd &` where there is no systemd), install one (`apt-get install docker.io "
+        "iptables`), or set DOCKER_HOST; `matrix doctor` says more"
+    )

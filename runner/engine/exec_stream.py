@@ -48,7 +48,7 @@ def read_exec(stream: Any, timeout: float) -> tuple[bool, bytes, bytes]:  # noqa
 
 
 class AttachedProcess:
-    """See `runner.engine.protocol.Attached`; `stream` is docker-py's, as for `read_exec`."""
+    """`Attached` over docker-py's `stream`, as for `read_exec`."""
 
     def __init__(self, stream: Any) -> None:  # noqa: ANN401
         self._stream = stream
@@ -87,7 +87,7 @@ class AttachedProcess:
 
 
 def _read_frame(raw: Any, deadline: float) -> tuple[int, bytes] | None:  # noqa: ANN401
-    """The stream's next frame, as its type and payload; None where the stream has ended."""
+    """The stream's next frame, as its type and payload; None if the stream has ended."""
     header = _read(raw, HEADER.size, deadline)
     if not header:
         return None

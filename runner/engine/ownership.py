@@ -1,7 +1,7 @@
-"""Whose a container is, so that a start can sweep what dead runs left, and nothing else.
+"""Who owns a container, so that a start removes what dead runs left, and nothing else.
 
-Every container carries the host and the process that made it. A process is told by its pid, its
-start time and the boot it lives in, for pids come round again.
+Every container carries the host and the process that made it. A process is identified by its
+pid, its start time and the boot it lives in, because pids are reused.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ POD_LABEL: Final = "org.monkey-matrix.pod"
 
 
 def process_start(pid: int) -> str | None:
-    """When a process started, in clock ticks since boot, or None where there is no such process."""
+    """When a process started, in clock ticks since boot, or None if there is no such process."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
     except OSError:
@@ -69,12 +69,12 @@ def is_alive(owner: str) -> bool:
 
 
 def is_orphan(labels: Mapping[str, str]) -> bool:
-    """Whether a container of this project was made on this host by a process that is gone."""
+    """Whether a container of this project was made on this host by a process that has ended."""
     return labels.get(HOST_LABEL) == host_id() and not is_alive(labels.get(OWNER_LABEL, ""))
 
 
 def remove_run(engine: Engine, run: str) -> None:
-    """Remove whatever containers of this process's run there are.
+    """Remove all containers of this process's run.
 
     A run is called after the second it began in: one that another process began in the same second,
     with the same engine, is called the same.

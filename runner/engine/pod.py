@@ -33,7 +33,6 @@ class CompanionPlan:
     """A service that the server talks to: what to start, and the memory it may use, in bytes."""
 
     image: str
-    command: tuple[str, ...]
     memory_bytes: int
 
 
@@ -96,7 +95,6 @@ def companion_spec(
         name=f"{name}-companion",
         image=plan.image,
         user=COMPANION_USER,
-        command=plan.command,
         labels=labels,
         joins=joins,
         memory_bytes=plan.memory_bytes,
@@ -106,9 +104,9 @@ def companion_spec(
 
 
 class Pod:
-    """Sidecar and companion start on entry, the server when they are ready; gone on exit.
+    """Sidecar and companion start on entry, the server once they are ready; exit removes all.
 
-    Also after a start that went only half-way.
+    Also after a start that failed half-way.
     """
 
     def __init__(self, engine: Engine, plan: PodPlan) -> None:
@@ -150,7 +148,7 @@ class Pod:
             self.engine.start(self.companion)
 
     def start_server(self) -> None:
-        """Start the server; what it talks to must be ready."""
+        """Start the server; its companion must be ready."""
         spec = server_spec(self.plan, self._name, self._labels, self.loadgen)
         self.server = self.engine.create(spec)
         self.engine.start(self.server)
@@ -186,11 +184,11 @@ class Pod:
         return self._agent.ask(request, timeout=timeout)
 
     def loadgen_state(self) -> ContainerState:
-        """How the sidecar's container stands."""
+        """The state of the sidecar."""
         return self.engine.state(self.loadgen)
 
     def server_state(self) -> ContainerState:
-        """How the server's container stands."""
+        """The state of the server."""
         return self.engine.state(self.server)
 
     def server_throttled_s(self) -> float | None:
@@ -202,7 +200,7 @@ class Pod:
         return self.engine.logs(self.server)
 
     def companion_state(self) -> ContainerState:
-        """How the companion's container stands."""
+        """The state of the companion."""
         return self.engine.state(self.companion)
 
     def companion_log(self) -> str:

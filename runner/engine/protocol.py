@@ -11,7 +11,7 @@ from typing import IO, Any, Protocol
 class EngineInfo:
     """What an engine says of itself. `endpoint` is the one address used for the whole run.
 
-    `engine_id` tells it from any other engine, None in runs of an earlier release.
+    `engine_id` is unique to the engine, None in runs of an earlier release.
     """
 
     endpoint: str
@@ -64,7 +64,6 @@ class ContainerSpec:
     image: str
     user: str
     command: tuple[str, ...] = ()
-    environment: Mapping[str, str] = field(default_factory=dict)
     labels: Mapping[str, str] = field(default_factory=dict)
     joins: str | None = None
     memory_bytes: int = 0
@@ -78,12 +77,11 @@ class ContainerSpec:
 
 @dataclass(frozen=True, kw_only=True)
 class ContainerState:
-    """How a container stands. `exit_code` means something only when not running."""
+    """The state of a container. `exit_code` means something only when not running."""
 
     running: bool
     exit_code: int
     oom_killed: bool
-    restarts: int = 0
     error: str = ""
 
 
@@ -111,7 +109,7 @@ class Attached(Protocol):
     def ask(self, line: str, *, timeout: float) -> bytes:
         """Send a line and return the one answered.
 
-        `EngineError` where none comes within `timeout` seconds, or the process has ended.
+        `EngineError` if none comes within `timeout` seconds, or the process has ended.
         """
         ...
 
@@ -128,7 +126,7 @@ class Engine(Protocol):
         ...
 
     def image(self, reference: str) -> EngineImage | None:
-        """The image of that name or id, None where the engine has none."""
+        """The image of that name or id, None if the engine has none."""
         ...
 
     def pull(self, reference: str) -> str:
@@ -161,7 +159,7 @@ class Engine(Protocol):
         ...
 
     def remove_image(self, reference: str) -> None:
-        """Remove an image or one of its names; one that is not there is removed."""
+        """Remove an image or one of its names; one that does not exist is no error."""
         ...
 
     def create(self, spec: ContainerSpec) -> str:
@@ -173,13 +171,13 @@ class Engine(Protocol):
         ...
 
     def state(self, container: str) -> ContainerState:
-        """How the container stands; `NotFoundError` where it is gone."""
+        """The state of the container; `NotFoundError` if it was removed."""
         ...
 
     def exec(
         self, container: str, command: Iterable[str], *, timeout: float, user: str = ""
     ) -> ExecResult:
-        """Run a command in a running container and wait for it, `timeout` at the most."""
+        """Run a command in a running container and wait for it, at most `timeout` seconds."""
         ...
 
     def attach(self, container: str) -> Attached:
@@ -187,7 +185,7 @@ class Engine(Protocol):
         ...
 
     def throttled_s(self, container: str) -> float | None:
-        """Seconds a CPU quota held the container back, None where the engine does not say."""
+        """Seconds a CPU quota held the container back, None if the engine does not say."""
         ...
 
     def logs(self, container: str) -> str:
@@ -199,7 +197,7 @@ class Engine(Protocol):
         ...
 
     def remove(self, container: str) -> None:
-        """Remove a container, running or not; one that is gone or going is removed."""
+        """Remove a container, running or not; one that is already removed is no error."""
         ...
 
     def owned(self) -> list[OwnedContainer]:

@@ -99,7 +99,7 @@ def _parameter_part(name: str, value: str) -> str:
     return value if value[0].isalpha() else f"{name}{value}"
 
 
-#: Stands in the list for every package that is not listed itself.
+#: In the list, this is every package that is not listed itself.
 PACKAGE: Final = Axis(
     name="<package>",
     kind=Kind.PACKAGE,
@@ -109,7 +109,7 @@ PACKAGE: Final = Axis(
     id_part=lambda name, value: f"{name}{value}",
     in_every_row=False,
 )
-#: Stands in the list for the parameters of workloads, which their plug-ins define.
+#: In the list, these are the parameters of workloads, which their plug-ins define.
 PARAMETER: Final = Axis(
     name="<parameter>",
     kind=Kind.PARAMETER,

@@ -39,7 +39,7 @@ class AbReportError(ValueError):
 
 @dataclass(frozen=True, kw_only=True)
 class WholeReport:
-    """A report from its first to its last line. `version` is that of `ab`, where it says so."""
+    """A report from its first to its last line. `version` is that of `ab`, if it is printed."""
 
     concurrency: int
     figures: AbFigures
@@ -97,9 +97,9 @@ def _percentiles(report: str, percentiles_csv: str | None) -> dict[int, float]:
 
 
 def parse(report: str, percentiles_csv: str | None = None) -> AbFigures:
-    """Figures of a report of ApacheBench 2.3; raise `AbReportError` where it is not one.
+    """Figures of a report of ApacheBench 2.3; raise `AbReportError` if it is not one.
 
-    A report of a single request has no percentile table: its mean then stands for each of them. Nor
+    A report of a single request has no percentile table: its mean is used for each of them. Nor
     has one made with `ab -d`: there are but the median and the maximum of its connection times.
     """
     fields = _fields(report)
@@ -126,7 +126,7 @@ def parse(report: str, percentiles_csv: str | None = None) -> AbFigures:
 
 
 def parse_whole(report: str) -> WholeReport:
-    """Read a report that nothing else is known of; raise `AbReportError` for one broken off."""
+    """Read a report without its percentile file; raise `AbReportError` for one broken off."""
     if (given_up := GAVE_UP.search(report)) and "Complete requests" not in report:
         raise AbReportError(f"ab gave up after {given_up[1]} requests and printed no report")
     fields = _fields(report)

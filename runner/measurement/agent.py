@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import json
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from runner.engine.pod import SERVER_UID, Pod
+from runner.contract import BODY, PORT, RECORD, RECORDINGS
+from runner.engine.ownership import owner_labels
+from runner.engine.pod import SERVER_UID, Pod, loadgen_spec
+from runner.engine.protocol import Engine
 from runner.errors import EngineError
+from runner.matrix.ceiling import AbOpening
 
 T = TypeVar("T", bound="Reply")
-
-PORT = 7779
-STATUS = 200
-BODY = "Hello World"
 
 
 class Reply(BaseModel):
@@ -25,7 +29,7 @@ class Reply(BaseModel):
 
 
 class ReadyReply(Reply):
-    """When the server accepted its first connection, in seconds from being asked for."""
+    """When the server accepted its first connection, in seconds from the question."""
 
     ready_s: float
 
@@ -41,7 +45,6 @@ class CheckReply(Reply):
     lone_s: float
     service_s: float | None
     factor: float | None
-    burst_s: float | None = None
     burst_answered: int | None = None
     burst_last_cpu_share: float | None = None
     cpu_s_per_request: float | None = None
@@ -56,7 +59,6 @@ class AbRun(Reply):
     pod's TCP sockets at the moment when it was ended.
     """
 
-    command: list[str]
     exit_code: int
     ending: Literal["ended", "stalled", "late"]
     tcp: str | None = None
@@ -119,7 +121,7 @@ class LoadReply(Reply):
 class Refusal(Reply):
     """A step that failed: `failed` is its kind, `reason` says how.
 
-    `cpu_share` is how many CPUs the server kept busy when it was given up on.
+    `cpu_share` is how many CPUs the server kept busy when the step failed.
     """
 
     failed: str
@@ -133,7 +135,13 @@ def _unpacked(text: str | None) -> bytes | None:
 
 def ask(pod: Pod, command: str, config: dict[str, Any], timeout: float) -> dict[str, Any]:
     """Run one command of the agent; `timeout` in seconds. Raise `EngineError` without an answer."""
-    base = {"port": PORT, "uid": SERVER_UID, "body": BODY}
+    base = {
+        "port": PORT,
+        "uid": SERVER_UID,
+        "body": BODY,
+        "recordings": RECORDINGS,
+        "record": RECORD,
+    }
     try:
         answer = pod.ask(json.dumps([command, {**base, **config}]), timeout)
     except EngineError as error:
@@ -165,3 +173,49 @@ def _read(kind: type[T], answer: dict[str, Any]) -> T | Refusal:
         return Refusal(**answer) if "failed" in answer else kind(**answer)
     except ValidationError as error:
         raise EngineError(f"the sidecar's agent is of another version: {error}") from error
+
+
+# -- how ab opens its connections, once per run ----------------------------------------------------
+
+PROBE_TIMEOUT_S = 30.0
+
+
+@contextlib.contextmanager
+def _sidecar(engine: Engine, image: str) -> Iterator[str]:
+    """A sidecar without a server, for as long as the block lasts."""
+    token = uuid.uuid4().hex[:12]
+    spec = loadgen_spec(image, f"monkey-matrix-{token}", owner_labels("probe", "ab", token))
+    container = engine.create(spec)
+    try:
+        engine.start(container)
+        yield container
+    finally:
+        engine.remove(container)
+
+
+@dataclass(frozen=True, kw_only=True)
+class AbFacts:
+    """What was found out about the `ab` in use; `version` is its package's."""
+
+    opening: AbOpening
+    version: str | None
+
+
+def ab_facts(engine: Engine, image: str) -> AbFacts:
+    """How the sidecar image's `ab` opens its connections, tried on a listener of the agent's own.
+
+    Raises `EngineError` if that cannot be measured.
+    """
+    with _sidecar(engine, image) as container:
+        command = ("python3", "/agent/agent.py", "ab-opening", "{}")
+        result = engine.exec(container, command, timeout=PROBE_TIMEOUT_S)
+    try:
+        answer = json.loads(result.stdout)
+        opened, version = answer["opened_before_first_answer"], answer["version"]
+    except (ValueError, KeyError):
+        printed = (result.stderr or result.stdout).decode("utf-8", "replace").strip()[-300:]
+        raise EngineError(
+            f"ab's way of opening connections could not be measured: {printed}"
+        ) from None
+    opening = AbOpening.FIRST_ALONE if opened == 1 else AbOpening.TOGETHER
+    return AbFacts(opening=opening, version=version)

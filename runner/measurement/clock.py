@@ -1,4 +1,4 @@
-"""Time, as something that tests can hold."""
+"""Time, behind a protocol, so that tests can control it."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from typing import Protocol
 
 
 class Clock(Protocol):
-    """What is asked of time. Durations come from `monotonic`: a clock set back does no harm."""
+    """A clock. Durations come from `monotonic`, which is never set back."""
 
     def monotonic(self) -> float:
-        """Seconds since some moment; never goes back."""
+        """Seconds since some moment."""
         ...
 
     def sleep(self, seconds: float) -> None:
-        """Wait."""
+        """Wait that many seconds."""
         ...
 
     def now(self) -> datetime:
@@ -24,16 +24,13 @@ class Clock(Protocol):
 
 
 class SystemClock:
-    """The machine's own."""
+    """The machine's own clock."""
 
     def monotonic(self) -> float:
-        """See `Clock`."""
         return time.monotonic()
 
     def sleep(self, seconds: float) -> None:
-        """See `Clock`."""
         time.sleep(seconds)
 
     def now(self) -> datetime:
-        """See `Clock`."""
         return datetime.now(UTC)

@@ -1,43 +1,43 @@
-"""What a launch's server talks to: planned, waited for, and asked whether it is still there."""
+"""A launch's companion: its plan, waiting for it, and checking that it still runs."""
 
 from __future__ import annotations
 
+from runner.contract import COMPANION_READY
 from runner.engine.pod import CompanionPlan, Pod
 from runner.errors import EngineError
 from runner.matrix import plugins
 from runner.measurement import verdict
 from runner.measurement.clock import Clock
 
-#: What a companion prints when it answers, and how often it is looked for, in seconds.
-READY = "companion ready"
+#: How often a companion's log is read until it is ready, in seconds.
 POLL_S = 0.2
 
 
 def plan_of(name: str | None, image: str | None) -> CompanionPlan | None:
-    """The companion to start, None where the workload talks to none."""
+    """The companion to start, None if the workload has none."""
     if name is None:
         return None
     if image is None:
         raise EngineError(f"there is no image of the companion {name!r}")
     memory_bytes = plugins.companions()[name].memory_bytes
-    return CompanionPlan(image=image, command=(), memory_bytes=memory_bytes)
+    return CompanionPlan(image=image, memory_bytes=memory_bytes)
 
 
 def wait_until_ready(pod: Pod, name: str, clock: Clock) -> None:
-    """Wait until it says that it answers; `EngineError` where it ends or takes too long."""
+    """Wait until it is ready; `EngineError` if it ends or takes too long."""
     deadline = clock.monotonic() + plugins.companions()[name].startup_s
-    while READY not in (log := pod.companion_log()):
+    while COMPANION_READY not in (log := pod.companion_log()):
         refuse_dead(pod, name)
         if clock.monotonic() > deadline:
-            said = verdict.last_line(log) or "it printed nothing"
-            raise EngineError(f"the companion {name!r} did not become ready: {said}")
+            last = verdict.last_line(log) or "it printed nothing"
+            raise EngineError(f"the companion {name!r} did not become ready: {last}")
         clock.sleep(POLL_S)
 
 
 def refuse_dead(pod: Pod, name: str) -> None:
-    """Raise `EngineError` where the companion has ended: what the server then does is not its own.
+    """Raise `EngineError` if the companion has ended: what then fails is not the server's fault.
 
-    Nothing is said of a pod without one.
+    A pod without a companion passes.
     """
     if not pod.companion:
         return

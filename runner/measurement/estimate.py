@@ -1,4 +1,4 @@
-"""How long a launch or a round will take, said before it begins."""
+"""How long a launch or a round will take, predicted before it begins."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 from runner.matrix.ceiling import AbOpening, shortest_load_s
 from runner.matrix.cell import Cell, Limits
-from runner.measurement.coschedule import Jobs
 from runner.measurement.launch import AB_CPU_S_PER_REQUEST, RATE_CPU_S_PER_REQUEST
 from runner.measurement.load import CUT_SHARE, LONE_REPEATS, SHORT_REQUEST_S, burst_size
+from runner.measurement.schedule import Jobs
 
 #: Seconds that each of many pods adds to a round, two at a time: started, and removed at its end.
 #: And what a companion adds. Measured on two cores.
@@ -17,7 +17,7 @@ POD_S = 0.4
 REMOVED_S = 0.1
 COMPANION_S = 1.0
 PODS_AT_A_TIME = 2
-#: What a request is taken to last where its workload does not say.
+#: Assumed service time of a request (seconds) if its workload has none.
 UNKNOWN_SERVICE_S = 0.02
 #: What cells have in common whose requests cost about the same: workload and server, then also the
 #: patch, then also the Python. What is not known of a cell is taken from those that are like it.
@@ -47,7 +47,7 @@ class Machine:
     pod_s: float = POD_S
 
     def cost_of(self, cell: Cell) -> float | None:
-        """CPU seconds of the server for one request of a cell, None where nothing like it ran."""
+        """CPU seconds of the server for one request of a cell, None if nothing like it ran."""
         kinds = kinds_of(
             workload=cell.workload.name,
             server=str(cell.server),

@@ -1,9 +1,11 @@
-"""What is kept of a launch besides its figures, taken before the pod goes."""
+"""What is kept of a launch besides its figures: logs, stacks and sockets, before the pod goes."""
 
 from __future__ import annotations
 
 import re
+import socket
 
+from runner.contract import END_OF_DUMP, GREENLETS, GROUPED, MAIN_THREAD
 from runner.engine.pod import Pod
 from runner.errors import EngineError
 from runner.measurement import agent
@@ -11,15 +13,12 @@ from runner.measurement.clock import Clock
 
 STACKS_WITHIN_S = 3.0
 POLL_S = 0.1
-END_OF_DUMP = "=== end ==="
 #: `  File "…", line N in f` of faulthandler, the innermost frame first.
 FRAME = re.compile(r'File "(?P<file>[^"]+)", line (?P<line>\S+) in (?P<function>\S+)')
-#: What the server program writes after faulthandler's own, see `images/server/diagnostics.py`.
-GROUPED, GREENLETS = "=== threads, equal stacks once ===", "=== greenlets ==="
+#: A group of threads with equal stacks, as `images/server/diagnostics.py` writes it.
 GROUP = re.compile(
     r"(?P<number>\d+) threads(?P<heading>[^\n]*)\(most recent call first\):\n(?P<frame>[^\n]*)"
 )
-MAIN = "the main one among them"
 #: What a server's loop is in while it has nothing to accept.
 WAITING = {"select", "poll", "accept"}
 
@@ -43,7 +42,7 @@ def companion_log(pod: Pod) -> str:
 def stacks(pod: Pod, clock: Clock) -> str | None:
     """Stacks of all threads, and of all greenlets where gevent is loaded, by the server itself.
 
-    None where the server did not react at all, not even with its threads.
+    None if the server did not react at all, not even with its threads.
     """
     before = len(pod.server_log())
     pod.signal_server("SIGUSR1")
@@ -75,7 +74,7 @@ def blocked_frame(dump: str) -> str | None:
     by_signal, _, grouped = threads.partition(GROUPED)
     main = by_signal.rpartition("(most recent call first):")[2]
     found = FRAME.search(main)
-    others = [group for group in GROUP.finditer(grouped) if MAIN not in group["heading"]]
+    others = [group for group in GROUP.finditer(grouped) if MAIN_THREAD not in group["heading"]]
     if others and (int(others[0]["number"]) > 1 or (found and found["function"] in WAITING)):
         number = others[0]["number"]
         return _in(f"{number} threads" if number != "1" else "a thread", others[0]["frame"])
@@ -87,3 +86,41 @@ def _in(whose: str, stack: str) -> str | None:
     if frame is None:
         return None
     return f"{whose} in {frame['file'].rpartition('/')[2]}:{frame['line']} in {frame['function']}"
+
+
+# -- the kernel's list of TCP sockets (`/proc/net/tcp`, see proc(5)) in words ----------------------
+
+#: include/net/tcp_states.h
+STATES = (
+    "?", "ESTABLISHED", "SYN_SENT", "SYN_RECV", "FIN_WAIT1", "FIN_WAIT2", "TIME_WAIT", "CLOSE",
+    "CLOSE_WAIT", "LAST_ACK", "LISTEN", "CLOSING", "NEW_SYN_RECV",
+)  # fmt: skip
+HEADING = f"{'state':<13}{'local':<22}{'remote':<22}{'unread':>8}{'unsent':>8}  user"
+
+
+def in_words(table: str) -> str:
+    """One line per socket, those that wait for nobody (TIME_WAIT) only counted.
+
+    `unread` are bytes that came and nobody took (of a listening socket: connections that nobody
+    accepted), `unsent` bytes not acknowledged; `user` is the id of the socket's owner.
+    """
+    sockets = [fields for line in table.splitlines()[1:] if len(fields := line.split()) > 7]
+    lines = sorted(_line(fields) for fields in sockets if _state(fields) != "TIME_WAIT")
+    return "\n".join([HEADING, *lines, f"and {len(sockets) - len(lines)} in TIME_WAIT", ""])
+
+
+def _line(fields: list[str]) -> str:
+    unsent, unread = (int(part, 16) for part in fields[4].split(":"))
+    local, remote = _address(fields[1]), _address(fields[2])
+    return f"{_state(fields):<13}{local:<22}{remote:<22}{unread:>8}{unsent:>8}  {fields[7]}"
+
+
+def _state(fields: list[str]) -> str:
+    number = int(fields[3], 16)
+    return STATES[number] if number < len(STATES) else fields[3]
+
+
+def _address(text: str) -> str:
+    """`0100007F:1E63` is 127.0.0.1:7779: the address in the machine's byte order, the port not."""
+    address, port = text.split(":")
+    return f"{socket.inet_ntoa(bytes.fromhex(address)[::-1])}:{int(port, 16)}"

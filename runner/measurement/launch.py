@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-import gzip
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from http import HTTPStatus
 from typing import TypeVar
 
+from runner.contract import BODY
 from runner.engine.pod import COMPANION_UID, DISK, SERVER_UID, Pod, PodPlan
 from runner.engine.protocol import Engine
 from runner.errors import EngineError
-from runner.matrix.ceiling import AbOpening, ceiling_of
-from runner.matrix.cell import Cell, Limits
-from runner.measurement import ab, agent, companion, evidence, rate, served, usage, verdict
+from runner.matrix.ceiling import ceiling_of
+from runner.matrix.cell import Cell
+from runner.measurement import ab, agent, companion, evidence, rate, served, verdict
 from runner.measurement.agent import CheckReply, LoadReply, ReadyReply, Refusal
 from runner.measurement.clock import Clock
-from runner.measurement.disturbance import disturbance
+from runner.measurement.evidence import in_words
+from runner.measurement.job import Job, LaunchResult
 from runner.measurement.load import (
     LONE_REPEATS,
     SERIALISED_BELOW,
@@ -37,7 +38,7 @@ from runner.measurement.records import (
     Resources,
     Served,
 )
-from runner.measurement.sockets import in_words
+from runner.measurement.resources import disturbance, used
 from runner.outcome import Kind, Outcome
 
 #: CPU time `ab` needs for one request, in seconds: 79 ms for 1,000 requests at `-c 100`; and what
@@ -51,30 +52,6 @@ SERVER_GONE = "server-gone"
 ENGINE_GRACE_S = 30.0
 
 ReplyT = TypeVar("ReplyT", ReadyReply, CheckReply)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Job:
-    """One launch to make."""
-
-    run: str
-    cell: Cell
-    number: int
-    server_image: str
-    loadgen_image: str
-    limits: Limits
-    opening: AbOpening
-    attempt: int = 1
-    server_command: tuple[str, ...] = ()
-    companion_image: str | None = None
-
-
-@dataclass(frozen=True, kw_only=True)
-class LaunchResult:
-    """The record of a launch and the files that go with it, by name."""
-
-    record: LaunchRecord
-    files: Mapping[str, bytes] = field(default_factory=dict)
 
 
 class LaunchEndedError(Exception):
@@ -361,12 +338,10 @@ class Launch:
         if not reply.served_archive:
             return
         self.files["served.tsv.gz"] = reply.served_archive
-        requests = served.parse(gzip.decompress(reply.served_archive).decode())
+        requests = served.parse(reply.served_archive)
         self.served = served.served(requests, self.checked.service_s if self.checked else None)
         if self.figures and not self.rate:
-            self.answers = served.answers(
-                requests, self.figures, status=agent.STATUS, length=len(agent.BODY)
-            )
+            self.answers = served.answers(requests, self.figures, HTTPStatus.OK, len(BODY))
 
     def _keep_ab_files(self, reply: LoadReply) -> None:
         if self.sent and self.sent.rate:
@@ -423,7 +398,7 @@ class Launch:
     def _record(self) -> LaunchRecord:
         outcome, reason = self.verdict or (Outcome.ENGINE_ERROR, "the launch was not loaded")
         cell, load, checked = self.job.cell, self.sent, self.checked
-        resources = usage.used(self.reply, self.figures, self.throttled_s)
+        resources = used(self.reply, self.figures, self.throttled_s)
         wall_s = self.clock.monotonic() - self._began
         return LaunchRecord(
             cell=cell.id,

@@ -10,8 +10,9 @@ import zlib
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from http import HTTPStatus
 
-from runner.measurement.agent import BODY, STATUS
+from runner.contract import BODY
 from runner.measurement.records import AbFigures, Answers, RateFigures
 
 #: What the client got, where that is an answer and not the right one.
@@ -94,7 +95,7 @@ def _read(text: str) -> Iterator[Sent]:
     for row in csv.DictReader(io.StringIO(text), delimiter="\t"):
         status = int(row["status"]) if row["status"] else None
         error = row["error"] or None
-        if status is not None and status != STATUS:
+        if status is not None and status != HTTPStatus.OK:
             error = WRONG_STATUS
         elif status is not None and int(row["length"]) != len(BODY):
             error = WRONG_LENGTH

@@ -9,10 +9,10 @@ from runner.engine.protocol import Engine
 from runner.matrix.ceiling import AbOpening
 from runner.matrix.cell import Cell, Limits
 from runner.measurement.clock import Clock
-from runner.measurement.coschedule import Jobs
-from runner.measurement.disturbance import worth_repeating
-from runner.measurement.launch import Job, Launch, LaunchResult
-from runner.measurement.schedule import rounds, run_wave
+from runner.measurement.job import Job, LaunchResult
+from runner.measurement.launch import Launch
+from runner.measurement.resources import worth_repeating
+from runner.measurement.schedule import Jobs, rounds, run_wave
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,6 +7,7 @@ so this holds for every server, for requests of any length, and for any number o
 from __future__ import annotations
 
 import csv
+import gzip
 import io
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -27,9 +28,9 @@ class Request(NamedTuple):
     length: int
 
 
-def parse(table: str) -> list[Request]:
-    """Read the agent's table; `ValueError` where it is none."""
-    rows = csv.DictReader(io.StringIO(table), delimiter="\t")
+def parse(archive: bytes) -> list[Request]:
+    """Read the agent's table, gzipped; `ValueError` where it is none."""
+    rows = csv.DictReader(io.StringIO(gzip.decompress(archive).decode()), delimiter="\t")
     return [
         Request(
             process=int(row["process"]),
@@ -68,9 +69,7 @@ def served(requests: Sequence[Request], lone_s: float | None) -> Served | None:
     )
 
 
-def answers(
-    requests: Sequence[Request], figures: AbFigures, *, status: int, length: int
-) -> Answers:
+def answers(requests: Sequence[Request], figures: AbFigures, status: int, length: int) -> Answers:
     """How many answers were right, and what was wrong with the others.
 
     The right one has this status and a body of this length in bytes. The server knows what it

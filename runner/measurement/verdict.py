@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from runner.contract import IMPORT_FAILED
 from runner.engine.protocol import ContainerState
 from runner.matrix.ceiling import AbOpening, shortest_time_s
 from runner.measurement import ab
@@ -16,8 +17,6 @@ from runner.measurement.rate import flaw as rate_flaw
 from runner.measurement.records import AbFigures, Answers, RateFigures, Served
 from runner.outcome import Outcome
 
-#: The server program's exit status when patching or importing failed.
-IMPORT_FAILED = 81
 KILLED_BY_SIGNAL = 128
 TRACEBACK, IGNORED = "Traceback (most recent call last):", "Exception ignored in"
 #: How the line between the tracebacks of a chain begins.

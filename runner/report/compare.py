@@ -11,9 +11,8 @@ from tabulate import tabulate
 
 from runner.options import THRESHOLD
 from runner.outcome import Outcome
-from runner.report.baseline import rates_by_round
 from runner.report.rows import Row
-from runner.report.run import Run
+from runner.report.run import Run, rates_by_round
 from runner.report.setup_differences import Pair, setup_differences
 from runner.report.statistics import Comparison, Difference, differences
 from runner.report.tables import NOTHING

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from functools import cache
 from statistics import median, median_high
-from typing import ClassVar, Final
+from typing import Final
 
 from packaging.version import InvalidVersion, Version
 
@@ -77,8 +77,6 @@ def further_axes(run: RunRecord) -> list[str]:
 class Extremes:
     """The least and the most that the launches show of a figure; `<figure>_min` and `_max`."""
 
-    ENDS: ClassVar[tuple[str, ...]] = ("min", "max")
-
     min: float | None = None
     max: float | None = None
 
@@ -86,8 +84,6 @@ class Extremes:
 @dataclass(frozen=True, kw_only=True)
 class Spread(Extremes):
     """With the interval of the median, None below five launches; `<figure>_low` and `_high`."""
-
-    ENDS: ClassVar[tuple[str, ...]] = ("low", "high", "min", "max")
 
     low: float | None = None
     high: float | None = None

@@ -9,7 +9,6 @@ from typing import Final
 from runner.errors import UsageError
 from runner.matrix.axes import ALWAYS_SHOWN
 from runner.outcome import Outcome
-from runner.report.baseline import CanonicalIndex
 from runner.report.notes import Note, notes
 from runner.report.rows import (
     Extremes,
@@ -21,7 +20,7 @@ from runner.report.rows import (
     keys_of,
     natural_key,
 )
-from runner.report.run import Run
+from runner.report.run import CanonicalIndex, Run
 from runner.store.records import RunRecord
 from runner.text import one_line, suggestion
 

@@ -19,7 +19,7 @@ _FULL = {errno.ENOSPC, errno.EDQUOT}
 def write_atomic(path: Path, content: bytes | str) -> None:
     """Write a file aside and rename it into place.
 
-    Raises `UsageError` with the path and a remedy where that fails; the file is then as it was.
+    Raises `UsageError` with the path and a remedy if that fails; the file is then as it was.
     """
     data = content.encode() if isinstance(content, str) else content
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")

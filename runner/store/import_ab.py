@@ -133,7 +133,7 @@ def run_of_reports(
 ) -> Imported:
     """The run that the reports make, without an id; those of one cell are its launches, in order.
 
-    Raises `UsageError` where reports contradict each other or their labels.
+    Raises `UsageError` if reports contradict each other or their labels.
     """
     _reject_duplicates(reports)
     loads = {report.whole.concurrency for report in reports}

@@ -25,7 +25,7 @@ from runner.store.records import (
 )
 
 T = TypeVar("T")
-#: A block, and what the launches of its own run call it: None where that run knows of one machine.
+#: A block, and what the launches of its own run call it: None if that run knows of one machine.
 NamedBlock = tuple[str | None, Block]
 
 
@@ -56,7 +56,7 @@ class Merged:
 
 
 def merge(parts: Sequence[Part], *, command: Sequence[str]) -> Merged:
-    """Join runs; `UsageError` where they are not of one experiment, or one of them comes twice."""
+    """Join runs; `UsageError` if they are not of one experiment, or one of them comes twice."""
     _reject_different(parts)
     _reject_duplicates(parts)
     blocks = _blocks(parts)
@@ -87,7 +87,7 @@ def merge(parts: Sequence[Part], *, command: Sequence[str]) -> Merged:
 
 
 def _common(values: Sequence[T]) -> T | None:
-    """What all have, None where they differ."""
+    """What all have, None if they differ."""
     return values[0] if all(value == values[0] for value in values) else None
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from datetime import UTC, datetime
 from typing import Final
 
 from pydantic import Field
@@ -14,6 +15,11 @@ from runner.outcome import Outcome
 
 #: The newest layout of run.json that this program knows.
 RUN_SCHEMA: Final = 3
+
+
+def now() -> str:
+    """The moment, as records hold it."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
 
 
 class Host(Record):
@@ -30,9 +36,9 @@ class Host(Record):
 class Method(Record):
     """How the figures were made. Runs of different `version` are doubtful to compare.
 
-    `version` is None where they come from reports of `ab` that were made elsewhere.
+    `version` is None if they come from reports of `ab` that were made elsewhere.
     `ab_first_request_alone`: this `ab` sends one request and opens the other connections when it
-    is answered, which lowers the ceiling; None where it was not measured.
+    is answered, which lowers the ceiling; None if it was not measured.
     """
 
     version: int | None
@@ -92,7 +98,7 @@ class CellRecord(Record):
     """One cell of the run.
 
     `packages` maps the packages named in the matrix file to exact versions, as far as the cell
-    carries them. `axes` maps each of the run's axes to the cell's value, None where the axis was
+    carries them. `axes` maps each of the run's axes to the cell's value, None if the axis was
     dropped from the cell. `environment` is a key of the run's `environments`, `companion` one of
     its `companions`. The load is `concurrency` and `requests` of `ab`, or `rate`, requests per
     second, for `load_s` seconds; the others are None. `server` names its settings too

@@ -15,8 +15,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from runner.errors import UsageError
-from runner.measurement.disturbance import worth_repeating
 from runner.measurement.records import LaunchRecord
+from runner.measurement.resources import worth_repeating
 from runner.outcome import Outcome
 from runner.store.records import CellRecord, RunRecord
 from runner.store.run_directory import RunDirectory

@@ -1,11 +1,15 @@
-"""One run on disk: `run.json`, a directory per launch, and the tables."""
+"""Runs on disk: one run's `run.json`, launches and tables; and the directory of all runs."""
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
+import socket
 import sys
-from collections.abc import Callable, Iterable, Mapping
+import tempfile
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import count
@@ -58,7 +62,7 @@ class RunDirectory:
         link_atomic(self.results / LATEST, self.path)
 
     def read_run(self) -> RunRecord:
-        """What is stored of the run; `UsageError` where run.json cannot be used."""
+        """What is stored of the run; `UsageError` if run.json cannot be used."""
         try:
             return read_record(self.path / "run.json", RunRecord, RUN_SCHEMA)
         except FileNotFoundError as error:
@@ -78,7 +82,7 @@ class RunDirectory:
 
         Without a result a launch does not count: if this process is killed, the launch is there
         whole, or it is made again and what was left of it is removed. Raises `FileExistsError` for
-        a launch that is complete already, and `UsageError` where it cannot be written.
+        a launch that is complete already, and `UsageError` if it cannot be written.
         """
         directory = self.launch_directory(record.cell, record.launch)
         if (directory / RESULT).exists():
@@ -147,7 +151,7 @@ class RunDirectory:
 
 
 def open_run(results: Path, run: str) -> RunDirectory:
-    """The run meant by `latest` or a path; `UsageError` where there is none."""
+    """The run meant by `latest` or a path; `UsageError` if there is none."""
     return RunDirectory(results=results, path=_find(results, run))
 
 
@@ -220,7 +224,7 @@ class _Versioned(BaseModel):
 def read_record(path: Path, model: type[RecordT], newest: int) -> RecordT:
     """Read one record; `newest` is the newest schema version that `model` can hold.
 
-    Raises `FileNotFoundError` where there is none, and `UsageError` where it is damaged, cannot be
+    Raises `FileNotFoundError` if there is none, and `UsageError` if it is damaged, cannot be
     read, or was written by a newer version of this program.
     """
     try:
@@ -239,7 +243,7 @@ def read_record(path: Path, model: type[RecordT], newest: int) -> RecordT:
 
 
 def _version(content: bytes) -> int:
-    """The schema version of a record that is otherwise not understood, 0 where it has none."""
+    """The schema version of a record that is otherwise not understood, 0 if it has none."""
     try:
         return _Versioned.model_validate_json(content).schema_version
     except ValidationError:
@@ -258,3 +262,64 @@ def _first_problem(error: ValidationError) -> str:
     problem = error.errors(include_url=False, include_context=False, include_input=False)[0]
     place = ".".join(str(part) for part in problem["loc"])
     return f"{place}: {problem['msg']}" if place else problem["msg"]
+
+
+# -- the directory that all runs go to -------------------------------------------------------------
+
+#: A run of a thousand launches leaves some 30 MiB.
+ROOM_BYTES: Final = 50 * 1024 * 1024
+
+
+def check_results(results: Path) -> None:
+    """Make the results directory where it is missing, and see that it can be written to.
+
+    Raises `UsageError` with the remedy if it is a file, read-only, or on a full disk.
+    """
+    for path in (results, *results.parents):
+        if path.exists() and not path.is_dir():
+            raise UsageError(
+                f"{path}: is a file, not a directory; move it away, or pass another --results DIR"
+            )
+    try:
+        results.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=results) as probe:
+            probe.write(b"?")
+        free = shutil.disk_usage(results).free
+    except OSError as error:
+        raise unwritable(results, error) from error
+    if free < ROOM_BYTES:
+        raise UsageError(
+            f"{results}: no room: {free >> 20} MiB free, {ROOM_BYTES >> 20} MiB needed; "
+            "free some space, or pass another --results DIR"
+        )
+
+
+@contextmanager
+def only_run(results: Path) -> Iterator[None]:
+    """Lock the directory for the block; `UsageError` names the run that has locked it.
+
+    The kernel drops the lock with the process that holds it, so a dead run never
+    blocks another. The file's content is for the message.
+    """
+    path = results / ".lock"
+    try:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+    except OSError as error:
+        raise unwritable(path, error) from error
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            holder = os.read(descriptor, 1000).decode("utf-8", "replace").strip()
+            raise UsageError(
+                f"{results}: another run is using it ({holder or 'just started'}): wait for it, "
+                "stop it, or pass another --results DIR"
+            ) from None
+        os.ftruncate(descriptor, 0)
+        since = datetime.now(UTC).isoformat(timespec="seconds")
+        os.write(
+            descriptor, f"pid {os.getpid()} on {socket.gethostname()} since {since}\n".encode()
+        )
+        yield
+    finally:
+        os.close(descriptor)

@@ -17,11 +17,10 @@ import pytest
 from runner.build.archive import load, plan
 from runner.build.bases import base_of_cells, ensure_bases
 from runner.build.images import ImageMaker, cell_recipe, dockerfile_of, environment_recipe
-from runner.build.labels import KEY_LABEL
 from runner.build.layers import shared_layers
 from runner.build.lock import Lock, Unavailable, resolve, run_uv, uv_command
 from runner.build.prepare import Prepared, prepare
-from runner.build.recipe import Image, Recipe, ensure
+from runner.build.recipe import KEY_LABEL, Image, Recipe, ensure
 from runner.build.wheels import archived, pack_all, wheels_of
 from runner.engine.docker_engine import DockerEngine
 from runner.errors import EngineError

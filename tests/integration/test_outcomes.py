@@ -11,7 +11,7 @@ import docker
 import pytest
 
 from runner.matrix.values import Server
-from runner.measurement.launch import LaunchResult
+from runner.measurement.job import LaunchResult
 from runner.outcome import Outcome
 from tests.integration.conftest import FOUR_REQUESTS, LIMITS, Maker, a_cell
 

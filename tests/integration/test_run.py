@@ -101,7 +101,7 @@ def test_a_run_stores_everything_and_prints_a_table(project: Project, pods: Any)
     code, stdout, stderr = project.matrix("run", "--launches", "2")
     assert code == 0, stderr
     assert "requests/s" in stdout
-    assert "made again" not in stderr
+    assert "repeated" not in stderr
     assert "serialised" in stdout
     rows = {row["cell"]: row for row in project.rows()}
     assert len(rows) == 2 * CELLS

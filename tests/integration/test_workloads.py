@@ -10,13 +10,14 @@ import docker
 import pytest
 
 from runner.build.prepare import Prepared, prepare
-from runner.commands.locking import lock
+from runner.commands.cells import lock
 from runner.engine.docker_engine import DockerEngine
 from runner.matrix.ceiling import AbOpening
 from runner.matrix.cell import Base, Cell, Limits
 from runner.matrix.file import load
 from runner.measurement.clock import SystemClock
-from runner.measurement.launch import Job, Launch, LaunchResult
+from runner.measurement.job import Job, LaunchResult
+from runner.measurement.launch import Launch
 from runner.outcome import Outcome
 from runner.stages import Stages
 from tests.integration.conftest import CACHE

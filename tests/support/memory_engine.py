@@ -41,7 +41,7 @@ class MemoryContainer:
 
 @dataclass(frozen=True)
 class MemoryProcess:
-    """See `runner.engine.protocol.Attached`: what the behaviour answers to the agent's commands."""
+    """An `Attached` whose answers are what the behaviour answers to the agent's commands."""
 
     engine: MemoryEngine
     container: str
@@ -63,7 +63,7 @@ Behaviour = Callable[["MemoryEngine", ContainerSpec, tuple[str, ...]], ExecResul
 
 @dataclass
 class MemoryEngine:
-    """See `runner.engine.protocol.Engine`. `calls` counts calls by name; `layers` were loaded."""
+    """An `Engine` in memory. `calls` counts calls by name; `layers` were loaded."""
 
     behaviour: Behaviour
     containers: dict[str, MemoryContainer] = field(default_factory=dict)

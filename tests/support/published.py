@@ -109,24 +109,3 @@ def _crash(of: CellRecord, number: int) -> LaunchRecord:
     """A launch whose server died under load, so that `ab` has something to report of it."""
     record = launch(of, number, outcome=Outcome.CRASHED, reason=f"exit status 1: {NASTY}")
     return record.model_copy(update={"ab": ab_figures(0.7), "resources": RESOURCES})
-
-
-def wide(number: int) -> tuple[RunRecord, list[LaunchRecord]]:
-    """So many cells, a launch each: two patch modes over servers and concurrencies."""
-    cells = [_wide_cell(index) for index in range(number)]
-    run = run_record(*cells, axes=("python", "gevent", "patch", "server", "concurrency"))
-    made = [launch(c, rate=45 + index * 7 % 40 / 10) for index, c in enumerate(cells)]
-    return run, made
-
-
-def _wide_cell(index: int) -> CellRecord:
-    server = ("werkzeug", "pywsgi", "waitress", "gunicorn-gthread-w1-t16")[index // 2 % 4]
-    concurrency = 1 + index // 8
-    return cell(
-        "3.11",
-        "gevent" if index % 2 else "none",
-        gevent="25.9.1" if index % 2 else None,
-        concurrency=concurrency,
-        further={"server": server, "concurrency": str(concurrency)},
-        suffix=f"-{server}-c{concurrency}",
-    )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from runner.commands.locking import LockedCells
+from runner.commands.cells import LockedCells
 from runner.commands.record import _cell
 from runner.engine.protocol import EngineInfo
 from runner.matrix.cell import Cell, Experiment, Limits

@@ -16,7 +16,7 @@ from runner.matrix.ceiling import AbOpening
 from runner.matrix.cell import Cell, Limits, Requirement
 from runner.matrix.values import Server, Workload
 from runner.measurement.agent import LoadReply
-from runner.measurement.launch import Job
+from runner.measurement.job import Job
 from tests.support.memory_engine import MemoryEngine
 
 SNAPSHOT = {
@@ -121,7 +121,6 @@ def load_answer(
     """What the agent answers to a load without failures."""
     return {
         "ab": {
-            "command": ["ab"],
             "exit_code": 0,
             "ending": "ended",
             "stdout": report(requests, seconds, concurrency=concurrency, mean_ms=1000 * service_s),
@@ -182,7 +181,6 @@ class SimulatedPods:
                 "lone_s": self.service_s,
                 "service_s": self.service_s,
                 "factor": factor if config["burst"] > 1 else None,
-                "burst_s": self.service_s,
                 "burst_answered": config["burst"],
                 "cpu_s_per_request": 0.001,
             }

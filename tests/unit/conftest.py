@@ -15,6 +15,6 @@ def matrix(
 ) -> Matrix:
     """Run a command in a directory of its own, against an engine that is not there."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("runner.commands.locking.CACHE", tmp_path / ".cache")
+    monkeypatch.setattr("runner.commands.cells.CACHE", tmp_path / ".cache")
     monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/nothing.sock")
     return command_line(monkeypatch, capsys)

@@ -180,7 +180,7 @@ def test_command_lines(matrix: Matrix, case: str) -> None:
     ("version", "words"),
     [
         ("==99.1", ("there is no version gevent==99.1", "exclude_newer")),
-        ("==25.9.1.post77", ("there is no version", "mend")),
+        ("==25.9.1.post77", ("there is no version", "fix it")),
     ],
 )
 def test_versions_that_do_not_exist(
@@ -298,7 +298,7 @@ def test_an_engine_that_hangs(
     matrix: Matrix, silent_socket: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("DOCKER_HOST", f"unix://{silent_socket}")
-    monkeypatch.setattr("runner.engine.connection.PING_TIMEOUT_S", 0.2)
+    monkeypatch.setattr("runner.engine.docker_engine.PING_TIMEOUT_S", 0.2)
     assert_error(matrix("run"), "does not answer within", "restart it", code=3)
 
 
@@ -349,7 +349,7 @@ def test_no_permission_for_the_engine(matrix: Matrix, monkeypatch: pytest.Monkey
     def deny() -> None:
         raise docker.errors.DockerException("Error: ('Aborted.', PermissionError(13, 'denied'))")
 
-    monkeypatch.setattr("runner.engine.connection._version", deny)
+    monkeypatch.setattr("runner.engine.docker_engine._version", deny)
     assert_error(matrix("run"), "no permission", "root", code=3)
 
 

@@ -14,8 +14,7 @@ import pytest
 
 from bench import aa, coscheduling, cost, overhead, plan, setup
 from bench.__main__ import BENCHMARKS, main, parser
-from bench.measured import Measured, Timeline, spread
-from bench.options import Options, figure
+from bench.common import Measured, Options, Timeline, figure, spread
 from runner.errors import UsageError
 from runner.measurement.records import LaunchRecord
 from runner.options import THRESHOLD
@@ -25,6 +24,7 @@ from runner.report.statistics import Difference
 from runner.store.run_directory import RunDirectory
 from tests.support import samples
 from tests.support.samples import cell, run_record
+from tests.support.simulated import a_cell
 
 
 def launch(*, rate: float = 49.0, wall_s: float = 3.0, overhead_s: float = 1.0) -> LaunchRecord:
@@ -246,7 +246,7 @@ def test_launches_are_dealt_whole_where_there_are_enough() -> None:
 
 
 def test_cells_are_spread_over_the_experiment() -> None:
-    cells = tuple(cost.cell(number) for number in range(1, 11))
+    cells = tuple(a_cell(concurrency=number) for number in range(1, 11))
     assert [cell.concurrency for cell in spread(cells, 5)] == [1, 3, 5, 7, 9]
     assert spread(cells, 20) == cells
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
-from runner.commands.shard import shard
+from runner.commands.cells import parse_shard
 from runner.matrix.file import load
 
 ROOT = Path(__file__).parents[2]
@@ -75,5 +75,8 @@ def test_every_shard_of_the_list_is_measured() -> None:
     numbers = measure["strategy"]["matrix"]["shard"]
     for number in numbers:
         text = measure["env"]["SHARD"].replace("${{ matrix.shard }}", str(number))
-        assert shard(text.replace("${{ strategy.job-total }}", str(len(numbers)))).index == number
+        assert (
+            parse_shard(text.replace("${{ strategy.job-total }}", str(len(numbers)))).index
+            == number
+        )
     assert numbers == [*range(1, len(numbers) + 1)]

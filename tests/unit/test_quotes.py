@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support import quote
+from tools import quote
 
 
 @pytest.mark.parametrize("path", quote.documents(), ids=lambda path: path.name)

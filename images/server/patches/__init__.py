@@ -1,5 +1,6 @@
-"""What is patched before anything else is imported: one module a mode.
+"""What is patched before anything else is imported: one module per patch mode.
 
-A module says NAME, PLACE (its order in tables), PACKAGES (the distributions it imports) and has
-`apply()`. It imports nothing but the standard library at its top: the runner reads it too.
+A module defines NAME, PLACE (its position in tables), PACKAGES (the distributions it imports) and
+`apply()`. Its top level imports nothing but the standard library, because the runner reads the
+module too.
 """

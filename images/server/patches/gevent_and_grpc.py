@@ -6,7 +6,7 @@ PACKAGES = ("gevent", "grpcio")
 
 
 def apply():
-    """Patch both, the standard library first, as gevent asks for."""
+    """Patch both, the standard library first, as gevent requires."""
     from gevent import monkey
 
     monkey.patch_all()

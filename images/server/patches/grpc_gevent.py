@@ -10,7 +10,7 @@ PACKAGES = ("gevent", "grpcio")
 
 
 def apply():
-    """Tell grpcio to wait in gevent's loop."""
+    """Make grpcio wait in gevent's loop."""
     from grpc.experimental import gevent
 
     gevent.init_gevent()

@@ -1,9 +1,14 @@
-"""What serves the application: one module a server.
+"""What serves the application: one module per server.
 
-A module says NAME, PLACE (its order in tables), PACKAGES (the distributions it imports), SETTINGS
-(names and whole numbers they have where nothing is said) and UNFIT (patch modes that it makes no
-sense with, and why), and has `at_once(settings)`, how many requests it works on at the same time
-(None: as many as come), and `serve(make_application, host, port, settings)`, which never returns.
-It imports nothing but the standard library at its top: the runner reads it too. No server writes an
-access log: that would be measured as well.
+A module defines
+
+- NAME, and PLACE, its position in tables;
+- PACKAGES: the distributions it imports;
+- SETTINGS: names with default values, which are whole numbers;
+- UNFIT: patch modes that make no sense with it, each with the reason;
+- `at_once(settings)`: how many requests it works on at a time, None if there is no limit;
+- `serve(make_application, host, port, settings)`, which never returns.
+
+Its top level imports nothing but the standard library, because the runner reads the module too. No
+server writes an access log: that would be measured as well.
 """

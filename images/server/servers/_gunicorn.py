@@ -8,14 +8,15 @@ import os
 import sys
 import traceback
 
-#: What a worker that could not build the application ends with; the master then gives up too.
+#: What a worker that could not build the application ends with; the master then ends too.
 BOOT_FAILED = 3
 
 
 def serve(make_application, host, port, worker_class, settings):
-    """Serve forever; exit as an import error where no worker can build the application."""
+    """Serve forever; exit with `IMPORT_FAILED` if no worker can build the application."""
     from gunicorn.app.base import BaseApplication
 
+    import contract
     import diagnostics
 
     options = {
@@ -50,4 +51,4 @@ def serve(make_application, host, port, worker_class, settings):
     try:
         Application().run()
     except SystemExit as end:
-        sys.exit(diagnostics.IMPORT_FAILED if end.code == BOOT_FAILED else end.code)
+        sys.exit(contract.IMPORT_FAILED if end.code == BOOT_FAILED else end.code)

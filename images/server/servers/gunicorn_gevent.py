@@ -2,16 +2,16 @@
 
 The worker calls `monkey.patch_all()` by itself, when it starts and before it builds the
 application. So `none` means here: patched by the server, in the worker; `gevent`: patched already
-in the master, before gunicorn was imported; `grpc` and `gevent+grpc`: grpcio told as well, which
-the worker does not do. A single `patch_*` cannot be had: the worker patches the rest.
+in the master, before gunicorn was imported; `grpc` and `gevent+grpc`: `init_gevent()` is called as
+well, which the worker does not do. A single `patch_*` is not possible: the worker patches the rest.
 """
 
 NAME = "gunicorn-gevent"
 PLACE = 5
-#: `packaging`: gunicorn 26.2's gevent worker imports it, and gunicorn does not ask for it.
+#: `packaging`: gunicorn 26.2's gevent worker imports it, and gunicorn does not depend on it.
 PACKAGES = ("gunicorn", "gevent", "packaging")
 SETTINGS = {"workers": 1}
-_PATCHES_ALL = "its worker patches everything by itself, so one patch alone cannot be had"
+_PATCHES_ALL = "its worker patches everything by itself, so a single patch is not possible"
 UNFIT = {
     "gevent-socket": _PATCHES_ALL,
     "gevent-select": _PATCHES_ALL,
@@ -22,7 +22,7 @@ WORKER_CONNECTIONS = 10000
 
 
 def at_once(_settings):
-    """As many as come, up to 10,000 for each worker."""
+    """Up to 10,000 for each worker, which is no limit here."""
 
 
 def serve(make_application, host, port, settings):

@@ -12,7 +12,7 @@ UNFIT = {}
 
 
 def at_once(_settings):
-    """As many as come."""
+    """No limit."""
 
 
 def serve(make_application, host, port, _settings):

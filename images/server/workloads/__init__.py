@@ -1,13 +1,18 @@
-"""What one request does: one module a workload.
+"""What one request does: one module per workload.
 
-A module says NAME, PLACE (its order in tables), PARAMETERS (names and what they are where nothing
-is said: a number, a truth, or the choices with the first as default), PACKAGES and PACKAGES_BY (the
-distributions it imports, always and by the value of a parameter), COMPANION (the service it talks
-to, a module of `images/companions`, or None), DISK (whether it needs one), CPU_BOUND (whether
-Python's lock lets a process do one at a time), ALONE (whether no other cell may run beside it, and
-then why) and SERVICE_S (the parameter that says how long a request takes at the least, or None; a
-parameter `spread` says by how many seconds more or less, and then SERVICE_S is the mean), and has
-`make(parameters)`: called once at start-up, it returns the function that a request calls. It
-imports nothing but the standard library at its top, and what a patch replaces it looks up at each
-call: the runner reads it too, and patches may come late.
+A module defines
+
+- NAME, and PLACE, its position in tables;
+- PARAMETERS: names with defaults (a number, a boolean, or a tuple of choices, the default first);
+- PACKAGES and PACKAGES_BY: the distributions it imports, always and by the value of a parameter;
+- COMPANION: the backing service it needs, a module of `images/companions`, or None;
+- DISK: whether it needs a disk;
+- CPU_BOUND: whether Python's lock makes a process work on one request at a time;
+- ALONE: why no other cell may run beside it, or None;
+- SERVICE_S: the parameter that sets the minimum time of a request, or None; if there is a parameter
+  `spread`, by which requests take more or less time, it sets the mean;
+- `make(parameters)`: called once at start-up, it returns the function that each request calls.
+
+Its top level imports nothing but the standard library, because the runner reads the module too. It
+looks up at each call what a patch replaces, because a patch may come late.
 """

@@ -15,7 +15,7 @@ SERVICE_S = "seconds"
 
 
 def make(parameters):
-    """Burn; the thread's own clock does not count what others use, nor waits for the CPU."""
+    """Use CPU time by the thread's own clock: no other thread counts, nor waiting for a CPU."""
     seconds = float(parameters["seconds"])
 
     def work():

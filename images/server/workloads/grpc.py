@@ -2,7 +2,7 @@
 
 `call` is `unary`, one answer, or `stream`, three answers spread over the time. With `ready` the
 channel is waited for at start-up, as many clients do (`grpc.channel_ready_future`). One channel
-serves all requests, as gRPC's guides ask for.
+serves all requests, as gRPC's guides recommend.
 """
 
 NAME = "grpc"

@@ -15,7 +15,7 @@ PORT = 7801
 
 
 def make(parameters):
-    """Get; a new connection for each, as `requests.get` has it."""
+    """Get, with a new connection for each request, as `requests.get` does."""
     import requests
 
     url = "http://127.0.0.1:%d/?seconds=%s" % (PORT, parameters["seconds"])

@@ -23,11 +23,10 @@ from runner.build.images import (
     loadgen_recipe,
     remove_images,
 )
-from runner.build.labels import KEY_LABEL, cell_reference
 from runner.build.layers import Layer, shared_layers
 from runner.build.lock import Lock
 from runner.build.prepare import Prepared, prepare
-from runner.build.recipe import Image, Recipe, ensure
+from runner.build.recipe import KEY_LABEL, Image, Recipe, cell_reference, ensure
 from runner.build.wheels import Wheel, archived
 from runner.engine.protocol import EngineImage
 from runner.errors import EngineError
@@ -147,7 +146,8 @@ def test_a_loaded_layer_holds_what_the_context_of_a_build_does(
     built = {name: (m.mode, m.size) for name, m in engine.contexts["built"].items()}
     del built["Dockerfile"]
     assert loaded == built
-    assert {"site/flask.py", "server/main.py", "server/servers/__init__.py", "data"} <= set(built)
+    program = {"server/main.py", "server/contract.py", "server/servers/__init__.py"}
+    assert {"site/flask.py", *program, "data"} <= set(built)
 
 
 def test_ids_repeat_wherever_images_are_loaded(packed: tuple[Path, ...]) -> None:

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from runner.commands.locking import LockedCells
+from runner.commands.cells import LockedCells
 from runner.commands.plan import _total
 from runner.matrix.cell import Cell, Experiment, Limits
 from runner.matrix.values import Server, Workload

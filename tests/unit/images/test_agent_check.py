@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from runner import contract
 from runner.build.images import AGENT, RATE
 from tests.unit.images.test_server_program import module
 
@@ -46,7 +47,9 @@ def test_a_late_first_answer_is_not_taken_for_the_service_time(
         return seen[-1]
 
     monkeypatch.setattr(agent, "verified_get", get)
-    config = {"service_s": service_s, "startup_s": 1, "lone_repeats": repeats, "burst": 1}
+    config: dict[str, Any] = {"service_s": service_s, "startup_s": 1, "lone_repeats": repeats}
+    config["burst"] = 1
+    config |= {"recordings": "/none/there-", "record": contract.RECORD}
     reply = agent.check(config)
     assert (reply["lone_s"], len(seen)) == (lone_s, asked)
 
@@ -60,7 +63,8 @@ def test_where_requests_differ_the_mean_is_not_taken_from_one(
     answers = iter(latencies)
     monkeypatch.setattr(agent, "verified_get", lambda *_: next(answers))
     config = {"service_s": 2.0, "spread_s": 1.0, "startup_s": 1, "lone_repeats": 0, "burst": 1}
-    assert agent.check(config) == {"lone_s": 2.0, "service_s": 2.0, "factor": None}
+    nothing = {"recordings": "/none/there-", "record": contract.RECORD}
+    assert agent.check({**config, **nothing}) == {"lone_s": 2.0, "service_s": 2.0, "factor": None}
     assert [*answers] == []
 
 

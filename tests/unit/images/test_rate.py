@@ -24,8 +24,8 @@ from typing import Any
 import pytest
 
 from runner.build.images import RATE
+from runner.contract import BODY
 from runner.measurement import rate as runner_rate
-from runner.measurement.agent import BODY
 from tests.unit.images.test_server_program import module
 
 rate: Any = module("rate_in_pod", RATE)

@@ -8,9 +8,9 @@ import pytest
 
 from runner.matrix.cell import Limits
 from runner.matrix.values import Workload
-from runner.measurement.coschedule import Jobs
 from runner.measurement.estimate import Machine, check_s, launch_s, round_of
 from runner.measurement.launch import RATE_CPU_S_PER_REQUEST, Launch
+from runner.measurement.schedule import Jobs
 from tests.support.memory_engine import MemoryEngine
 from tests.support.simulated import SimulatedPods, VirtualClock, a_cell, a_job
 

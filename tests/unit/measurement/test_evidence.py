@@ -6,7 +6,9 @@ import sys
 from runner.errors import EngineError
 from runner.matrix.plugins import PROGRAM
 from runner.measurement import evidence
+from runner.measurement.evidence import in_words
 from runner.measurement.launch import Launch
+from runner.paths import IMAGES
 from runner.progress import launch_line
 from tests.support.memory_engine import MemoryEngine
 from tests.support.simulated import SimulatedPods, VirtualClock, a_cell, a_job
@@ -50,7 +52,7 @@ def test_where_threads_are_blocked() -> None:
 
 DUMPED = """
 import sys, threading, time, os, signal
-sys.path.insert(0, {program!r})
+sys.path[:0] = [{program!r}, {images!r}]
 import diagnostics
 diagnostics.install()
 def stall(): time.sleep(600)
@@ -62,7 +64,7 @@ time.sleep(1)
 
 def test_all_of_many_threads_are_in_a_real_dump() -> None:
     """More of them than faulthandler writes."""
-    program = DUMPED.format(program=str(PROGRAM))
+    program = DUMPED.format(program=str(PROGRAM), images=str(IMAGES))
     result = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, check=True
     )
@@ -94,3 +96,24 @@ def test_the_program_knows_its_own_name() -> None:
     )
     for command in ("plan", "run", "table", "show", "doctor", "clean"):
         assert command in result.stdout
+
+
+TABLE = """\
+  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode
+   0: 0100007F:1E63 00000000:0000 0A 00000000:00000005 00:00000000 00000000  7001        0 1 1 0 100
+   1: 0100007F:1E63 0100007F:A0B2 01 00000000:00000052 00:00000000 00000000  7001        0 2 1 0 100
+   2: 0100007F:A0B0 0100007F:1E63 06 00000000:00000000 03:00000000 00000000     0        0 0 3 0
+"""
+
+
+def test_sockets_in_words() -> None:
+    assert in_words(TABLE).splitlines() == [
+        "state        local                 remote                  unread  unsent  user",
+        "ESTABLISHED  127.0.0.1:7779        127.0.0.1:41138             82       0  7001",
+        "LISTEN       127.0.0.1:7779        0.0.0.0:0                    5       0  7001",
+        "and 1 in TIME_WAIT",
+    ]
+
+
+def test_a_state_nobody_knows_is_shown_as_it_is() -> None:
+    assert "FE" in in_words(TABLE.replace(" 0A ", " FE "))

@@ -11,7 +11,8 @@ import pytest
 from runner.engine.protocol import ContainerSpec, ContainerState, ExecResult
 from runner.errors import EngineError
 from runner.matrix.cell import Cell, Limits
-from runner.measurement.launch import SERVER_GONE, Launch, LaunchResult
+from runner.measurement.job import LaunchResult
+from runner.measurement.launch import SERVER_GONE, Launch
 from runner.outcome import Outcome
 from tests.support.memory_engine import MemoryEngine, MemoryProcess
 from tests.support.simulated import (

@@ -15,10 +15,10 @@ from runner.matrix.ceiling import AbOpening
 from runner.matrix.cell import Cell, Limits
 from runner.matrix.values import Workload
 from runner.measurement import schedule
-from runner.measurement.coschedule import ALONE_ABOVE, Jobs, packed, stagger
-from runner.measurement.launch import Launch, LaunchResult
+from runner.measurement.job import LaunchResult
+from runner.measurement.launch import Launch
 from runner.measurement.rounds import Method, attempts, job_of, measure, waves
-from runner.measurement.schedule import rounds
+from runner.measurement.schedule import ALONE_ABOVE, Jobs, packed, rounds, stagger
 from runner.outcome import Outcome
 from tests.support.memory_engine import MemoryEngine
 from tests.support.simulated import SimulatedPods, VirtualClock, a_cell, a_job

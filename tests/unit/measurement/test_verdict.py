@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from runner.contract import IMPORT_FAILED
 from runner.engine.protocol import ContainerState
 from runner.measurement import verdict
 from runner.measurement.agent import Refusal
@@ -24,7 +25,7 @@ def test_the_exception_is_the_last_tracebacks_last_line() -> None:
 
 
 def test_an_import_error_is_named_by_its_exception_not_by_what_came_after() -> None:
-    state = ContainerState(running=False, exit_code=verdict.IMPORT_FAILED, oom_killed=False)
+    state = ContainerState(running=False, exit_code=IMPORT_FAILED, oom_killed=False)
     outcome, reason = verdict.of_exit(state, TRACEBACK + "[ERROR] Worker failed to boot\n")
     assert outcome is Outcome.IMPORT_ERROR
     assert reason

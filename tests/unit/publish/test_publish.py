@@ -13,7 +13,7 @@ from urllib.parse import unquote
 
 import pytest
 
-from runner.commands.import_ab import import_ab
+from runner.commands.imports import import_ab
 from runner.commands.publish import checked_name, publish
 from runner.commands.runs import compared, table_text
 from runner.errors import UsageError

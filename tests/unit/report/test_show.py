@@ -23,7 +23,6 @@ from tests.support.samples import (
     traffic,
 )
 
-COMMANDS = ["docker run --rm matrix:py3.11-none"]
 BOTH = "py3.11-gevent25.9.1-grpcio1.76.0-gevent+grpc"
 
 
@@ -49,7 +48,7 @@ def directory(tmp_path: Path, run: RunRecord) -> RunDirectory:
 
 
 def test_everything_about_a_cell(directory: RunDirectory) -> None:
-    text = show(directory, read_run(directory), BOTH, COMMANDS)
+    text = show(directory, read_run(directory), BOTH)
     for line in (
         f"== {BOTH} ==",
         "outcome: hang-under-load",
@@ -73,7 +72,7 @@ def test_everything_about_a_cell(directory: RunDirectory) -> None:
         "context switches: not known voluntary, not known involuntary",
         "ab's share of a CPU: not known",
         "== Reproduce by hand ==",
-        *COMMANDS,
+        "docker rm -f -v by-hand-server by-hand-loadgen",
         "image: sha256:cc",
         "base: matrix-base:3.11 (debian)",
         "flask==3.1.2",
@@ -84,7 +83,7 @@ def test_everything_about_a_cell(directory: RunDirectory) -> None:
 def test_the_evidence_comes_first_and_the_lock_last(directory: RunDirectory) -> None:
     headings = [
         line[3:-3]
-        for line in show(directory, read_run(directory), BOTH, COMMANDS).splitlines()
+        for line in show(directory, read_run(directory), BOTH).splitlines()
         if "== " in line
     ]
     also = f"Also in {directory.launch_directory(BOTH, 1)}"
@@ -94,10 +93,8 @@ def test_the_evidence_comes_first_and_the_lock_last(directory: RunDirectory) -> 
 
 
 def test_hashes_are_printed_where_they_are_asked_for(directory: RunDirectory) -> None:
-    assert "--hash" not in show(directory, read_run(directory), BOTH, COMMANDS)
-    assert show(directory, read_run(directory), BOTH, COMMANDS, hashes=True).endswith(
-        f"lock:\n{LOCK}"
-    )
+    assert "--hash" not in show(directory, read_run(directory), BOTH)
+    assert show(directory, read_run(directory), BOTH, hashes=True).endswith(f"lock:\n{LOCK}")
 
 
 def test_the_rows_figures_are_in_the_summary(tmp_path: Path, run: RunRecord) -> None:
@@ -107,7 +104,7 @@ def test_the_rows_figures_are_in_the_summary(tmp_path: Path, run: RunRecord) -> 
     for number, rate in enumerate((10.0, 30.0), 1):
         made.write_launch(launch(none, number, rate=20.0), {})
         made.write_launch(launch(patched, number, rate=rate), {})
-    figures = show(made, read_run(made), patched.id, []).splitlines()[2]
+    figures = show(made, read_run(made), patched.id).splitlines()[2]
     assert figures.startswith("figures: requests/s 20.00 (10.00–30.00), ceiling 50.00, ")
     assert "× baseline 1.000 (0.500–1.500)" in figures
 
@@ -118,7 +115,7 @@ def test_every_workload_can_be_shown(name: str, tmp_path: Path) -> None:
     made = RunDirectory.create(tmp_path, "sample", datetime.now(UTC))
     made.write_run(run_record(cell))
     made.write_launch(launch(cell), {})
-    text = show(made, read_run(made), cell.id, COMMANDS)
+    text = show(made, read_run(made), cell.id)
     assert f"workload: {workload_text(cell)}\n" in text
     for parameter, value in cell.workload_parameters.items():
         assert value in workload_text(cell), parameter
@@ -133,7 +130,7 @@ def test_a_load_at_a_fixed_rate_is_shown_with_its_lags_and_errors(tmp_path: Path
     assert one.rate
     failed = one.rate.model_copy(update={"errors": {"reset": 2, "empty": 1}})
     made.write_launch(one.model_copy(update={"rate": failed}), {})
-    text = show(made, read_run(made), cell.id, COMMANDS)
+    text = show(made, read_run(made), cell.id)
     for line in (
         "load: 45 requests/s for 60 s",
         "sent: 2700 of 2700 requests, 45 a second",
@@ -170,7 +167,7 @@ def test_every_resource_that_is_measured_is_shown(directory: RunDirectory) -> No
     used = RESOURCES.model_copy(update=measured)
     cell = directory.read_run().cells[1]
     directory.write_launch(launch(cell).model_copy(update={"resources": used}), {})
-    text = show(directory, read_run(directory), cell.id, COMMANDS)
+    text = show(directory, read_run(directory), cell.id)
     for line in (
         "context switches: 10001 voluntary, 22 involuntary",
         "waits for a CPU: 33.5 ms, of them by ab 4.2 ms",
@@ -185,9 +182,7 @@ def test_every_resource_that_is_measured_is_shown(directory: RunDirectory) -> No
 def test_the_companions_log_is_there_to_read(directory: RunDirectory) -> None:
     cell = directory.read_run().cells[1]
     directory.write_launch(launch(cell), {"companion.log": b"companion ready\n"})
-    assert "== companion.log ==\ncompanion ready\n" in show(
-        directory, read_run(directory), cell.id, COMMANDS
-    )
+    assert "== companion.log ==\ncompanion ready\n" in show(directory, read_run(directory), cell.id)
 
 
 def test_attempts_that_were_disturbed_are_named(directory: RunDirectory) -> None:
@@ -195,40 +190,40 @@ def test_attempts_that_were_disturbed_are_named(directory: RunDirectory) -> None
     again = launch(cell, rate=40.0, disturbed="ab waited 0.31 ms").model_copy(update={"attempt": 2})
     directory.write_disturbed(again, {})
     directory.write_launch(launch(cell), {})
-    text = show(directory, read_run(directory), cell.id, COMMANDS)
+    text = show(directory, read_run(directory), cell.id)
     place = directory.path / "cells" / cell.id / "disturbed" / "launch-01-attempt-2"
     assert (
         "== Disturbed, and repeated ==\n"
         f"launch 1, attempt 2: ab waited 0.31 ms; 40.00 requests/s; in {place}\n"
     ) in text
-    assert "Disturbed" not in show(directory, read_run(directory), BOTH, COMMANDS)
+    assert "Disturbed" not in show(directory, read_run(directory), BOTH)
 
 
 def test_a_log_cannot_steer_the_terminal(directory: RunDirectory) -> None:
-    text = show(directory, read_run(directory), BOTH, COMMANDS)
+    text = show(directory, read_run(directory), BOTH)
     assert "\x1b" not in text
     assert "[31mTraceback\n        at \ufffd\n" in text
 
 
 def test_files_that_are_not_for_reading_are_named_with_their_place(directory: RunDirectory) -> None:
-    text = show(directory, read_run(directory), BOTH, COMMANDS)
+    text = show(directory, read_run(directory), BOTH)
     place = directory.launch_directory(BOTH, 1)
     assert f"== Also in {place} ==\nrequests.tsv.gz\nresult.json\n" in text
 
 
 def test_a_cell_that_is_unavailable(directory: RunDirectory) -> None:
-    text = show(directory, read_run(directory), "py3.9-gevent25.9.1-gevent", [])
+    text = show(directory, read_run(directory), "py3.9-gevent25.9.1-gevent")
     assert "outcome: unavailable" in text
     assert "reason: no wheel | of gevent" in text
     assert "by hand" not in text
 
 
 def test_a_cell_that_was_not_measured(directory: RunDirectory) -> None:
-    text = show(directory, read_run(directory), "py3.11-none", COMMANDS)
+    text = show(directory, read_run(directory), "py3.11-none")
     assert "outcome: not measured\nPython 3.11" in text
     assert "Launch" not in text
 
 
 def test_a_cell_that_the_run_does_not_have(directory: RunDirectory) -> None:
     with pytest.raises(UsageError, match=r"no cell 'py3.11-non'; did you mean 'py3.11-none'"):
-        show(directory, read_run(directory), "py3.11-non", COMMANDS)
+        show(directory, read_run(directory), "py3.11-non")

@@ -6,10 +6,9 @@ from dataclasses import replace
 import pytest
 
 from runner.measurement.records import LaunchRecord
-from runner.report.baseline import NO_SHARED_ROUND, OTHER_RUNS, CanonicalIndex
 from runner.report.formats import render
 from runner.report.rows import Row
-from runner.report.run import collate
+from runner.report.run import NO_SHARED_ROUND, OTHER_RUNS, CanonicalIndex, baselines, collate
 from tests.support.samples import cell, launch, run_record
 
 NONE, GEVENT = cell("3.11", "none"), cell("3.11", "gevent", gevent="25.9.1")
@@ -109,11 +108,8 @@ def test_the_row_that_carries_most_axes_is_meant_and_dropped_axes_do_not_matter(
     assert found("3.9", "25.9.1") is None
 
 
-def test_every_row_keeps_its_baseline_and_a_baseline_is_its_own() -> None:
+def test_a_row_has_the_baseline_of_its_python_and_a_baseline_is_its_own() -> None:
     other = cell("3.13", "gevent", gevent="25.9.1")
     run = collate(run_record(NONE, GEVENT, other), {NONE.id: made("none", [40.0])})
-    assert {cell: base.cell for cell, base in run.baselines.items()} == {
-        NONE.id: NONE.id,
-        GEVENT.id: NONE.id,
-    }
-    assert run.baselines[GEVENT.id] is run.by_cell[NONE.id]
+    found = baselines(run.rows, run.record)
+    assert found == {NONE.id: run.by_cell[NONE.id], GEVENT.id: run.by_cell[NONE.id]}

@@ -1,4 +1,4 @@
-"""Launches made as `matrix run` makes them, with the moment of everything that the run told."""
+"""What benchmarks share: their options, how a figure is printed, and launches made as in a run."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from pathlib import Path
 
 from rich.console import Console
 
-from bench.options import REPOSITORY
-from runner.commands.choice import Choice, expand
+from runner.commands.cells import Choice, expand
 from runner.commands.run import Ready, RunOptions, make_ready, measure_all, open_directory
 from runner.matrix.cell import Cell
 from runner.measurement.records import LaunchRecord
 from runner.progress import PlainReporter
 from runner.store.run_directory import RunDirectory
 
+REPOSITORY = Path(__file__).resolve().parents[1]
 #: One environment and one cell: what a benchmark of single launches needs.
 MATRIX = """\
 version: 1
@@ -33,6 +33,27 @@ experiments:
 PROJECT_MATRIX = REPOSITORY / "matrix.yaml"
 
 
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """Sizes; None is a benchmark's own default. `full` is the article's load where it matters."""
+
+    full: bool = False
+    cells: int | None = None
+    requests: int | None = None
+    launches: int | None = None
+    runs: tuple[Path, ...] = ()
+
+
+def figure(name: str, value: str, goal: str = "", *, met: bool | None = None) -> str:
+    """One line: what, how much, and the goal with whether it was met."""
+    line = f"  {name:<58} {value:>22}"
+    if goal:
+        line += f"   goal {goal}"
+    if met is not None:
+        line += "  met" if met else "  MISSED"
+    return line
+
+
 def matrix_file(directory: Path, *, seconds: float, concurrency: int, requests: int) -> Path:
     """A matrix file with one cell."""
     path = directory / "matrix.yaml"
@@ -42,9 +63,9 @@ def matrix_file(directory: Path, *, seconds: float, concurrency: int, requests: 
 
 
 class Timeline(PlainReporter):
-    """What a run told, each with `time.monotonic()` in seconds.
+    """What a run reported, each with `time.monotonic()` in seconds.
 
-    `begun` holds waves, `ended` every launch, those included that were disturbed and made again.
+    `begun` holds waves, `ended` every launch, including those that were disturbed and repeated.
     """
 
     def __init__(self) -> None:
@@ -56,11 +77,9 @@ class Timeline(PlainReporter):
         """Nothing: standard output is for the figures."""
 
     def loading(self, cells: list[str]) -> None:
-        """See `Reporter`."""
         self.begun.append((time.monotonic(), cells))
 
     def ended(self, record: LaunchRecord, *, final: bool) -> None:
-        """See `Reporter`."""
         super().ended(record, final=final)
         self.ends.append((time.monotonic(), record))
 

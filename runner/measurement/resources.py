@@ -1,7 +1,11 @@
-"""When a launch was not left alone. All thresholds are here; `docs/method.md` has their data."""
+"""What a load used of the machine, and whether others disturbed it: the thresholds of that.
+
+`docs/method.md` has the data that the thresholds come from.
+"""
 
 from __future__ import annotations
 
+from runner.measurement.agent import LoadReply
 from runner.measurement.records import AbFigures, LaunchRecord, RateFigures, Resources
 
 #: Mean time that `ab` may wait for a CPU, in ms per request. Measured on two cores, 100 clients:
@@ -24,7 +28,7 @@ def disturbance(
     load: RateFigures | None = None,
     service_s: float = 0.0,
 ) -> str | None:
-    """Why the launch's figures are not the cell's alone, None where they are.
+    """Why the launch's figures are not the cell's alone, None if they are.
 
     A rule for every launch, before anyone has looked at its rate: what is disturbed is repeated or
     shown as such, and never dropped for being an outlier. `load` is one at a fixed rate, whose
@@ -35,7 +39,7 @@ def disturbance(
 
 
 def worth_repeating(record: LaunchRecord) -> bool:
-    """Whether a disturbed launch may come out otherwise.
+    """Whether a repeat of a disturbed launch may succeed.
 
     A queue overflows for the launch's own load, in a network namespace of its own: another attempt
     would overflow as well, and waits for nobody.
@@ -78,3 +82,36 @@ def _lags(load: RateFigures, service_s: float) -> list[str]:
 def _queues(resources: Resources) -> list[str]:
     overflows = max(resources.listen_overflows or 0, resources.listen_drops or 0)
     return [f"the listen queue overflowed {overflows} times"] if overflows else []
+
+
+def used(
+    reply: LoadReply | None, figures: AbFigures | None, throttled_s: float | None
+) -> Resources | None:
+    """The resources of a load, None if nothing was answered or the server has ended.
+
+    `throttled_s` is the engine's figure, in seconds, None if it has none.
+    """
+    if reply is None or figures is None or not figures.complete or not reply.server_alive:
+        return None
+    cpu_ms = 1000 * (reply.after.cpu_s - reply.before.cpu_s)
+    user = reply.after.user_ticks - reply.before.user_ticks
+    system = reply.after.system_ticks - reply.before.system_ticks
+    # The total is exact; ticks, too coarse for it, say how it splits.
+    user_ms = cpu_ms * user / (user + system) if user + system else cpu_ms
+    network = {k: v - reply.before.network[k] for k, v in reply.after.network.items()}
+    return Resources(
+        cpu_user_ms=user_ms,
+        cpu_system_ms=cpu_ms - user_ms,
+        cpu_ms_per_request=cpu_ms / figures.complete,
+        peak_rss_mib=max(reply.peak_rss_kib, reply.after.hwm_kib) / 1024,
+        peak_threads=reply.peak_threads,
+        voluntary_switches=reply.tasks.voluntary_switches,
+        involuntary_switches=reply.tasks.involuntary_switches,
+        run_queue_delay_ms=1000 * (reply.tasks.run_delay_s + reply.ab.run_delay_s),
+        loadgen_run_queue_delay_ms=1000 * reply.ab.run_delay_s,
+        throttled_ms=1000 * throttled_s if throttled_s is not None else None,
+        listen_overflows=network["ListenOverflows"],
+        listen_drops=network["ListenDrops"],
+        syn_retransmits=network["TCPSynRetrans"],
+        loadgen_cpu_share=reply.ab.cpu_s / reply.ab.wall_s if reply.ab.wall_s else None,
+    )

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runner.commands.shard import Shard, part, shard
+from runner.commands.cells import Shard, parse_shard, part
 from runner.matrix.cell import Cell, Experiment
 from runner.matrix.file import load
 from runner.measurement import estimate
@@ -108,5 +108,5 @@ def test_one_shard_is_the_whole() -> None:
 
 
 def test_a_shard_as_written() -> None:
-    assert shard("2/4") == Shard(index=2, of=4)
-    assert str(shard("2/4")) == "2/4"
+    assert parse_shard("2/4") == Shard(index=2, of=4)
+    assert str(parse_shard("2/4")) == "2/4"

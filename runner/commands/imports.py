@@ -1,28 +1,54 @@
-"""`matrix import-ab`: reports of `ab` made elsewhere, as a run like any other."""
+"""`matrix merge` and `import-ab`: a run made of what was measured elsewhere."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TypeVar
 
-from runner.commands.record import now
-from runner.commands.runs import stored_result
+from runner.commands.runs import RunResult, stored_result
 from runner.errors import UsageError
 from runner.matrix.file import name_problem
 from runner.matrix.values import seconds as seconds_of
 from runner.matrix.values import workload_name
 from runner.measurement.ab import AbReportError, parse_whole
+from runner.measurement.records import LaunchRecord
 from runner.store.import_ab import Report, Shared, run_of_reports, split_label
-from runner.store.results import check_results
-from runner.store.run_directory import RunDirectory
+from runner.store.merge import Merged, Part, merge
+from runner.store.records import now
+from runner.store.run_directory import RunDirectory, check_results, open_run
 
 T = TypeVar("T")
 
 #: No report of `ab` comes near it; what is larger is something else.
 LARGEST_REPORT = 2**20
+
+
+def merged(results: Path, runs: Sequence[str]) -> RunResult:
+    """Store several runs as one; return its table, and the expectations it does not meet.
+
+    Raises `UsageError` if they cannot be joined; then nothing is stored.
+    """
+    directories = [open_run(results, run) for run in runs]
+    parts = [
+        Part(source=source, run=directory.read_run(), launches=directory.launches())
+        for source, directory in zip(runs, directories, strict=True)
+    ]
+    joined = merge(parts, command=sys.argv)
+    check_results(results)
+    directory = RunDirectory.create(results, joined.run.experiment, datetime.now(UTC))
+    record = directory.write_whole(joined.run, _with_files(joined, directories))
+    return stored_result(directory, record, [launch.record for launch in joined.launches])
+
+
+def _with_files(
+    joined: Merged, directories: Sequence[RunDirectory]
+) -> Iterator[tuple[LaunchRecord, dict[str, bytes]]]:
+    """Each launch with the files that it left where it was measured."""
+    for launch in joined.launches:
+        yield launch.record, directories[launch.part].files_of(launch.was)
 
 
 def import_ab(results: Path, name: str, files: Sequence[str], shared: Shared) -> str:
@@ -32,7 +58,7 @@ def import_ab(results: Path, name: str, files: Sequence[str], shared: Shared) ->
     """
     if problem := name_problem(name):
         raise UsageError(problem)
-    reports = [_read(argument) for argument in files]
+    reports = [_report(argument) for argument in files]
     made = run_of_reports(name, reports, shared, now=now(), command=sys.argv)
     check_results(results)
     directory = RunDirectory.create(results, name, datetime.now(UTC))
@@ -60,7 +86,7 @@ def _option(flag: str, convert: Callable[[str], T], text: str | None) -> T | Non
         raise UsageError(f"{flag}: {error}") from None
 
 
-def _read(argument: str) -> Report:
+def _report(argument: str) -> Report:
     labels, file = split_label(argument)
     path = Path(file)
     try:

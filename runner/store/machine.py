@@ -1,7 +1,9 @@
-"""How fast this machine is, by the runs that were made on it before."""
+"""This machine: what a run records of it, and how fast it is by the runs made on it before."""
 
 from __future__ import annotations
 
+import os
+import platform
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -36,7 +38,7 @@ class _Made:
 
 
 def machine_of(results: Path, host: Host) -> Machine | None:
-    """What the newest runs of a machine say of its speed, None where none was made on it."""
+    """What the newest runs of a machine say of its speed, None if none was made on it."""
     made = list(islice(_made(results, host), RUNS))
     costs: dict[Kind, float] = {}
     for one in made:
@@ -99,7 +101,7 @@ def _kinds(cell: CellRecord) -> tuple[Kind, ...]:
 
 
 def _pod_s(made: _Made) -> float | None:
-    """Seconds that each of many pods added to the rounds, None where it cannot be found out."""
+    """Seconds that each of many pods added to the rounds, None if it cannot be found out."""
     firsts: dict[int, list[LaunchRecord]] = {}
     for record in (*made.launches, *made.disturbed):
         if record.attempt == 1 and record.reused_from is None:
@@ -125,3 +127,34 @@ def _pod_s_of(wave: Sequence[LaunchRecord]) -> float:
     loads = [begin + (r.overhead_s or 0.0) for begin, r in zip(begins, wave, strict=True)]
     check = check_s(max(record.lone_request_ms or 0.0 for record in wave) / 1000)
     return max(0.0, min(loads) - min(begins) - check) / (len(wave) + 1)
+
+
+# -- what a run records of it ----------------------------------------------------------------------
+
+
+def this_host() -> Host:
+    """This machine, as far as it says."""
+    return Host(
+        hostname=platform.node(),
+        os=_os_name(),
+        kernel=platform.release(),
+        cpus=os.cpu_count() or 1,
+        cpu_model=_cpu_model(),
+        memory_bytes=os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"),
+    )
+
+
+def _os_name() -> str:
+    try:
+        return platform.freedesktop_os_release()["PRETTY_NAME"]
+    except (OSError, KeyError):
+        return platform.system()
+
+
+def _cpu_model() -> str | None:
+    try:
+        text = Path("/proc/cpuinfo").read_text(encoding="utf-8")
+    except OSError:
+        return None
+    match = re.search(r"^model name\s*:\s*(.+)$", text, re.MULTILINE)
+    return match.group(1) if match else None

@@ -1,19 +1,22 @@
-"""`matrix doctor`: what this machine and engine offer, what is missing, what mends it."""
+"""This machine and its engine: `matrix doctor`, `matrix clean`, and an engine for a run."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
-from runner.commands import host
-from runner.engine.connection import connect
-from runner.errors import EngineUnavailableError, MatrixError
+from runner.build.images import remove_images
+from runner.engine.docker_engine import DockerEngine, connect
+from runner.engine.ownership import HOST_LABEL, OWNER_LABEL, host_id, is_alive, sweep
+from runner.engine.protocol import OwnedContainer
+from runner.errors import EngineUnavailableError, MatrixError, UsageError
 from runner.matrix.file import load
 from runner.provision import MMDEBSTRAP, TEST_TOOLS, Tool, ensure_engine
-from runner.store.results import check_results
+from runner.store.machine import this_host
+from runner.store.run_directory import check_results
 
 #: There in a checkout, whose test suite needs further programs.
 TESTS = Path(__file__).parents[2] / "tests"
@@ -21,7 +24,7 @@ TESTS = Path(__file__).parents[2] / "tests"
 
 @dataclass(frozen=True, kw_only=True)
 class Finding:
-    """One thing looked at: `problem` says what is wrong with it and what mends it."""
+    """One thing checked: `problem` says what is wrong with it and how to fix it."""
 
     subject: str
     text: str
@@ -34,7 +37,7 @@ def doctor(
 ) -> tuple[str, bool]:
     """The findings as text, and whether nothing essential is missing.
 
-    With `install`, what Debian's packages can mend is mended first.
+    With `install`, what Debian's packages can fix is fixed first.
     """
     if install:
         ensure_engine(say, [MMDEBSTRAP])
@@ -50,7 +53,7 @@ def _line(finding: Finding) -> str:
 
 
 def _look(file: Path, results: Path) -> Iterator[Finding]:
-    machine = host.describe()
+    machine = this_host()
     memory = machine.memory_bytes / 1024**3
     yield Finding(
         subject="host",
@@ -102,3 +105,50 @@ def _test_tool(tool: Tool) -> Finding:
     return Finding(
         subject=tool.program, text=f"for {tool.needed_for}", problem=missing, essential=False
     )
+
+
+# -- clean -----------------------------------------------------------------------------------------
+
+
+def clean() -> str:
+    """Remove everything with the project's label; return what was removed, a line each.
+
+    Raises `UsageError` while a run of this host is going on.
+    """
+    with closing(connect()) as engine:
+        owned = [container for container in engine.owned() if not _of_another_host(container)]
+        for container in owned:
+            if is_alive(container.labels.get(OWNER_LABEL, "")):
+                raise UsageError(
+                    f"a run is going on (it made {container.name}): end it first, then clean"
+                )
+        for container in owned:
+            engine.remove(container.id)
+        images = remove_images(engine)
+    removed = [f"container {container.name}" for container in owned]
+    removed += [f"image {name}" for name in images]
+    return "\n".join([*removed, f"removed {len(owned)} containers and {len(images)} images"])
+
+
+def _of_another_host(container: OwnedContainer) -> bool:
+    """Whether another host made it. Its run may still be alive, so it is left alone."""
+    return container.labels.get(HOST_LABEL) != host_id()
+
+
+# -- an engine for a run ---------------------------------------------------------------------------
+
+
+def usable_engine(
+    say: Callable[[str], None], *, install: bool, tools: Iterable[Tool] = ()
+) -> DockerEngine:
+    """Connect, and remove orphans of this host.
+
+    With `install`, an engine and the `tools` are installed first where they are missing. Raises
+    `EngineUnavailableError`.
+    """
+    if install:
+        ensure_engine(say, tools)
+    engine = connect()
+    for orphan in sweep(engine):
+        say(f"removed {orphan.name}, left by a run that has ended")
+    return engine

@@ -1,6 +1,6 @@
-"""Keep what documents quote of published runs in step with them: `python -m tests.support.quote`.
+"""Keep what documents quote of published runs in step with them: `python -m tools.quote`.
 
-A document says what it quotes in a comment of its own, and a test says when the two differ:
+A document names what it quotes in a comment, and a test fails when the two differ:
 
     <!-- quote: matrix table results/published/sleep --pivot patch -->
     <!-- quote: lines 1-12 of results/published/milvus/cells/…/launch-01/stacks.txt -->
@@ -21,7 +21,7 @@ from runner.cli import application
 from runner.store.records import RunRecord
 from runner.store.run_directory import open_run
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[1]
 QUOTE = re.compile(r"(<!-- quote: (?P<what>.+?) -->\n).*?(<!-- /quote -->)", re.DOTALL)
 LINES = re.compile(r"lines (?P<first>\d+)-(?P<last>\d+) of (?P<path>\S+)")
 
@@ -58,12 +58,12 @@ def _table(command: list[str]) -> str:
 def _origin(run: RunRecord) -> str:
     """What was measured, when, how often, and on what."""
     launches = "one launch" if run.launches == 1 else f"{run.launches} launches"
-    said = [f"`{' '.join(run.command)}` on {run.started_at[:10]}, {launches} a cell"]
+    facts = [f"`{' '.join(run.command)}` on {run.started_at[:10]}, {launches} a cell"]
     if run.host:
-        said.append(f"{run.host.cpus} CPUs ({run.host.cpu_model}), {run.host.os}")
+        facts.append(f"{run.host.cpus} CPUs ({run.host.cpu_model}), {run.host.os}")
     if run.engine:
-        said.append(f"engine {run.engine.version}")
-    return "; ".join([*said, f"ab {run.method.ab_version}"])
+        facts.append(f"engine {run.engine.version}")
+    return "; ".join([*facts, f"ab {run.method.ab_version}"])
 
 
 def main() -> None:

@@ -16,8 +16,8 @@ from runner.matrix.ceiling import (
 from runner.matrix.cell import Cell, Limits
 from runner.matrix.values import Server, Workload, server, workload
 from runner.measurement import ab, load
-from runner.measurement.disturbance import disturbance
 from runner.measurement.records import RateFigures, Resources
+from runner.measurement.resources import disturbance
 from tests.support.simulated import a_cell, report
 
 ALONE, TOGETHER = AbOpening.FIRST_ALONE, AbOpening.TOGETHER

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from runner.measurement.records import LaunchRecord
+from runner.store.machine import machine_of
 from runner.store.records import CellRecord, RunRecord
 from runner.store.run_directory import RunDirectory
-from runner.store.speed import machine_of
 from tests.support.samples import RESOURCES, cell, launch, run_record
 
 CELLS = [cell("3.11", "none"), cell("3.11", "gevent", gevent="25.9.1"), cell("3.13", "none")]

@@ -1,0 +1,26 @@
+"""What the programs in the containers and the runner must agree on, written down once.
+
+A copy is beside each program that imports it; on the host it is `runner.contract`. It imports
+nothing, for it is loaded before a server is patched.
+"""
+
+#: Where the server listens, on the pod's loopback.
+PORT = 7779
+#: What it answers to `GET /`.
+BODY = "Hello World"
+#: How the files begin in which the server's processes record their requests, in memory that the
+#: sidecar shares, and what one request is there: entry and exit in ns, status, length of the body.
+RECORDINGS, RECORD = "/dev/shm/monkey-matrix-requests-", "<4q"  # noqa: S108
+
+#: Exit status of a server that could not be patched or imported; it prints the traceback last.
+IMPORT_FAILED = 81
+
+#: Headings of the server's dump of stacks, below what faulthandler writes, and its last line.
+GROUPED = "=== threads, equal stacks once ==="
+GREENLETS = "=== greenlets ==="
+END_OF_DUMP = "=== end ==="
+#: Marks the group of threads that the main thread is in.
+MAIN_THREAD = "the main one among them"
+
+#: What a companion prints when it has answered a request of its own.
+COMPANION_READY = "companion ready"
