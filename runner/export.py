@@ -137,9 +137,10 @@ def _benchmark(row: Row, launches: Sequence[LaunchRecord]) -> dict[str, Any]:
         for launch in launches
         if launch.ab and launch.outcome is row.outcome
     ]
+    sent = row.sent_requests or row.requests
     metadata = {"name": row.cell, "unit": "second", "loops": 1}
-    if row.requests is not None:
-        metadata["inner_loops"] = row.requests
+    if sent is not None:
+        metadata["inner_loops"] = sent
     return {"metadata": metadata, "runs": runs}
 
 

@@ -29,7 +29,7 @@ from runner.store.records import (
 )
 
 #: Raised whenever figures made before are no longer comparable with those made now.
-METHOD_VERSION = 5
+METHOD_VERSION = 6
 
 
 def run_record(

@@ -19,6 +19,9 @@ from runner.outcome import NOT_MEASURED, Outcome, worst
 from runner.report.statistics import median_estimate
 from runner.store.records import CellRecord, RunRecord
 
+#: Requests of a launch from which its 99th percentile is one: ten of them are beyond it.
+ENOUGH_FOR_P99: Final = 1000
+
 Value = str | int | float | None
 Launches = Mapping[str, Sequence[LaunchRecord]]
 
@@ -60,6 +63,14 @@ def axis_text(value: Value) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
+def is_cut(row: Row) -> bool:
+    """Whether less of the load was sent than was asked for; at a fixed rate that is not told."""
+    return row.requests is not None and (row.sent_requests, row.sent_concurrency) not in {
+        (None, None),
+        (row.requests, row.concurrency),
+    }
+
+
 def axes_of(run: RunRecord) -> tuple[str, ...]:
     """The run's axes in the order of the matrix file, then those that every row names."""
     return tuple(dict.fromkeys((*run.axes, *BASE_AXES)))
@@ -93,15 +104,17 @@ class Spread(Extremes):
 class Row:
     """One cell in a table; the fields are table.json's keys in their order, then `further` axes.
 
-    A figure is the median over the launches; a count of what should be none (failed requests, other
-    statuses, overflows, retransmits) is the most that any launch showed. The spread of a figure is
-    several keys of table.json. `not_paired` says why a speedup is not that of launches within
+    A figure is the median over the launches that ended as the row says, `outcome_launches` of
+    `launches`; `max_ms` and a count of what should be none (failed requests, other statuses,
+    tracebacks, overflows, retransmits) are the most that any of them showed. The spread of a figure
+    is several keys of table.json. `not_paired` says why a speedup is not that of launches within
     rounds.
 
-    `outcome` is None for a cell that was not measured. `requests` are those sent, which for a
-    serialised cell are fewer than the load asks for. Of a load at a fixed rate both `concurrency`
-    and `requests` are None, and the axis `rate` has its requests per second, a number, where it
-    has `closed` for other loads. What is unknown or does not apply is None.
+    `outcome` is None for a cell that was not measured. `requests` and `concurrency` are the load
+    as asked for, `sent_requests` and `sent_concurrency` what of it was sent. At a fixed rate there
+    is no `concurrency`, and `requests` is None; the axis `rate` has its requests per second, a
+    number, where it has `closed` for other loads. Percentiles belong to a load, so one that was cut
+    has none. What is unknown or does not apply is None.
     """
 
     cell: str
@@ -116,6 +129,9 @@ class Row:
     outcome: Outcome | None
     reason: str | None
     launches: int = 0
+    outcome_launches: int = 0
+    sent_requests: int | None = None
+    sent_concurrency: int | None = None
     requests_per_second: float | None = None
     requests_per_second_spread: Spread = Spread()
     ceiling_rps: float | None = None
@@ -124,6 +140,8 @@ class Row:
     speedup_spread: Spread = Spread()
     not_paired: str | None = None
     verdict: str | None = None
+    at_a_time: float | None = None
+    in_flight: float | None = None
     time_taken_s: float | None = None
     mean_ms: float | None = None
     p50_ms: float | None = None
@@ -133,6 +151,7 @@ class Row:
     max_ms: float | None = None
     failed_requests: int | None = None
     non_2xx: int | None = None
+    tracebacks: int | None = None
     cpu_ms_per_request: float | None = None
     cpu_ms_per_request_spread: Extremes = Extremes()
     cpu_user_ms_per_request: float | None = None
@@ -203,13 +222,15 @@ def _measured(run: RunRecord, cell: CellRecord, launches: Sequence[LaunchRecord]
     if not launches:
         return _identity(run, cell, None, NOT_MEASURED)
     outcome, reason = _verdict(launches)
+    decisive = [one for one in launches if one.outcome is outcome]
     row = replace(
         _identity(run, cell, outcome, reason),
         launches=len(launches),
+        outcome_launches=len(decisive),
         disturbed=_share(launches, [launch.disturbed for launch in launches]),
         reused_from=_reused(launches),
     )
-    return _with_figures(row, [one for one in launches if one.outcome is outcome])
+    return _with_figures(row, decisive)
 
 
 def _identity(run: RunRecord, cell: CellRecord, outcome: Outcome | None, reason: str | None) -> Row:
@@ -289,12 +310,23 @@ def _with_figures(row: Row, launches: Sequence[LaunchRecord]) -> Row:
     ab = [launch.ab for launch in launches if launch.ab]
     row = replace(
         row,
-        failed_requests=_most(figures.failed for figures in ab),
+        failed_requests=_most(_failed(launch) for launch in launches),
         non_2xx=_most(figures.non_2xx for figures in ab),
+        tracebacks=_most(launch.tracebacks for launch in launches),
     )
     if row.outcome is None or not row.outcome.has_figures:
         return row
-    return _with_resources(_with_latencies(_with_rates(row, launches, ab), ab), launches)
+    row = _with_rates(row, launches, ab)
+    if not is_cut(row):
+        row = _with_latencies(row, ab)
+    return _with_resources(row, launches)
+
+
+def _failed(launch: LaunchRecord) -> int | None:
+    """Answers that were not right, or what `ab` counted where nothing better is known."""
+    if launch.ab is None:
+        return None
+    return launch.ab.complete - launch.answers.right if launch.answers else launch.ab.failed
 
 
 def _with_rates(row: Row, launches: Sequence[LaunchRecord], ab: Sequence[AbFigures]) -> Row:
@@ -302,8 +334,11 @@ def _with_rates(row: Row, launches: Sequence[LaunchRecord], ab: Sequence[AbFigur
     ceiling = _median(launch.ceiling_rps for launch in launches)
     row = replace(
         row,
-        requests=row.requests and median_high(launch.requests for launch in launches),
+        sent_requests=median_high(launch.requests for launch in launches),
+        sent_concurrency=median_high(launch.concurrency or 0 for launch in launches) or None,
         ceiling_rps=ceiling,
+        at_a_time=_median(launch.served.at_a_time for launch in launches if launch.served),
+        in_flight=_median(launch.served.in_flight for launch in launches if launch.served),
         time_taken_s=_median(figures.time_taken_s for figures in ab),
     )
     if not rates:
@@ -320,14 +355,15 @@ def _with_rates(row: Row, launches: Sequence[LaunchRecord], ab: Sequence[AbFigur
 
 
 def _with_latencies(row: Row, ab: Sequence[AbFigures]) -> Row:
+    enough = [figures for figures in ab if figures.complete >= ENOUGH_FOR_P99]
     return replace(
         row,
         mean_ms=_median(figures.mean_ms for figures in ab),
         p50_ms=_median(figures.p50_ms for figures in ab),
         p90_ms=_median(figures.p90_ms for figures in ab),
-        p99_ms=_median(figures.p99_ms for figures in ab),
-        p99_ms_spread=_extremes(figures.p99_ms for figures in ab),
-        max_ms=_median(figures.max_ms for figures in ab),
+        p99_ms=_median(figures.p99_ms for figures in enough),
+        p99_ms_spread=_extremes(figures.p99_ms for figures in enough),
+        max_ms=max((f.max_ms for f in ab if f.max_ms is not None), default=None),
     )
 
 

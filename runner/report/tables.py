@@ -17,6 +17,7 @@ from runner.report.rows import (
     Value,
     axes_of,
     axis_text,
+    is_cut,
     keys_of,
     natural_key,
 )
@@ -131,8 +132,22 @@ FIGURES: Final = (
     Column(key="peak_rss_mib", heading="peak RSS MiB", show=whole),
     Column(key="peak_threads", heading="threads", show=whole),
 )
-OVERFLOWS: Final = Column(key="listen_overflows", heading="queue overflows", show=whole)
-RETRANSMITS: Final = Column(key="syn_retransmits", heading="SYN retries", show=whole)
+#: What of the load was sent, shown where a load was cut.
+SENT: Final = (
+    Column(key="sent_requests", heading="sent requests", show=whole),
+    Column(key="sent_concurrency", heading="sent clients", show=whole),
+)
+#: How concurrently it was answered, shown where that is known.
+CONCURRENCY: Final = (
+    Column(key="at_a_time", heading="at a time", show=two_decimals),
+    Column(key="in_flight", heading="in flight", show=two_decimals),
+)
+#: Counts of what should be none, shown where one is not.
+TROUBLE: Final = (
+    Column(key="tracebacks", heading="tracebacks", show=whole),
+    Column(key="listen_overflows", heading="queue overflows", show=whole),
+    Column(key="syn_retransmits", heading="SYN retries", show=whole),
+)
 VERDICT: Final = Column(key="verdict", heading="against baseline")
 LAUNCHES: Final = Column(key="launches", heading="launches", show=whole)
 OUTCOME: Final = Column(key="outcome", heading="outcome")
@@ -161,12 +176,14 @@ def columns_for(rows: Sequence[Row], run: RunRecord) -> list[Column]:
     """The columns of the rows' table, in their order."""
     axes = [Column(key=axis, heading=axis) for axis in shown_axes(rows, run)]
     repeated = [VERDICT, LAUNCHES] if any(row.launches > 1 for row in rows) else []
-    seen = [c for c in (OVERFLOWS, RETRANSMITS) if any(row.value(c.key) for row in rows)]
-    return [*axes, OUTCOME, *FIGURES, *seen, *repeated]
+    sent = SENT if any(is_cut(row) for row in rows) else ()
+    seen = [c for c in (*CONCURRENCY, *TROUBLE) if any(row.value(c.key) for row in rows)]
+    return [*axes, OUTCOME, *sent, *FIGURES, *seen, *repeated]
 
 
-_KNOWN: Final = (OUTCOME, *FIGURES, OVERFLOWS, RETRANSMITS, VERDICT, LAUNCHES)
-_KEY_OF_HEADING: Final = {column.heading: column.key for column in _KNOWN}
+#: All columns but those of axes, in their order.
+KNOWN: Final = (OUTCOME, *SENT, *FIGURES, *CONCURRENCY, *TROUBLE, VERDICT, LAUNCHES)
+_KEY_OF_HEADING: Final = {column.heading: column.key for column in KNOWN}
 
 
 def _key(option: str, name: str, run: RunRecord) -> str:
@@ -180,7 +197,7 @@ def _key(option: str, name: str, run: RunRecord) -> str:
 
 def _chosen(text: str, run: RunRecord) -> list[Column]:
     """The columns of a list like `patch,outcome,p99_ms`; `UsageError` for an unknown one."""
-    known = {column.key: column for column in _KNOWN}
+    known = {column.key: column for column in KNOWN}
     keys = [_key("--columns", name.strip(), run) for name in text.split(",")]
     return [known.get(key) or Column(key=key, heading=key) for key in keys]
 
@@ -215,8 +232,21 @@ def comparison(run: Run, columns: str | None = None) -> Table:
 
 
 def _text(column: Column, row: Row) -> str:
-    text = one_line(column.text(row))
-    return f"{text} (disturbed)" if column.key == "outcome" and row.disturbed else text
+    if column is not OUTCOME:
+        return one_line(column.text(row))
+    return f"{outcome_text(row)} (disturbed)" if row.disturbed else outcome_text(row)
+
+
+def outcome_text(row: Row) -> str:
+    """The row's outcome; of several launches how many ended so, unless all gave figures.
+
+    `hang-at-startup 3/3`, `serialised 1/7`.
+    """
+    text = NOTHING if row.outcome is None else str(row.outcome)
+    agree = row.outcome_launches == row.launches
+    if row.launches < 2 or (agree and row.outcome is not None and row.outcome.has_figures):
+        return text
+    return f"{text} {row.outcome_launches}/{row.launches}"
 
 
 # -- a column per value of an axis -----------------------------------------------------------------
@@ -324,6 +354,6 @@ def _rate_or_word(row: Row | None) -> str:
     if row is None or row.outcome in {None, Outcome.UNAVAILABLE}:
         return NOTHING
     if row.requests_per_second is None:
-        return str(row.outcome)
+        return outcome_text(row)
     rate = two_decimals(row.requests_per_second)
-    return rate if row.outcome is Outcome.OK else f"{row.outcome} {rate}"
+    return rate if row.outcome is Outcome.OK else f"{outcome_text(row)} {rate}"
