@@ -56,3 +56,8 @@ def suggestion(word: str, choices: Iterable[str]) -> str:
     if near:
         return f"; did you mean {near[0]!r}?"
     return f"; known: {', '.join(known_words)}" if known_words else ""
+
+
+def last_line(text: str) -> str:
+    """The last line with something in it, empty where there is none."""
+    return next((line.strip() for line in reversed(text.splitlines()) if line.strip()), "")

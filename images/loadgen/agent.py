@@ -24,6 +24,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from typing import Any
@@ -449,12 +450,16 @@ def check(config: dict[str, Any]) -> dict[str, Any]:
     """Verify the answer of a server that is ready, and measure how long a lone request takes."""
     begun_ns = time.monotonic_ns()
     lone_s = lone_request(config)
-    return {"lone_s": lone_s, "service_s": recorded_service_s(config, begun_ns)}
+    service_s = recorded_service_s(config, begun_ns)
+    if config["spread_s"]:
+        # Each request takes its own time: a single one does not tell the mean.
+        lone_s = service_s = config["service_s"]
+    return {"lone_s": lone_s, "service_s": service_s}
 
 
 def lone_request(config: dict[str, Any]) -> float:
     """The latency of a request that nothing else is in the way of, in seconds."""
-    nominal_s: float = config["service_s"]
+    nominal_s: float = config["service_s"] + config.get("spread_s", 0.0)
     timeout = config["startup_s"] + nominal_s
     try:
         lone_s = verified_get(config, timeout)
@@ -518,17 +523,32 @@ def cpu_s_of(uids: list[int]) -> float:
 # -- load ------------------------------------------------------------------------------------------
 
 
-def run_ab(config: dict[str, Any], directory: Path) -> dict[str, Any]:
-    """Run `ab`; one that does not end in time is interrupted, so that it prints what it has.
+def ab_command(config: dict[str, Any], directory: Path) -> list[str]:
+    """A closed loop of clients.
 
     Its own timeout (`-s`) is the limit: it would take clients that wait to send again for a hang.
     """
-    command = [
+    return [
         "ab", "-q", "-s", str(math.ceil(config["limit_s"]) + 1),
         "-c", str(config["concurrency"]), "-n", str(config["requests"]),
         "-e", str(directory / "percentiles.csv"), "-g", str(directory / "requests.tsv"),
         f"http://{HOST}:{config['port']}/",
     ]  # fmt: skip
+
+
+def rate_command(config: dict[str, Any], directory: Path) -> list[str]:
+    """Requests at a fixed rate: see `rate.py`, beside this file."""
+    told = {key: config[key] for key in ("port", "rate", "requests", "seed")}
+    told["file"] = str(directory / "requests.tsv")
+    return [sys.executable, str(Path(__file__).with_name("rate.py")), json.dumps(told)]
+
+
+def run_ab(config: dict[str, Any], directory: Path) -> dict[str, Any]:
+    """Run `ab`, or what sends at a `rate`.
+
+    One that does not end in time is interrupted, so that it prints what it has.
+    """
+    command = (rate_command if "rate" in config else ab_command)(config, directory)
     report, errors = directory / "ab.txt", directory / "ab.err"
     begun = time.monotonic()
     with report.open("w") as stdout, errors.open("w") as stderr:
@@ -566,10 +586,11 @@ def wait_for_ab(pid: int, config: dict[str, Any]) -> str:
     """
     ended = end_of(pid)
     begun = moved = time.monotonic()
-    seen = progress()
+    look = most_ended() if "rate" in config else progress
+    seen: object = look()
     while not ended.wait(PROGRESS_INTERVAL_S):
         now, before = time.monotonic(), seen
-        seen = progress()
+        seen = look()
         # To look at all sockets costs CPU, of which there is enough while nothing moves.
         quiet_s = min(LOOK_AFTER_S, config["stall_s"] / 2)
         if seen != before or (now - moved >= quiet_s and requests_held_back(config["port"])):
@@ -581,6 +602,23 @@ def wait_for_ab(pid: int, config: dict[str, Any]) -> str:
         if now - moved >= config["stall_s" if late else "silence_s"]:
             return "stalled"
     return "ended"
+
+
+def most_ended() -> Callable[[], int]:
+    """A count of the connections that have ended, the highest so far.
+
+    A load at a fixed rate opens connections whether or not any is answered. Both ends of each are
+    open in this namespace; one that the server's kernel has dropped is open at the client's alone.
+    """
+    most = 0
+
+    def look() -> int:
+        nonlocal most
+        accepted, open_now = progress()
+        most = max(most, 2 * accepted - open_now)
+        return most
+
+    return look
 
 
 def end_of(pid: int) -> threading.Event:

@@ -34,6 +34,7 @@ from runner.paths import IMAGES
 SERVER_PROGRAM: Final = IMAGES / "server"
 LOADGEN_PROGRAM: Final = IMAGES / "loadgen"
 AGENT: Final = LOADGEN_PROGRAM / "agent.py"
+RATE: Final = LOADGEN_PROGRAM / "rate.py"
 CELL_DOCKERFILE: Final = "ARG BASE\nFROM ${BASE}\n"
 
 
@@ -165,7 +166,7 @@ def cell_recipe(experiment: str, cell: Cell, environment: Recipe) -> Recipe:
 
 
 def loadgen_recipe(layers: Sequence[Layer], base: BaseImage) -> Recipe:
-    """The sidecar's image: `ab` and a Python from its base, the agent, its bytecode in `layers`."""
+    """The sidecar's image: `ab`, a Python from its base, programs, their bytecode in `layers`."""
     files, dockerfile = program_files(LOADGEN_PROGRAM, "agent"), dockerfile_of("loadgen")
     key = key_of(base, files, dockerfile)
     return Recipe(

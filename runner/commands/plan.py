@@ -51,9 +51,10 @@ def _item(
     return {
         "cell": cell.id,
         **{axis: cell.axis(axis) for axis in BASE_AXES},
-        "concurrency": cell.concurrency,
-        "requests": cell.requests,
+        "concurrency": None if cell.rate else cell.concurrency,
+        "requests": None if cell.rate else cell.requests,
         **{axis: cell.axis(axis) for axis in further},
+        **({"rate": cell.per_second} if "rate" in further else {}),
         "environment": lock_.key if lock_ else None,
         "ceiling_rps": ceiling_of(cell, AbOpening.FIRST_ALONE),
         "predicted_s": launch_s(cell, limits) if lock_ else None,

@@ -11,6 +11,7 @@ from runner.measurement.load import (
     AB_CPU_S_PER_REQUEST,
     CUT_SHARE,
     LONE_REPEATS,
+    RATE_CPU_S_PER_REQUEST,
     SHORT_REQUEST_S,
     burst_size,
 )
@@ -66,7 +67,10 @@ class Machine:
         cost = self.cost_of(cell)
         if cost is None:
             return None
-        return (cost + AB_CPU_S_PER_REQUEST) * cell.at_once / _service_s(cell)
+        most = cell.at_once / _service_s(cell)
+        if cell.per_second is not None:
+            return (cost + RATE_CPU_S_PER_REQUEST) * min(most, cell.per_second)
+        return (cost + AB_CPU_S_PER_REQUEST) * most
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -4,22 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import ExitStack
-from http import HTTPStatus
 from typing import TypeVar
 
-from runner.contract import BODY
 from runner.engine.pod import DISK, Pod, PodPlan
 from runner.engine.protocol import Engine
 from runner.errors import EngineError
 from runner.matrix.ceiling import ceiling_of
-from runner.measurement import ab, agent, companion, evidence, served, verdict
-from runner.measurement.agent import CalibrateReply, CheckReply, LoadReply, ReadyReply, Refusal
+from runner.matrix.cell import Cell
+from runner.measurement import agent, companion, evidence, verdict
+from runner.measurement.agent import CalibrateReply, CheckReply, ReadyReply, Refusal
 from runner.measurement.clock import Clock
 from runner.measurement.evidence import in_words
 from runner.measurement.job import Job, LaunchResult
 from runner.measurement.load import (
     AB_CPU_S_PER_REQUEST,
     LONE_REPEATS,
+    RATE_CPU_S_PER_REQUEST,
     SERIALISED_BELOW,
     SHORT_REQUEST_S,
     SHORTEST_TOLD_S,
@@ -30,7 +30,8 @@ from runner.measurement.load import (
     cut_load,
     full_load,
 )
-from runner.measurement.records import AbFigures, Answers, LaunchRecord, Resources, Served
+from runner.measurement.loaded import Loaded, read_load
+from runner.measurement.records import LaunchRecord, Resources
 from runner.measurement.resources import disturbance, used
 from runner.outcome import Kind, Outcome
 
@@ -71,10 +72,7 @@ class Launch:
         self.checked: CheckReply | None = None
         self.calibrated: CalibrateReply | None = None
         self.sent: Load | None = None
-        self.reply: LoadReply | None = None
-        self.figures: AbFigures | None = None
-        self.served: Served | None = None
-        self.answers: Answers | None = None
+        self.loaded: Loaded | None = None
         self.tracebacks: int | None = None
         self.throttled_s: float | None = None
         self.files: dict[str, bytes] = {}
@@ -130,14 +128,15 @@ class Launch:
 
     @property
     def cpu_share(self) -> float | None:
-        """CPUs that server and `ab` will keep busy at full rate, None before calibration.
+        """CPUs that server and load generator will keep busy, None before calibration.
 
         CPU seconds of the calibration's requests, times the rate the load can reach.
         """
         calibrated, load = self.calibrated, self.next_load()
         if calibrated is None or calibrated.cpu_s_per_request is None:
             return None
-        cpu_s = calibrated.cpu_s_per_request + AB_CPU_S_PER_REQUEST
+        sending_s = RATE_CPU_S_PER_REQUEST if load.rate else AB_CPU_S_PER_REQUEST
+        cpu_s = calibrated.cpu_s_per_request + sending_s
         return cpu_s * load.requests / self.shortest_load_s
 
     @property
@@ -163,6 +162,8 @@ class Launch:
     def shortest_load_s(self) -> float:
         """The shortest time in seconds that the load about to be sent can take."""
         load = self.next_load()
+        if load.rate:
+            return max(load.requests / load.rate, self.service_s * load.requests / self._at_once)
         return self.service_s * load.requests / min(load.concurrency, self._at_once)
 
     @property
@@ -174,7 +175,7 @@ class Launch:
     def next_load(self) -> Load:
         """What will be sent: the load as asked for, or what the server can answer of it in time."""
         cell, limits = self.job.cell, self.job.limits
-        if self.checked and self._at_once < cell.concurrency:
+        if self.checked and self._at_once < cell.most_in_flight:
             return cut_load(cell, limits, self.checked.lone_s, self._at_once)
         return full_load(cell, limits, self.job.opening, self.service_s)
 
@@ -247,8 +248,12 @@ class Launch:
     def _check(self) -> None:
         cell, limits = self.job.cell, self.job.limits
         service_s = cell.workload.service_s or 0.0
-        repeats = LONE_REPEATS if service_s < SHORT_REQUEST_S else 0
-        config = {"startup_s": limits.startup_s, "service_s": service_s, "lone_repeats": repeats}
+        config = {
+            "startup_s": limits.startup_s,
+            "service_s": service_s,
+            "spread_s": cell.workload.spread_s,
+            "lone_repeats": LONE_REPEATS if service_s < SHORT_REQUEST_S else 0,
+        }
         longest_s = (1 + LONE_REPEATS) * (limits.startup_s + service_s)
         self.checked = self._accepted(agent.check(self.pod, config, longest_s + ENGINE_GRACE_S))
 
@@ -297,45 +302,23 @@ class Launch:
             "stall_s": load.stall_s,
             "silence_s": load.silence_s,
         }
+        if load.rate:
+            # The same moments for every cell of a round.
+            config |= {"rate": load.rate, "seed": self.job.number}
         reply = agent.load(self.pod, config, load.limit_s + ENGINE_GRACE_S)
         if isinstance(reply, Refusal):
             raise EngineError(reply.reason)
-        self.reply = reply
         self.throttled_s = self.pod.server_throttled_s()
-        self._keep_ab_files(reply)
-        self._read_recorded(reply)
-        self._end_if_gone(self.pod, seen_gone=not reply.server_alive)
-        loaded = verdict.Loaded(
-            reply=reply,
-            load=load,
-            figures=self.figures,
-            served=self.served,
-            answers=self.answers,
+        self.loaded = read_load(
+            reply,
+            load,
             opening=self.job.opening,
             set_up=self.job.cell.at_once,
+            lone_s=self.checked.service_s if self.checked else None,
         )
-        self.verdict = verdict.of_load(loaded, lambda: evidence.server_log(self.pod))
-
-    def _read_recorded(self, reply: LoadReply) -> None:
-        """Take over what the server's processes recorded of the load."""
-        if not reply.served_archive:
-            return
-        self.files["served.tsv.gz"] = reply.served_archive
-        requests = served.parse(reply.served_archive)
-        self.served = served.served(requests, self.checked.service_s if self.checked else None)
-        if self.figures:
-            self.answers = served.answers(requests, self.figures, HTTPStatus.OK, len(BODY))
-
-    def _keep_ab_files(self, reply: LoadReply) -> None:
-        self.files["ab.txt"] = (reply.ab.stdout + reply.ab.stderr).encode()
-        if reply.requests_archive:
-            self.files["requests.tsv.gz"] = reply.requests_archive
-        if reply.percentiles_csv:
-            self.files["percentiles.csv"] = reply.percentiles_csv.encode()
-        try:
-            self.figures = ab.parse(reply.ab.stdout, reply.percentiles_csv)
-        except ab.AbReportError:
-            self.figures = None
+        self.files |= self.loaded.files
+        self._end_if_gone(self.pod, seen_gone=not reply.server_alive)
+        self.verdict = verdict.of_load(self.loaded, lambda: evidence.server_log(self.pod))
 
     # -- the end -----------------------------------------------------------------------------------
 
@@ -356,7 +339,7 @@ class Launch:
             dump = evidence.stacks(pod, self.clock)
         except EngineError as error:
             dump = f"(no stacks: {error})"
-        if tcp := (self.reply and self.reply.ab.tcp) or evidence.sockets(pod):
+        if tcp := (self.loaded and self.loaded.reply.ab.tcp) or evidence.sockets(pod):
             self.files["sockets.txt"] = in_words(tcp).encode()
         if dump is None:
             return f"{reason}; the server did not react to a signal"
@@ -367,7 +350,7 @@ class Launch:
     def _record(self) -> LaunchRecord:
         outcome, reason = self.verdict or (Outcome.ENGINE_ERROR, "the launch was not loaded")
         cell, load, checked = self.job.cell, self.sent, self.checked
-        resources = used(self.reply, self.figures, self.throttled_s)
+        loaded, resources = self.loaded, self._used()
         wall_s = self.clock.monotonic() - self._began
         return LaunchRecord(
             cell=cell.id,
@@ -376,23 +359,37 @@ class Launch:
             reason=reason,
             started_at=self._started_at.isoformat(timespec="seconds"),
             requests=load.requests if load else cell.requests,
-            concurrency=load.concurrency if load else cell.concurrency,
+            concurrency=_concurrency(cell, load),
             ceiling_rps=ceiling_of(cell, self.job.opening),
             startup_s=self.startup_s,
             lone_request_ms=checked.lone_s * 1000 if checked else None,
             concurrency_factor=self.calibrated.factor if self.calibrated else None,
-            ab=self.figures,
-            served=self.served,
-            answers=self.answers,
+            ab=loaded.figures if loaded else None,
+            rate=loaded.rate if loaded else None,
+            served=loaded.served if loaded else None,
+            answers=loaded.answers if loaded else None,
             tracebacks=self.tracebacks,
             resources=resources,
             disturbed=self._disturbance(outcome, resources),
             attempt=self.job.attempt,
             wall_s=wall_s,
-            overhead_s=wall_s - self.reply.ab.wall_s if self.reply else None,
+            overhead_s=wall_s - loaded.reply.ab.wall_s if loaded else None,
         )
 
-    def _disturbance(self, outcome: Outcome, resources: Resources | None) -> str | None:
-        if not outcome.has_figures or resources is None or self.figures is None:
+    def _used(self) -> Resources | None:
+        if self.loaded is None:
             return None
-        return disturbance(resources, self.figures)
+        return used(self.loaded.reply, self.loaded.figures, self.throttled_s)
+
+    def _disturbance(self, outcome: Outcome, resources: Resources | None) -> str | None:
+        loaded = self.loaded
+        if not outcome.has_figures or resources is None or loaded is None or not loaded.figures:
+            return None
+        return disturbance(resources, loaded.figures, loaded.rate, self.service_s)
+
+
+def _concurrency(cell: Cell, load: Load | None) -> int | None:
+    """How many clients were to send, None at a fixed rate."""
+    if cell.rate:
+        return None
+    return load.concurrency if load else cell.concurrency

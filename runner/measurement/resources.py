@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from runner.measurement.agent import LoadReply
-from runner.measurement.records import AbFigures, LaunchRecord, Resources
+from runner.measurement.records import AbFigures, LaunchRecord, RateFigures, Resources
 
 #: Mean time that `ab` may wait for a CPU, in ms per request. Measured on two cores, 100 clients:
 #: alone 0.02-0.07; 26 cells with their bursts apart 0.02-0.07; together 0.04-2.0, median 0.4.
@@ -17,15 +17,25 @@ LONGEST_WAIT_MS = 0.15
 LARGEST_WAIT_SHARE = 0.005
 #: Share of one CPU that `ab` may use: above it the generator, not the server, sets the pace.
 LARGEST_LOADGEN_SHARE = 0.9
+#: How late 99 % of the requests of a load at a fixed rate may be sent: ms, or share of the time
+#: that a request takes, whichever is more. Latencies count from when a request was due.
+LONGEST_LAG_MS, LARGEST_LAG_SHARE = 2.0, 0.01
 
 
-def disturbance(resources: Resources, figures: AbFigures) -> str | None:
+def disturbance(
+    resources: Resources,
+    figures: AbFigures,
+    load: RateFigures | None = None,
+    service_s: float = 0.0,
+) -> str | None:
     """Why the launch's figures are not the cell's alone, None if they are.
 
     A rule for every launch, before anyone has looked at its rate: what is disturbed is repeated or
-    shown as such, and never dropped for being an outlier.
+    shown as such, and never dropped for being an outlier. `load` is one at a fixed rate, whose
+    requests take `service_s` seconds.
     """
-    return ", ".join([*_by_others(resources, figures), *_queues(resources)]) or None
+    others = _by_others(resources, figures, load, service_s)
+    return ", ".join([*others, *_queues(resources)]) or None
 
 
 def worth_repeating(record: LaunchRecord) -> bool:
@@ -36,15 +46,18 @@ def worth_repeating(record: LaunchRecord) -> bool:
     """
     if not record.disturbed or record.resources is None or record.ab is None:
         return False
-    return bool(_by_others(record.resources, record.ab))
+    service_s = (record.lone_request_ms or 0.0) / 1000
+    return bool(_by_others(record.resources, record.ab, record.rate, service_s))
 
 
-def _by_others(resources: Resources, figures: AbFigures) -> list[str]:
+def _by_others(
+    resources: Resources, figures: AbFigures, load: RateFigures | None, service_s: float
+) -> list[str]:
     """What a busy machine does to a launch."""
-    reasons = _waits(resources, figures)
+    reasons = _lags(load, service_s) if load else _waits(resources, figures)
     share = resources.loadgen_cpu_share
     if share is not None and share >= LARGEST_LOADGEN_SHARE:
-        reasons.append(f"ab kept {share:.0%} of a CPU busy")
+        reasons.append(f"{'the load generator' if load else 'ab'} kept {share:.0%} of a CPU busy")
     if resources.throttled_ms:
         reasons.append(f"the server was throttled for {resources.throttled_ms:.0f} ms")
     return reasons
@@ -57,6 +70,13 @@ def _waits(resources: Resources, figures: AbFigures) -> list[str]:
     if per_request_ms <= LONGEST_WAIT_MS or share <= LARGEST_WAIT_SHARE:
         return []
     return [f"ab waited {per_request_ms:.2f} ms per request for a CPU ({share:.1%} of the time)"]
+
+
+def _lags(load: RateFigures, service_s: float) -> list[str]:
+    limit_ms = max(LONGEST_LAG_MS, 1000 * LARGEST_LAG_SHARE * service_s)
+    if load.lag_p99_ms is None or load.lag_p99_ms <= limit_ms:
+        return []
+    return [f"1 % of the requests were sent over {load.lag_p99_ms:.1f} ms late"]
 
 
 def _queues(resources: Resources) -> list[str]:

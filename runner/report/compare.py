@@ -218,7 +218,8 @@ def _value(cell: CellRecord, axis: str) -> str | None:
         "order": cell.order,
         "server": cell.server,
         "workload": cell.workload,
-        "concurrency": str(cell.concurrency),
+        "concurrency": None if cell.concurrency is None else str(cell.concurrency),
+        "rate": None if cell.rate is None else f"{cell.rate:g}",
         **cell.workload_parameters,
     }
     return settings.get(axis) or cell.packages.get(axis) or cell.axes.get(axis)

@@ -104,8 +104,10 @@ class CellRecord(Record):
     `packages` maps the packages named in the matrix file to exact versions, as far as the cell
     carries them. `axes` maps each of the run's axes to the cell's value, None if the axis was
     dropped from the cell. `environment` is a key of the run's `environments`, `companion` one of
-    its `companions`. `server` names its settings too (`gunicorn-gthread-w1-t16`). What is
-    not known of a cell whose report was made elsewhere is None.
+    its `companions`. The load is `concurrency` and `requests` of `ab`, or `rate`, requests per
+    second, for `load_s` seconds; the others are None. `server` names its settings too
+    (`gunicorn-gthread-w1-t16`). What is not known of a cell whose report was made elsewhere is
+    None.
     """
 
     id: str
@@ -115,14 +117,23 @@ class CellRecord(Record):
     workload: str | None
     workload_seconds: float | None = None
     workload_parameters: dict[str, str] = Field(default_factory=dict)
-    concurrency: int
-    requests: int
+    concurrency: int | None
+    requests: int | None
     packages: dict[str, str]
     axes: dict[str, str | None]
     environment: str | None = None
     image: str | None = None
     order: str | None = None
     companion: str | None = None
+    rate: float | None = None
+    load_s: float | None = None
+
+    @property
+    def load(self) -> str:
+        """What is sent, in words: `ab -c 100 -n 5000`, `45 requests/s for 60 s`."""
+        if self.rate is None:
+            return f"ab -c {self.concurrency} -n {self.requests}"
+        return f"{self.rate:g} requests/s for {self.load_s:g} s"
 
 
 class UnavailableCell(CellRecord):

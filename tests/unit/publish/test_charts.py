@@ -224,7 +224,7 @@ def concurrent(
         for number in clients
     ]
     launches = {
-        one.id: [launch(one, rate=one.concurrency / 2.0 + place / 10)]
+        one.id: [launch(one, rate=(one.concurrency or 0) / 2.0 + place / 10)]
         for place, one in enumerate(cells)
     }
     return run_record(*cells, axes=(*AXES, "concurrency")), launches

@@ -17,7 +17,9 @@ from tests.support.samples import (
     ab_figures,
     cell,
     launch,
+    launches_of,
     run_record,
+    traffic,
     unavailable,
 )
 
@@ -313,3 +315,27 @@ def test_no_baseline_no_speedup() -> None:
 def test_a_baseline_without_figures_gives_no_speedup() -> None:
     patched = cell("3.11", "gevent", gevent="25.9.1")
     assert speedups(run_record(NONE, patched), {patched.id: 40.0})[patched.id] is None
+
+
+# -- loads at a fixed rate -------------------------------------------------------------------------
+
+
+def test_a_fixed_rate_is_a_number_and_has_neither_clients_nor_requests() -> None:
+    run = traffic()
+    rows = {row.value("rate"): row for row in collate(run, launches_of(run)).rows}
+    assert (rows[45.0].concurrency, rows[45.0].requests) == (None, None)
+    assert (rows["closed"].concurrency, rows["closed"].requests) == (100, 5000)
+    assert [*rows[45.0].values()] == [*KEYS, "rate"]
+    assert "rate" not in row_of(launch(NONE)).values()
+
+
+def test_a_fixed_rate_is_compared_with_the_baseline_at_that_rate() -> None:
+    run = traffic()
+    rates = {(None, "none"): 40.0, (None, "gevent"): 44.0, (45.0, "none"): 45.0}
+    launches = {
+        cell.id: [launch(cell, rate=rates.get((cell.rate, cell.patch or ""), 36.0))]
+        for cell in run.cells
+    }
+    rows = {(row.value("rate"), row.patch): row for row in collate(run, launches).rows}
+    assert rows[45.0, "gevent"].speedup == pytest.approx(36 / 45)
+    assert rows["closed", "gevent"].speedup == pytest.approx(44 / 40)

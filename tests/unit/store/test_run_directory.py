@@ -14,7 +14,9 @@ from types import SimpleNamespace
 import pytest
 
 from runner.errors import UsageError
+from runner.measurement.records import LAUNCH_SCHEMA
 from runner.outcome import Outcome
+from runner.store.records import RUN_SCHEMA
 from runner.store.run_directory import RunDirectory, check_results, open_run
 from tests.support.samples import LOCK, cell, launch, run_record, unavailable
 
@@ -189,7 +191,10 @@ def test_a_cell_directory_that_cannot_be_made(directory: RunDirectory) -> None:
         ('{"cell": "x"', "EOF while parsing"),
         ('{"schema_version": 1}', "cell: Field required"),
         ("[]", "should be an object"),
-        ('{"schema_version": 4, "cell": "x", "new": 1}', "newer version .*schema 4, known up to 3"),
+        (
+            f'{{"schema_version": {LAUNCH_SCHEMA + 1}, "cell": "x", "new": 1}}',
+            f"newer version .*schema {LAUNCH_SCHEMA + 1}, known up to {LAUNCH_SCHEMA}",
+        ),
     ],
 )
 def test_a_damaged_result_is_reported_and_left_out(
@@ -236,9 +241,9 @@ def test_a_damaged_run_cannot_be_read(directory: RunDirectory, content: str, pro
 
 
 def test_a_newer_run_that_happens_to_parse_is_refused(directory: RunDirectory) -> None:
-    stored = run_record(NONE).model_dump(mode="json") | {"schema_version": 4}
+    stored = run_record(NONE).model_dump(mode="json") | {"schema_version": RUN_SCHEMA + 1}
     (directory.path / "run.json").write_text(json.dumps(stored))
-    with pytest.raises(UsageError, match="schema 4, known up to 3"):
+    with pytest.raises(UsageError, match=f"schema {RUN_SCHEMA + 1}, known up to"):
         open_run(directory.results, "latest").read_run()
 
 
