@@ -243,7 +243,8 @@ def test_a_cell_that_fails_stops_no_other() -> None:
     pods = SimulatedPods(ready=refuse_first)
     ended = run(pods, method(Jobs(limit=1)))
     outcomes = [result.record.outcome for result, _ in ended]
-    assert sorted(outcomes) == [Outcome.HANG_AT_STARTUP] + [Outcome.OK] * 5
+    # The failing cell is launched twice more.
+    assert sorted(outcomes) == [Outcome.HANG_AT_STARTUP] + [Outcome.OK] * 7
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, OSError("disk full")])
@@ -374,3 +375,48 @@ def test_a_launch_whose_own_queue_overflowed_is_marked_and_not_repeated() -> Non
     ended = run(SimulatedPods(load=overflowing), method(Jobs(limit=1)))
     assert [final for _, final in ended] == [True] * len(CELLS)
     assert {r.record.disturbed for r, _ in ended} == {"the listen queue overflowed 9 times"}
+
+
+# -- cells that fail are launched more often -------------------------------------------------------
+
+
+def failing_at(number: int) -> SimulatedPods:
+    """All cells but those whose load is this one, in the order of their loads, are well."""
+    pods = SimulatedPods()
+
+    def load(answer: dict[str, Any]) -> dict[str, Any]:
+        if pods.loads != number:
+            return answer
+        return {**answer, "ab": {**answer["ab"], "ending": "stalled", "exit_code": 1}}
+
+    pods.load = load
+    return pods
+
+
+def made(ended: list[tuple[LaunchResult, bool]]) -> dict[str, list[int]]:
+    """The numbers of each cell's launches."""
+    numbers: dict[str, list[int]] = {}
+    for result, _ in ended:
+        numbers.setdefault(result.record.cell, []).append(result.record.launch)
+    return numbers
+
+
+def test_a_cell_of_which_a_launch_hangs_is_launched_three_times() -> None:
+    ended = run(failing_at(4), method(Jobs(limit=1)))
+    hung = {r.record.cell for r, _ in ended if r.record.outcome is Outcome.HANG_UNDER_LOAD}
+    assert len(hung) == 1
+    assert all(made(ended)[cell] == ([1, 2, 3] if cell in hung else [1]) for cell in made(ended))
+
+
+def test_it_is_not_launched_more_often_where_all_cells_are_launched_as_often() -> None:
+    ended = run(failing_at(4), method(Jobs(limit=1), launches=4))
+    assert all(numbers == [1, 2, 3, 4] for numbers in made(ended).values())
+
+
+def test_a_failure_that_was_taken_over_counts() -> None:
+    cell = CELLS[2].id
+    how = replace(
+        method(Jobs(limit=1), done=frozenset((one.id, 1) for one in CELLS)),
+        failed=frozenset({cell}),
+    )
+    assert made(run(SimulatedPods(), how)) == {cell: [2, 3]}
