@@ -41,7 +41,8 @@ def _recorded(prefix: str) -> Callable[..., Any]:
     import recording  # type: ignore[import-not-found]  # noqa: PLC0415 - it is the server's
 
     recording.contract.RECORDINGS = prefix
-    return recording.Recorded(_application)
+    made: Callable[..., Any] = recording.Recorded(_application)
+    return made
 
 
 def _us(application: Callable[..., Any]) -> float:
