@@ -17,7 +17,7 @@ from bench.common import Options, figure, matrix_file, measured
 from runner.commands.cells import Choice
 from runner.errors import EngineError
 from runner.report.show import by_hand
-from runner.store.records import RunRecord
+from runner.store.records import CellRecord, RunRecord
 
 PAIRS, SECONDS, CONCURRENCY, REQUESTS = 3, 2.0, 100, 500
 LOWEST, HIGHEST = 0.995, 1.005
@@ -41,7 +41,7 @@ def run(options: Options) -> Iterator[str]:
             through = launches[0].ab
             if through is None:
                 raise EngineError(f"the runner's launch failed: {launches[0].reason}")
-            hand = rate_by_hand(record, record.cells[0].id)
+            hand = rate_by_hand(record, record.cells[0])
             ratios.append(through.requests_per_second / hand)
             yield figure(
                 f"pair {number}: runner, by hand, ratio",
@@ -56,7 +56,7 @@ def run(options: Options) -> Iterator[str]:
     )
 
 
-def rate_by_hand(record: RunRecord, cell: str) -> float:
+def rate_by_hand(record: RunRecord, cell: CellRecord) -> float:
     """Requests/s of `ab` as the printed commands run it; the containers are gone afterwards."""
     printed = []
     *steps, last = by_hand(record, cell)

@@ -138,7 +138,9 @@ def _benchmark(row: Row, launches: Sequence[LaunchRecord]) -> dict[str, Any]:
         if launch.ab and launch.outcome is row.outcome
     ]
     sent = row.sent_requests or row.requests
-    metadata = {"name": row.cell, "unit": "second", "loops": 1, "inner_loops": sent}
+    metadata = {"name": row.cell, "unit": "second", "loops": 1}
+    if sent is not None:
+        metadata["inner_loops"] = sent
     return {"metadata": metadata, "runs": runs}
 
 

@@ -63,6 +63,11 @@ class Outcome(StrEnum):
         return self.kind is Kind.FIGURES
 
     @property
+    def is_failure(self) -> bool:
+        """Whether the cell was launched and did not do what it should."""
+        return self.kind in {Kind.HANG, Kind.FAILURE}
+
+    @property
     def is_launched(self) -> bool:
         """Whether there was a launch: of other cells the reason is all there is."""
         return self not in {Outcome.UNAVAILABLE, Outcome.BUILD_FAILED}

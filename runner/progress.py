@@ -42,6 +42,10 @@ class Reporter(Protocol):
         """The measuring begins: so many launches, predicted to take so many seconds."""
         ...
 
+    def more(self, launches: int) -> None:
+        """So many launches come on top, of cells that failed."""
+        ...
+
     def loading(self, cells: list[str]) -> None:
         """These cells are being measured: as many side by side as fit, the others after them."""
         ...
@@ -76,6 +80,9 @@ class PlainReporter:
     def begin(self, launches: int, seconds: float) -> None:
         self._total = launches
         self.say(f"measuring {counted(launches, 'launch')}, about {duration(seconds)}")
+
+    def more(self, launches: int) -> None:
+        self._total += launches
 
     def loading(self, cells: list[str]) -> None:
         what = cells[0] if len(cells) == 1 else f"{len(cells)} cells, as many side by side as fit"
@@ -118,6 +125,10 @@ class LiveReporter(PlainReporter):
     def begin(self, launches: int, seconds: float) -> None:
         super().begin(launches, seconds)
         self._bar.update(self._task, total=launches, completed=0)
+
+    def more(self, launches: int) -> None:
+        super().more(launches)
+        self._bar.update(self._task, total=self._total)
 
     def loading(self, cells: list[str]) -> None:
         what = cells[0] if len(cells) == 1 else f"{len(cells)} cells"

@@ -21,7 +21,9 @@ def printable(text: str) -> str:
 
 def one_line(text: str) -> str:
     """The text on one line, without control characters."""
-    return " ".join("".join(c if c.isprintable() else " " for c in text).split())
+    if not text.isprintable():
+        text = "".join(c if c.isprintable() else " " for c in text)
+    return " ".join(text.split())
 
 
 def counted(number: int, noun: str) -> str:
@@ -54,3 +56,8 @@ def suggestion(word: str, choices: Iterable[str]) -> str:
     if near:
         return f"; did you mean {near[0]!r}?"
     return f"; known: {', '.join(known_words)}" if known_words else ""
+
+
+def last_line(text: str) -> str:
+    """The last line with something in it, empty where there is none."""
+    return next((line.strip() for line in reversed(text.splitlines()) if line.strip()), "")

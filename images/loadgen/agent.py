@@ -24,6 +24,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from typing import Any
@@ -455,19 +456,19 @@ def requests_unread(port: int, table: str = "/proc/net/tcp") -> bool:
 
 
 def check(config: dict[str, Any]) -> dict[str, Any]:
-    """Verify the answer of a server that is ready, measure how many requests it takes at once."""
+    """Verify the answer of a server that is ready, and measure how long a lone request takes."""
     begun_ns = time.monotonic_ns()
     lone_s = lone_request(config)
-    reply: dict[str, Any] = {"lone_s": lone_s, "factor": None}
-    reply["service_s"] = recorded_service_s(config, begun_ns)
-    if config["burst"] > 1:
-        reply |= calibrate(config, lone_s)
-    return reply
+    service_s = recorded_service_s(config, begun_ns)
+    if config["spread_s"]:
+        # Each request takes its own time: a single one does not tell the mean.
+        lone_s = service_s = config["service_s"]
+    return {"lone_s": lone_s, "service_s": service_s}
 
 
 def lone_request(config: dict[str, Any]) -> float:
     """The latency of a request that nothing else is in the way of, in seconds."""
-    nominal_s: float = config["service_s"]
+    nominal_s: float = config["service_s"] + config.get("spread_s", 0.0)
     timeout = config["startup_s"] + nominal_s
     try:
         lone_s = verified_get(config, timeout)
@@ -484,7 +485,7 @@ def lone_request(config: dict[str, Any]) -> float:
     return lone_s
 
 
-def calibrate(config: dict[str, Any], lone_s: float) -> dict[str, Any]:
+def calibrate(config: dict[str, Any]) -> dict[str, Any]:
     """Measure how many requests the server takes at once, and what one costs.
 
     One costs what it does once all is warm and many come together, as under the load: that takes a
@@ -492,7 +493,7 @@ def calibrate(config: dict[str, Any], lone_s: float) -> dict[str, Any]:
     server read all of that at once: then it joins the first, which saves a service time. With one
     that reads all and still works one by one the check takes longer, and shows the same.
     """
-    size, more = config["burst"], config["sizing_burst"]
+    size, more, lone_s = config["burst"], config["sizing_burst"], config["lone_s"]
     both = size + more if config["joined"] else size
     few = Burst(config, size, 3 * both * lone_s + 5)
     joined = lone_s >= JOINED_FROM_S and config["joined"] and few.was_read(JOINED_WITHIN * lone_s)
@@ -531,17 +532,32 @@ def cpu_s_of(uids: list[int]) -> float:
 # -- load ------------------------------------------------------------------------------------------
 
 
-def run_ab(config: dict[str, Any], directory: Path) -> dict[str, Any]:
-    """Run `ab`; one that does not end in time is interrupted, so that it prints what it has.
+def ab_command(config: dict[str, Any], directory: Path) -> list[str]:
+    """A closed loop of clients.
 
     Its own timeout (`-s`) is the limit: it would take clients that wait to send again for a hang.
     """
-    command = [
+    return [
         "ab", "-q", "-s", str(math.ceil(config["limit_s"]) + 1),
         "-c", str(config["concurrency"]), "-n", str(config["requests"]),
         "-e", str(directory / "percentiles.csv"), "-g", str(directory / "requests.tsv"),
         f"http://{HOST}:{config['port']}/",
     ]  # fmt: skip
+
+
+def rate_command(config: dict[str, Any], directory: Path) -> list[str]:
+    """Requests at a fixed rate: see `rate.py`, beside this file."""
+    told = {key: config[key] for key in ("port", "rate", "requests", "seed")}
+    told["file"] = str(directory / "requests.tsv")
+    return [sys.executable, str(Path(__file__).with_name("rate.py")), json.dumps(told)]
+
+
+def run_ab(config: dict[str, Any], directory: Path) -> dict[str, Any]:
+    """Run `ab`, or what sends at a `rate`.
+
+    One that does not end in time is interrupted, so that it prints what it has.
+    """
+    command = (rate_command if "rate" in config else ab_command)(config, directory)
     report, errors = directory / "ab.txt", directory / "ab.err"
     begun = time.monotonic()
     with report.open("w") as stdout, errors.open("w") as stderr:
@@ -579,10 +595,11 @@ def wait_for_ab(pid: int, config: dict[str, Any]) -> str:
     """
     ended = end_of(pid)
     begun = moved = time.monotonic()
-    seen = progress()
+    look = most_ended() if "rate" in config else progress
+    seen: object = look()
     while not ended.wait(PROGRESS_INTERVAL_S):
         now, before = time.monotonic(), seen
-        seen = progress()
+        seen = look()
         # To look at all sockets costs CPU, of which there is enough while nothing moves.
         quiet_s = min(LOOK_AFTER_S, config["stall_s"] / 2)
         if seen != before or (now - moved >= quiet_s and requests_held_back(config["port"])):
@@ -594,6 +611,23 @@ def wait_for_ab(pid: int, config: dict[str, Any]) -> str:
         if now - moved >= config["stall_s" if late else "silence_s"]:
             return "stalled"
     return "ended"
+
+
+def most_ended() -> Callable[[], int]:
+    """A count of the connections that have ended, the highest so far.
+
+    A load at a fixed rate opens connections whether or not any is answered. Both ends of each are
+    open in this namespace; one that the server's kernel has dropped is open at the client's alone.
+    """
+    most = 0
+
+    def look() -> int:
+        nonlocal most
+        accepted, open_now = progress()
+        most = max(most, 2 * accepted - open_now)
+        return most
+
+    return look
 
 
 def end_of(pid: int) -> threading.Event:
@@ -768,6 +802,7 @@ def canary(_config: dict[str, Any]) -> dict[str, Any]:
 COMMANDS = {
     "ready": ready,
     "check": check,
+    "calibrate": calibrate,
     "load": load,
     "canary": canary,
     "ab-opening": ab_opening,

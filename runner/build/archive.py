@@ -15,7 +15,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from runner.build.dockerfile import parse
+from runner.build.dockerfile import Dockerfile, NeedsBuilderError, parse
 from runner.build.layers import END, Layer, Tar, header, whole
 from runner.build.recipe import KEY_LABEL, Recipe
 from runner.engine.protocol import Engine, EngineImage
@@ -86,21 +86,40 @@ class ImageArchive:
         }
 
 
+def described(recipe: Recipe) -> tuple[Dockerfile, tuple[Layer, ...]]:
+    """What a recipe's Dockerfile says, and the layers as the image has them.
+
+    Raises `NeedsBuilderError`.
+    """
+    said = parse(recipe.dockerfile, recipe.all_arguments)
+    return said, tuple(said.applied(layer) for layer in recipe.layers)
+
+
+def can_be_loaded(recipe: Recipe) -> bool:
+    """Whether its Dockerfile is understood without a builder."""
+    try:
+        described(recipe)
+    except NeedsBuilderError:
+        return False
+    return True
+
+
 def plan(engine: Engine, recipes: Iterable[Recipe]) -> ImageArchive:
     """What must be loaded for the recipes, each of which may be the base of a later one."""
     planned: dict[str, Planned] = {}
     for recipe in recipes:
-        described = parse(recipe.dockerfile, recipe.all_arguments)
-        below = planned.get(described.base)
-        base = below.base if below else engine.image(described.base)
+        said, layers = described(recipe)
+        below = planned.get(said.base)
+        # A name may stand for another image by now than the one that the recipe was made for.
+        known = recipe.base_id if said.base == recipe.base else ""
+        base = below.base if below else engine.image(known or said.base)
         if base is None:
-            raise EngineError(f"{recipe.reference}: there is no image {described.base}")
-        layers = tuple(described.applied(layer) for layer in recipe.layers)
+            raise EngineError(f"{recipe.reference}: there is no image {said.base}")
         planned[recipe.reference] = Planned(
             recipe=recipe,
             base=base,
             layers=(*(below.layers if below else ()), *(layer for layer in layers if layer.holds)),
-            config=described.config(below.config if below else base.config, recipe.labels),
+            config=said.config(below.config if below else base.config, recipe.labels),
         )
     return ImageArchive(tuple(planned.values()))
 

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Final
 
 from runner.build.bases import BaseImage, BaseRequest, base_of_cells
-from runner.build.images import contract_file, dockerfile_of
+from runner.build.images import contract_file, dockerfile_of, key_of
 from runner.build.layers import File, Layer
 from runner.build.lock import Lock, Unavailable, lock_all
-from runner.build.recipe import Image, Recipe, digest
+from runner.build.recipe import Image, Recipe
 from runner.build.wheels import SITE
 from runner.engine.pod import COMPANION_USER
 from runner.errors import EngineError
@@ -46,24 +46,21 @@ class Companion:
 
     def recipe(self, layers: Sequence[Layer], base: BaseImage) -> Recipe:
         """Its image: base, locked packages, program."""
-        name, program = self.kind.name, self.kind.program.read_bytes()
-        dockerfile = dockerfile_of("companions")
-        lock = self.lock.digest if self.lock else ""
-        contract = contract_file("companion")
-        shared = (contract.content or b"", PASSWD)
-        key = digest([base.image_id, lock, program, dockerfile, *shared])[:12]
+        name, dockerfile = self.kind.name, dockerfile_of("companions")
         files = (
-            File(path="companion/main.py", content=program),
-            contract,
+            File(path="companion/main.py", content=self.kind.program.read_bytes()),
+            contract_file("companion"),
             File(path="etc/passwd", content=PASSWD.encode()),
             File(path=SITE, content=None),
         )
+        key = key_of(base, files, self.lock.digest if self.lock else "", dockerfile)
         return Recipe(
             reference=f"monkey-matrix/companion:{name}-{key}",
             kind="companion",
             key=key,
             dockerfile=dockerfile,
             base=base.reference,
+            base_id=base.image_id,
             layers=(*layers, Layer(title=f"the companion {name}", files=files)),
         )
 

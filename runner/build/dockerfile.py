@@ -17,8 +17,15 @@ from runner.errors import EngineError
 
 #: What a builder gives an image whose base says nothing of it.
 DEFAULT_PATH: Final = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-ASSIGNMENT = re.compile(r'(?P<name>\w+)=(?:"(?P<quoted>(?:[^"\\]|\\.)*)"|(?P<plain>[^\s"\\$]*))')
+ASSIGNMENT = re.compile(r'(?P<name>\w+)=(?:"(?P<quoted>(?:[^"\\$]|\\.)*)"|(?P<plain>[^\s"\\$]*))')
 COPY = re.compile(r"(?:--chown=(?P<uid>\d+):(?P<gid>\d+)\s+)?(?P<source>\S+)\s+/(?P<target>\S+)")
+
+
+class NeedsBuilderError(EngineError):
+    """Only a builder understands what a Dockerfile says."""
+
+    def __init__(self, what: str) -> None:
+        super().__init__(f"{what} needs a builder")
 
 
 @dataclass(kw_only=True)
@@ -38,8 +45,9 @@ class Dockerfile:
 
     def applied(self, layer: Layer) -> Layer:
         """The layer as the image has it: what is copied, each file with its owner."""
-        if any(self.owner(members(path)[0].name) != ROOT for path in layer.packed):
-            raise EngineError("a Dockerfile that gives packages to a user needs a builder")
+        packed = (member for path in layer.packed for member in members(path)[:1])
+        if any(self.owner(member.name) != ROOT for member in packed):
+            raise NeedsBuilderError("a Dockerfile that gives packages to a user")
         owned = ((file, self.owner(file.path)) for file in layer.files)
         return replace(
             layer, files=tuple(replace(file, owner=owner) for file, owner in owned if owner)
@@ -48,7 +56,7 @@ class Dockerfile:
     def config(self, below: Mapping[str, Any], labels: Mapping[str, str]) -> dict[str, Any]:
         """The configuration of the image, on that of its base."""
         if below.get("OnBuild"):
-            raise EngineError("a base with ONBUILD instructions needs a builder")
+            raise NeedsBuilderError("a base with ONBUILD instructions")
         environment = dict(entry.partition("=")[::2] for entry in below.get("Env") or ())
         environment = {"PATH": DEFAULT_PATH, **environment}
         changed = {
@@ -62,25 +70,25 @@ class Dockerfile:
 
 
 def parse(text: str, arguments: Mapping[str, str]) -> Dockerfile:
-    """Read a Dockerfile; `EngineError` for what only a builder understands."""
+    """Read a Dockerfile; `NeedsBuilderError` for what only a builder understands."""
     made = Dockerfile()
     for instruction, rest in _instructions(text):
         match instruction:
             case "ARG":
                 continue
-            case "FROM":
-                made.base = re.sub(r"\$\{(\w+)\}", lambda m: arguments[m[1]], rest)
+            case "FROM" if not made.base:
+                made.base = _base(rest, arguments)
             case "COPY":
                 source, owner = _copied(rest)
                 made.owners[source] = owner
             case "ENV":
                 made.environment.update(_assignments(rest))
-            case "USER":
+            case "USER" if "$" not in rest:
                 made.user = rest
-            case "CMD":
-                made.command = json.loads(rest)
+            case "CMD" if rest.startswith("["):
+                made.command = _command(rest)
             case _:
-                raise EngineError(f"{instruction} in a Dockerfile needs a builder")
+                raise NeedsBuilderError(f"{instruction} {rest} in a Dockerfile")
     return made
 
 
@@ -91,16 +99,32 @@ def _instructions(text: str) -> Iterator[tuple[str, str]]:
             yield instruction, rest.strip()
 
 
+def _base(rest: str, arguments: Mapping[str, str]) -> str:
+    """The image that is named, or that an argument of the build names."""
+    argument = re.fullmatch(r"\$\{(\w+)\}", rest)
+    base = arguments.get(argument[1], "") if argument else rest
+    if not base or re.search(r"[\s$]", base):
+        raise NeedsBuilderError(f"FROM {rest} in a Dockerfile")
+    return base
+
+
+def _command(rest: str) -> list[str]:
+    try:
+        return [str(part) for part in json.loads(rest)]
+    except ValueError:
+        raise NeedsBuilderError(f"CMD {rest} in a Dockerfile") from None
+
+
 def _copied(rest: str) -> tuple[str, tuple[int, int]]:
     match = COPY.fullmatch(rest)
     if match is None or match["source"] != match["target"]:
-        raise EngineError(f"COPY {rest} in a Dockerfile needs a builder: it renames")
+        raise NeedsBuilderError(f"COPY {rest} in a Dockerfile: it renames, which")
     return match["source"], (int(match["uid"] or 0), int(match["gid"] or 0))
 
 
 def _assignments(rest: str) -> Iterator[tuple[str, str]]:
     if ASSIGNMENT.sub("", rest).strip():
-        raise EngineError(f"ENV {rest} in a Dockerfile needs a builder")
+        raise NeedsBuilderError(f"ENV {rest} in a Dockerfile")
     for match in ASSIGNMENT.finditer(rest):
         quoted = match["quoted"]
         value = match["plain"] if quoted is None else re.sub(r"\\(.)", r"\1", quoted)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Final
 
-from runner.build.archive import load
+from runner.build.archive import can_be_loaded, load
 from runner.build.bases import BaseImage
+from runner.build.bytecode import COMPILER
 from runner.build.dockerfile import environment_line
 from runner.build.layers import File, Layer
 from runner.build.lock import Lock
@@ -31,7 +32,9 @@ from runner.matrix.cell import Cell
 from runner.paths import IMAGES
 
 SERVER_PROGRAM: Final = IMAGES / "server"
-AGENT: Final = IMAGES / "loadgen" / "agent.py"
+LOADGEN_PROGRAM: Final = IMAGES / "loadgen"
+AGENT: Final = LOADGEN_PROGRAM / "agent.py"
+RATE: Final = LOADGEN_PROGRAM / "rate.py"
 CELL_DOCKERFILE: Final = "ARG BASE\nFROM ${BASE}\n"
 
 
@@ -50,19 +53,25 @@ class ImageMaker:
         self._loads = True
 
     def make(self, recipes: Sequence[Recipe]) -> dict[str, Image | EngineError]:
-        """Each image by name, or why there is none; a recipe comes after that of its base."""
+        """Each image by name, or why there is none; a recipe comes after that of its base.
+
+        What only a builder understands is built first, so that the rest can be loaded upon it.
+        """
         missing = [recipe for recipe in recipes if self._found(recipe) is None]
-        if missing and self._loads:
+        made = {r.reference: self._made(r, None) for r in missing if not can_be_loaded(r)}
+        failed = {name for name, image in made.items() if isinstance(image, EngineError)}
+        to_load = [r for r in missing if r.reference not in made and r.base not in failed]
+        if to_load and self._loads:
             try:
-                load(self._engine, missing)
+                load(self._engine, to_load)
             except EngineError as error:
                 if DISK_FULL in str(error):  # building takes no less
                     full = explained(error)
                     return {r.reference: self._found(r) or full for r in recipes}
                 self._build_from_now_on(error)
-        made: dict[str, Image | EngineError] = {}
         for recipe in recipes:
-            made[recipe.reference] = self._made(recipe, made.get(recipe.base))
+            if recipe.reference not in made:
+                made[recipe.reference] = self._made(recipe, made.get(recipe.base))
         return made
 
     def _found(self, recipe: Recipe) -> Image | None:
@@ -93,19 +102,32 @@ def program_files(program: Path, target: str) -> tuple[File, ...]:
     )
 
 
+def server_files(program: Path = SERVER_PROGRAM) -> tuple[File, ...]:
+    """The server program, and beside it what it and the runner agree on."""
+    return (*program_files(program, "server"), contract_file("server"))
+
+
 def contract_file(target: str) -> File:
     """What a program and the runner agree on, to stand beside the program."""
     return File(path=f"{target}/{CONTRACT.name}", content=CONTRACT.read_bytes())
 
 
+def key_of(base: BaseImage, files: Iterable[File], *parts: str) -> str:
+    """The key of an image of ours upon a base: what its content follows from."""
+    contents = [part for file in files for part in (file.path, file.content or b"")]
+    return digest([base.image_id, COMPILER, *parts, *contents])[:12]
+
+
 def environment_recipe(
     lock: Lock, layers: Sequence[Layer], base: BaseImage, program: Path = SERVER_PROGRAM
 ) -> Recipe:
-    """The image of an environment: base, locked packages, server program, in this order."""
-    files = (*program_files(program, "server"), contract_file("server"))
+    """The image of an environment: base, locked packages, server program, in this order.
+
+    `layers` hold the packages, and the bytecode of these and of the program.
+    """
+    files = server_files(program)
     dockerfile = dockerfile_of("server")
-    contents = [part for file in files for part in (file.path, file.content or b"")]
-    key = digest([base.image_id, lock.digest, *contents, dockerfile])[:12]
+    key = key_of(base, files, lock.digest, dockerfile)
     data = File(path=DISK.lstrip("/"), content=None)
     site = File(path=SITE, content=None)
     return Recipe(
@@ -114,6 +136,7 @@ def environment_recipe(
         key=key,
         dockerfile=dockerfile,
         base=base.reference,
+        base_id=base.image_id,
         layers=(*layers, Layer(title="the server program", files=(site, *files, data))),
     )
 
@@ -142,18 +165,18 @@ def cell_recipe(experiment: str, cell: Cell, environment: Recipe) -> Recipe:
     )
 
 
-def loadgen_recipe(base: BaseImage) -> Recipe:
-    """The sidecar's image: `ab` and a Python from its base, and the agent."""
-    agent, dockerfile = AGENT.read_bytes(), dockerfile_of("loadgen")
-    key = digest([base.image_id, agent, dockerfile])[:12]
-    files = (File(path="agent/agent.py", content=agent),)
+def loadgen_recipe(layers: Sequence[Layer], base: BaseImage) -> Recipe:
+    """The sidecar's image: `ab`, a Python from its base, programs, their bytecode in `layers`."""
+    files, dockerfile = program_files(LOADGEN_PROGRAM, "agent"), dockerfile_of("loadgen")
+    key = key_of(base, files, dockerfile)
     return Recipe(
         reference=f"monkey-matrix/loadgen:{key}",
         kind="loadgen",
         key=key,
         dockerfile=dockerfile,
         base=base.reference,
-        layers=(Layer(title="the agent", files=files),),
+        base_id=base.image_id,
+        layers=(*layers, Layer(title="the agent", files=files)),
     )
 
 

@@ -5,7 +5,11 @@ The same files make an image's layers (`archive.py`) and the context of a build 
 
 from __future__ import annotations
 
+import contextlib
+import shutil
 import tarfile
+import tempfile
+import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -16,6 +20,9 @@ CHUNK_BYTES: Final = 1 << 20
 END: Final = bytes(2 * tarfile.BLOCKSIZE)
 #: An engine takes 125 layers; the base has some.
 MOST_LAYERS: Final = 100
+#: How archives that are being written are named, and after how many seconds nobody writes them.
+UNFINISHED: Final = ".unpacking-"
+ABANDONED_AFTER_S: Final = 3600.0
 ROOT: Final = (0, 0)
 K = TypeVar("K")
 
@@ -83,6 +90,23 @@ def padding(size: int) -> bytes:
 def whole(name: str, content: bytes, owner: tuple[int, int] = ROOT) -> bytes:
     """A file in a tar archive."""
     return header(name, len(content), owner=owner) + content + padding(len(content))
+
+
+@contextlib.contextmanager
+def aside(archive: Path) -> Iterator[Path]:
+    """Where to write an archive, in a directory for nothing else; it appears whole or not at all.
+
+    What a process that was killed left there is removed an hour later.
+    """
+    archive.parent.mkdir(parents=True, exist_ok=True)
+    for left in archive.parent.glob(f"{UNFINISHED}*"):
+        with contextlib.suppress(FileNotFoundError):  # it is another process's, which goes on
+            if time.time() - left.stat().st_mtime > ABANDONED_AFTER_S:
+                shutil.rmtree(left, ignore_errors=True)
+    with tempfile.TemporaryDirectory(prefix=UNFINISHED, dir=archive.parent) as name:
+        unfinished = Path(name) / archive.name
+        yield unfinished
+        unfinished.replace(archive)
 
 
 def _parents(names: Iterable[str]) -> dict[str, tuple[int, int]]:
@@ -181,4 +205,6 @@ def _collide(site: Iterable[Path]) -> bool:
 
 
 def _layer(packed: tuple[Path, ...]) -> Layer:
-    return Layer(title=" ".join(path.stem.rpartition("-")[0] for path in packed), packed=packed)
+    # A distribution's bytecode is named as its files are.
+    names = dict.fromkeys(path.stem.rpartition("-")[0] for path in packed)
+    return Layer(title=" ".join(names), packed=packed)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TypeAlias
 
@@ -21,8 +21,17 @@ from runner.build.bases import (
     groups,
     resolve_kind,
 )
+from runner.build.bytecode import Sources, compile_all, of_archive, of_program
 from runner.build.companions import Companion, CompanionImage, lock_companions
-from runner.build.images import ImageMaker, cell_recipe, environment_recipe, loadgen_recipe
+from runner.build.images import (
+    LOADGEN_PROGRAM,
+    ImageMaker,
+    cell_recipe,
+    environment_recipe,
+    loadgen_recipe,
+    program_files,
+    server_files,
+)
 from runner.build.layers import Layer, shared_layers
 from runner.build.lock import Lock, platform_of
 from runner.build.recipe import Image, Recipe
@@ -56,6 +65,8 @@ class Prepared:
 #: What an image is for: an environment, a cell, a companion by its name, or the load generator.
 Subject: TypeAlias = EnvironmentRequest | Cell | str | BaseRequest
 Packed: TypeAlias = Mapping[Wheel, Path | EngineError]
+#: Gives the archive of bytecode of each of some sources by their name, for a base image.
+Compile: TypeAlias = Callable[[BaseImage, Iterable[Sources]], Mapping[str, Path]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -133,7 +144,8 @@ def prepare(
             pool.submit(ensure_bases, engine, group, kind, base)
             for group in groups(wanted.bases, kind)
         ]
-        made = [pool.submit(_made, bases, packed, wanted, maker) for bases in made_bases]
+        compiled = partial(compile_all, engine, cache=cache)
+        made = [pool.submit(_made, bases, packed, wanted, compiled, maker) for bases in made_bases]
         with stages.stage("base images"):
             wait(made_bases)
         with stages.stage("images"):
@@ -161,13 +173,14 @@ def _made(
     bases: Future[dict[BaseRequest, BaseImage | EngineError]],
     packed: Future[Packed],
     wanted: Wanted,
+    compiled: Compile,
     maker: ImageMaker,
 ) -> Made:
     """Make everything upon some bases, as soon as these and the packages are there."""
     found, images = bases.result(), dict[Subject, Image | EngineError]()
     recipes: dict[Subject, Recipe] = {}
     for request, base in found.items():
-        for subject, recipe in _recipes(request, base, packed.result(), wanted).items():
+        for subject, recipe in _recipes(request, base, packed.result(), wanted, compiled).items():
             if isinstance(recipe, EngineError):
                 images[subject] = recipe
             else:
@@ -178,14 +191,21 @@ def _made(
 
 
 def _recipes(
-    request: BaseRequest, base: BaseImage | EngineError, packed: Packed, wanted: Wanted
+    request: BaseRequest,
+    base: BaseImage | EngineError,
+    packed: Packed,
+    wanted: Wanted,
+    compiled: Compile,
 ) -> dict[Subject, Recipe | EngineError]:
     """What is made upon a base, or why it cannot be; a cell comes after its environment."""
     subjects = wanted.on(request)
     if isinstance(base, EngineError):
         return dict.fromkeys(subjects, base)
     sites = {subject: _site(subject, packed, wanted) for subject in subjects}
-    layers = shared_layers({s: site for s, site in sites.items() if isinstance(site, tuple)})
+    try:
+        layers = shared_layers(_with_bytecode(sites, base, compiled))
+    except EngineError as error:
+        return dict.fromkeys(subjects, error)
     recipes: dict[Subject, Recipe | EngineError] = {}
     for subject, site in sites.items():
         recipes[subject] = (
@@ -194,6 +214,23 @@ def _recipes(
             else _recipe(subject, layers[subject], base, wanted, recipes)
         )
     return recipes
+
+
+def _with_bytecode(
+    sites: Mapping[Subject, tuple[Path, ...] | EngineError], base: BaseImage, compiled: Compile
+) -> dict[Subject, tuple[Path, ...]]:
+    """The packages of each image, then their bytecode and that of its program."""
+    whole = {s: site for s, site in sites.items() if isinstance(site, tuple)}
+    sources = {s: [*map(of_archive, site), *_program(s)] for s, site in whole.items()}
+    archives = compiled(base, [one for several in sources.values() for one in several])
+    return {s: (*site, *(archives[one.name] for one in sources[s])) for s, site in whole.items()}
+
+
+def _program(subject: Subject) -> list[Sources]:
+    """Our own program in an image, where it is more than the one file that is started."""
+    if isinstance(subject, EnvironmentRequest):
+        return [of_program(server_files())]
+    return [of_program(program_files(LOADGEN_PROGRAM, "agent"))] if subject == LOADGEN else []
 
 
 def _recipe(
@@ -212,7 +249,7 @@ def _recipe(
         return cell_recipe(wanted.experiment, subject, environment)
     if isinstance(subject, str):
         return wanted.possible[subject].recipe(layers, base)
-    return loadgen_recipe(base)
+    return loadgen_recipe(layers, base)
 
 
 def _site(subject: Subject, packed: Packed, wanted: Wanted) -> tuple[Path, ...] | EngineError:

@@ -30,8 +30,9 @@ class Image:
 class Recipe:
     """How an image is made and what it is called; equal keys mean equal content.
 
-    `base` is the image below, `layers` are the files of the build's context, which the Dockerfile
-    copies to the same paths.
+    `base` is the image below, and `base_id` the one that this name stood for when the recipe was
+    made, where it stood for one; `layers` are the files of the build's context, which the
+    Dockerfile copies to the same paths.
     """
 
     reference: str
@@ -39,6 +40,7 @@ class Recipe:
     key: str
     dockerfile: str
     base: str
+    base_id: str = ""
     layers: tuple[Layer, ...] = ()
     arguments: Mapping[str, str] = field(default_factory=dict)
 

@@ -9,14 +9,13 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from runner.build.layers import END, header, padding, whole
+from runner.build.layers import END, aside, header, padding, whole
 from runner.build.lock import (
     WORKERS,
     Lock,
@@ -84,15 +83,11 @@ def pack(wheel: Wheel, cache: Path) -> Path:
     archive = cache / "wheels" / wheel.file_name
     if archive.exists():
         return archive
-    archive.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=".unpacking-", dir=archive.parent) as name:
-        directory = Path(name) / SITE
+    with aside(archive) as unfinished:
+        directory = unfinished.parent / SITE
         _unpack(wheel, directory)
-        aside = Path(name) / "packed.tar"
-        with aside.open("wb") as packed:
-            for piece in archived(directory):
-                packed.write(piece)
-        aside.replace(archive)
+        with unfinished.open("wb") as packed:
+            packed.writelines(archived(directory))
     return archive
 
 

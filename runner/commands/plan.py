@@ -39,8 +39,9 @@ def plan(choice: Choice, results: Path, *, as_json: bool) -> str:
 
 def _json(experiment: Experiment, locked: LockedCells) -> str:
     further = [axis for axis in experiment.axes if axis not in BASE_AXES]
-    items = [_item(cell, locked, experiment.limits, further) for cell in locked.all_cells]
-    return json.dumps(items, indent=2, ensure_ascii=False)
+    items = (_item(cell, locked, experiment.limits, further) for cell in locked.all_cells)
+    lines = ",\n".join(json.dumps(item, ensure_ascii=False) for item in items)
+    return f"[\n{lines}\n]"
 
 
 def _item(
@@ -50,9 +51,10 @@ def _item(
     return {
         "cell": cell.id,
         **{axis: cell.axis(axis) for axis in BASE_AXES},
-        "concurrency": cell.concurrency,
-        "requests": cell.requests,
+        "concurrency": None if cell.rate else cell.concurrency,
+        "requests": None if cell.rate else cell.requests,
         **{axis: cell.axis(axis) for axis in further},
+        **({"rate": cell.per_second} if "rate" in further else {}),
         "environment": lock_.key if lock_ else None,
         "ceiling_rps": ceiling_of(cell, AbOpening.FIRST_ALONE),
         "predicted_s": launch_s(cell, limits) if lock_ else None,

@@ -12,7 +12,6 @@ from runner.publish.anonymise import public, public_launches
 from runner.publish.publication import publication
 from runner.publish.write import write
 from runner.report.run import Run, collate
-from runner.report.show import by_hand
 from runner.store.run_directory import LATEST, RunDirectory, open_run
 
 NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
@@ -28,7 +27,7 @@ def publish(results: Path, runs: Sequence[str], name: str | None, *, with_png: b
     _check_different(opened)
     found = [(directory, _anonymous(directory)) for directory in opened]
     chosen = name or "-vs-".join(run.record.experiment for _, run in found)
-    published = publication(checked_name(chosen), found, by_hand)
+    published = publication(checked_name(chosen), found)
     return str(write(results, published, with_png=with_png) / "index.html")
 
 

@@ -29,7 +29,7 @@ from runner.store.records import (
 )
 
 #: Raised whenever figures made before are no longer comparable with those made now.
-METHOD_VERSION = 5
+METHOD_VERSION = 6
 
 
 def run_record(
@@ -104,8 +104,10 @@ def _cell(
         "workload_seconds": cell.workload.service_s,
         "workload_parameters": dict(cell.workload.parameters),
         "companion": cell.workload.kind.companion,
-        "concurrency": cell.concurrency,
-        "requests": cell.requests,
+        "concurrency": None if cell.rate else cell.concurrency,
+        "requests": None if cell.rate else cell.requests,
+        "rate": cell.per_second,
+        "load_s": cell.load_s,
         "packages": {r.name: r.label for r in cell.requirements},
         "axes": {axis: cell.axis(axis) for axis in experiment.axes},
         "environment": lock.key if lock else None,

@@ -204,13 +204,12 @@ def measure_all(
     """Make every launch not yet done; each result is on disk before the next launch starts."""
     cells = list(ready.prepared.cells)
     launches = ready.experiment.launches
-    missing = len(cells) * launches - len(done)
-    if not missing:
-        return
+    missing = len(cells) * launches - sum(number <= launches for _, number in done)
     limits, host = ready.experiment.limits, underway.record.host
     machine = machine_of(underway.directory.results, host) if host else None
     one_round = estimate.round_of(cells, ready.jobs, limits, ready.ab.opening, machine)
-    reporter.begin(missing, one_round.seconds * missing / len(cells))
+    if missing:
+        reporter.begin(missing, one_round.seconds * missing / len(cells))
     method = Method(
         run=underway.record.run_id,
         limits=limits,
@@ -224,9 +223,12 @@ def measure_all(
         seed=ready.seed,
         jobs=ready.jobs,
         done=done,
+        failed=frozenset(made.cell for made in underway.launches if made.outcome.is_failure),
     )
 
     def begin(jobs: Sequence[Job]) -> None:
+        if jobs[0].number > launches and jobs[0].attempt == 1:
+            reporter.more(len(jobs))
         reporter.loading([job.cell.id for job in jobs])
 
     def end(result: LaunchResult, final: bool) -> None:

@@ -9,7 +9,6 @@ from pathlib import Path
 from runner.errors import RegressionError, UsageError
 from runner.measurement.records import LaunchRecord
 from runner.options import THRESHOLD, ExportFormat
-from runner.report.compare import compare, comparison_text
 from runner.report.expected import Checked, check
 from runner.report.formats import render, stored_tables
 from runner.report.run import Run, collate, read_run
@@ -66,6 +65,8 @@ def table_text(
 
 def compared(results: Path, old: str, new: str, *, threshold: float) -> str:
     """What changed from one run to another; `RegressionError` carries it if a cell is worse."""
+    from runner.report.compare import compare, comparison_text  # noqa: PLC0415 - only needed here
+
     (_, before), (_, after) = (_read(results, run, threshold) for run in (old, new))
     comparison = compare(before, after, threshold=threshold)
     if comparison.has_regression:

@@ -30,10 +30,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
 IMPORT_CHUNK_BYTES = 1 << 20
-#: What a container that prints without end may take of the engine's disk.
-LOG_LIMITS = {"max-size": "8m", "max-file": "2"}
 #: Of /dev/shm where a pod's containers share it, in bytes: 24 MiB hold 786,000 recorded requests.
 SHARED_MEMORY = 256 * 1024 * 1024
+#: Bounded, for a container may print without end.
+LOG = LogConfig(type="json-file", config={"max-size": "8m", "max-file": "2"})
+#: What a process that is talked to says is an answer, and read as such: up to megabytes of a load.
+NO_LOG = LogConfig(type="none")
 
 
 @contextlib.contextmanager
@@ -177,6 +179,7 @@ class DockerEngine:
                 command=list(spec.command) or None,
                 name=spec.name,
                 user=spec.user,
+                environment=dict(spec.environment),
                 volumes=list(spec.volumes),
                 stdin_open=spec.stdin,
                 network_disabled=spec.joins is None and not spec.host_names,
@@ -204,7 +207,7 @@ class DockerEngine:
             mem_limit=spec.memory_bytes or None,
             memswap_limit=spec.memory_bytes or None,
             pids_limit=spec.pids or None,
-            log_config=LogConfig(type="json-file", config=LOG_LIMITS),
+            log_config=NO_LOG if spec.stdin else LOG,
         )
         return config
 

@@ -25,7 +25,11 @@ LOADGEN_MEMORY_BYTES = 256 * 1024 * 1024
 LOADGEN_PIDS = 512
 COMPANION_PIDS = 4096
 #: The agent answers until its standard input ends: by removal, or with the runner that talks to it.
-AGENT_COMMAND = ("python3", "/agent/agent.py", "serve")
+#: Imported, it is not compiled again; and it needs nothing that Python looks for at its start.
+AGENT_COMMAND = (
+    "python3", "-I", "-S", "-c",
+    "import sys; sys.path.insert(0, '/agent'); import agent; sys.exit(agent.main())", "serve",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True)

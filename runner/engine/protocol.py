@@ -54,9 +54,9 @@ class ContainerSpec:
 
     `shares_memory`: it shares /dev/shm too, with the one it joins, or with those that join it.
     `volumes` are places on the engine's disk that come and go with the container. `stdin`: its
-    first process can be talked to by `Engine.attach`. Without `host_names` there is no
-    `/etc/hosts`, so `localhost` is unknown (127.0.0.1 is not): Docker before 28 then starts a
-    container with a network of its own for a quarter of the CPU (60 instead of 230 ms), for it
+    first process can be talked to by `Engine.attach`, and has no log. Without `host_names` there
+    is no `/etc/hosts`, so `localhost` is unknown (127.0.0.1 is not): Docker before 28 then starts
+    a container with a network of its own for a quarter of the CPU (60 instead of 230 ms), for it
     does not start its own program twice to set up an interface that is not wanted.
     """
 
@@ -64,6 +64,7 @@ class ContainerSpec:
     image: str
     user: str
     command: tuple[str, ...] = ()
+    environment: Mapping[str, str] = field(default_factory=dict)
     labels: Mapping[str, str] = field(default_factory=dict)
     joins: str | None = None
     memory_bytes: int = 0

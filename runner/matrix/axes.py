@@ -13,11 +13,13 @@ from typing import Any, Final, NamedTuple
 
 from runner.matrix import plugins
 from runner.matrix.values import (
+    CLOSED,
     one_of,
     package_name,
     parameter,
     patch_mode,
     python_version,
+    rate,
     server,
     server_from_mapping,
     version,
@@ -177,6 +179,14 @@ AXES: Final = (
         schema=lambda: {"type": "integer", "minimum": 1},
         id_part=lambda _, value: f"c{value}",
     ),
+    Axis(
+        name="rate",
+        description="Requests per second of a load at a fixed rate; `closed` is a closed loop.",
+        read=rate,
+        schema=lambda: {"anyOf": [{"type": "number", "exclusiveMinimum": 0}, {"const": CLOSED}]},
+        id_part=lambda _, value: value if value == CLOSED else f"r{value}",
+        in_every_row=False,
+    ),
 )
 _PLACES: Final = {axis.name: place for place, axis in enumerate(AXES)}
 NAMED_AXES: Final = tuple(axis for axis in AXES if axis not in {PACKAGE, PARAMETER})
@@ -263,8 +273,12 @@ def needed_packages(chosen: Imports) -> frozenset[str]:
 
 
 def relevant(settings: Mapping[str, str]) -> dict[str, str]:
-    """A cell's settings without those that cannot matter: an unpatched cell needs no gevent."""
-    dropped = _irrelevant(imports(settings))
+    """A cell's settings without those that cannot matter: an unpatched cell needs no gevent.
+
+    A load has either a rate or so many clients.
+    """
+    is_closed = settings.get("rate", CLOSED) == CLOSED
+    dropped = _irrelevant(imports(settings)) | {"rate" if is_closed else "concurrency"}
     return {name: value for name, value in settings.items() if name not in dropped}
 
 

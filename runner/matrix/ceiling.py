@@ -51,21 +51,30 @@ def shortest_load_s(
 
     `service_s` is how long one request takes, if that was measured; 0 if nothing is known.
     """
-    known = service_s if service_s is not None else cell.workload.service_s
+    known = (service_s if service_s is not None else cell.workload.service_s) or 0.0
+    if cell.load_s is not None:
+        return max(cell.load_s + known, cell.requests * known / cell.at_once)
+    if cell.workload.spread_s:
+        return cell.requests * known / cell.at_once
     return shortest_time_s(
-        requests=cell.requests, concurrency=cell.at_once, service_s=known or 0.0, opening=opening
+        requests=cell.requests, concurrency=cell.at_once, service_s=known, opening=opening
     )
 
 
 def ceiling_of(cell: Cell, opening: AbOpening) -> float | None:
     """The highest rate a cell can show, in requests per second.
 
-    It is bounded by the load's clients or by what the server works on at a time, whichever is
-    less. None if the workload does not define how long a request takes.
+    It is bounded by the load's clients, or its rate, and by what the server works on at a time,
+    whichever is less. None if the workload does not define how long a request takes. Requests of
+    different lengths are not answered in rounds: there the bound is Little's law itself.
     """
     service_s = cell.workload.service_s
-    if service_s is None:
-        return None
+    if service_s is None or service_s <= 0:
+        return cell.per_second
+    if cell.per_second is not None:
+        return min(cell.per_second, cell.at_once / service_s)
+    if cell.workload.spread_s:
+        return cell.at_once / service_s
     return ceiling_rps(
         requests=cell.requests, concurrency=cell.at_once, service_s=service_s, opening=opening
     )
@@ -76,9 +85,7 @@ def too_long(cells: Iterable[Cell], limits: Limits) -> str | None:
 
     Cells that take one request at a time are left out: their load is cut to what the limit allows.
     """
-    loads = {
-        (c.requests, c.at_once, c.workload.service_s or 0.0): c for c in cells if not c.is_serial
-    }
+    loads = {(c.requests, c.at_once, c.workload, c.load_s): c for c in cells if not c.is_serial}
     if not loads:
         return None
     longest, cell = max(
@@ -86,8 +93,11 @@ def too_long(cells: Iterable[Cell], limits: Limits) -> str | None:
     )
     if longest <= limits.load_s:
         return None
+    load = f"{cell.requests} requests, {cell.at_once} at a time,"
+    if cell.rate:
+        load = f"{cell.requests} requests at {cell.rate}/s"
     return (
-        f"{cell.requests} requests, {cell.at_once} at a time, need {longest:g} s even at their "
+        f"{load} need {longest:g} s even at their "
         f"ceiling, more than the limit of {limits.load_s:g} s; set `limits.load` to "
         f"{math.ceil(1.2 * longest)} or send less"
     )

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from runner.matrix.axes import ALWAYS_SHOWN, SETTINGS, id_of, in_order
-from runner.matrix.values import Server, Workload, exact_version, short_version
+from runner.matrix.values import CLOSED, Server, Workload, exact_version, short_version
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,6 +64,10 @@ class Cell:
     `requirements` are the packages that the cell uses, with versions as requested until its
     environment is locked and exact afterwards. `varied` names further axes for the id, which
     always has those that tables always show.
+
+    The load is a closed loop of `concurrency` clients, or, with a `rate`, requests that are sent so
+    many times a second for `load_s` seconds. Then `requests` is how many these are, and
+    `concurrency` means nothing.
     """
 
     python: str
@@ -74,6 +78,8 @@ class Cell:
     requests: int
     requirements: tuple[Requirement, ...]
     order: str | None = None
+    rate: str | None = None
+    load_s: float | None = None
     exclude_newer: str | None = None
     varied: tuple[str, ...] = ()
 
@@ -89,12 +95,25 @@ class Cell:
         limit = self.server.at_once
         if self.workload.kind.cpu_bound:
             limit = dict(self.server.settings).get("workers", 1)
-        return self.concurrency if limit is None else min(limit, self.concurrency)
+        return self.most_in_flight if limit is None else min(limit, self.most_in_flight)
+
+    @property
+    def most_in_flight(self) -> int:
+        """How many of the load's requests can be waited for at a time: its clients, if it has any.
+
+        At a fixed rate nothing but their number limits them.
+        """
+        return self.requests if self.rate else self.concurrency
+
+    @property
+    def per_second(self) -> float | None:
+        """The load's rate in requests per second, None for a closed loop."""
+        return float(self.rate) if self.rate else None
 
     @property
     def is_serial(self) -> bool:
         """Whether clients queue for a server that takes one request at a time."""
-        return self.at_once == 1 < self.concurrency
+        return self.at_once == 1 < self.most_in_flight
 
     @cached_property
     def environment(self) -> EnvironmentRequest:
@@ -109,6 +128,10 @@ class Cell:
     def values(self) -> Mapping[str, str]:
         """The cell's values by axis, as text, without axes that do not matter for the cell."""
         settings = {name: getattr(self, name) for name in SETTINGS}
+        if self.rate:
+            settings["concurrency"] = None
+        elif "rate" in self.varied:
+            settings["rate"] = CLOSED
         return {
             **{requirement.name: requirement.label for requirement in self.requirements},
             **dict(self.workload.parameters),

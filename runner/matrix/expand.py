@@ -22,11 +22,13 @@ from runner.matrix.combine import (
 )
 from runner.matrix.expect import expectations
 from runner.matrix.schema import ExperimentSection
-from runner.matrix.values import server, specifier, workload
+from runner.matrix.values import Workload, server, specifier, workload
 from runner.matrix.yaml_document import Document, KeyPath
 
 #: Packages whose versions are the question: a cell that imports one must name its version.
 MUST_BE_NAMED = frozenset({"gevent", "grpcio"})
+#: A rate is not measured with fewer requests.
+FEWEST_SENT = 10
 
 
 def expand(name: str, document: Document, section: ExperimentSection) -> Experiment:
@@ -46,6 +48,8 @@ def expand(name: str, document: Document, section: ExperimentSection) -> Experim
     )
     if problem := too_long(cells, limits):
         document.fail(("limits", "load"), problem)
+    if any(cell.rate for cell in cells):
+        axes = tuple(dict.fromkeys((*axes, "rate")))
     baseline = read_entry(
         document,
         ("baseline",),
@@ -78,6 +82,7 @@ def _defaults(document: Document, section: ExperimentSection) -> dict[str, str]:
         "server": section.server,
         "workload": section.workload.name,
         "concurrency": str(section.load.concurrency),
+        "rate": section.load.rate,
         **parameters,
         **{name: versions[0] for name, versions in section.packages.items() if len(versions) == 1},
     }
@@ -101,18 +106,42 @@ class CellFactory:
         settings = relevant({**self.defaults, **combination})
         if "python" not in settings:
             self.document.fail(entry or AXES, "this include adds a cell without `python`; name one")
+        load = self.section.load
+        rate = settings.get("rate")
         return Cell(
             python=settings["python"],
             patch=settings["patch"],
             order=settings.get("order"),
+            rate=rate,
+            load_s=load.seconds if rate else None,
             server=server(settings["server"]),
-            workload=workload(settings["workload"], settings),
-            concurrency=self._concurrency(settings, entry),
-            requests=self.section.load.requests,
+            workload=self._workload(settings, entry),
+            concurrency=load.concurrency if rate else self._concurrency(settings, entry),
+            requests=self._sent(rate, entry) if rate else load.requests,
             requirements=self._requirements(settings, entry),
             exclude_newer=self.section.exclude_newer,
             varied=self.varied,
         )
+
+    def _workload(self, settings: Mapping[str, str], entry: KeyPath | None) -> Workload:
+        try:
+            return workload(settings["workload"], settings)
+        except ValueError as error:
+            section = "axes" if "spread" in self.section.axes else "workload"
+            self.document.fail(entry or (section, "spread"), str(error))
+
+    def _sent(self, rate: str, entry: KeyPath | None) -> int:
+        """How many requests are sent at a rate."""
+        seconds = self.section.load.seconds
+        requests = round(float(rate) * seconds)
+        if requests < FEWEST_SENT:
+            section = "axes" if "rate" in self.section.axes else "load"
+            self.document.fail(
+                entry or (section, "rate"),
+                f"{rate} requests per second are {requests} in {seconds:g} s, fewer than "
+                f"{FEWEST_SENT}; raise the rate or `load.seconds`",
+            )
+        return requests
 
     def _concurrency(self, settings: Mapping[str, str], entry: KeyPath | None) -> int:
         concurrency, requests = int(settings["concurrency"]), self.section.load.requests

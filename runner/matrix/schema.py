@@ -21,12 +21,14 @@ from pydantic_core import ErrorDetails
 
 from runner.matrix.axes import NAMED_AXES, ORDERS, PACKAGE, SCALAR, Schema, axis
 from runner.matrix.values import (
+    CLOSED,
     MOST_REPEATS,
     SIZES,
     boolean,
     iso_date,
     memory_bytes,
     package_name,
+    rate,
     repeats,
     seconds,
     version,
@@ -86,6 +88,11 @@ Seconds = Annotated[
     BeforeValidator(_of_text(seconds)),
     WithJsonSchema({"type": "number", "exclusiveMinimum": 0}),
 ]
+Rate = Annotated[
+    str,
+    BeforeValidator(_of_text(rate)),
+    WithJsonSchema({"anyOf": [{"type": "number", "exclusiveMinimum": 0}, {"const": CLOSED}]}),
+]
 Memory = Annotated[
     int,
     BeforeValidator(_of_text(memory_bytes)),
@@ -143,10 +150,12 @@ class WorkloadSection(BaseModel):
 
 
 class LoadSection(Section):
-    """What `ab` sends: `-c concurrency -n requests`."""
+    """What is sent: `ab -c concurrency -n requests`, or at a fixed `rate` for so many `seconds`."""
 
     concurrency: Count = 100
     requests: Count = 5000
+    rate: Rate = Field(CLOSED, description="Requests per second, instead of a closed loop.")
+    seconds: Seconds = Field(60.0, description="How long requests are sent at a fixed rate.")
 
 
 class LimitsSection(Section):

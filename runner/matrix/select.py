@@ -75,7 +75,7 @@ def overridden(
     """The experiment with another load, or another number of launches or repeats.
 
     A concurrency given here replaces the axis of that name: cells that differ only in it become
-    one. Raises `UsageError` for what is impossible.
+    one. Cells with a rate keep their load. Raises `UsageError` for what is impossible.
     """
     for flag, value in (
         ("--requests", requests),
@@ -88,6 +88,11 @@ def overridden(
         raise UsageError(f"--repeats {repeats}: give a whole number from 0 to {MOST_REPEATS}")
     if requests is None and concurrency is None and launches is None and repeats is None:
         return experiment
+    if (requests or concurrency) and all(cell.rate for cell in experiment.cells):
+        raise UsageError(
+            f"{'--requests' if requests else '--concurrency'}: every cell's load has a fixed rate; "
+            "change `load.rate` and `load.seconds` in the matrix file instead"
+        )
     cells = dict.fromkeys(_loaded(cell, requests, concurrency) for cell in experiment.cells)
     changed = replace(
         experiment,
@@ -100,6 +105,8 @@ def overridden(
 
 
 def _loaded(cell: Cell, requests: int | None, concurrency: int | None) -> Cell:
+    if cell.rate:
+        return cell
     if requests is not None:
         cell = replace(cell, requests=requests)
     if concurrency is not None:
@@ -110,7 +117,7 @@ def _loaded(cell: Cell, requests: int | None, concurrency: int | None) -> Cell:
 
 def _refuse_impossible(experiment: Experiment) -> None:
     for cell in experiment.cells:
-        if cell.concurrency > cell.requests:
+        if not cell.rate and cell.concurrency > cell.requests:
             raise UsageError(
                 f"concurrency {cell.concurrency} exceeds {cell.requests} requests: "
                 "raise --requests, or lower --concurrency"

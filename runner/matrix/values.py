@@ -22,6 +22,8 @@ HUGE = 999999
 DAY_S = 24 * 3600
 #: A launch that was disturbed this often will be disturbed again.
 MOST_REPEATS = 9
+#: The value on the axis `rate` of a load that has none: a closed loop of clients.
+CLOSED = "closed"
 SIZES = {"": 1, "k": 1024, "m": 1024**2, "g": 1024**3}
 LARGEST_MEMORY = 2**50
 
@@ -135,6 +137,17 @@ def seconds(text: str) -> float:
     if not re.fullmatch(r"[0-9]{1,9}(\.[0-9]+)?|\.[0-9]+", text) or not 0 < float(text) <= DAY_S:
         raise ValueError(f"{text!r} is not a number of seconds above 0 (at most {DAY_S}, a day)")
     return float(text)
+
+
+def rate(text: str) -> str:
+    """Requests per second, above 0, in their one short form, or `closed`."""
+    if text == CLOSED:
+        return text
+    if not re.fullmatch(r"[0-9]{1,5}(\.[0-9]{1,3})?", text) or not float(text):
+        raise ValueError(
+            f"{text!r} is neither a number of requests per second above 0 nor {CLOSED!r}"
+        )
+    return f"{float(text):g}"
 
 
 def boolean(text: str) -> bool:
@@ -267,19 +280,39 @@ class Workload:
 
     @property
     def service_s(self) -> float | None:
-        """The shortest time of a request in seconds; None if it can only be measured."""
+        """The shortest time of a request in seconds; None if it can only be measured.
+
+        With a spread it is the mean.
+        """
         name = self.kind.service_s
         return None if name is None else float(dict(self.parameters)[name])
+
+    @property
+    def longest_s(self) -> float | None:
+        """The time of the longest request in seconds; None if it can only be measured."""
+        return None if self.service_s is None else self.service_s + self.spread_s
+
+    @property
+    def spread_s(self) -> float:
+        """By how many seconds a request takes more or less than the mean, at most."""
+        return float(dict(self.parameters).get("spread", 0))
 
 
 def workload(name: str, chosen: Mapping[str, str]) -> Workload:
     """A workload with some parameters in normal form, the others at their defaults.
 
-    Parameters of other workloads are ignored.
+    Parameters of other workloads are ignored, and those that are off are left out unless named.
+    Raises a ValueError for parameters that contradict each other.
     """
     kind = plugins.workloads()[name]
     own = ((p, chosen.get(p) or _default_text(d)) for p, d in kind.parameters.items())
-    return Workload(name=name, parameters=tuple(own))
+    made = Workload(name=name, parameters=tuple((p, v) for p, v in own if p in chosen or v != "0"))
+    if made.spread_s > (made.service_s or 0.0):
+        raise ValueError(
+            f"spread {made.spread_s:g} exceeds the {made.service_s:g} seconds that a request takes "
+            "in the mean; lower it"
+        )
+    return made
 
 
 def parameter(name: str, text: str) -> str:
@@ -291,6 +324,8 @@ def parameter(name: str, text: str) -> str:
         return one_of(name, text, dict.fromkeys(default))
     if isinstance(default, int):
         return str(whole_number(text))
+    if not default and re.fullmatch(r"0(\.0+)?", text):
+        return "0"
     return f"{seconds(text):g}"
 
 

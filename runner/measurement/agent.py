@@ -38,20 +38,26 @@ class ReadyReply(Reply):
 
 
 class CheckReply(Reply):
-    """Verification and calibration; times in seconds.
+    """Verification; times in seconds.
 
     `service_s` is how long a lone request was in the application, None where none was recorded.
-    `factor` is the concurrency factor, None where a burst of one says nothing; `many_factor` is
-    that of the second, larger burst.
     """
 
     lone_s: float
     service_s: float | None
-    factor: float | None
-    burst_answered: int | None = None
-    burst_last_cpu_share: float | None = None
-    cpu_s_per_request: float | None = None
-    many_factor: float | None = None
+
+
+class CalibrateReply(Reply):
+    """Calibration; times in seconds.
+
+    `factor` is the concurrency factor, `many_factor` that of the second, larger burst.
+    """
+
+    factor: float
+    burst_answered: int
+    burst_last_cpu_share: float | None
+    cpu_s_per_request: float | None
+    many_factor: float | None
 
 
 class AbRun(Reply):
@@ -177,8 +183,13 @@ def ready(pod: Pod, config: dict[str, Any], timeout: float) -> ReadyReply | Refu
 
 
 def check(pod: Pod, config: dict[str, Any], timeout: float) -> CheckReply | Refusal:
-    """Verify and calibrate a server that is ready."""
+    """Verify a server that is ready."""
     return _read(CheckReply, ask(pod, "check", config, timeout))
+
+
+def calibrate(pod: Pod, config: dict[str, Any], timeout: float) -> CalibrateReply | Refusal:
+    """Find out how many requests a verified server takes at once, and what one costs."""
+    return _read(CalibrateReply, ask(pod, "calibrate", config, timeout))
 
 
 def load(pod: Pod, config: dict[str, Any], timeout: float) -> LoadReply | Refusal:

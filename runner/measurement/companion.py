@@ -8,6 +8,7 @@ from runner.errors import EngineError
 from runner.matrix import plugins
 from runner.measurement import verdict
 from runner.measurement.clock import Clock
+from runner.text import last_line
 
 #: How often a companion's log is read until it is ready, in seconds.
 POLL_S = 0.2
@@ -29,7 +30,7 @@ def wait_until_ready(pod: Pod, name: str, clock: Clock) -> None:
     while COMPANION_READY not in (log := pod.companion_log()):
         refuse_dead(pod, name)
         if clock.monotonic() > deadline:
-            last = verdict.last_line(log) or "it printed nothing"
+            last = last_line(log) or "it printed nothing"
             raise EngineError(f"the companion {name!r} did not become ready: {last}")
         clock.sleep(POLL_S)
 

@@ -13,9 +13,6 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from runner.measurement.agent import MachineGrowth
-from runner.measurement.records import Machine
-
 #: Where the CPU time of a container is, on cgroup v1 and v2, with either driver of Docker's.
 GROUPS = (
     "cpuacct/docker/{}/cpuacct.usage",
@@ -84,32 +81,6 @@ def between(before: Moment | None, after: Moment | None) -> Used | None:
         pods_s=sum(after.pods.values()) - sum(before.pods.values()),
         engine_s=sum(used_s - before.engine.get(pid, 0.0) for pid, used_s in after.engine.items()),
         runner_s=after.runner_s - before.runner_s,
-    )
-
-
-def machine(growth: MachineGrowth, used: Used | None) -> Machine | None:
-    """Both as shares of the CPUs' time, None for a load that took none."""
-    if not growth.wall_s:
-        return None
-    time_s = growth.wall_s * growth.cpus
-    known = Machine(
-        cpus=growth.cpus,
-        busy_share=growth.busy_s / time_s,
-        steal_share=None if growth.steal_s is None else growth.steal_s / time_s,
-        psi_some_share=None if growth.pressure_s is None else growth.pressure_s / growth.wall_s,
-    )
-    if used is None or not used.wall_s:
-        return known
-    time_s = used.wall_s * growth.cpus
-    # The kernel counts what is busy by ticks, the rest by the nanosecond: never below nothing.
-    others_s = max(0.0, used.busy_s - used.pods_s - used.engine_s - used.runner_s)
-    return known.model_copy(
-        update={
-            "pods_cpu_share": used.pods_s / time_s,
-            "engine_cpu_share": used.engine_s / time_s,
-            "runner_cpu_share": used.runner_s / time_s,
-            "others_cpu_share": others_s / time_s,
-        }
     )
 
 

@@ -7,8 +7,14 @@ from dataclasses import dataclass
 
 from runner.matrix.ceiling import AbOpening, shortest_load_s
 from runner.matrix.cell import Cell, Limits
-from runner.measurement.launch import AB_CPU_S_PER_REQUEST
-from runner.measurement.load import CUT_SHARE, LONE_REPEATS, SHORT_REQUEST_S, burst_size
+from runner.measurement.load import (
+    AB_CPU_S_PER_REQUEST,
+    CUT_SHARE,
+    LONE_REPEATS,
+    RATE_CPU_S_PER_REQUEST,
+    SHORT_REQUEST_S,
+    burst_size,
+)
 from runner.measurement.schedule import Jobs
 
 #: Seconds that each of many pods adds to a round, two at a time: started, and removed at its end.
@@ -61,7 +67,10 @@ class Machine:
         cost = self.cost_of(cell)
         if cost is None:
             return None
-        return (cost + AB_CPU_S_PER_REQUEST) * cell.at_once / _service_s(cell)
+        most = cell.at_once / _service_s(cell)
+        if cell.per_second is not None:
+            return (cost + RATE_CPU_S_PER_REQUEST) * min(most, cell.per_second)
+        return (cost + AB_CPU_S_PER_REQUEST) * most
 
 
 @dataclass(frozen=True, kw_only=True)

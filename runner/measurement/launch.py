@@ -4,38 +4,38 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import ExitStack
-from http import HTTPStatus
 from typing import TypeVar
 
-from runner.contract import BODY
-from runner.engine.pod import COMPANION_UID, SERVER_UID, Pod
+from runner.engine.pod import Pod
 from runner.engine.protocol import Engine
 from runner.errors import EngineError
 from runner.matrix.ceiling import ceiling_of
-from runner.measurement import ab, agent, companion, evidence, served, verdict
-from runner.measurement.agent import CheckReply, LoadReply, ReadyReply, Refusal
+from runner.matrix.cell import Cell
+from runner.measurement import agent, companion, evidence, verdict
+from runner.measurement.agent import CalibrateReply, CheckReply, ReadyReply, Refusal
 from runner.measurement.clock import Clock
-from runner.measurement.cpu_time import Used, machine
+from runner.measurement.cpu_time import Used
 from runner.measurement.evidence import in_words
 from runner.measurement.job import Job, LaunchResult, pod_plan
 from runner.measurement.load import (
+    AB_CPU_S_PER_REQUEST,
     LONE_REPEATS,
+    RATE_CPU_S_PER_REQUEST,
     SERIALISED_BELOW,
     SHORT_REQUEST_S,
     SHORTEST_TOLD_S,
     Load,
     at_once_seen,
     burst_size,
+    calibration,
     cut_load,
     full_load,
-    sizing_burst_size,
 )
-from runner.measurement.records import AbFigures, Answers, Canary, LaunchRecord, Placement, Served
-from runner.measurement.resources import disturbance, used
+from runner.measurement.loaded import Loaded, read_load
+from runner.measurement.records import Canary, LaunchRecord, Placement
+from runner.measurement.resources import disturbance, machine, used
 from runner.outcome import Kind, Outcome
 
-#: CPU time `ab` needs for one request, in seconds: 79 ms for 1,000 requests at `-c 100`.
-AB_CPU_S_PER_REQUEST = 8e-5
 #: How long the engine may take to see that a process has ended which the agent misses already.
 EXIT_SEEN_WITHIN_S, EXIT_POLL_S = 5.0, 0.05
 #: What the agent calls a server whose processes are gone.
@@ -43,7 +43,7 @@ SERVER_GONE = "server-gone"
 #: What the runner adds to the agent's own deadlines before it gives up on the engine, in seconds.
 ENGINE_GRACE_S = 30.0
 
-ReplyT = TypeVar("ReplyT", ReadyReply, CheckReply)
+ReplyT = TypeVar("ReplyT", ReadyReply, CheckReply, CalibrateReply)
 
 
 class LaunchEndedError(Exception):
@@ -59,9 +59,9 @@ class Launch:
     """Made in steps, so that many are up and checked before the first is loaded.
 
     `bring_up` starts the pod, `await_ready` waits until its server accepts connections, `check`
-    verifies and calibrates it, `load` loads it, `collect` takes the evidence and returns the
-    result, `close` removes the pod and is called always. A launch that ended early skips what is
-    left.
+    verifies and `calibrate` calibrates it, `load` loads it, `collect` takes the evidence and
+    returns the result, `close` removes the pod and is called always. A launch that ended early
+    skips what is left.
     """
 
     def __init__(self, engine: Engine, job: Job, clock: Clock) -> None:
@@ -71,11 +71,9 @@ class Launch:
         self.verdict: verdict.Verdict | None = None
         self.startup_s: float | None = None
         self.checked: CheckReply | None = None
+        self.calibrated: CalibrateReply | None = None
         self.sent: Load | None = None
-        self.reply: LoadReply | None = None
-        self.figures: AbFigures | None = None
-        self.served: Served | None = None
-        self.answers: Answers | None = None
+        self.loaded: Loaded | None = None
         self.tracebacks: int | None = None
         self.throttled_s: float | None = None
         self.placement: Placement | None = None
@@ -96,6 +94,7 @@ class Launch:
         self.bring_up()
         self.await_ready()
         self.check()
+        self.calibrate()
 
     def bring_up(self) -> None:
         """Start the pod: sidecar, companion (until it answers), server."""
@@ -107,8 +106,12 @@ class Launch:
         self._guarded(self._await_ready)
 
     def check(self) -> None:
-        """Verify the server's answer; find out how many requests it takes at once."""
+        """Verify the server's answer."""
         self._guarded(self._check)
+
+    def calibrate(self) -> None:
+        """Find out how many requests the server takes at once, and what one costs."""
+        self._guarded(self._calibrate)
 
     def load(self) -> None:
         """Load the server."""
@@ -129,14 +132,15 @@ class Launch:
 
     @property
     def cpu_share(self) -> float | None:
-        """CPUs that server and `ab` will keep busy at full rate, None before calibration.
+        """CPUs that server and load generator will keep busy, None before calibration.
 
         CPU seconds of the calibration's requests, times the rate the load can reach.
         """
-        checked, load = self.checked, self.next_load()
-        if checked is None or checked.cpu_s_per_request is None:
+        calibrated, load = self.calibrated, self.next_load()
+        if calibrated is None or calibrated.cpu_s_per_request is None:
             return None
-        cpu_s = checked.cpu_s_per_request + AB_CPU_S_PER_REQUEST
+        sending_s = RATE_CPU_S_PER_REQUEST if load.rate else AB_CPU_S_PER_REQUEST
+        cpu_s = calibrated.cpu_s_per_request + sending_s
         return cpu_s * load.requests / self.shortest_load_s
 
     @property
@@ -147,12 +151,11 @@ class Launch:
     @property
     def is_serial(self) -> bool:
         """Whether requests are taken one by one: by the server's rule, or as calibration saw."""
-        checked = self.checked
         if self.job.cell.is_serial:
             return True
-        if checked is None or checked.factor is None or checked.lone_s < SHORTEST_TOLD_S:
+        if self.calibrated is None or self.service_s < SHORTEST_TOLD_S:
             return False
-        return checked.factor < SERIALISED_BELOW
+        return self.calibrated.factor < SERIALISED_BELOW
 
     @property
     def service_s(self) -> float:
@@ -163,18 +166,20 @@ class Launch:
     def shortest_load_s(self) -> float:
         """The shortest time in seconds that the load about to be sent can take."""
         load = self.next_load()
+        if load.rate:
+            return max(load.requests / load.rate, self.service_s * load.requests / self._at_once)
         return self.service_s * load.requests / min(load.concurrency, self._at_once)
 
     @property
     def _at_once(self) -> float:
         """How many requests the server works on at a time, as far as the check has shown."""
-        many_factor = self.checked.many_factor if self.checked else None
+        many_factor = self.calibrated.many_factor if self.calibrated else None
         return 1.0 if self.is_serial else at_once_seen(self.job.cell, many_factor)
 
     def next_load(self) -> Load:
         """What will be sent: the load as asked for, or what the server can answer of it in time."""
         cell, limits = self.job.cell, self.job.limits
-        if self.checked and self._at_once < cell.concurrency:
+        if self.checked and self._at_once < cell.most_in_flight:
             return cut_load(cell, limits, self.checked.lone_s, self._at_once)
         return full_load(cell, limits, self.job.opening, self.service_s)
 
@@ -225,6 +230,20 @@ class Launch:
             raise EngineError("the pod was not brought up")
         return self._pod
 
+    def placed(self, group: int, group_size: int, start_offset_s: float) -> None:
+        """Note beside how many it is loaded, and when its load begins."""
+        self.placement = Placement(
+            position=self.job.position,
+            wave=self.job.wave,
+            group=group,
+            group_size=group_size,
+            start_offset_s=start_offset_s,
+        )
+
+    def time_canary(self) -> Canary | None:
+        """Time the canary in its sidecar."""
+        return agent.canary(self.pod)
+
     @property
     def containers(self) -> list[str]:
         """The ids of the pod's containers, none before it was brought up."""
@@ -239,23 +258,24 @@ class Launch:
         cell, limits = self.job.cell, self.job.limits
         service_s = cell.workload.service_s or 0.0
         config = {
-            "uids": [SERVER_UID, COMPANION_UID],
             "startup_s": limits.startup_s,
             "service_s": service_s,
+            "spread_s": cell.workload.spread_s,
             "lone_repeats": LONE_REPEATS if service_s < SHORT_REQUEST_S else 0,
-            "burst": burst_size(cell),
-            "sizing_burst": sizing_burst_size(cell),
-            "joined": cell.at_once >= burst_size(cell),
-            "serialised_below": SERIALISED_BELOW,
         }
-        longest = (1 + LONE_REPEATS) * (limits.startup_s + service_s)
-        sent = burst_size(cell) + sizing_burst_size(cell)
-        burst = 3 * sent * (limits.startup_s + service_s) + 10
-        reply = self._accepted(agent.check(self.pod, config, longest + burst + ENGINE_GRACE_S))
-        if hangs := verdict.of_burst(reply, burst_size(cell)):
+        longest_s = (1 + LONE_REPEATS) * (limits.startup_s + service_s)
+        self.checked = self._accepted(agent.check(self.pod, config, longest_s + ENGINE_GRACE_S))
+
+    def _calibrate(self) -> None:
+        cell, sent = self.job.cell, burst_size(self.job.cell)
+        if sent == 1:
+            return  # a burst of one says nothing
+        config, longest_s = calibration(cell, self.service_s)
+        reply = self._accepted(agent.calibrate(self.pod, config, longest_s + ENGINE_GRACE_S))
+        if hangs := verdict.of_burst(reply, sent):
             self._end_if_gone(self.pod)
             raise LaunchEndedError(*hangs)
-        self.checked = reply
+        self.calibrated = reply
 
     def _accepted(self, reply: ReplyT | Refusal) -> ReplyT:
         """An answer of the agent that is none of its refusals, each of which ends the launch."""
@@ -291,45 +311,23 @@ class Launch:
             "stall_s": load.stall_s,
             "silence_s": load.silence_s,
         }
+        if load.rate:
+            # The same moments for every cell of a round.
+            config |= {"rate": load.rate, "seed": self.job.number}
         reply = agent.load(self.pod, config, load.limit_s + ENGINE_GRACE_S)
         if isinstance(reply, Refusal):
             raise EngineError(reply.reason)
-        self.reply = reply
         self.throttled_s = self.pod.server_throttled_s()
-        self._keep_ab_files(reply)
-        self._read_recorded(reply)
-        self._end_if_gone(self.pod, seen_gone=not reply.server_alive)
-        loaded = verdict.Loaded(
-            reply=reply,
-            load=load,
-            figures=self.figures,
-            served=self.served,
-            answers=self.answers,
+        self.loaded = read_load(
+            reply,
+            load,
             opening=self.job.opening,
             set_up=self.job.cell.at_once,
+            lone_s=self.checked.service_s if self.checked else None,
         )
-        self.verdict = verdict.of_load(loaded, evidence.server_log(self.pod))
-
-    def _read_recorded(self, reply: LoadReply) -> None:
-        """Take over what the server's processes recorded of the load."""
-        if not reply.served_archive:
-            return
-        self.files["served.tsv.gz"] = reply.served_archive
-        requests = served.parse(reply.served_archive)
-        self.served = served.served(requests, self.checked.service_s if self.checked else None)
-        if self.figures:
-            self.answers = served.answers(requests, self.figures, HTTPStatus.OK, len(BODY))
-
-    def _keep_ab_files(self, reply: LoadReply) -> None:
-        self.files["ab.txt"] = (reply.ab.stdout + reply.ab.stderr).encode()
-        if reply.requests_archive:
-            self.files["requests.tsv.gz"] = reply.requests_archive
-        if reply.percentiles_csv:
-            self.files["percentiles.csv"] = reply.percentiles_csv.encode()
-        try:
-            self.figures = ab.parse(reply.ab.stdout, reply.percentiles_csv)
-        except ab.AbReportError:
-            self.figures = None
+        self.files |= self.loaded.files
+        self._end_if_gone(self.pod, seen_gone=not reply.server_alive)
+        self.verdict = verdict.of_load(self.loaded, lambda: evidence.server_log(self.pod))
 
     # -- the end -----------------------------------------------------------------------------------
 
@@ -350,7 +348,7 @@ class Launch:
             dump = evidence.stacks(pod, self.clock)
         except EngineError as error:
             dump = f"(no stacks: {error})"
-        if tcp := (self.reply and self.reply.ab.tcp) or evidence.sockets(pod):
+        if tcp := (self.loaded and self.loaded.reply.ab.tcp) or evidence.sockets(pod):
             self.files["sockets.txt"] = in_words(tcp).encode()
         if dump is None:
             return f"{reason}; the server did not react to a signal"
@@ -361,6 +359,7 @@ class Launch:
     def _record(self) -> LaunchRecord:
         outcome, reason = self.verdict or (Outcome.ENGINE_ERROR, "the launch was not loaded")
         cell, load, checked = self.job.cell, self.sent, self.checked
+        loaded = self.loaded
         wall_s = self.clock.monotonic() - self._began
         record = LaunchRecord(
             cell=cell.id,
@@ -369,21 +368,29 @@ class Launch:
             reason=reason,
             started_at=self._started_at.isoformat(timespec="seconds"),
             requests=load.requests if load else cell.requests,
-            concurrency=load.concurrency if load else cell.concurrency,
+            concurrency=_concurrency(cell, load),
             ceiling_rps=ceiling_of(cell, self.job.opening),
             startup_s=self.startup_s,
             lone_request_ms=checked.lone_s * 1000 if checked else None,
-            concurrency_factor=checked.factor if checked else None,
-            ab=self.figures,
-            served=self.served,
-            answers=self.answers,
+            concurrency_factor=self.calibrated.factor if self.calibrated else None,
+            ab=loaded.figures if loaded else None,
+            rate=loaded.rate if loaded else None,
+            served=loaded.served if loaded else None,
+            answers=loaded.answers if loaded else None,
             tracebacks=self.tracebacks,
-            resources=used(self.reply, self.figures, self.throttled_s),
-            machine=machine(self.reply.machine, self.cpu_used) if self.reply else None,
+            resources=used(loaded.reply, loaded.figures, self.throttled_s) if loaded else None,
+            machine=machine(loaded.reply.machine, self.cpu_used) if loaded else None,
             canary_before=self.canary,
             placement=self.placement,
             attempt=self.job.attempt,
             wall_s=wall_s,
-            overhead_s=wall_s - self.reply.ab.wall_s if self.reply else None,
+            overhead_s=wall_s - loaded.reply.ab.wall_s if loaded else None,
         )
         return record.model_copy(update={"disturbed": disturbance(record)})
+
+
+def _concurrency(cell: Cell, load: Load | None) -> int | None:
+    """How many clients were to send, None at a fixed rate."""
+    if cell.rate:
+        return None
+    return load.concurrency if load else cell.concurrency

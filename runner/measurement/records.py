@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from runner.outcome import Outcome
 
@@ -15,11 +15,11 @@ LAUNCH_SCHEMA: Final = 4
 class Record(BaseModel):
     """A frozen record that refuses keys it does not know."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
 
 class AbFigures(Record):
-    """What `ab` reported of one load.
+    """What `ab` reported of one load, or what was found of one at a fixed rate.
 
     Percentiles are None where it was told not to print them (`ab -d`). `document_length` is the
     length of the first answer's body, `html_bytes` that of all bodies together, both in bytes.
@@ -59,7 +59,7 @@ class Served(Record):
 
 
 class Answers(Record):
-    """The load's answers by what is known of the right one; their sum is what `ab` completed.
+    """The load's answers by what is known of the right one; their sum is what was completed.
 
     `missing` are those of which the client got no body, or not the whole.
     """
@@ -68,6 +68,22 @@ class Answers(Record):
     wrong_status: int
     wrong_length: int
     missing: int
+
+
+class RateFigures(Record):
+    """A load at a fixed rate, in requests per second: how many were `sent` of those intended.
+
+    The lags are between the moment when a request was due and that when it was sent. `errors`
+    counts requests without an answer that is right, by kind: `refused`, `reset`, `empty`, ….
+    """
+
+    rate: float
+    requests: int
+    sent: int
+    lag_p50_ms: float | None
+    lag_p99_ms: float | None
+    lag_max_ms: float | None
+    errors: dict[str, int] = Field(default_factory=dict)
 
 
 class Resources(Record):
@@ -142,8 +158,9 @@ class LaunchRecord(Record):
     is how many the server's log holds. `attempt` counts from 1: a launch that was disturbed is made
     again. `throttled_ms` of its resources is for the server's whole life, all others are over the
     load. `started_at` is None where the report of the load was made elsewhere and does not say.
-    `block` is the machine that it was made on, where the launches of a run were made on several.
-    The canaries are those of its wave, before the first and after the last load.
+    `concurrency` is None and `rate` known where requests were sent at a fixed rate. `block` is the
+    machine that it was made on, where the launches of a run were made on several. The canaries are
+    those of its wave, before the first and after the last load.
     """
 
     schema_version: int = LAUNCH_SCHEMA
@@ -153,12 +170,13 @@ class LaunchRecord(Record):
     reason: str | None = None
     started_at: str | None
     requests: int
-    concurrency: int
+    concurrency: int | None
     ceiling_rps: float | None = None
     startup_s: float | None = None
     lone_request_ms: float | None = None
     concurrency_factor: float | None = None
     ab: AbFigures | None = None
+    rate: RateFigures | None = None
     served: Served | None = None
     answers: Answers | None = None
     tracebacks: int | None = None

@@ -23,7 +23,8 @@ class Method:
     A launch that is disturbed is made again, `repeats` times at the most.
 
     `server_images` maps a cell's id to its image, `companion_images` a companion's name; `done` are
-    launches (cell's id, number) that need not be made.
+    launches (cell's id, number) that need not be made, and `failed` the cells of which one of those
+    failed.
     """
 
     run: str
@@ -37,8 +38,11 @@ class Method:
     jobs: Jobs
     companion_images: Mapping[str, str] = field(default_factory=dict)
     done: frozenset[tuple[str, int]] = frozenset()
+    failed: frozenset[str] = frozenset()
 
 
+#: How often a cell is launched at the least of which a launch hangs, fails or crashes.
+FAILURE_LAUNCHES = 3
 #: Of a round's launches: from this share on the next rounds run fewer side by side.
 MANY_DISTURBED = 0.25
 
@@ -55,16 +59,24 @@ def measure(
 ) -> None:
     """Make every launch of every cell; `on_end` stores a result before the next launch starts.
 
-    Its second argument is False for a launch that was disturbed and will be made again, with fewer
-    beside it, and the last time alone. `on_complete` gets each record of a wave again at its end,
-    with what is known only then.
+    A cell of which a launch failed has at least `FAILURE_LAUNCHES`: one says nothing of how often.
+    The second argument of `on_end` is False for a launch that was disturbed and will be made
+    again, with fewer beside it, and the last time alone. `on_complete` gets each record of a wave
+    again at its end, with what is known only then.
     """
-    jobs = method.jobs
-    for number, order in rounds(cells, method.launches, method.seed):
+    jobs, failed = method.jobs, set(method.failed)
+
+    def end(result: LaunchResult, final: bool) -> None:
+        if final and result.record.outcome.is_failure:
+            failed.add(result.record.cell)
+        on_end(result, final)
+
+    for number, order in rounds(cells, max(method.launches, FAILURE_LAUNCHES), method.seed):
         wanted = [
             replace(job_of(cell, number, method), position=position)
             for position, cell in enumerate(order, start=1)
             if (cell.id, number) not in method.done
+            and (number <= method.launches or cell.id in failed)
         ]
         first = len(wanted)
         for attempt, side_by_side in enumerate(attempts(jobs, method.repeats), start=1):
@@ -76,7 +88,7 @@ def measure(
                 last=attempt > method.repeats,
                 clock=clock,
                 on_begin=on_begin,
-                on_end=on_end,
+                on_end=end,
                 on_complete=on_complete,
             )
             if attempt == 1 and len(wanted) > MANY_DISTURBED * max(1, first):

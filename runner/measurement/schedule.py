@@ -17,16 +17,17 @@ import threading
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from typing import Self, TypeVar
+from typing import TYPE_CHECKING, Self, TypeAlias, TypeVar
 
 from runner.matrix.cell import Cell
-from runner.measurement import agent
 from runner.measurement.clock import Clock
 from runner.measurement.cpu_time import Observer, between
-from runner.measurement.job import LaunchResult
-from runner.measurement.launch import Launch
-from runner.measurement.records import Canary, Placement
 from runner.options import LARGEST_WAVE
+
+if TYPE_CHECKING:
+    from runner.measurement.job import LaunchResult
+    from runner.measurement.launch import Launch
+    from runner.measurement.records import Canary
 
 #: How many pods are removed at a time: that is CPU work of the engine, with some waiting in it.
 REMOVED_AT_A_TIME = 4
@@ -36,8 +37,10 @@ FEWEST_TURNS = 2
 #: Starting is CPU work: forty at once on two CPUs, and an application that imports in a second took
 #: more than twenty. One that hangs at start-up waits for longer, and uses no CPU meanwhile.
 LONGEST_TURN_S = 5.0
+#: How far apart, in seconds, calibrations begin at the least: the CPU time that one takes.
+CALIBRATIONS_APART_S = 0.05
 #: Launches loaded side by side, each with the seconds after which its load begins.
-Group = Sequence[tuple[Launch, float]]
+Group: TypeAlias = "Sequence[tuple[Launch, float]]"
 
 
 def rounds(cells: Sequence[Cell], launches: int, seed: int) -> Iterator[tuple[int, list[Cell]]]:
@@ -58,11 +61,11 @@ def run_wave(
 ) -> Canary | None:
     """Make the launches of one wave: start and check all, load them by groups, remove all.
 
-    Pods start in turns, and each is checked once it is ready, while others start. None starts, is
-    checked, or goes while another of the wave is loaded. `grouped` sorts the launches that are
-    ready into groups, loaded one group after the other; within a group each load begins its number
-    of seconds after the first. `on_end` is called once per launch as soon as it has ended, never
-    twice at a time. Whatever ends the wave early, every pod of it is removed.
+    Pods start in turns, and each is checked once it is ready, while others start, and calibrated
+    once all are up. None starts, is checked, or goes while another is loaded. `grouped` sorts the
+    launches that are ready into groups, loaded one group after the other; within a group each load
+    begins its number of seconds after the first. `on_end` is called once per launch as soon as it
+    has ended, never twice at a time. Whatever ends the wave early, every pod of it is removed.
     Returns the canary after the last load; what it was before the first is in each launch's record.
     """
     storing = threading.Lock()
@@ -76,46 +79,63 @@ def run_wave(
             on_end(result)
 
     try:
-        _start(launches, turns=max(FEWEST_TURNS, cpus))
+        _start(launches, clock, turns=max(FEWEST_TURNS, cpus))
         for launch in launches:
             if launch.verdict is not None:
                 end(launch)
         ready = [launch for launch in launches if launch.verdict is None]
-        canary = agent.canary(ready[0].pod) if ready else None
+        canary = ready[0].time_canary() if ready else None
         for launch in ready:
             launch.canary = canary
         observer = Observer(id_ for launch in launches for id_ in launch.containers)
         for number, group in enumerate(grouped(ready), start=1):
             _load_group(group, number, clock, observer, end)
-        return agent.canary(ready[0].pod) if ready else None
+        return ready[0].time_canary() if ready else None
     finally:
         _close_all(launches)
 
 
-def _start(launches: Sequence[Launch], turns: int) -> None:
-    """Start the pods in turns, check each once it is ready, and wait for all.
+def _start(launches: Sequence[Launch], clock: Clock, *, turns: int) -> None:
+    """Start the pods in turns, check each once it is ready, calibrate it once all are up.
 
-    A check is a few requests, far apart, and mostly waits: it costs the starting ones little. They
-    in turn delay its requests by less than the requests of so many other checks did when all pods
-    were checked at the same moment; and the CPU time of a request, which is what a check measures
-    for the load's sake, is counted by the kernel, however long the request waited for a CPU.
+    A check is a request that mostly waits: it costs the starting ones little, and they delay it by
+    little. Calibration counts CPU time, of which a request needs up to several times as much while
+    interpreters start beside it: it waits until nobody has a turn any more, and is spread as a load
+    is. It waits for nobody where a server takes one request at a time: what that needs is little
+    in any case, and finding out takes several service times.
     """
     free = threading.BoundedSemaphore(turns)
+    all_turns = [_Turn(free) for _ in launches]
 
-    def start(launch: Launch) -> None:
-        with _Turn(free) as turn:
+    def start(number: int, launch: Launch) -> None:
+        with all_turns[number] as turn:
             launch.bring_up()
             turn.end_after(LONGEST_TURN_S)
             launch.await_ready()
         launch.check()
+        if not launch.job.cell.is_serial:
+            for other in all_turns:
+                other.over.wait()
+            apart_s = max(launch.service_s / len(launches), CALIBRATIONS_APART_S)
+            # The last to come up is checked until all before it have had their turn.
+            clock.sleep((len(launches) - 1 - number) * apart_s)
+        launch.calibrate()
 
-    _together([functools.partial(start, launch) for launch in launches])
+    try:
+        _together([functools.partial(start, *item) for item in enumerate(launches)])
+    finally:
+        for turn in all_turns:  # interrupted, some never come
+            turn.over.set()
 
 
 class _Turn:
-    """A slot in the start-up queue, released at the end of the block or after a timeout."""
+    """A slot in the start-up queue, released at the end of the block or after a timeout.
+
+    It is `over` once it was released.
+    """
 
     def __init__(self, free: threading.BoundedSemaphore) -> None:
+        self.over = threading.Event()
         self._free = free
         self._released = threading.Lock()
         self._timer: threading.Timer | None = None
@@ -139,6 +159,7 @@ class _Turn:
         """Release the slot once: the timer and the block's end may come together."""
         if self._released.acquire(blocking=False):
             self._free.release()
+            self.over.set()
 
 
 def _load_group(
@@ -148,13 +169,7 @@ def _load_group(
 
     def load(launch: Launch, offset: float) -> None:
         clock.sleep(max(0.0, begin + offset - clock.monotonic()))
-        launch.placement = Placement(
-            position=launch.job.position,
-            wave=launch.job.wave,
-            group=number,
-            group_size=len(group),
-            start_offset_s=clock.monotonic() - begin,
-        )
+        launch.placed(number, len(group), clock.monotonic() - begin)
         before = observer.now()
         launch.load()
         launch.cpu_used = between(before, observer.now())

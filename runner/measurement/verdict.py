@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import signal
 from collections import Counter
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
 
 from runner.contract import IMPORT_FAILED
 from runner.engine.protocol import ContainerState
-from runner.matrix.ceiling import AbOpening, shortest_time_s
 from runner.measurement import ab
-from runner.measurement.agent import CheckReply, LoadReply, Refusal
-from runner.measurement.load import AS_SET_UP, Load
+from runner.measurement.agent import CalibrateReply, Refusal
+from runner.measurement.load import AS_SET_UP
+from runner.measurement.loaded import Loaded
+from runner.measurement.rate import flaw as rate_flaw
 from runner.measurement.records import AbFigures, Answers, Served
 from runner.outcome import Outcome
+from runner.text import last_line
 
 KILLED_BY_SIGNAL = 128
 TRACEBACK, IGNORED = "Traceback (most recent call last):", "Exception ignored in"
@@ -39,37 +40,6 @@ HANGS = {
     "first-not-answered": Outcome.HANG_AT_FIRST_REQUEST,
     "not-answered": Outcome.HANG_UNDER_LOAD,
 }
-
-
-@dataclass(frozen=True, kw_only=True)
-class Loaded:
-    """What a load came to. `set_up` is how many requests the server is set up to take at a time."""
-
-    reply: LoadReply
-    load: Load
-    figures: AbFigures | None
-    served: Served | None
-    answers: Answers | None
-    opening: AbOpening
-    set_up: int
-
-    @property
-    def offered(self) -> float:
-        """How many requests the clients kept in work, had each been answered as fast as a lone one.
-
-        Little's law, with the service time as the unit of time.
-        """
-        return self.load.requests / shortest_time_s(
-            requests=self.load.requests,
-            concurrency=self.load.concurrency,
-            service_s=1.0,
-            opening=self.opening,
-        )
-
-    @property
-    def cpu_share(self) -> float:
-        """CPUs that the server kept busy over the load."""
-        return (self.reply.after.cpu_s - self.reply.before.cpu_s) / self.reply.ab.wall_s
 
 
 def of_exit(state: ContainerState, log: str) -> Verdict:
@@ -98,11 +68,6 @@ def _how_it_ended(code: int) -> str:
         except ValueError:
             pass
     return f"exit status {code}"
-
-
-def last_line(log: str) -> str:
-    """The last line with something in it."""
-    return next((line.strip() for line in reversed(log.splitlines()) if line.strip()), "")
 
 
 def exceptions(log: str) -> Iterator[str]:
@@ -150,21 +115,21 @@ def of_refusal(refusal: Refusal, log: str = "") -> Verdict:
     return hang, f"{refusal.reason}{cpu_used(refusal.cpu_share)}"
 
 
-def of_burst(checked: CheckReply, sent: int) -> Verdict | None:
+def of_burst(reply: CalibrateReply, sent: int) -> Verdict | None:
     """A server that answers one request, but not several at once, hangs; None where it does."""
-    if checked.burst_answered is None or checked.burst_answered == sent:
+    if reply.burst_answered == sent:
         return None
     reason = (
-        f"{checked.burst_answered or 'none'} of {sent} requests sent at once "
-        f"{'was' if checked.burst_answered < 2 else 'were'} answered"
+        f"{reply.burst_answered or 'none'} of {sent} requests sent at once "
+        f"{'was' if reply.burst_answered < 2 else 'were'} answered"
     )
-    return Outcome.HANG_UNDER_LOAD, f"{reason}{cpu_used(checked.burst_last_cpu_share)}"
+    return Outcome.HANG_UNDER_LOAD, f"{reason}{cpu_used(reply.burst_last_cpu_share)}"
 
 
-def of_load(loaded: Loaded, log: str = "") -> Verdict:
+def of_load(loaded: Loaded, log: Callable[[], str] = str) -> Verdict:
     """Judge a load on a living server: accepted only with every request answered as it should be.
 
-    `log` is the server's, for what it says of a failure.
+    `log` reads the server's, for what it says of a failure.
     """
     reply, load, figures = loaded.reply, loaded.load, loaded.figures
     busy = cpu_used(reply.last_cpu_share)
@@ -176,9 +141,11 @@ def of_load(loaded: Loaded, log: str = "") -> Verdict:
         return Outcome.FAILED_REQUESTS, reason
     if reply.ab.exit_code != 0 or figures is None:
         ended = ab.exit_reason(reply.ab.exit_code, reply.ab.stderr)
-        return Outcome.FAILED_REQUESTS, with_exception(ended, log)
-    if why := flaw(figures, loaded.answers, load.requests):
-        return Outcome.FAILED_REQUESTS, with_exception(why, log)
+        return Outcome.FAILED_REQUESTS, with_exception(ended, log())
+    if why := (
+        rate_flaw(loaded.rate) if loaded.rate else flaw(figures, loaded.answers, load.requests)
+    ):
+        return Outcome.FAILED_REQUESTS, with_exception(why, log())
     return of_concurrency(loaded)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final, NamedTuple
 
-from runner.report.rows import Row, Value, axes_of
+from runner.report.rows import Row, Value, axes_of, axis_text
 from runner.report.run import Run
 from runner.report.tables import Grid, grid
 from runner.text import one_line
@@ -29,9 +29,11 @@ def by_environment(run: Run) -> Grid | None:
     return grid(run, PATCH)
 
 
-def environments(run: Run) -> list[Environment]:
-    """The environments in the order of tables. A baseline is in all that it is the baseline of."""
-    laid_out = by_environment(run)
+def environments(run: Run, laid_out: Grid | None) -> list[Environment]:
+    """The lines of `by_environment` with their names; each cell by itself where there are none.
+
+    A baseline is in all environments that it is the baseline of.
+    """
     if laid_out is None:
         return [Environment(row.cell, (row,)) for row in run.rows]
     axes = [axis for axis in varying_axes(run) if axis != PATCH]
@@ -78,7 +80,7 @@ def _values(rows: Iterable[Row], axis: str) -> set[Value]:
 def named(values: Mapping[str, Value], axes: Iterable[str]) -> str:
     """The values on these axes: `Python 3.11 · gevent 25.9.1 · werkzeug`."""
     return " · ".join(
-        _with_axis(axis, one_line(str(value)))
+        _with_axis(axis, one_line(axis_text(value)))
         for axis in axes
         if (value := values.get(axis)) is not None
     )

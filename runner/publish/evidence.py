@@ -14,15 +14,17 @@ from runner.measurement.records import AbFigures, LaunchRecord, Resources
 from runner.publish import facts
 from runner.publish.publication import Part, Publication
 from runner.publish.tables import Heading, Line
+from runner.report.show import by_hand
 from runner.report.tables import milliseconds, two_decimals, whole
+from runner.store.records import CellRecord
 from runner.text import known, one_line
 
 #: Characters of launches' files that the page holds, for each of its cells.
 ROOM_OF_A_CELL: Final = 1_500
 #: The text of one of a launch's figures, None where it has none.
 Show = Callable[[LaunchRecord], str | None]
-#: Each different text's number.
-Numbers = dict[str, int]
+#: The number of each different text, or fact with its name.
+Numbers = dict[str | facts.Fact, int]
 
 
 def data(
@@ -33,7 +35,7 @@ def data(
     held = _held(published.parts)
     return {
         "columns": [asdict(heading) for heading in headings],
-        "cells": [_cell(line, published, numbers, held) for line in lines],
+        "cells": [_cell(line, numbers, held) for line in lines],
         "figures": [name for name, _ in FIGURES],
         "texts": list(numbers),
     }
@@ -60,35 +62,30 @@ def _held(parts: Sequence[Part]) -> set[tuple[str, str]]:
     return held
 
 
-def _cell(
-    line: Line, published: Publication, numbers: Numbers, held: set[tuple[str, str]]
-) -> dict[str, Any]:
-    part, cell = line.part, line.row.cell
+def _cell(line: Line, numbers: Numbers, held: set[tuple[str, str]]) -> dict[str, Any]:
+    part = line.part
+    record, cell = part.run.record, part.run.cells[line.row.cell]
 
-    def number(text: str) -> int:
+    def number(text: str | facts.Fact) -> int:
         return numbers.setdefault(text, len(numbers))
 
-    record = part.run.record
     return {
-        "id": cell,
         "key": part.key(line.row),
-        "path": f"{part.prefix}cells/{cell}",
-        "facts": [
-            [name, number(text)] for name, text in facts.of_cell(record, part.run.cells[cell])
-        ],
-        "commands": [number(text) for text in _commands(published, part, cell)],
+        "prefix": part.prefix,
+        "facts": [number(fact) for fact in facts.of_cell(record, cell)],
+        "commands": [number(text) for text in _commands(part, cell)],
         "launches": [_launch(part, one, held) for one in line.launches],
     }
 
 
-def _commands(published: Publication, part: Part, cell: str) -> Iterator[str]:
+def _commands(part: Part, cell: CellRecord) -> Iterator[str]:
     """How the cell is measured again, and how it is made by hand where its image is."""
     experiment = part.run.record.experiment
     yield "# with this project and its matrix file"
-    yield shlex.join(["matrix", "run", experiment, "--select", f"cell={cell}", "--fresh"])
-    if by_hand := published.by_hand(part.run.record, cell):
+    yield shlex.join(["matrix", "run", experiment, "--select", f"cell={cell.id}", "--fresh"])
+    if commands := by_hand(part.run.record, cell):
         yield "# by hand, on the machine that has the images"
-        yield from by_hand
+        yield from commands
 
 
 def _launch(part: Part, launch: LaunchRecord, held: set[tuple[str, str]]) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Final
 
 from runner.report.notes import machine_text
-from runner.report.rows import natural_key
+from runner.report.rows import axis_text, natural_key
 from runner.report.run import Run
 from runner.report.tables import shown_axes
 from runner.store.records import CellRecord, EnvironmentRecord, RunRecord
@@ -40,7 +40,7 @@ def overview(run: Run) -> Iterator[Fact]:
         values = {row.value(axis) for row in run.rows} - {None}
         in_order = sorted(values, key=lambda value: natural_key(axis, value))
         if values:
-            yield axis, ", ".join(one_line(str(value)) for value in in_order)
+            yield axis, ", ".join(one_line(axis_text(value)) for value in in_order)
     yield "run", f"{record.run_id}, started {record.started_at[:16].replace('T', ' ')} UTC"
     yield (
         "measured",
@@ -54,9 +54,7 @@ def overview(run: Run) -> Iterator[Fact]:
 
 
 def _loads(run: RunRecord) -> str:
-    first, *others = dict.fromkeys(f"ab -c {c.concurrency} -n {c.requests}" for c in run.cells) or [
-        "no cells"
-    ]
+    first, *others = dict.fromkeys(cell.load for cell in run.cells) or ["no cells"]
     return f"{first} and {counted(len(others), 'other load')}" if others else first
 
 
@@ -129,7 +127,7 @@ def of_cell(run: RunRecord, cell: CellRecord) -> Iterator[Fact]:
     yield "server", known(cell.server)
     parameters = "".join(f", {name} {value}" for name, value in cell.workload_parameters.items())
     yield "workload", f"{known(cell.workload)}{parameters}"
-    yield "load", f"ab -c {cell.concurrency} -n {cell.requests}"
+    yield "load", cell.load
     if cell.image:
         yield "image", cell.image
     if environment := run.environments.get(cell.environment or ""):

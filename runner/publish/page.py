@@ -11,7 +11,6 @@ from markupsafe import Markup
 
 from runner.outcome import outcome_text
 from runner.publish import facts, tables
-from runner.publish.environments import by_environment
 from runner.publish.evidence import data
 from runner.publish.publication import Publication
 from runner.report.formats import escape_markdown, lay_out
@@ -91,7 +90,6 @@ def _environment() -> Environment:
         "safe_svg": Markup,  # drawn here, by a library that escapes what it is given
     }
     environment.globals.update(
-        by_environment=by_environment,
         comparison=comparison,
         counted=counted,
         facts=facts,

@@ -2,29 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
 from runner.measurement.records import LaunchRecord
 from runner.publish.charts import Chart, charts_of
 from runner.publish.charts.latency import curves_of
+from runner.publish.environments import Environment, by_environment, environments
 from runner.publish.latency import Curve
 from runner.report.compare import RunComparison, compare
 from runner.report.rows import Row
 from runner.report.run import Run
-from runner.store.records import RunRecord
+from runner.report.tables import Grid
 from runner.store.run_directory import RunDirectory
 from runner.text import listed
 
-#: The docker commands that make a cell of a run by hand.
-ByHand = Callable[[RunRecord, str], Sequence[str]]
 #: The published files of a launch: name to content.
 Files = Mapping[str, str]
 
 ALWAYS: Final = ("ab.txt",)
 #: What is published as well of a launch without figures.
-OF_FAILURES: Final = ("stacks.txt", "sockets.txt", "server.log")
+STACKS, LOG = "stacks.txt", "server.log"
+OF_FAILURES: Final = (STACKS, "sockets.txt", LOG)
+#: What a log has in place of the stacks: the server writes them where it writes everything.
+STACKS_IN_LOG: Final = f"[the stacks in {STACKS}]"
 #: A longer file keeps its head and its tail, half of this each.
 LONGEST_BYTES: Final = 64 * 1024
 
@@ -33,11 +36,14 @@ LONGEST_BYTES: Final = 64 * 1024
 class Part:
     """A run of a publication, anonymous.
 
-    `prefix` is the path of its files in the publication, empty where it is the only run. `files`
-    are those of each launch by the launch's path, `curves` those of the cells in its chart.
+    `grid` has a line per environment. `prefix` is the path of its files in the publication, empty
+    where it is the only run. `files` are those of each launch by the launch's path, `curves` those
+    of the cells in its chart.
     """
 
     run: Run
+    grid: Grid | None
+    environments: Sequence[Environment]
     prefix: str
     files: Mapping[str, Files]
     curves: Mapping[str, Curve]
@@ -65,7 +71,6 @@ class Publication:
     parts: Sequence[Part]
     comparisons: Sequence[RunComparison]
     charts: Sequence[Chart]
-    by_hand: ByHand
 
     @property
     def title(self) -> str:
@@ -78,9 +83,7 @@ class Publication:
         return len(self.parts) > 1
 
 
-def publication(
-    name: str, runs: Sequence[tuple[RunDirectory, Run]], by_hand: ByHand
-) -> Publication:
+def publication(name: str, runs: Sequence[tuple[RunDirectory, Run]]) -> Publication:
     """Read what the runs left, and draw their charts.
 
     Raises `UsageError` for latencies that cannot be read.
@@ -92,7 +95,6 @@ def publication(
         parts=parts,
         comparisons=[compare(first, run) for _, run in later],
         charts=[chart for number, part in enumerate(parts, 1) for chart in _charts(part, number)],
-        by_hand=by_hand,
     )
 
 
@@ -100,11 +102,18 @@ def _part(directory: RunDirectory, run: Run, number: int, of: int) -> Part:
     record = run.record
     prefix = "" if of == 1 else f"runs/{number}-{record.experiment}-{record.run_id}/"
     launches = [launch for of_cell in run.launches.values() for launch in of_cell]
+    grid = by_environment(run)
+    found = environments(run, grid)
     return Part(
         run=run,
+        grid=grid,
+        environments=found,
         prefix=prefix,
-        files={launch_path(prefix, one): dict(_files(directory, one)) for one in launches},
-        curves=curves_of(directory, run),
+        files={
+            launch_path(prefix, one): _files(directory.launch_directory(one.cell, one.launch), one)
+            for one in launches
+        },
+        curves=curves_of(directory, run, found),
     )
 
 
@@ -114,20 +123,17 @@ def launch_path(prefix: str, launch: LaunchRecord) -> str:
 
 
 def _charts(part: Part, number: int) -> Iterator[Chart]:
-    if not part.prefix:
-        return charts_of(part.run, part.curves)
-    return charts_of(part.run, part.curves, suffix=f"-{number}", label=part.label)
+    own = {"suffix": f"-{number}", "label": part.label} if part.prefix else {}
+    return charts_of(part.run, part.environments, part.curves, **own)
 
 
-def _files(run: RunDirectory, launch: LaunchRecord) -> Iterator[tuple[str, str]]:
-    directory = run.launch_directory(launch.cell, launch.launch)
+def _files(directory: Path, launch: LaunchRecord) -> dict[str, str]:
     names = ALWAYS if launch.outcome.has_figures else (*ALWAYS, *OF_FAILURES)
-    for name in names:
-        try:
-            content = (directory / name).read_bytes()
-        except FileNotFoundError:
-            continue
-        yield name, shortened(content)
+    paths = [directory / name for name in names]
+    found = {path.name: path.read_bytes() for path in paths if path.exists()}
+    if LOG in found and (stacks := found.get(STACKS, b"").strip()):
+        found[LOG] = found[LOG].replace(stacks, STACKS_IN_LOG.encode())
+    return {name: shortened(content) for name, content in found.items()}
 
 
 def shortened(content: bytes) -> str:

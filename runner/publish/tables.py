@@ -175,7 +175,7 @@ def summary_of(comparison: RunComparison) -> str:
 
 def changes(comparison: RunComparison) -> list[CellComparison]:
     """A line per cell, what changed first."""
-    unchanged = {Difference.NONE_SHOWN, Difference.TOO_FEW}
+    unchanged = {Difference.NONE_SHOWN, Difference.TOO_FEW, Difference.TOO_SHORT}
     return sorted(
         comparison.cells, key=lambda cell: (not cell.is_regression, cell.change in unchanged)
     )

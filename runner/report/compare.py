@@ -6,18 +6,22 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Final
 
 from tabulate import tabulate
 
 from runner.options import THRESHOLD
 from runner.outcome import Outcome
 from runner.report.rows import Row
-from runner.report.run import Run, rates_by_round
+from runner.report.run import Run, lasts_long_enough, rates_by_round
 from runner.report.setup_differences import Pair, setup_differences
 from runner.report.statistics import Comparison, Difference, differences
 from runner.report.tables import NOTHING
 from runner.store.records import CellRecord, RunRecord
 from runner.text import one_line
+
+#: The method's version from which outcomes follow from what the server recorded of its requests.
+CONCURRENCY_MEASURED: Final = 6
 
 
 class Change(StrEnum):
@@ -107,11 +111,25 @@ def _rated(before: Run, after: Run, pairs: Sequence[Pair]) -> dict[str, Comparis
         old, new = before.by_cell[pair.old.id], after.by_cell[pair.new.id]
         reference = rates_by_round(old, before.launches)
         values = rates_by_round(new, after.launches)
-        if values and reference and new.outcome is old.outcome:
+        if (
+            values
+            and reference
+            and (new.outcome is old.outcome or _judged_otherwise(before, after))
+        ):
             found[pair.label] = Comparison(
-                values=tuple(values.values()), reference=tuple(reference.values())
+                values=tuple(values.values()),
+                reference=tuple(reference.values()),
+                long_enough=lasts_long_enough(old, before.launches)
+                and lasts_long_enough(new, after.launches),
             )
     return found
+
+
+def _judged_otherwise(before: Run, after: Run) -> bool:
+    """Whether one run only knows of `limited`: what it calls `ok` may be that in the other."""
+    versions = (run.record.method.version or 0 for run in (before, after))
+    first, second = (version < CONCURRENCY_MEASURED for version in versions)
+    return first != second
 
 
 def _cell(
@@ -200,7 +218,8 @@ def _value(cell: CellRecord, axis: str) -> str | None:
         "order": cell.order,
         "server": cell.server,
         "workload": cell.workload,
-        "concurrency": str(cell.concurrency),
+        "concurrency": None if cell.concurrency is None else str(cell.concurrency),
+        "rate": None if cell.rate is None else f"{cell.rate:g}",
         **cell.workload_parameters,
     }
     return settings.get(axis) or cell.packages.get(axis) or cell.axes.get(axis)

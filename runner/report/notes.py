@@ -17,6 +17,10 @@ CLOSED_LOOP: Final = (
     "Percentiles are those of a closed loop of clients: while the server stalls they send nothing, "
     "so a stall counts once (coordinated omission)."
 )
+OPEN_LOOP: Final = (
+    "Latencies at a fixed rate count from the moment when a request was due; requests are sent at "
+    "random times, whether or not the server keeps up."
+)
 WITHIN_A_HOST: Final = (
     "ratios to the baseline are taken within a host, and verdicts (Mann-Whitney) are over the "
     "launches of the hosts that a cell and its baseline both ran on, taken together."
@@ -52,13 +56,14 @@ def _measured(run: RunRecord) -> tuple[str, ...]:
     launches = run.launches
     cells = (*run.cells, *run.unavailable)
     workloads = _alternatives(workload_text(c, without=run.axes) for c in cells)
-    loads = _alternatives(f"ab -c {c.concurrency} -n {c.requests}" for c in cells)
+    loads = _alternatives(cell.load for cell in cells)
     times = "once" if launches == 1 else f"{launches} times, medians shown"
     items = (
         f"{_called(run)}: {workloads}; {loads}; each cell launched {times}.",
         *_where(run),
         *run.method.notes,
-        CLOSED_LOOP,
+        *([CLOSED_LOOP] if any(cell.rate is None for cell in cells) or not cells else []),
+        *([OPEN_LOOP] if any(cell.rate for cell in cells) else []),
     )
     return tuple(one_line(item) for item in items)
 
@@ -129,6 +134,10 @@ def _not_measured(rows: Sequence[Row]) -> tuple[str, ...]:
     return (", ".join(missing),) if missing else ()
 
 
+#: Parameters that are seconds, and what stands before them.
+_SIGNS: Final = {"seconds": "", "spread": "± "}
+
+
 def workload_text(cell: CellRecord, *, without: Collection[str] = ()) -> str:
     """What a request of the cell does, with its parameters: `sleep 2 s`, `grpc 2 s call stream`.
 
@@ -138,7 +147,7 @@ def workload_text(cell: CellRecord, *, without: Collection[str] = ()) -> str:
     if not parameters and cell.workload_seconds is not None:  # a run of an earlier release
         parameters = {"seconds": f"{cell.workload_seconds:g}"}
     parts = [
-        f"{value} s" if name == "seconds" else f"{name} {value}"
+        f"{_SIGNS[name]}{value} s" if name in _SIGNS else f"{name} {value}"
         for name, value in parameters.items()
         if name not in without
     ]

@@ -58,9 +58,14 @@ def natural_key(axis: str, value: Value) -> SortKey:
         return (3, 0, _FIRST, value)
 
 
+def axis_text(value: Value) -> str:
+    """An axis's value as a reader knows it: a rate of 45.0 is 45."""
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
 def is_cut(row: Row) -> bool:
-    """Whether less of the load was sent than was asked for."""
-    return (row.sent_requests, row.sent_concurrency) not in {
+    """Whether less of the load was sent than was asked for; at a fixed rate that is not told."""
+    return row.requests is not None and (row.sent_requests, row.sent_concurrency) not in {
         (None, None),
         (row.requests, row.concurrency),
     }
@@ -106,8 +111,10 @@ class Row:
     rounds.
 
     `outcome` is None for a cell that was not measured. `requests` and `concurrency` are the load
-    as asked for, `sent_requests` and `sent_concurrency` what of it was sent. Percentiles belong to
-    a load, so one that was cut has none. What is unknown or does not apply is None.
+    as asked for, `sent_requests` and `sent_concurrency` what of it was sent. At a fixed rate there
+    is no `concurrency`, and `requests` is None; the axis `rate` has its requests per second, a
+    number, where it has `closed` for other loads. Percentiles belong to a load, so one that was cut
+    has none. What is unknown or does not apply is None.
     """
 
     cell: str
@@ -117,8 +124,8 @@ class Row:
     patch: str | None
     server: str | None
     workload: str | None
-    concurrency: int
-    requests: int
+    concurrency: int | None
+    requests: int | None
     outcome: Outcome | None
     reason: str | None
     launches: int = 0
@@ -159,7 +166,7 @@ class Row:
     syn_retransmits: int | None = None
     disturbed: str | None = None
     reused_from: str | None = None
-    further: Mapping[str, str | None] = field(default_factory=dict)
+    further: Mapping[str, Value] = field(default_factory=dict)
 
     def value(self, column: str) -> Value:
         """The value of a key of table.json; `KeyError` where the row has no such key."""
@@ -239,8 +246,14 @@ def _identity(run: RunRecord, cell: CellRecord, outcome: Outcome | None, reason:
         requests=cell.requests,
         outcome=outcome,
         reason=reason,
-        further={axis: cell.packages.get(axis, cell.axes.get(axis)) for axis in further_axes(run)},
+        further={axis: _further(cell, axis) for axis in further_axes(run)},
     )
+
+
+def _further(cell: CellRecord, axis: str) -> Value:
+    if axis == "rate" and cell.rate is not None:
+        return cell.rate
+    return cell.packages.get(axis, cell.axes.get(axis))
 
 
 def _verdict(launches: Sequence[LaunchRecord]) -> tuple[Outcome, str | None]:
@@ -322,7 +335,7 @@ def _with_rates(row: Row, launches: Sequence[LaunchRecord], ab: Sequence[AbFigur
     row = replace(
         row,
         sent_requests=median_high(launch.requests for launch in launches),
-        sent_concurrency=median_high(launch.concurrency for launch in launches),
+        sent_concurrency=median_high(launch.concurrency or 0 for launch in launches) or None,
         ceiling_rps=ceiling,
         at_a_time=_median(launch.served.at_a_time for launch in launches if launch.served),
         in_flight=_median(launch.served.in_flight for launch in launches if launch.served),

@@ -69,6 +69,10 @@ NO_SHARED_ROUND: Final = (
     "not paired with the baseline: no round has figures of both; the ratio is that of the medians"
 )
 
+#: How long a load lasts at the least before its rate is compared: seconds, and service times.
+SHORTEST_LOAD_S: Final = 10.0
+FEWEST_TURNS: Final = 20
+
 # -- the cell of a point of the matrix -------------------------------------------------------------
 
 
@@ -155,6 +159,19 @@ def rates_by_round(row: Row, launches: Launches) -> dict[Round, float]:
     }
 
 
+def lasts_long_enough(row: Row, launches: Launches) -> bool:
+    """Whether the row's loads last `SHORTEST_LOAD_S`, and `FEWEST_TURNS` times a lone request.
+
+    A shorter one is mostly its beginning and its end.
+    """
+    return all(
+        launch.ab.time_taken_s
+        >= max(SHORTEST_LOAD_S, FEWEST_TURNS * (launch.lone_request_ms or 0.0) / 1000)
+        for launch in launches.get(row.cell, ())
+        if launch.ab and launch.outcome is row.outcome
+    )
+
+
 def with_speedup(
     rows: Sequence[Row], found: Mapping[str, Row], launches: Launches, threshold: float
 ) -> list[Row]:
@@ -167,18 +184,24 @@ def with_speedup(
         if row.cell in found
     }
     pairs = {cell: (own, base) for cell, (own, base) in pairs.items() if own and base}
+    by_cell = {row.cell: row for row in rows}
     own_baseline = {base.cell for base in found.values()}
     judged = [cell for cell in pairs if cell not in own_baseline]
     verdicts = differences(
         [
-            Comparison(values=tuple(own.values()), reference=tuple(base.values()))
-            for own, base in (pairs[cell] for cell in judged)
+            Comparison(
+                values=tuple(own.values()),
+                reference=tuple(base.values()),
+                long_enough=lasts_long_enough(by_cell[cell], launches)
+                and lasts_long_enough(found[cell], launches),
+            )
+            for cell, (own, base) in ((cell, pairs[cell]) for cell in judged)
         ],
         threshold=threshold,
     )
-    by_cell = dict(zip(judged, verdicts, strict=True))
+    verdict_of = dict(zip(judged, verdicts, strict=True))
     return [
-        replace(_faster(row, *pairs[row.cell]), verdict=by_cell.get(row.cell))
+        replace(_faster(row, *pairs[row.cell]), verdict=verdict_of.get(row.cell))
         if row.cell in pairs
         else row
         for row in rows

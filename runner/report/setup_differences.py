@@ -141,7 +141,7 @@ def _orders(pair: Pair) -> Iterator[str]:
 
 def _load(cell: CellRecord) -> str:
     server = cell.server or f"server {NOT_KNOWN}"
-    return f"{server}, {workload_text(cell)}, ab -c {cell.concurrency} -n {cell.requests}"
+    return f"{server}, {workload_text(cell)}, {cell.load}"
 
 
 def _versions(old: RunRecord, new: RunRecord, pair: Pair) -> Iterator[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
@@ -10,13 +11,20 @@ from runner.contract import COMPANION_READY, PORT
 from runner.engine.pod import COMPANION_USER, DISK, LOADGEN_USER, SERVER_USER
 from runner.errors import UsageError
 from runner.matrix import plugins
-from runner.measurement.records import Canary, LaunchRecord, Machine, Placement, Resources
+from runner.measurement.records import (
+    Canary,
+    LaunchRecord,
+    Machine,
+    Placement,
+    RateFigures,
+    Resources,
+)
 from runner.outcome import outcome_text
-from runner.report.notes import CLOSED_LOOP, workload_text
+from runner.report.notes import CLOSED_LOOP, OPEN_LOOP, workload_text
 from runner.report.rows import Row
 from runner.report.run import Run
 from runner.report.tables import FIGURES
-from runner.store.records import CellRecord, RunRecord
+from runner.store.records import CellRecord, RunRecord, UnavailableCell
 from runner.store.run_directory import RunDirectory
 from runner.text import known, printable, suggestion
 
@@ -51,7 +59,7 @@ def show(directory: RunDirectory, run: Run, cell_id: str, *, hashes: bool = Fals
         _section(cell_id, _summary(cell, run.by_cell[cell_id])),
         *(_launch(directory, launch) for launch in run.launches.get(cell_id, [])),
         _section("Disturbed, and repeated", _disturbed(directory, cell_id)),
-        _section("Reproduce by hand", by_hand(run.record, cell_id)),
+        _section("Reproduce by hand", by_hand(run.record, cell)),
         _section("Environment", _environment(run.record, cell, hashes=hashes)),
     ]
     return "\n".join(section for section in sections if section)
@@ -68,7 +76,7 @@ def _summary(cell: CellRecord, row: Row) -> Iterator[str]:
     yield f"Python {python}, patch {patch}, server {server}"
     yield from (f"{name} {version}" for name, version in cell.packages.items())
     yield f"workload: {workload_text(cell)}"
-    yield f"load: ab -c {cell.concurrency} -n {cell.requests}"
+    yield f"load: {cell.load}"
 
 
 def _environment(run: RunRecord, cell: CellRecord, *, hashes: bool) -> Iterator[str]:
@@ -98,7 +106,10 @@ def _launch(directory: RunDirectory, launch: LaunchRecord) -> str:
 
 def _facts(launch: LaunchRecord) -> Iterator[str]:
     yield f"started at {known(launch.started_at)}{f' on {launch.block}' if launch.block else ''}"
-    yield f"sent: ab -c {launch.concurrency} -n {launch.requests}"
+    if launch.rate is None:
+        yield f"sent: ab -c {launch.concurrency} -n {launch.requests}"
+    else:
+        yield from _sent(launch.rate)
     if launch.reason:
         yield f"reason: {launch.reason}"
     if launch.disturbed:
@@ -110,17 +121,31 @@ def _facts(launch: LaunchRecord) -> Iterator[str]:
     if launch.ab is not None:
         yield f"server software: {known(launch.ab.server_software)}"
         yield _rate(launch)
-        yield CLOSED_LOOP
+        yield OPEN_LOOP if launch.rate else CLOSED_LOOP
     if launch.resources is not None:
-        yield from _used(launch.resources)
+        yield from _used(launch.resources, "the load generator" if launch.rate else "ab")
     if launch.machine is not None:
         yield from _machine(launch.machine)
     if launch.placement is not None:
         yield from _beside(launch, launch.placement)
 
 
-def _used(used: Resources) -> Iterator[str]:
-    """What the server used over the load, and what the machine and the network did to it."""
+def _sent(load: RateFigures) -> Iterator[str]:
+    """What was sent at a fixed rate, how late, and what went wrong."""
+    yield f"sent: {load.sent} of {load.requests} requests, {load.rate:g} a second"
+    yield (
+        f"late by: median {_ms(load.lag_p50_ms)}, p99 {_ms(load.lag_p99_ms)}, "
+        f"at most {_ms(load.lag_max_ms)}"
+    )
+    if load.errors:
+        yield f"errors: {', '.join(f'{number} {kind}' for kind, number in load.errors.items())}"
+
+
+def _used(used: Resources, by: str) -> Iterator[str]:
+    """What the server used over a load, and what the machine and the network did to it.
+
+    `by` is what sent the load.
+    """
     user_ms, system_ms = used.cpu_user_ms, used.cpu_system_ms
     yield (
         f"CPU {used.cpu_ms_per_request:.2f} ms/request "
@@ -133,9 +158,9 @@ def _used(used: Resources) -> Iterator[str]:
     )
     yield (
         f"waits for a CPU: {_ms(used.run_queue_delay_ms)}, "
-        f"of them by ab {_ms(used.loadgen_run_queue_delay_ms)}"
+        f"of them by {by} {_ms(used.loadgen_run_queue_delay_ms)}"
     )
-    yield f"ab's share of a CPU: {_share(used.loadgen_cpu_share)}"
+    yield f"{by}'s share of a CPU: {_share(used.loadgen_cpu_share)}"
     yield f"throttled: {_ms(used.throttled_ms)}"
     overflows, drops = known(used.listen_overflows), known(used.listen_drops)
     yield f"listen queue: {overflows} overflows, {drops} drops"
@@ -206,7 +231,7 @@ def _section(heading: str, lines: Iterator[str] | Sequence[str]) -> str:
 # -- by hand: docker commands that start the cell's pod and load it, without this program ----------
 
 
-def by_hand(run: RunRecord, cell_id: str) -> list[str]:
+def by_hand(run: RunRecord, cell: CellRecord) -> list[str]:
     """Shell commands for a machine whose engine still has the run's images.
 
     Empty for a cell that never had an image; of an imported or a merged run only why.
@@ -215,12 +240,11 @@ def by_hand(run: RunRecord, cell_id: str) -> list[str]:
         return [IMPORTED]
     if run.blocks:
         return [MERGED, *(f"  run {block.run_id} on {block.label}" for block in run.blocks)]
-    cell = next((cell for cell in run.cells if cell.id == cell_id), None)
-    if cell is None or cell.image is None or run.limits is None:
+    if isinstance(cell, UnavailableCell) or cell.image is None or run.limits is None:
         return []
     server = f"-u {SERVER_USER} --memory {run.limits.memory_bytes} --pids-limit {run.limits.pids}"
     joined = "--network container:by-hand-loadgen --pid container:by-hand-loadgen"
-    load = f"ab -c {cell.concurrency} -n {cell.requests} http://127.0.0.1:{PORT}/"
+    load = _load(cell)
     loadgen = f"--network none --init -u {LOADGEN_USER} {run.method.loadgen_image}"
     workload = plugins.workloads().get(cell.workload or "")
     disk = f"-v {DISK} " if workload and workload.disk else ""
@@ -235,6 +259,20 @@ def by_hand(run: RunRecord, cell_id: str) -> list[str]:
         "docker kill -s USR1 by-hand-server; sleep 1; docker logs by-hand-server",
         f"docker rm -f -v {' '.join(made)}",
     ]
+
+
+def _load(cell: CellRecord) -> str:
+    """The load generator's command; at a fixed rate that of the first launch."""
+    if cell.rate is None:
+        return f"{cell.load} http://127.0.0.1:{PORT}/"
+    told = {
+        "port": PORT,
+        "rate": cell.rate,
+        "requests": round(cell.rate * (cell.load_s or 0.0)),
+        "seed": 1,
+        "file": "/tmp/requests.tsv",  # noqa: S108 - inside the pod
+    }
+    return f"python3 /agent/rate.py '{json.dumps(told)}'"
 
 
 def _companion(run: RunRecord, cell: CellRecord, joined: str) -> list[str]:

@@ -29,6 +29,7 @@ class Difference(StrEnum):
     SLOWER = "slower"
     NONE_SHOWN = "no difference shown"
     TOO_FEW = "too few launches"
+    TOO_SHORT = "load too short"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,10 +98,14 @@ def holm(p_values: Sequence[float]) -> list[float]:
 
 @dataclass(frozen=True, kw_only=True)
 class Comparison:
-    """One comparison of a table: rates of a cell's launches and of those it is compared with."""
+    """One comparison of a table: rates of a cell's launches and of those it is compared with.
+
+    `long_enough`: whether the loads of both last so long that their rates mean something.
+    """
 
     values: tuple[float, ...]
     reference: tuple[float, ...]
+    long_enough: bool = True
 
     @property
     def ratio(self) -> float:
@@ -114,8 +119,15 @@ def differences(
     """The verdict on each comparison, corrected over all of them together.
 
     "Differs" needs both: an adjusted p of at most 0.05, and medians further apart than `threshold`
-    (a share, e.g. 0.02). The verdict is `TOO_FEW` where so few launches can never reach such a p.
+    (a share, e.g. 0.02). The verdict is `TOO_FEW` where so few launches can never reach such a p,
+    and `TOO_SHORT` where the loads are too short; neither counts among the comparisons.
     """
+    judged = [comparison for comparison in comparisons if comparison.long_enough]
+    verdicts = iter(_judged(judged, threshold))
+    return [next(verdicts) if c.long_enough else Difference.TOO_SHORT for c in comparisons]
+
+
+def _judged(comparisons: Sequence[Comparison], threshold: float) -> list[Difference]:
     number = len(comparisons)
     if not any(can_differ(len(c.values), len(c.reference), number) for c in comparisons):
         return [Difference.TOO_FEW] * number

@@ -16,6 +16,7 @@ from runner.report.rows import (
     Spread,
     Value,
     axes_of,
+    axis_text,
     is_cut,
     keys_of,
     natural_key,
@@ -153,15 +154,22 @@ OUTCOME: Final = Column(key="outcome", heading="outcome")
 
 
 def shown_axes(rows: Sequence[Row], run: RunRecord) -> list[str]:
-    """The axes worth a column: python, gevent, grpcio and patch, and others where they vary."""
+    """The axes worth a column: those that always are, a rate, and others where they vary."""
     return [
         *ALWAYS_SHOWN,
-        *(axis for axis in axes_of(run) if axis not in ALWAYS_SHOWN and _varies(rows, axis)),
+        *(
+            axis
+            for axis in axes_of(run)
+            if axis not in ALWAYS_SHOWN and (axis == "rate" or _varies(rows, axis))
+        ),
     ]
 
 
 def _varies(rows: Iterable[Row], axis: str) -> bool:
-    return len({row.value(axis) for row in rows}) > 1
+    values = {row.value(axis) for row in rows}
+    if axis == "concurrency":  # which a load at a fixed rate does not have
+        values -= {None}
+    return len(values) > 1
 
 
 def columns_for(rows: Sequence[Row], run: RunRecord) -> list[Column]:
@@ -297,7 +305,7 @@ def pivot_table(run: Run, axis: str) -> Table:
     laid_out = grid(run, axis)
     heading = Note(heading=f"Cells show requests/s by {axis}", items=(_EXPLANATION,))
     return Table(
-        headings=(*laid_out.axes, *(str(value) for value in laid_out.columns)),
+        headings=(*laid_out.axes, *(axis_text(value) for value in laid_out.columns)),
         numeric=(*(False for _ in laid_out.axes), *(True for _ in laid_out.columns)),
         lines=tuple(_line(values, found) for values, found in laid_out.lines),
         notes=(heading, *notes(run)),
@@ -338,7 +346,7 @@ def _found(
 
 
 def _line(values: Sequence[Value], found: Sequence[Row | None]) -> tuple[str, ...]:
-    labels = (NOTHING if value is None else str(value) for value in values)
+    labels = (NOTHING if value is None else axis_text(value) for value in values)
     return tuple(one_line(text) for text in (*labels, *(_rate_or_word(row) for row in found)))
 
 

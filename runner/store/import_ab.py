@@ -25,7 +25,9 @@ from runner.text import suggestion
 # -- labels ----------------------------------------------------------------------------------------
 
 #: What a label may name besides packages. The load is in the report, the workload is an option.
-SETTINGS: Final = tuple(name for name in axes.SETTINGS if name not in {"workload", "concurrency"})
+SETTINGS: Final = tuple(
+    name for name in axes.SETTINGS if name not in {"workload", "concurrency", "rate"}
+)
 _AXIS: Final = r"[A-Za-z][A-Za-z0-9._-]*=[^,:/]*"
 _LABELLED: Final = re.compile(rf"(?P<labels>{_AXIS}(?:,{_AXIS})*):(?P<file>.+)")
 

@@ -206,7 +206,7 @@ def _cells(parts: Sequence[Part]) -> dict[str, CellRecord]:
 
 def _load(cell: CellRecord) -> str:
     does = " ".join([str(cell.workload), *cell.workload_parameters.values()])
-    return f"{does}, {cell.server}, ab -c {cell.concurrency} -n {cell.requests}"
+    return f"{does}, {cell.server}, {cell.load}"
 
 
 # -- what a reader should know ---------------------------------------------------------------------

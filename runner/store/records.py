@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import UTC, datetime
-from typing import Final
+from typing import Any, Final
 
-from pydantic import Field
+from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 
 from runner.engine.protocol import EngineInfo
 from runner.matrix.cell import Limits
@@ -15,6 +17,8 @@ from runner.outcome import Outcome
 
 #: The newest layout of run.json that this program knows.
 RUN_SCHEMA: Final = 3
+#: What is before each hash of a lock.
+_HASH: Final = " \\\n    --hash="
 
 
 def now() -> str:
@@ -111,8 +115,10 @@ class CellRecord(Record):
     `packages` maps the packages named in the matrix file to exact versions, as far as the cell
     carries them. `axes` maps each of the run's axes to the cell's value, None if the axis was
     dropped from the cell. `environment` is a key of the run's `environments`, `companion` one of
-    its `companions`. `server` names its settings too (`gunicorn-gthread-w1-t16`). What is
-    not known of a cell whose report was made elsewhere is None.
+    its `companions`. The load is `concurrency` and `requests` of `ab`, or `rate`, requests per
+    second, for `load_s` seconds; the others are None. `server` names its settings too
+    (`gunicorn-gthread-w1-t16`). What is not known of a cell whose report was made elsewhere is
+    None.
     """
 
     id: str
@@ -122,14 +128,23 @@ class CellRecord(Record):
     workload: str | None
     workload_seconds: float | None = None
     workload_parameters: dict[str, str] = Field(default_factory=dict)
-    concurrency: int
-    requests: int
+    concurrency: int | None
+    requests: int | None
     packages: dict[str, str]
     axes: dict[str, str | None]
     environment: str | None = None
     image: str | None = None
     order: str | None = None
     companion: str | None = None
+    rate: float | None = None
+    load_s: float | None = None
+
+    @property
+    def load(self) -> str:
+        """What is sent, in words: `ab -c 100 -n 5000`, `45 requests/s for 60 s`."""
+        if self.rate is None:
+            return f"ab -c {self.concurrency} -n {self.requests}"
+        return f"{self.rate:g} requests/s for {self.load_s:g} s"
 
 
 class UnavailableCell(CellRecord):
@@ -154,6 +169,10 @@ class RunRecord(Record):
     runs that a merged run was made of; its `host` and `engine` are the first one's, and what they
     did not have in common is None. `repeats` is how often a disturbed launch was repeated at
     most: twice where an older record has none. It means nothing for an imported run.
+
+    A file of schema 3 has the hashes of each distribution once, below `distributions`, and of an
+    environment's `lock` only the requirements, as a list. Older files, and locks that differ from
+    uv's layout or from another lock's hashes, have the lock's text.
     """
 
     schema_version: int = RUN_SCHEMA
@@ -181,6 +200,33 @@ class RunRecord(Record):
     shard: str | None = None
     blocks: tuple[Block, ...] = ()
 
+    @model_validator(mode="before")
+    @classmethod
+    def _join_locks(cls, stored: Any) -> Any:  # noqa: ANN401 - whatever a file may hold
+        if not isinstance(stored, dict) or "distributions" not in stored:
+            return stored
+        run = stored.copy()
+        distributions = run.pop("distributions")
+        try:
+            run["environments"] = {
+                key: {**environment, "lock": _joined(environment["lock"], distributions)}
+                for key, environment in run["environments"].items()
+            }
+        except (AttributeError, LookupError, TypeError) as error:
+            raise ValueError("the locks do not fit the distributions") from error
+        return run
+
+    @model_serializer(mode="wrap", when_used="json")
+    def _split_locks(self, as_usual: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        run: dict[str, Any] = as_usual(self)
+        distributions: dict[str, str] = {}
+        for environment in run["environments"].values():
+            found = _split(environment["lock"])
+            known = {name: distributions.setdefault(name, hashes) for name, hashes in found.items()}
+            if _text(known) == environment["lock"]:
+                environment["lock"] = [*known]
+        return {**run, "schema_version": RUN_SCHEMA, "distributions": distributions}
+
     @property
     def hosts(self) -> tuple[str, ...]:
         """The labels of the machines that a merged run was measured on."""
@@ -190,6 +236,21 @@ class RunRecord(Record):
     def is_imported(self) -> bool:
         """Whether the run was made out of reports of `ab` that were made elsewhere."""
         return self.method.version is None
+
+
+def _split(lock: str) -> dict[str, str]:
+    """Each requirement of a lock with its hashes, separated by blanks."""
+    entries = [entry.split(_HASH) for entry in re.split(r"\n(?=\S)", lock.rstrip("\n")) if entry]
+    return {name: " ".join(hashes) for name, *hashes in entries}
+
+
+def _joined(lock: str | list[str], distributions: Mapping[str, str]) -> str:
+    return lock if isinstance(lock, str) else _text({name: distributions[name] for name in lock})
+
+
+def _text(requirements: Mapping[str, str]) -> str:
+    """The lock of which these are the requirements and their hashes."""
+    return "".join(f"{_HASH.join((n, *h.split()))}\n" for n, h in requirements.items())
 
 
 def machine(run: RunRecord) -> dict[str, object]:

@@ -17,6 +17,7 @@ from pathlib import Path
 from runner.errors import UsageError
 from runner.measurement.records import LaunchRecord
 from runner.measurement.resources import worth_repeating
+from runner.measurement.rounds import FAILURE_LAUNCHES
 from runner.outcome import Outcome
 from runner.store.records import CellRecord, RunRecord
 from runner.store.run_directory import RunDirectory
@@ -62,7 +63,17 @@ def reusable(run: RunRecord, results: Path) -> dict[tuple[str, int], Reusable]:
     found: dict[tuple[str, int], Reusable] = {}
     for directory in _earlier(run, results):
         found = _launches(directory, keys, run) | found
-    return found
+    failed = {cell for (cell, number), one in found.items() if _fails(one.record, number, run)}
+    return {
+        made: launch
+        for made, launch in found.items()
+        if made[1] <= run.launches or made[0] in failed
+    }
+
+
+def _fails(record: LaunchRecord, number: int, run: RunRecord) -> bool:
+    """Whether it is one of the launches that every cell has, and failed: more are made then."""
+    return number <= run.launches and record.outcome.is_failure
 
 
 def _earlier(run: RunRecord, results: Path) -> list[RunDirectory]:
@@ -97,7 +108,7 @@ def _launches(
         )
         for cell in wanted
         for record in stored.get(cell, [])
-        if record.launch <= now.launches and _counts(record, now.repeats)
+        if record.launch <= max(now.launches, FAILURE_LAUNCHES) and _counts(record, now.repeats)
     }
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import docker
@@ -11,6 +11,7 @@ import pytest
 
 from runner.build.lock import Lock, lock_all, platform_of
 from runner.build.prepare import Prepared, prepare
+from runner.build.recipe import Image
 from runner.engine.docker_engine import DockerEngine, connect
 from runner.matrix.ceiling import AbOpening
 from runner.matrix.cell import Base, Cell, Limits, Requirement
@@ -98,13 +99,18 @@ class Maker:
     engine: DockerEngine
     prepared: Prepared
 
+    def _image(self, cell: Cell) -> Image:
+        """The cell's; a load at a rate is no part of an image."""
+        closed = replace(cell, rate=None, load_s=None, requests=40) if cell.rate else cell
+        return self.prepared.cells[closed]
+
     def launch(self, cell: Cell, program: str = "", limits: Limits = LIMITS) -> Launch:
         command = ("python3", "-u", "-c", program) if program else ()
         job = Job(
             run="integration",
             cell=cell,
             number=1,
-            server_image=self.prepared.cells[cell].image_id,
+            server_image=self._image(cell).image_id,
             loadgen_image=self.prepared.loadgen.image_id,
             limits=limits,
             opening=AbOpening.FIRST_ALONE,

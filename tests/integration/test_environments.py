@@ -16,7 +16,14 @@ import pytest
 
 from runner.build.archive import load, plan
 from runner.build.bases import base_of_cells, ensure_bases
-from runner.build.images import ImageMaker, cell_recipe, dockerfile_of, environment_recipe
+from runner.build.bytecode import compile_all, of_archive, of_program
+from runner.build.images import (
+    ImageMaker,
+    cell_recipe,
+    dockerfile_of,
+    environment_recipe,
+    server_files,
+)
 from runner.build.layers import shared_layers
 from runner.build.lock import Lock, Unavailable, resolve, run_uv, uv_command
 from runner.build.prepare import Prepared, prepare
@@ -105,8 +112,8 @@ def test_a_lock_names_no_address() -> None:
 def test_an_image_that_cannot_be_made_stops_nobody_else(
     engine: DockerEngine, prepared: Prepared
 ) -> None:
-    good = recipe_of(prepared, CELLS[0].environment)
-    bad = replace(good, reference=f"{good.reference}-bad", base="no-such-base")
+    good = recipe_of(engine, prepared, CELLS[0].environment)
+    bad = replace(good, reference=f"{good.reference}-bad", base="no-such-base", base_id="")
     messages: list[str] = []
     made = ImageMaker(engine, messages.append).make([good, bad, on_top_of(bad)])
     assert made[good.reference] == prepared.environments[CELLS[0].environment]
@@ -115,14 +122,18 @@ def test_an_image_that_cannot_be_made_stops_nobody_else(
     assert made[on_top_of(bad).reference] == made[bad.reference]
 
 
-def recipe_of(prepared: Prepared, request: EnvironmentRequest, program: str = "") -> Recipe:
-    """The recipe of an environment; with a program it is one that no engine has."""
-    lock = _locked(request)
+def recipe_of(
+    engine: DockerEngine, prepared: Prepared, request: EnvironmentRequest, name: str = ""
+) -> Recipe:
+    """The recipe of an environment; with a name it is one that no engine has."""
+    lock, base = _locked(request), prepared.bases["3.11"]
     site = [path for path in pack_all(wheels_of(lock), CACHE).values() if isinstance(path, Path)]
-    recipe = environment_recipe(lock, shared_layers({"": site})[""], prepared.bases["3.11"])
-    if not program:
+    sources = [*map(of_archive, site), of_program(server_files())]
+    bytecode = compile_all(engine, base, sources, CACHE).values()
+    recipe = environment_recipe(lock, shared_layers({"": [*site, *bytecode]})[""], base)
+    if not name:
         return recipe
-    return replace(recipe, reference=f"monkey-matrix/test:{program}", key=program)
+    return replace(recipe, reference=f"monkey-matrix/test:{name}", key=name)
 
 
 def on_top_of(environment: Recipe) -> Recipe:
@@ -167,7 +178,7 @@ def test_a_loaded_image_is_what_docker_builds_from_the_dockerfile(
 ) -> None:
     """Files, modes, owners and configuration: the two ways cannot drift apart."""
     request = CELLS[2].environment
-    loaded, built = (recipe_of(prepared, request, way) for way in ("loaded", "built"))
+    loaded, built = (recipe_of(engine, prepared, request, way) for way in ("loaded", "built"))
     with_cells = {way.reference: (way, on_top_of(way)) for way in (loaded, built)}
     try:
         load(engine, with_cells[loaded.reference])
@@ -205,14 +216,48 @@ def test_packages_are_those_that_uv_installs_of_the_whole_lock(
         for name, (kind, mode, *_, content) in tree_of(
             client, prepared.cells[CELLS[2]].image_id
         ).items()
-        if name.startswith("site/") and kind == tarfile.REGTYPE
+        if name.startswith("site/") and kind == tarfile.REGTYPE and "/__pycache__/" not in name
     }
     assert found.keys() == wanted.keys()
     assert found == wanted
 
 
+def test_nothing_that_a_server_imports_is_compiled_at_its_start(
+    client: docker.DockerClient, prepared: Prepared
+) -> None:
+    program = (
+        "import importlib.util, os, sys\n"
+        "sys.path.insert(0, '/server')\n"
+        "import flask, gevent.monkey, patches, plugins, servers, workloads\n"
+        "[plugins.load(package) for package in (patches, servers, workloads)]\n"
+        "files = [getattr(m, '__file__', None) or '' for m in sys.modules.values()]\n"
+        "ours = [f for f in files if f.startswith(('/site', '/server')) and f.endswith('.py')]\n"
+        "print(len(ours) > 50,"
+        " [f for f in ours if not os.path.exists(importlib.util.cache_from_source(f))])"
+    )
+    assert run(client, prepared.cells[CELLS[2]].reference, program) == "True []"
+
+
+def test_bytecode_is_that_of_its_source(client: docker.DockerClient, prepared: Prepared) -> None:
+    """As `compileall` of the same Python makes it; `marshal` may write equal objects otherwise."""
+    program = (
+        "import importlib.util as u, marshal, pathlib\n"
+        "made = [p for d in ('/site', '/server') for p in pathlib.Path(d).rglob('*.pyc')]\n"
+        "other = []\n"
+        "for path in made:\n"
+        "    source = pathlib.Path(u.source_from_cache(str(path)))\n"
+        "    text, found = source.read_bytes(), path.read_bytes()\n"
+        "    header = u.MAGIC_NUMBER + bytes([1, 0, 0, 0]) + u.source_hash(text)\n"
+        "    code, same = marshal.loads(found[16:]), compile(text, str(source), 'exec')\n"
+        "    if found[:16] != header or code != same or code.co_filename != str(source):\n"
+        "        other.append(str(path))\n"
+        "print(len(made) > 100, other)"
+    )
+    assert run(client, prepared.cells[CELLS[2]].reference, program) == "True []"
+
+
 def test_ids_repeat_when_images_are_loaded_again(engine: DockerEngine, prepared: Prepared) -> None:
-    recipe = recipe_of(prepared, CELLS[0].environment, "again")
+    recipe = recipe_of(engine, prepared, CELLS[0].environment, "again")
     ids = []
     for _ in range(2):
         ids.append(load(engine, [recipe, on_top_of(recipe)]))
@@ -224,7 +269,7 @@ def test_a_layer_that_the_engine_lacks_makes_it_build(
     engine: DockerEngine, prepared: Prepared, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As on an engine that keeps images in another way: it needs every layer in the archive."""
-    recipe = recipe_of(prepared, CELLS[0].environment, "lacks")
+    recipe = recipe_of(engine, prepared, CELLS[0].environment, "lacks")
     archive = plan(engine, [recipe])
     lacking = [
         replace(image, base=replace(image.base, layers=(f"sha256:{'0' * 64}",)))
@@ -311,7 +356,7 @@ def test_image_environment_is_the_cells_own(
 
 
 def test_a_failed_build_says_why(engine: DockerEngine, prepared: Prepared) -> None:
-    recipe = recipe_of(prepared, CELLS[0].environment, "failed")
+    recipe = recipe_of(engine, prepared, CELLS[0].environment, "failed")
     with pytest.raises(EngineError, match="no-such-base"):
         ensure(engine, replace(recipe, base="monkey-matrix/no-such-base"))
 

@@ -79,6 +79,7 @@ def test_the_load_of_a_serialised_cell_is_cut(measure: Measure) -> None:
     record = measure(cell, limits=replace(LIMITS, load_s=1)).record
     assert record.outcome is Outcome.SERIALISED
     assert record.requests < cell.requests
+    assert record.concurrency
     assert record.concurrency <= record.requests
 
 

@@ -47,9 +47,10 @@ class MemoryProcess:
     container: str
 
     def ask(self, line: str, *, timeout: float) -> bytes:
-        """What the behaviour answers to `[name, {…}]`."""
-        name, config = json.loads(line)
+        """What the behaviour answers to `[name, {…}]`, or to what another program is asked."""
         spec = self.engine.attached_spec(self.container)
+        asked = json.loads(line)
+        name, config = asked if isinstance(asked, list) else ("", asked)
         command = ("python3", "/agent/agent.py", name, json.dumps(config))
         return self.engine.behaviour(self.engine, spec, command).stdout
 
@@ -98,8 +99,9 @@ class MemoryEngine:
         )
 
     def image(self, reference: str) -> EngineImage | None:
-        """The image of that name."""
-        return self.known_images.get(reference)
+        """The image of that name or id."""
+        by_id = {image.id: image for image in self.known_images.values()}
+        return self.known_images.get(reference) or by_id.get(reference)
 
     def pull(self, reference: str) -> str:
         """No registry answers here."""

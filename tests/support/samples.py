@@ -9,7 +9,7 @@ from runner.commands.record import _cell
 from runner.engine.protocol import EngineInfo
 from runner.matrix.cell import Cell, Experiment, Limits
 from runner.matrix.values import Server, workload
-from runner.measurement.records import AbFigures, LaunchRecord, Resources
+from runner.measurement.records import AbFigures, LaunchRecord, RateFigures, Resources
 from runner.outcome import Outcome
 from runner.store.records import (
     BaseImage,
@@ -134,6 +134,31 @@ def run_record(
     )
 
 
+def traffic() -> RunRecord:
+    """Two patch modes, each in a closed loop and at a fixed rate."""
+    closed = [
+        cell("3.11", "none", further={"rate": "closed"}, suffix="-closed"),
+        cell("3.11", "gevent", gevent="25.9.1", further={"rate": "closed"}, suffix="-closed"),
+    ]
+    fixed = {"concurrency": None, "requests": None, "rate": 45.0, "load_s": 60.0}
+    at_a_rate = (
+        one.model_copy(
+            update={
+                "id": one.id.replace("closed", "r45"),
+                "axes": {**one.axes, "rate": "45"},
+                **fixed,
+            }
+        )
+        for one in closed
+    )
+    return run_record(*closed, *at_a_rate, axes=(*AXES, "rate"))
+
+
+def launches_of(run: RunRecord) -> dict[str, list[LaunchRecord]]:
+    """A launch of each cell."""
+    return {cell.id: [launch(cell)] for cell in run.cells}
+
+
 def launch(
     cell: CellRecord,
     number: int = 1,
@@ -156,6 +181,11 @@ def launch(
         ceiling_rps=50.0,
         disturbed=disturbed,
     )
+    if cell.rate is not None:
+        sent = round(cell.rate * (cell.load_s or 0.0))
+        lags = {"lag_p50_ms": 0.1, "lag_p99_ms": 0.4, "lag_max_ms": 1.5}
+        figures = RateFigures(rate=cell.rate, requests=sent, sent=sent, **lags)
+        record = record.model_copy(update={"requests": sent, "rate": figures})
     if not outcome.has_figures:
         return record
     return record.model_copy(update={"ab": ab_figures(rate, requests), "resources": RESOURCES})

@@ -83,6 +83,22 @@ class VirtualClock:
         return datetime(2026, 11, 1, tzinfo=UTC) + timedelta(seconds=self.time)
 
 
+def rate_file(requests: int, rate: float, service_s: float, *, serial: bool = False) -> str:
+    """What the generator of a fixed rate writes where all is sent evenly apart, and answered."""
+    ended = 0.0
+    lines = ["due\tsent\tended\tttime\tstatus\tlength\terror"]
+    for number in range(requests):
+        due = 1000 * number / rate
+        ended = (max(due, ended) if serial else due) + 1000 * service_s
+        lines.append(f"{due:.3f}\t{due + 0.1:.3f}\t{ended:.3f}\t{ended - due:.3f}\t200\t11\t")
+    return "\n".join(lines) + "\n"
+
+
+def packed(text: str) -> str:
+    """A text as the agent hands a file over."""
+    return base64.b64encode(gzip.compress(text.encode(), mtime=0)).decode()
+
+
 @functools.cache
 def recorded(requests: int, at_a_time: int, service_s: float) -> str:
     """What a server's one process records that takes so many requests at a time."""
@@ -90,7 +106,7 @@ def recorded(requests: int, at_a_time: int, service_s: float) -> str:
     for number in range(requests):
         entered_us = int(number // at_a_time * service_s * 1e6)
         lines.append(f"0\t{entered_us}\t{entered_us + int(service_s * 1e6)}\t200\t11")
-    return base64.b64encode(gzip.compress("\n".join(lines).encode(), mtime=0)).decode()
+    return packed("\n".join(lines))
 
 
 def load_answer(
@@ -135,14 +151,16 @@ def load_reply(requests: int, seconds: float, *, cpu_s: float) -> LoadReply:
 class SimulatedPods:
     """A behaviour for `MemoryEngine`: servers that take `service_s` per request.
 
-    `ready`, `check` and `load` may change an answer, or raise; `wait_ms` is what ab waits for a CPU
-    per request, by the number of loads made before. `events` has all commands but the canary's.
+    `ready`, `check`, `calibrate` and `load` may change an answer, or raise; `wait_ms` is what ab
+    waits for a CPU per request, by the number of loads made before. `events` has all commands but
+    the canary's.
     """
 
     service_s: float = 2.0
     serial: bool = False
     ready: Callable[[dict[str, Any]], dict[str, Any]] = lambda answer: answer
     check: Callable[[dict[str, Any]], dict[str, Any]] = lambda answer: answer
+    calibrate: Callable[[dict[str, Any]], dict[str, Any]] = lambda answer: answer
     load: Callable[[dict[str, Any]], dict[str, Any]] = lambda answer: answer
     wait_ms: Callable[[int], float] = lambda _: 0.0
     events: list[tuple[str, str]] = field(default_factory=list)
@@ -160,14 +178,16 @@ class SimulatedPods:
     def _ready(self, _config: dict[str, Any]) -> dict[str, Any]:
         return self.ready({"ready_s": 0.1})
 
-    def _check(self, config: dict[str, Any]) -> dict[str, Any]:
-        factor = 1.0 if self.serial else float(config["burst"])
-        return self.check(
+    def _check(self, _config: dict[str, Any]) -> dict[str, Any]:
+        return self.check({"lone_s": self.service_s, "service_s": self.service_s})
+
+    def _calibrate(self, config: dict[str, Any]) -> dict[str, Any]:
+        return self.calibrate(
             {
-                "lone_s": self.service_s,
-                "service_s": self.service_s,
-                "factor": factor if config["burst"] > 1 else None,
+                "factor": 1.0 if self.serial else float(config["burst"]),
+                "many_factor": None,
                 "burst_answered": config["burst"],
+                "burst_last_cpu_share": None,
                 "cpu_s_per_request": 0.001,
             }
         )
@@ -177,21 +197,26 @@ class SimulatedPods:
         seconds = self.service_s * requests / clients
         wait_ms = self.wait_ms(self.loads)
         self.loads += 1
-        answer = self.load(
-            load_answer(
-                requests,
-                seconds,
-                concurrency=config["concurrency"],
-                service_s=self.service_s,
-                wait_ms=wait_ms,
-            )
+        loaded = load_answer(
+            requests,
+            seconds,
+            concurrency=config["concurrency"],
+            service_s=self.service_s,
+            wait_ms=wait_ms,
         )
+        answer = self.load({**loaded, "requests_tsv_gz": self._requests_file(config)})
         if "ab" in answer:
             answer["served_tsv_gz"] = recorded(requests, clients, self.service_s)
         return answer
 
     def _canary(self, _config: dict[str, Any]) -> dict[str, Any]:
         return {"wall_ms": 50.0, "cpu_ms": 49.0}
+
+    def _requests_file(self, config: dict[str, Any]) -> str | None:
+        if "rate" not in config:
+            return None
+        requests, rate = config["requests"], config["rate"]
+        return packed(rate_file(requests, rate, self.service_s, serial=self.serial))
 
     def _sockets(self, _config: dict[str, Any]) -> dict[str, Any]:
         return {"tcp": "sl local_address\n", "network": {}}

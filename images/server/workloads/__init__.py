@@ -9,7 +9,8 @@ A module defines
 - DISK: whether it needs a disk;
 - CPU_BOUND: whether Python's lock makes a process work on one request at a time;
 - ALONE: why no other cell may run beside it, or None;
-- SERVICE_S: the parameter that sets the minimum time of a request, or None;
+- SERVICE_S: the parameter that sets the minimum time of a request, or None; if there is a parameter
+  `spread`, by which requests take more or less time, it sets the mean;
 - `make(parameters)`: called once at start-up, it returns the function that each request calls.
 
 Its top level imports nothing but the standard library, because the runner reads the module too. It

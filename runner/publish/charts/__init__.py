@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from runner.publish.charts import concurrency, figures, latency
 from runner.publish.charts.style import Spec, drawn
+from runner.publish.environments import Environment
 from runner.publish.latency import Curve
 from runner.report.run import Run
 
@@ -22,9 +23,17 @@ class Chart:
 
 
 def charts_of(
-    run: Run, curves: Mapping[str, Curve], *, suffix: str = "", label: str = ""
+    run: Run,
+    found: Sequence[Environment],
+    curves: Mapping[str, Curve],
+    *,
+    suffix: str = "",
+    label: str = "",
 ) -> Iterator[Chart]:
-    """The charts that a run has data for; `suffix` and `label` tell runs of one page apart."""
+    """The charts that a run with these environments has data for.
+
+    `suffix` and `label` tell runs of one page apart.
+    """
 
     def made(name: str, title: str, spec: Spec, notes: Iterator[str], description: str) -> Chart:
         headed = f"{title}: {label}" if label else title
@@ -35,16 +44,20 @@ def charts_of(
             svg=drawn(spec, headed, [*notes], description),
         )
 
-    if spec := figures.chart(run):
+    if spec := figures.chart(found):
         yield made(
-            figures.NAME, figures.title(run), spec, figures.notes(run), figures.description(run)
+            figures.NAME,
+            figures.title(run),
+            spec,
+            figures.notes(run, found),
+            figures.description(run),
         )
     if curves:
         yield made(
             latency.NAME,
             latency.TITLE,
-            latency.chart(run, curves),
-            latency.notes(run),
+            latency.chart(found, curves),
+            latency.notes(found),
             latency.description(curves),
         )
     if lines := concurrency.lines_of(run):

@@ -37,7 +37,7 @@ def lines_of(run: Run) -> dict[LineName, list[Row]]:
 
     Empty where the figures are of one concurrency.
     """
-    rows = list(run.measured())
+    rows = [row for row in run.measured() if row.concurrency is not None]
     if len({row.concurrency for row in rows}) < 2:
         return {}
     versions = {"python", *(name for cell in run.cells.values() for name in cell.packages)}
@@ -59,7 +59,7 @@ def notes(lines: Lines) -> Iterator[str]:
 def description(lines: Lines) -> str:
     """The highest rate at the fewest clients and at the most."""
     rows = [row for of_line in lines.values() for row in of_line]
-    clients = sorted({row.concurrency for row in rows})
+    clients = sorted({row.concurrency or 0 for row in rows})
     first, last = (
         max(row.requests_per_second or 0.0 for row in rows if row.concurrency == number)
         for number in (clients[0], clients[-1])
@@ -115,7 +115,7 @@ def _panel(column: Column, lines: Lines, x: Spec, looks: Spec) -> Spec:
 def _data(column: Column, lines: Lines) -> Iterator[dict[str, Any]]:
     """For each line and number of clients the figure, the median where there are several cells."""
     for (serves, patch), rows in lines.items():
-        for clients in sorted({row.concurrency for row in rows}):
+        for clients in sorted({row.concurrency or 0 for row in rows}):
             values = [
                 value
                 for row in rows

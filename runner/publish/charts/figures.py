@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from runner.outcome import Outcome, outcome_text
 from runner.publish.charts.style import Spec, layer, patch_channels, quantity
-from runner.publish.environments import Environment, environments, most_different
+from runner.publish.environments import Environment, most_different
 from runner.report.rows import Extremes, Row, Spread
 from runner.report.run import Run
 from runner.report.tables import FIGURES, Column
@@ -32,7 +32,7 @@ def title(run: Run) -> str:
     return f"Requests per second{', against the ceiling' * limited}, and what they cost"
 
 
-def notes(run: Run) -> Iterator[str]:
+def notes(run: Run, found: Sequence[Environment]) -> Iterator[str]:
     """How to read the chart."""
     if any(row.ceiling_rps for row in run.rows):
         yield "│ the ceiling: the highest rate that the load can show, whatever serves it."
@@ -40,8 +40,9 @@ def notes(run: Run) -> Iterator[str]:
         yield "Marks are medians over launches; lines are their intervals, or extremes below five."
     if any(row.disturbed for row in run.rows):
         yield "Hollow marks: some launch was disturbed."
-    if (number := len(environments(run))) > MOST_LINES:
-        yield f"Shown: {MOST_LINES} of {number} environments, those whose patch modes differ most."
+    if len(found) > MOST_LINES:
+        number = f"{MOST_LINES} of {len(found)} environments"
+        yield f"Shown: {number}, those whose patch modes differ most."
 
 
 def description(run: Run) -> str:
@@ -62,9 +63,9 @@ def _between(values: Sequence[float]) -> str:
     return low if low == high else f"{low} to {high}"
 
 
-def chart(run: Run) -> Spec | None:
+def chart(found: Sequence[Environment]) -> Spec | None:
     """The panels beside each other; None where there is no cell."""
-    shown = most_different(environments(run), MOST_LINES, lambda row: row.requests_per_second)
+    shown = most_different(found, MOST_LINES, lambda row: row.requests_per_second)
     rows = [row for one in shown for row in one.rows]
     if not rows:
         return None

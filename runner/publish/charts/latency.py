@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from runner.publish.charts.style import Spec, layer, patch_channels, quantity
-from runner.publish.environments import Environment, environments, most_different
+from runner.publish.environments import Environment, most_different
 from runner.publish.latency import LANDMARKS, Curve, curve_of, nearest
 from runner.report.rows import Row
 from runner.report.run import Run
@@ -35,9 +35,9 @@ _SHARES: Final[Spec] = {
 Curves = Mapping[str, Curve]
 
 
-def curves_of(directory: RunDirectory, run: Run) -> dict[str, Curve]:
+def curves_of(directory: RunDirectory, run: Run, found: Sequence[Environment]) -> dict[str, Curve]:
     """The curve of each cell in the chart, over the launches that its figures are of."""
-    rows = {row.cell: row for one in shown(run) for row in one.rows if row.requests_per_second}
+    rows = {row.cell: row for one in shown(found) for row in one.rows}
     curves = {}
     for cell, row in rows.items():
         launches = [one for one in run.launches.get(cell, ()) if one.outcome is row.outcome]
@@ -46,21 +46,23 @@ def curves_of(directory: RunDirectory, run: Run) -> dict[str, Curve]:
     return curves
 
 
-def shown(run: Run) -> list[Environment]:
-    """The environments that have a panel."""
-    with_figures = [
+def shown(found: Sequence[Environment]) -> list[Environment]:
+    """The environments that have a panel, with those of their cells that have figures."""
+    return most_different(_with_figures(found), MOST_PANELS, lambda row: row.p99_ms)
+
+
+def _with_figures(found: Sequence[Environment]) -> list[Environment]:
+    cut = [
         Environment(one.name, tuple(row for row in one.rows if row.requests_per_second))
-        for one in environments(run)
+        for one in found
     ]
-    found = [one for one in with_figures if one.rows]
-    return most_different(found, MOST_PANELS, lambda row: row.p99_ms)
+    return [one for one in cut if one.rows]
 
 
-def notes(run: Run) -> Iterator[str]:
+def notes(found: Sequence[Environment]) -> Iterator[str]:
     """How to read the chart."""
     yield "A curve per cell over all its requests: how many took so many ms or longer."
-    number = sum(any(row.requests_per_second for row in one.rows) for one in environments(run))
-    if number > MOST_PANELS:
+    if (number := len(_with_figures(found))) > MOST_PANELS:
         yield f"Shown: {MOST_PANELS} of {number} environments, those whose p99 differ most."
 
 
@@ -75,9 +77,9 @@ def description(curves: Curves) -> str:
     )
 
 
-def chart(run: Run, curves: Curves) -> Spec:
+def chart(found: Sequence[Environment], curves: Curves) -> Spec:
     """The panels, in lines of three."""
-    panels = [one for one in shown(run) if any(row.cell in curves for row in one.rows)]
+    panels = [one for one in shown(found) if any(row.cell in curves for row in one.rows)]
     patches = [known(row.patch) for one in panels for row in one.rows if row.cell in curves]
     looks = patch_channels(patches)
     return {

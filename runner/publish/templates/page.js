@@ -245,6 +245,7 @@
 
   const dialog = one("#cell");
   const text = (number) => data.texts[number];
+  const idOf = ({ key, prefix }) => key.slice(prefix.length);
 
   function pairs(list) {
     return make("dl", {}, ...list.map(([name, value]) => (
@@ -263,7 +264,7 @@
   }
 
   function launchOf(launch, cell) {
-    const path = `${cell.path}/launch-${String(launch.number).padStart(2, "0")}`;
+    const path = `${cell.prefix}cells/${idOf(cell)}/launch-${String(launch.number).padStart(2, "0")}`;
     return make(
       "section", {}, make("h3", {}, `Launch ${launch.number}: ${launch.outcome}`),
       ...(launch.why ? [make("p", {}, launch.why)] : []),
@@ -299,7 +300,7 @@
       make("p", { class: `verdict ${element.cells[place + 1].className}` }, textOf(row, place)),
       ...(reason === "–" ? [] : [make("p", {}, reason)]),
       ...(cell.launches.length ? [figuresOf(cell.launches)] : []),
-      pairs(cell.facts.map(([name, number]) => [name, text(number)])),
+      pairs(cell.facts.map(text)),
       make("h3", {}, "Reproduce"), button, make("pre", { tabindex: "0", "aria-label": "commands" }, commands),
       ...cell.launches.map((launch) => launchOf(launch, cell)),
     ];
@@ -336,7 +337,7 @@
     }
     if (dialog.open && opened === view.cell) return;
     opened = view.cell;
-    one("#cell-title").textContent = row.cell.id;
+    one("#cell-title").textContent = idOf(row.cell);
     one("#cell-body").replaceChildren(...evidence(row));
     if (!dialog.open) dialog.showModal();
     dialog.scrollTop = 0;

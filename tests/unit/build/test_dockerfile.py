@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from runner.build.dockerfile import DEFAULT_PATH, environment_line, parse
+from runner.build.dockerfile import DEFAULT_PATH, NeedsBuilderError, environment_line, parse
 from runner.build.images import dockerfile_of
 from runner.build.layers import File, Layer
 from runner.build.wheels import archived
@@ -89,12 +89,24 @@ def test_a_variable_has_its_value_whatever_is_in_it(value: str) -> None:
         "COPY --chown=somebody site /site",
         "ENV PATH=/site:$PATH",
         "ENV OLD form",
+        'ENV PATH="/site:$PATH"',
         "ADD site /site",
+        "FROM y",
+        "USER $NAME",
+        "CMD python3 /server/main.py",
+        'CMD "python3"',
+        'CMD ["python3", ',
     ],
 )
 def test_anything_else_needs_a_builder(line: str) -> None:
     with pytest.raises(EngineError, match="needs a builder"):
         parse(f"FROM x\n{line}\n", {})
+
+
+@pytest.mark.parametrize("base", ["${VERSION}", "python:${VERSION}-slim", "x AS y", ""])
+def test_a_base_that_only_a_builder_finds_needs_one(base: str) -> None:
+    with pytest.raises(NeedsBuilderError, match="needs a builder"):
+        parse(f"ARG VERSION=3.11\nFROM {base}\n", BASE)
 
 
 def test_packages_that_belong_to_a_user_need_a_builder(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ import io
 import os
 import tarfile
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -16,6 +16,7 @@ import pytest
 from runner.build import archive
 from runner.build import prepare as preparing
 from runner.build.bases import BaseImage, BaseRequest, NoBaseError
+from runner.build.bytecode import Sources
 from runner.build.images import (
     ImageMaker,
     cell_recipe,
@@ -23,7 +24,7 @@ from runner.build.images import (
     loadgen_recipe,
     remove_images,
 )
-from runner.build.layers import Layer, shared_layers
+from runner.build.layers import END, Layer, shared_layers, whole
 from runner.build.lock import Lock
 from runner.build.prepare import Prepared, prepare
 from runner.build.recipe import KEY_LABEL, Image, Recipe, cell_reference, ensure
@@ -177,7 +178,7 @@ def test_only_what_is_missing_is_loaded_on_what_is_there(engine: Watched) -> Non
     environment, one, two = recipes()
     make(engine, [environment, one])
     engine.layers.clear()
-    made, messages = make(engine, [environment, one, two, loadgen_recipe(BASE)])
+    made, messages = make(engine, [environment, one, two, loadgen_recipe((), BASE)])
     assert messages == []
     assert len(engine.layers) == 1, "the agent's"
     assert all(isinstance(image, Image) for image in made.values())
@@ -187,12 +188,51 @@ def test_an_engine_that_does_not_load_builds_and_says_so_once(engine: Watched) -
     engine.refuses = "open present/layer.tar: no such file or directory"
     messages: list[str] = []
     maker = ImageMaker(engine, messages.append)
-    for wanted in (recipes(), [loadgen_recipe(BASE), *recipes()]):
+    for wanted in (recipes(), [loadgen_recipe((), BASE), *recipes()]):
         made = maker.make(wanted)
         assert all(isinstance(image, Image) for image in made.values())
     assert engine.calls == {"build": 4}
     assert len(messages) == 1
     assert engine.refuses in messages[0]
+
+
+def test_what_needs_a_builder_is_built_and_the_rest_is_loaded_upon_it(
+    engine: Watched, packed: tuple[Path, ...]
+) -> None:
+    environment, *cells = recipes(packed)
+    edited = replace(environment, dockerfile=f"{environment.dockerfile}RUN something\n")
+    made, messages = make(engine, [edited, *cells, loadgen_recipe((), BASE)])
+    assert (engine.calls, messages) == ({"build": 1, "load": 1}, [])
+    assert all(isinstance(image, Image) for image in made.values())
+    assert engine.known_images[cells[0].reference].layers == (
+        f"sha256:layer-of-{edited.reference}",
+    )
+
+
+def test_cells_of_an_image_that_cannot_be_built_fail_with_it_alone(
+    engine: Watched, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def build(*_: object) -> str:
+        raise EngineError("something: not found")
+
+    monkeypatch.setattr(engine, "build", build)
+    environment, *cells = recipes()
+    edited = replace(environment, dockerfile=f"{environment.dockerfile}RUN something\n")
+    sidecar = loadgen_recipe((), BASE)
+    made, messages = make(engine, [edited, *cells, sidecar])
+    assert messages == []
+    assert isinstance(made[sidecar.reference], Image)
+    for cell in cells:
+        assert "something: not found" in str(made[cell.reference])
+
+
+def test_an_image_stands_on_the_base_that_it_was_planned_for(engine: Watched) -> None:
+    """Even where its name is given to another one meanwhile."""
+    wanted = recipes()
+    engine.known_images["sha256:below"] = engine.known_images["below"]
+    engine.known_images["below"] = EngineImage(id="sha256:other", layers=("sha256:other",))
+    make(engine, wanted)
+    assert engine.known_images[wanted[0].reference].layers[0] == "sha256:base"
 
 
 def test_that_it_does_not_load_is_said_once_although_two_find_out(
@@ -208,7 +248,7 @@ def test_that_it_does_not_load_is_said_once_although_two_find_out(
     messages: list[str] = []
     maker = ImageMaker(engine, messages.append)
     with ThreadPoolExecutor(2) as pool:
-        list(pool.map(maker.make, [[loadgen_recipe(BASE)], recipes()]))
+        list(pool.map(maker.make, [[loadgen_recipe((), BASE)], recipes()]))
     assert len(messages) == 1
 
 
@@ -266,7 +306,7 @@ def test_a_full_disk_is_named_by_a_build_too(
 
     monkeypatch.setattr(engine, "build", full)
     with pytest.raises(EngineError, match="docker system df"):
-        ensure(engine, loadgen_recipe(BASE))
+        ensure(engine, loadgen_recipe((), BASE))
 
 
 def test_a_cell_without_its_environment_says_why_that_failed(
@@ -293,7 +333,7 @@ def strict_umask() -> Iterator[None]:
 
 @pytest.mark.usefixtures("strict_umask")
 def test_a_containers_user_can_read_its_files_whatever_the_umask(engine: Watched) -> None:
-    for recipe in (recipes()[0], loadgen_recipe(BASE)):
+    for recipe in (recipes()[0], loadgen_recipe((), BASE)):
         ensure(engine, recipe)
         modes = {member.mode for member in engine.contexts[recipe.reference].values()}
         assert modes <= {0o755, 0o644}
@@ -375,7 +415,16 @@ def prepared(
     ) -> dict[BaseRequest, BaseImage | EngineError]:
         return {r: (bases or {}).get(r.name) or BASE for r in requests}
 
+    def compile_all(
+        _: object, __: object, wanted: Iterable[Sources], *, cache: Path
+    ) -> dict[str, Path]:
+        sources = {one.name: cache / f"compiled-{one.name}" for one in wanted}
+        for path in sources.values():
+            path.write_bytes(whole("site/of.pyc", b"") + END)
+        return sources
+
     monkeypatch.setattr(preparing, "pack_all", pack_all)
+    monkeypatch.setattr(preparing, "compile_all", compile_all)
     monkeypatch.setattr(preparing, "ensure_bases", ensure_bases)
     messages: list[str] = []
     return prepare(

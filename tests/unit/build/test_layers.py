@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import io
 import os
 import tarfile
+import time
 from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 
-from runner.build.layers import MOST_LAYERS, File, Layer, Tar, shared_layers, whole
+from runner.build.layers import (
+    ABANDONED_AFTER_S,
+    MOST_LAYERS,
+    File,
+    Layer,
+    Tar,
+    aside,
+    shared_layers,
+    whole,
+)
 from runner.build.wheels import archived
 
 
@@ -110,6 +121,14 @@ def test_what_the_same_images_hold_is_one_layer_and_what_most_hold_comes_first(
     assert layers["new"][0].title == "click-1.0 flask-1.0"
 
 
+def test_a_distribution_and_its_bytecode_are_one_layer_with_one_name(tmp_path: Path) -> None:
+    flask = packed(tmp_path, "flask", {"flask.py": ""})
+    (tmp_path / "bytecode").mkdir()
+    compiled = packed(tmp_path / "bytecode", "flask", {"__pycache__/flask.pyc": ""})
+    (layer,) = shared_layers({"": [flask, compiled]})[""]
+    assert (layer.title, set(layer.packed)) == ("flask-1.0", {flask, compiled})
+
+
 def test_an_image_whose_distributions_collide_has_one_layer(tmp_path: Path) -> None:
     """Two layers of which one hides the other's file would depend on their order."""
     one = packed(tmp_path, "one", {"shared.py": "1", "a.py": ""})
@@ -131,3 +150,27 @@ def test_there_are_never_more_layers_than_an_engine_takes(tmp_path: Path) -> Non
 @pytest.mark.parametrize("size", [0, 1, 511, 512, 513])
 def test_a_file_is_padded(size: int) -> None:
     assert len(whole("x", bytes(size))) % 512 == 0
+
+
+def test_an_archive_appears_whole_or_not_at_all(tmp_path: Path) -> None:
+    archive = tmp_path / "wheels" / "x.tar"
+    with contextlib.suppress(KeyboardInterrupt), aside(archive) as unfinished:
+        unfinished.write_text("half")
+        raise KeyboardInterrupt
+    assert list(archive.parent.iterdir()) == []
+    with aside(archive) as unfinished:
+        unfinished.write_text("all")
+        assert not archive.exists()
+    assert archive.read_text() == "all"
+    assert list(archive.parent.iterdir()) == [archive]
+
+
+def test_what_a_killed_process_left_goes_and_what_another_is_writing_stays(tmp_path: Path) -> None:
+    left, written = tmp_path / ".unpacking-old", tmp_path / ".unpacking-new"
+    for directory in (left, written):
+        (directory / "site").mkdir(parents=True)
+    long_ago = time.time() - ABANDONED_AFTER_S - 60
+    os.utime(left, (long_ago, long_ago))
+    with aside(tmp_path / "x.tar") as unfinished:
+        unfinished.write_text("")
+    assert sorted(tmp_path.iterdir()) == [written, tmp_path / "x.tar"]

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from runner import contract
-from runner.build.images import AGENT
+from runner.build.images import AGENT, RATE
 from tests.unit.images.test_server_program import module
 
 
@@ -48,10 +48,25 @@ def test_a_late_first_answer_is_not_taken_for_the_service_time(
 
     monkeypatch.setattr(agent, "verified_get", get)
     config: dict[str, Any] = {"service_s": service_s, "startup_s": 1, "lone_repeats": repeats}
+    config["spread_s"] = 0.0
     config["burst"] = 1
     config |= {"recordings": "/none/there-", "record": contract.RECORD}
     reply = agent.check(config)
     assert (reply["lone_s"], len(seen)) == (lone_s, asked)
+
+
+@pytest.mark.parametrize("latencies", [[3.2], [3.5, 1.2]])
+def test_where_requests_differ_the_mean_is_not_taken_from_one(
+    monkeypatch: pytest.MonkeyPatch, latencies: list[float]
+) -> None:
+    """One of 1 to 3 s is late above a tenth more than 3."""
+    agent: Any = module("agent_in_pod", AGENT)
+    answers = iter(latencies)
+    monkeypatch.setattr(agent, "verified_get", lambda *_: next(answers))
+    config = {"service_s": 2.0, "spread_s": 1.0, "startup_s": 1, "lone_repeats": 0, "burst": 1}
+    nothing = {"recordings": "/none/there-", "record": contract.RECORD}
+    assert agent.check({**config, **nothing}) == {"lone_s": 2.0, "service_s": 2.0}
+    assert [*answers] == []
 
 
 TABLE = """\
@@ -146,6 +161,52 @@ def test_a_load_stalls_when_the_server_leaves_requests_unanswered(
     assert clock.now == pytest.approx(after_s, abs=agent.LOOK_AFTER_S + agent.PROGRESS_INTERVAL_S)
 
 
+@pytest.mark.parametrize(
+    ("what", "answered_until", "ends_at", "ending", "after_s"),
+    [
+        ("never an answer", 0, NEVER, "stalled", 30),
+        ("answers, then none", 50, NEVER, "stalled", 80),
+        ("answers to the end", NEVER, NEVER, "late", 200),
+        ("all is answered", NEVER, 90, "ended", 90),
+    ],
+)
+def test_at_a_rate_only_answers_count_as_progress(
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    what: str,
+    answered_until: float,
+    ends_at: float,
+    ending: str,
+    after_s: float,
+) -> None:
+    """Ten connections a second are opened, whatever becomes of them, and some at one end only."""
+    agent: Any = module("agent_in_pod", AGENT)
+    clock = Clock(ends_at)
+
+    def progress() -> tuple[int, int]:
+        opened, ended = int(10 * clock.now), int(10 * min(clock.now, answered_until))
+        dropped = int(clock.now) % 2
+        return opened, 2 * (opened - ended) + dropped
+
+    monkeypatch.setattr(agent, "time", clock)
+    monkeypatch.setattr(agent, "end_of", lambda _: clock)
+    monkeypatch.setattr(agent, "progress", progress)
+    monkeypatch.setattr(agent, "requests_held_back", lambda _: False)
+    config = {"silence_s": 30, "stall_s": 10, "limit_s": 200, "deadline_s": 190, "port": 7779}
+    assert agent.wait_for_ab(1, {**config, "rate": 10}) == ending, what
+    assert clock.now == pytest.approx(after_s, abs=agent.LOOK_AFTER_S + agent.PROGRESS_INTERVAL_S)
+
+
+def test_what_sends_at_a_rate_is_beside_the_agent_and_told_what_it_needs(tmp_path: Path) -> None:
+    agent: Any = module("agent_in_pod", AGENT)
+    asked = {"port": 7779, "rate": 45.0, "requests": 2700, "seed": 3, "limit_s": 300}
+    _, program, told = agent.rate_command(asked, tmp_path)
+    assert Path(program) == RATE
+    assert json.loads(told) == {
+        "port": 7779, "rate": 45.0, "requests": 2700, "seed": 3, "file": f"{tmp_path}/requests.tsv",
+    }  # fmt: skip
+
+
 # -- how it is asked -------------------------------------------------------------------------------
 
 
@@ -210,10 +271,11 @@ def calibration(agent: Any, port: int, lone_s: float, *, joined: bool) -> dict[s
         "sizing_burst": 20,
         "serialised_below": 1.5,
         "joined": joined,
+        "lone_s": lone_s,
     }
     looks = iter(range(100))
     agent.cpu_s_of = lambda _: float(next(looks))
-    return dict(agent.calibrate(config, lone_s))
+    return dict(agent.calibrate(config))
 
 
 def test_the_second_burst_joins_the_first_where_all_of_that_was_read() -> None:

@@ -94,8 +94,8 @@ def test_the_server_reads_every_setting_that_a_cell_gives_it() -> None:
 
 def test_the_agent_knows_every_command_it_is_asked() -> None:
     loaded = module("agent_in_pod", AGENT)
-    known = {"ready", "check", "load", "canary", "ab-opening", "sockets"}
-    assert set(loaded.COMMANDS) == known
+    asked = {"ready", "check", "calibrate", "load", "canary", "ab-opening", "sockets"}
+    assert set(loaded.COMMANDS) == asked
 
 
 def test_counters_of_a_process_are_read_from_proc() -> None:

@@ -139,6 +139,27 @@ CASES: dict[str, tuple[str, str, *tuple[str, ...]]] = {
     "load beyond its limit": (
         more("limits: {load: 100}"), "6:20", "need 102 s", "set `limits.load` to 123",
     ),
+    "no rate": (more("load: {rate: 0}"), "6:18", "requests per second above 0", "'closed'"),
+    "rate in words": (axes("python: 3.11, rate: [closed, fast]"), "5:41", "nor 'closed'"),
+    "too few at a rate": (
+        more("load: {rate: 1, seconds: 5}"), "6:18", "are 5 in 5 s, fewer than 10", "raise",
+    ),
+    "too few on an axis": (
+        axes("python: 3.11, rate: [0.1, 45]"), "5:32", "are 6 in 60 s", "`load.seconds`",
+    ),
+    "rate beyond its limit": (
+        more("load: {rate: 45, seconds: 299}"), "5:5", "13455 requests at 45/s need 301 s", "362",
+    ),
+    "rate that the server cannot take": (
+        more("load: {rate: 100}\n    server: waitress"), "5:5", "at 100/s need 3000 s",
+    ),
+    "spread beyond the mean": (
+        more("workload: {seconds: 1, spread: 1.5}"), "6:36", "exceeds the 1 seconds", "lower it",
+    ),
+    "spread of another workload": (
+        more("workload: {name: cpu, spread: 1}"), "6:27", "unknown key 'spread'",
+    ),
+    "negative spread": (more("workload: {spread: -1}"), "6:24", "number of seconds above 0"),
     "memory in words": (more("limits: {memory: lots}"), "6:22", "512m or 2g"),
     "too little memory": (more("limits: {memory: 5m}"), "6:22", "6m"),
     "too much memory": (more("limits: {memory: 99999999g}"), "6:22", "write e.g. 512m"),

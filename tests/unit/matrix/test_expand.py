@@ -42,6 +42,17 @@ def test_smoke_is_sleep_with_a_shorter_load() -> None:
     assert (smoke.limits.load_s, smoke.limits.startup_s) == (30, 30)
 
 
+def test_traffic_is_sleep_under_two_loads_that_are_not_in_step() -> None:
+    file = load(REPOSITORY / "matrix.yaml")
+    sleep, traffic = file.experiment("sleep"), file.experiment("traffic")
+    closed, fixed = traffic.cells[::2], traffic.cells[1::2]
+    assert [cell.id for cell in closed] == [f"{name}-closed" for name in ids(sleep)]
+    assert [cell.id for cell in fixed] == [f"{name}-r45" for name in ids(sleep)]
+    assert {(c.rate, c.requests, c.axis("concurrency")) for c in closed} == {(None, 5000, "100")}
+    assert {(c.rate, c.requests, c.axis("concurrency")) for c in fixed} == {("45", 2700, None)}
+    assert {(c.workload.service_s, c.workload.spread_s) for c in traffic.cells} == {(2, 1)}
+
+
 def test_article_varies_patch_and_server() -> None:
     article = load(REPOSITORY / "matrix.yaml").experiment("article")
     assert ids(article) == [
@@ -306,3 +317,27 @@ def test_other_mappings_are_replaced_whole(tmp_path: Path) -> None:
     child = "  child: {extends: parent, baseline: {patch: gevent}}\n"
     one = load(written(tmp_path, parent + child)).experiment("child")
     assert one.baseline == (("patch", "gevent"),)
+
+
+# -- loads -----------------------------------------------------------------------------------------
+
+
+def test_a_rate_instead_of_clients_is_an_axis_too(tmp_path: Path) -> None:
+    one = expanded(tmp_path, {"axes": {"python": "3.11"}, "load": {"rate": "45.0", "seconds": 10}})
+    cell = one.cells[0]
+    assert one.axes == ("python", "rate")
+    assert (cell.id, cell.per_second, cell.load_s, cell.requests) == ("py3.11-none", 45, 10, 450)
+
+
+def test_what_a_load_does_not_have_makes_no_further_cells(tmp_path: Path) -> None:
+    one = expanded(
+        tmp_path, {"axes": {"python": "3.11", "rate": ["closed", 45], "concurrency": [50, 100]}}
+    )
+    assert ids(one) == ["py3.11-none-c50-closed", "py3.11-none-c100-closed", "py3.11-none-r45"]
+
+
+def test_a_spread_of_nothing_can_be_named(tmp_path: Path) -> None:
+    one = expanded(tmp_path, {"axes": {"python": "3.11", "spread": ["0", "0.5"]}})
+    assert ids(one) == ["py3.11-none-spread0", "py3.11-none-spread0.5"]
+    assert [cell.axis("spread") for cell in one.cells] == ["0", "0.5"]
+    assert [cell.workload.longest_s for cell in one.cells] == [2, 2.5]

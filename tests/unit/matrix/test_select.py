@@ -167,3 +167,14 @@ def test_nonsense(loads: Experiment, flags: dict[str, int], message: str) -> Non
     with pytest.raises(UsageError) as raised:
         overridden(loads, **flags)
     assert message in str(raised.value)
+
+
+@pytest.mark.parametrize("option", ["requests", "concurrency"])
+def test_clients_and_requests_do_not_apply_to_a_fixed_rate(tmp_path: Path, option: str) -> None:
+    both = expanded(tmp_path, {"axes": {"python": "3.11", "rate": ["closed", 45]}})
+    closed, fixed = overridden(both, requests=200, concurrency=10).cells
+    assert (closed.requests, closed.concurrency) == (200, 10)
+    assert fixed == both.cells[1]
+    rates = expanded(tmp_path, {"axes": {"python": "3.11", "rate": [20, 45]}})
+    with pytest.raises(UsageError, match=f"--{option}: every cell's load has a fixed rate"):
+        overridden(rates, **{option: 10})

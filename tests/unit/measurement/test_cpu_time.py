@@ -10,6 +10,7 @@ import pytest
 from runner.measurement import cpu_time
 from runner.measurement.agent import MachineGrowth
 from runner.measurement.cpu_time import Moment, Observer, Used, between
+from runner.measurement.resources import machine
 
 GROWTH = MachineGrowth(wall_s=10.0, cpus=2, busy_s=5.0, steal_s=0.1, pressure_s=2.5)
 USED = Used(wall_s=10.0, busy_s=5.0, pods_s=3.0, engine_s=0.4, runner_s=0.2)
@@ -25,7 +26,7 @@ def moment(
 
 
 def test_others_used_what_nobody_known_did() -> None:
-    found = cpu_time.machine(GROWTH, USED)
+    found = machine(GROWTH, USED)
     assert found
     assert found.busy_share == pytest.approx(0.25)
     assert found.steal_share == pytest.approx(0.005)
@@ -38,14 +39,14 @@ def test_others_used_what_nobody_known_did() -> None:
 
 def test_what_is_not_known_is_none() -> None:
     unknown = GROWTH.model_copy(update={"steal_s": None, "pressure_s": None})
-    found = cpu_time.machine(unknown, None)
+    found = machine(unknown, None)
     assert found
     assert found.model_dump(exclude={"cpus", "busy_share"}, exclude_none=True) == {}
-    assert cpu_time.machine(GROWTH.model_copy(update={"wall_s": 0.0}), USED) is None
+    assert machine(GROWTH.model_copy(update={"wall_s": 0.0}), USED) is None
 
 
 def test_ticks_never_make_a_negative_share() -> None:
-    found = cpu_time.machine(GROWTH, Used(wall_s=1, busy_s=1, pods_s=1.01, engine_s=0, runner_s=0))
+    found = machine(GROWTH, Used(wall_s=1, busy_s=1, pods_s=1.01, engine_s=0, runner_s=0))
     assert found
     assert found.others_cpu_share == 0
 

@@ -9,8 +9,11 @@ import pytest
 from runner.matrix.cell import Limits
 from runner.matrix.values import Workload
 from runner.measurement.estimate import Machine, check_s, launch_s, round_of
+from runner.measurement.launch import Launch
+from runner.measurement.load import RATE_CPU_S_PER_REQUEST
 from runner.measurement.schedule import Jobs
-from tests.support.simulated import a_cell
+from tests.support.memory_engine import MemoryEngine
+from tests.support.simulated import SimulatedPods, VirtualClock, a_cell, a_job
 
 CELLS = [a_cell(number) for number in range(26)]
 AUTO = Jobs(limit=None, cpus=2)
@@ -71,3 +74,14 @@ def test_a_check_of_long_requests_has_two_turns() -> None:
     assert check_s(2.0) == 4.0
     assert check_s(2.0, bursts=False) == 2.0
     assert check_s(0.1) == pytest.approx(0.6)
+
+
+def test_a_load_at_a_rate_keeps_busy_what_its_rate_costs() -> None:
+    """Sending at a rate costs more per request than `ab` does, and is part of it."""
+    fixed = replace(a_cell(), rate="45", load_s=60.0, requests=2700)
+    assert machine(1.0).share_of(fixed) == pytest.approx(45 * (0.001 + RATE_CPU_S_PER_REQUEST))
+    launch = Launch(MemoryEngine(SimulatedPods()), a_job(fixed), VirtualClock())
+    launch.start()
+    assert launch.cpu_share == pytest.approx(machine(1.0).share_of(fixed))
+    launch.close()
+    assert 62 < launch_s(fixed, Limits()) < 70

@@ -10,12 +10,20 @@ import pytest
 
 from runner.engine.protocol import ContainerSpec, ContainerState, ExecResult
 from runner.errors import EngineError
-from runner.matrix.cell import Limits
+from runner.matrix.cell import Cell, Limits
 from runner.measurement.job import LaunchResult
 from runner.measurement.launch import SERVER_GONE, Launch
 from runner.outcome import Outcome
 from tests.support.memory_engine import MemoryEngine, MemoryProcess
-from tests.support.simulated import SimulatedPods, VirtualClock, a_cell, a_job, dead
+from tests.support.simulated import (
+    SimulatedPods,
+    VirtualClock,
+    a_cell,
+    a_job,
+    dead,
+    packed,
+    rate_file,
+)
 
 Answer = dict[str, Any]
 
@@ -76,12 +84,14 @@ def test_serialised_cells_get_a_smaller_load() -> None:
         (SimulatedPods(check=refused("wrong-answer")), Outcome.WRONG_ANSWER, "as told"),
         (SimulatedPods(check=refused("broken-answer")), Outcome.FAILED_REQUESTS, "as told"),
         (
-            SimulatedPods(check=lambda a: {**a, "burst_answered": 0}),
+            SimulatedPods(calibrate=lambda a: {**a, "burst_answered": 0}),
             Outcome.HANG_UNDER_LOAD,
             "none of 5 requests sent at once was answered",
         ),
         (
-            SimulatedPods(check=lambda a: {**a, "burst_answered": 2, "burst_last_cpu_share": 1.0}),
+            SimulatedPods(
+                calibrate=lambda a: {**a, "burst_answered": 2, "burst_last_cpu_share": 1.0}
+            ),
             Outcome.HANG_UNDER_LOAD,
             "2 of 5 requests sent at once were answered; it used 100 % of a CPU meanwhile",
         ),
@@ -129,6 +139,113 @@ def test_ends(pods: SimulatedPods, outcome: Outcome, reason: str) -> None:
     assert record.reason.startswith(reason)
 
 
+# -- at a fixed rate -------------------------------------------------------------------------------
+
+FIXED = replace(a_cell(), rate="45", load_s=60.0, requests=2700)
+
+
+def at_a_rate(pods: SimulatedPods, cell: Cell = FIXED) -> LaunchResult:
+    made = Launch(MemoryEngine(pods), a_job(cell), VirtualClock())
+    made.start()
+    made.load()
+    made.close()
+    return made.collect()
+
+
+def file(old: str, new: str, times: int = -1) -> Callable[[Answer], Answer]:
+    """The generator's file with something else in it."""
+    text = rate_file(2700, 45, 2.0)
+    assert old in text
+    changed = text.replace(old, new, times)
+    return lambda answer: {**answer, "requests_tsv_gz": packed(changed)}
+
+
+def test_a_rate_that_the_server_keeps_up_with() -> None:
+    told: list[Answer] = []
+
+    class Pods(SimulatedPods):
+        def _load(self, config: Answer) -> Answer:
+            told.append(config)
+            return super()._load(config)
+
+    result = at_a_rate(Pods())
+    record = result.record
+    assert (record.outcome, record.disturbed) == (Outcome.OK, None)
+    assert (told[0]["rate"], told[0]["requests"], told[0]["seed"]) == (45, 2700, 1)
+    assert (record.requests, record.concurrency, record.ceiling_rps) == (2700, None, 45)
+    assert record.ab
+    assert record.ab.requests_per_second == pytest.approx(45)
+    assert (record.ab.p50_ms, record.ab.p99_ms, record.ab.complete) == (2000, 2000, 2700)
+    assert record.rate
+    assert record.rate.lag_p99_ms == pytest.approx(0.1)
+    assert record.answers
+    assert record.answers.right == 2700
+    assert set(result.files) == {"requests.tsv.gz", "served.tsv.gz", "server.log"}
+
+
+@pytest.mark.parametrize(
+    ("load", "outcome", "reason"),
+    [
+        (
+            ab(ending="stalled", wall_s=90.0),
+            Outcome.HANG_UNDER_LOAD,
+            "2,700 of 2,700 requests answered in 90 s, then no more",
+        ),
+        (ab(ending="late"), Outcome.FAILED_REQUESTS, "too slow: 2,700 of 2,700 requests"),
+        (
+            file("200\t11\t", "\t\treset", 2),
+            Outcome.FAILED_REQUESTS,
+            "of 2,700 requests: 2 reset",
+        ),
+        (
+            file("200\t11\t", "\t\tempty", 1),
+            Outcome.FAILED_REQUESTS,
+            "of 2,700 requests: 1 empty",
+        ),
+        (
+            file("200\t11\t", "200\t12\t", 3),
+            Outcome.FAILED_REQUESTS,
+            "of 2,700 requests: 3 wrong length",
+        ),
+        (
+            file("200\t11\t", "500\t2\t", 1),
+            Outcome.FAILED_REQUESTS,
+            "of 2,700 requests: 1 wrong status",
+        ),
+        (
+            lambda a: ab(stderr="Traceback\nboom\n")({**a, "requests_tsv_gz": None}),
+            Outcome.ENGINE_ERROR,
+            "the load generator wrote nothing: boom",
+        ),
+        (file("due", "dew"), Outcome.ENGINE_ERROR, "the load generator: the requests' file"),
+        (
+            lambda a: {**a, "requests_tsv_gz": "AAAA"},
+            Outcome.ENGINE_ERROR,
+            "the load generator: the requests' file",
+        ),
+    ],
+)
+def test_ends_at_a_rate(load: Callable[[Answer], Answer], outcome: Outcome, reason: str) -> None:
+    record = at_a_rate(SimulatedPods(load=load)).record
+    assert record.outcome is outcome
+    assert record.reason
+    assert record.reason.startswith(reason)
+
+
+def test_one_at_a_time_at_a_rate_is_serialised_and_its_load_is_cut() -> None:
+    record = at_a_rate(SimulatedPods(serial=True)).record
+    assert (record.outcome, record.requests) == (Outcome.SERIALISED, 120)
+    assert record.ab
+    assert record.ab.requests_per_second == pytest.approx(0.5, rel=0.01)
+    assert record.ab.max_ms == pytest.approx(240_000, rel=0.02)
+
+
+def test_a_rate_that_one_at_a_time_can_do_is_no_limit() -> None:
+    """A request every four seconds, and each takes two."""
+    few = replace(FIXED, rate="0.25", requests=15)
+    assert at_a_rate(SimulatedPods(serial=True), few).record.outcome is Outcome.OK
+
+
 @pytest.mark.parametrize(
     ("exit_code", "oom", "outcome", "reason"),
     [
@@ -139,7 +256,7 @@ def test_ends(pods: SimulatedPods, outcome: Outcome, reason: str) -> None:
         (137, True, Outcome.OOM_KILLED, "killed by the kernel"),
     ],
 )
-@pytest.mark.parametrize("step", ["ready", "check", "load"])
+@pytest.mark.parametrize("step", ["ready", "check", "calibrate", "load"])
 def test_the_server_dies(
     exit_code: int, oom: bool, outcome: Outcome, reason: str, step: str
 ) -> None:
@@ -232,7 +349,7 @@ class LateEngine(MemoryEngine):
         return replace(state, running=True)
 
 
-@pytest.mark.parametrize("step", ["ready", "check", "load"])
+@pytest.mark.parametrize("step", ["ready", "check", "calibrate", "load"])
 def test_the_engine_may_see_the_servers_end_later_than_the_agent(step: str) -> None:
     def ends(answer: Answer) -> Answer:
         dead(engine, 139)
@@ -243,6 +360,7 @@ def test_the_engine_may_see_the_servers_end_later_than_the_agent(step: str) -> N
     pods = {
         "ready": SimulatedPods(ready=ends),
         "check": SimulatedPods(check=ends),
+        "calibrate": SimulatedPods(calibrate=ends),
         "load": SimulatedPods(load=ends),
     }[step]
     engine = LateEngine(pods)

@@ -6,11 +6,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runner.matrix.ceiling import AbOpening, ceiling_rps, shortest_time_s
-from runner.matrix.cell import Limits
-from runner.matrix.values import Server
+from runner.matrix.ceiling import (
+    AbOpening,
+    ceiling_of,
+    ceiling_rps,
+    shortest_load_s,
+    shortest_time_s,
+)
+from runner.matrix.cell import Cell, Limits
+from runner.matrix.values import Server, Workload, server, workload
 from runner.measurement import ab, load
-from runner.measurement.records import LaunchRecord, Machine, Resources
+from runner.measurement.records import LaunchRecord, Machine, RateFigures, Resources
 from runner.measurement.resources import LARGEST_OTHERS_SHARE, disturbance, worth_repeating
 from runner.outcome import Outcome
 from tests.support.samples import cell, launch
@@ -75,6 +81,48 @@ def test_the_burst_shows_a_limit_that_the_server_was_not_set_up_with(
 ) -> None:
     cell = replace(a_cell(), server=Server(name="waitress", settings=(("threads", set_up),)))
     assert load.at_once_seen(cell, factor) == seen
+
+
+def test_the_longest_of_several_requests_is_no_limit() -> None:
+    """Twenty requests of 1 to 3 s take up to 3 s, though all are in work at once."""
+    cell = spread(a_cell())
+    assert load.at_once_seen(cell, 20 * 2 / 3) == 100
+    assert load.at_once_seen(cell, 4.0) == 4
+
+
+FIXED = replace(a_cell(), rate="45", load_s=60.0, requests=2700)
+
+
+def spread(cell: Cell) -> Cell:
+    return replace(cell, workload=Workload(parameters=(("seconds", "2"), ("spread", "1"))))
+
+
+def test_the_ceiling_of_a_rate_is_the_rate_or_what_the_server_takes() -> None:
+    waitress = server("waitress-t16")
+    assert ceiling_of(FIXED, ALONE) == 45
+    assert ceiling_of(replace(FIXED, server=waitress), ALONE) == 8
+    assert ceiling_of(replace(FIXED, workload=workload("file", {})), ALONE) == 45
+    assert shortest_load_s(FIXED) == 62
+    assert shortest_load_s(replace(FIXED, server=waitress)) == 337.5
+
+
+def test_requests_of_different_lengths_are_bounded_by_littles_law_alone() -> None:
+    assert ceiling_of(spread(a_cell()), ALONE) == 50
+    assert shortest_load_s(spread(a_cell())) == 100
+
+
+def test_a_load_at_a_rate_ends_when_no_answer_comes_any_more() -> None:
+    load_ = load.full_load(FIXED, Limits(load_s=300), ALONE)
+    assert (load_.rate, load_.requests, load_.deadline_s) == (45, 2700, 3 * 62 + 10)
+    assert (load_.silence_s, load_.stall_s, load_.limit_s) == (30, 10, 300)
+    seldom = replace(FIXED, rate="0.5", requests=30)
+    assert load.full_load(seldom, Limits(), ALONE).silence_s == 60
+    assert load.full_load(spread(seldom), Limits(), ALONE).deadline_s == 3 * 63 + 10
+
+
+def test_a_server_that_takes_one_at_a_time_is_sent_what_it_can_answer_in_time() -> None:
+    cut = load.cut_load(FIXED, Limits(load_s=100), 2.0, 1)
+    assert (cut.requests, cut.rate, cut.limit_s) == (40, 45, 100)
 
 
 def test_the_burst_is_never_larger_than_the_load() -> None:
@@ -153,3 +201,24 @@ def test_a_long_load_may_wait_a_little_more_for_each_request() -> None:
     few = FIGURES.model_copy(update={"complete": 120, "time_taken_s": 240.0})
     assert disturbance(waiting.model_copy(update={"ab": few})) is None
     assert disturbance(waiting)
+
+
+@pytest.mark.parametrize(
+    ("lag_ms", "service_s", "reason"),
+    [
+        (2.0, 0.05, None),
+        (2.1, 0.05, "1 % of the requests were sent over 2.1 ms late"),
+        (19.0, 2.0, None),
+        (21.0, 2.0, "1 % of the requests were sent over 21.0 ms late"),
+    ],
+)
+def test_requests_at_a_rate_may_be_sent_a_little_late(
+    lag_ms: float, service_s: float, reason: str | None
+) -> None:
+    """Whatever the generator waited for a CPU: what counts is when it sent."""
+    sent = RateFigures(
+        rate=45, requests=9, sent=9, lag_p50_ms=0, lag_p99_ms=lag_ms, lag_max_ms=lag_ms
+    )
+    update = {"rate": sent, "lone_request_ms": 1000 * service_s}
+    waiting = loaded(loadgen_run_queue_delay_ms=900).model_copy(update=update)
+    assert disturbance(waiting) == reason

@@ -88,8 +88,8 @@ def test_all_of_a_wave_are_checked_before_one_is_loaded() -> None:
     pods = SimulatedPods()
     run(pods, method(Jobs(limit=None, cpus=2)))
     kinds = [kind for kind, _ in pods.events]
-    before, loads = kinds[: 2 * len(CELLS)], kinds[2 * len(CELLS) :]
-    assert sorted(before) == ["check"] * len(CELLS) + ["ready"] * len(CELLS)
+    before, loads = kinds[: 3 * len(CELLS)], kinds[3 * len(CELLS) :]
+    assert sorted(before) == sorted(["ready", "check", "calibrate"] * len(CELLS))
     assert loads == ["load"] * len(CELLS)
 
 
@@ -106,6 +106,41 @@ def test_a_cell_is_checked_while_others_start() -> None:
         return answer
 
     pods = SimulatedPods(ready=ready, check=check)
+    ended = run(pods, method(Jobs(limit=None, cpus=2)))
+    assert [result.record.outcome for result, _ in ended] == [Outcome.OK] * len(CELLS)
+
+
+def test_no_cell_is_calibrated_while_another_starts() -> None:
+    """Starting interpreters would make its requests look several times as dear."""
+    pods = SimulatedPods()
+    run(pods, method(Jobs(limit=None, cpus=2)))
+    kinds = [kind for kind, _ in pods.events]
+    assert "ready" not in kinds[kinds.index("calibrate") :]
+
+
+def test_calibrations_are_spread_as_loads_are() -> None:
+    clock = VirtualClock()
+    launches = [Launch(MemoryEngine(SimulatedPods()), a_job(cell), clock) for cell in CELLS]
+    schedule._start(launches, clock, turns=2)
+    assert sorted(clock.slept) == pytest.approx([2.0 * i / len(CELLS) for i in range(len(CELLS))])
+
+
+def test_a_cell_that_hangs_at_its_start_keeps_none_from_being_calibrated(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(schedule, "LONGEST_TURN_S", 0.01)
+    calibrated = threading.Event()
+
+    def ready(answer: dict[str, Any]) -> dict[str, Any]:
+        if [kind for kind, _ in pods.events].count("ready") == len(CELLS):
+            assert calibrated.wait(30)
+        return answer
+
+    def calibrate(answer: dict[str, Any]) -> dict[str, Any]:
+        calibrated.set()
+        return answer
+
+    pods = SimulatedPods(ready=ready, calibrate=calibrate)
     ended = run(pods, method(Jobs(limit=None, cpus=2)))
     assert [result.record.outcome for result, _ in ended] == [Outcome.OK] * len(CELLS)
 
@@ -163,7 +198,7 @@ def test_one_that_hangs_at_startup_keeps_no_other_from_starting(
 def test_one_by_one_a_launch_is_over_before_the_next_is_checked() -> None:
     pods = SimulatedPods()
     run(pods, method(Jobs(limit=1)))
-    assert [kind for kind, _ in pods.events] == ["ready", "check", "load"] * len(CELLS)
+    assert [kind for kind, _ in pods.events] == ["ready", "check", "calibrate", "load"] * len(CELLS)
 
 
 def test_what_is_done_is_not_made_again() -> None:
@@ -210,7 +245,8 @@ def test_a_cell_that_fails_stops_no_other() -> None:
     pods = SimulatedPods(ready=refuse_first)
     ended = run(pods, method(Jobs(limit=1)))
     outcomes = [result.record.outcome for result, _ in ended]
-    assert sorted(outcomes) == [Outcome.HANG_AT_STARTUP] + [Outcome.OK] * 5
+    # The failing cell is launched twice more.
+    assert sorted(outcomes) == [Outcome.HANG_AT_STARTUP] + [Outcome.OK] * 7
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, OSError("disk full")])
@@ -269,7 +305,7 @@ def test_a_dead_engine_ends_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def started(cell: Cell, cpu_s: float) -> Launch:
-    pods = SimulatedPods(check=lambda answer: {**answer, "cpu_s_per_request": cpu_s})
+    pods = SimulatedPods(calibrate=lambda answer: {**answer, "cpu_s_per_request": cpu_s})
     launch = Launch(MemoryEngine(pods), a_job(cell), VirtualClock())
     launch.start()
     return launch
@@ -360,7 +396,7 @@ def test_each_record_says_what_was_loaded_beside_it_and_when() -> None:
 
 
 def test_a_group_follows_another_in_its_wave() -> None:
-    busy = SimulatedPods(check=lambda answer: {**answer, "cpu_s_per_request": 1.0})
+    busy = SimulatedPods(calibrate=lambda answer: {**answer, "cpu_s_per_request": 1.0})
     ended = run(busy, method(Jobs(limit=None, cpus=2)))
     found = [r.record.placement for r, _ in ended]
     assert [(p.wave, p.group, p.group_size) for p in found if p] == [(1, n, 1) for n in range(1, 7)]
@@ -407,3 +443,48 @@ def test_others_that_keep_the_cpus_busy_disturb_a_launch(monkeypatch: pytest.Mon
     monkeypatch.setattr(schedule, "between", lambda *_: busy)
     [first, *_] = run(SimulatedPods(), method(Jobs(limit=1), repeats=0))
     assert first[0].record.disturbed == "other processes used 70.0% of the CPUs' time"
+
+
+# -- cells that fail are launched more often -------------------------------------------------------
+
+
+def failing_at(number: int) -> SimulatedPods:
+    """All cells but those whose load is this one, in the order of their loads, are well."""
+    pods = SimulatedPods()
+
+    def load(answer: dict[str, Any]) -> dict[str, Any]:
+        if pods.loads != number:
+            return answer
+        return {**answer, "ab": {**answer["ab"], "ending": "stalled", "exit_code": 1}}
+
+    pods.load = load
+    return pods
+
+
+def made(ended: list[tuple[LaunchResult, bool]]) -> dict[str, list[int]]:
+    """The numbers of each cell's launches."""
+    numbers: dict[str, list[int]] = {}
+    for result, _ in ended:
+        numbers.setdefault(result.record.cell, []).append(result.record.launch)
+    return numbers
+
+
+def test_a_cell_of_which_a_launch_hangs_is_launched_three_times() -> None:
+    ended = run(failing_at(4), method(Jobs(limit=1)))
+    hung = {r.record.cell for r, _ in ended if r.record.outcome is Outcome.HANG_UNDER_LOAD}
+    assert len(hung) == 1
+    assert all(made(ended)[cell] == ([1, 2, 3] if cell in hung else [1]) for cell in made(ended))
+
+
+def test_it_is_not_launched_more_often_where_all_cells_are_launched_as_often() -> None:
+    ended = run(failing_at(4), method(Jobs(limit=1), launches=4))
+    assert all(numbers == [1, 2, 3, 4] for numbers in made(ended).values())
+
+
+def test_a_failure_that_was_taken_over_counts() -> None:
+    cell = CELLS[2].id
+    how = replace(
+        method(Jobs(limit=1), done=frozenset((one.id, 1) for one in CELLS)),
+        failed=frozenset({cell}),
+    )
+    assert made(run(SimulatedPods(), how)) == {cell: [2, 3]}

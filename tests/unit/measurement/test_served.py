@@ -11,6 +11,7 @@ from runner.matrix.ceiling import AbOpening
 from runner.matrix.cell import Limits
 from runner.measurement import ab, verdict
 from runner.measurement.load import full_load
+from runner.measurement.loaded import Loaded
 from runner.measurement.records import Answers
 from runner.measurement.served import Request, answers, parse, served
 from runner.outcome import Outcome
@@ -88,7 +89,7 @@ def judged(
 ) -> verdict.Verdict:
     number = len(requests)
     seen = served(requests, 1.0)
-    loaded = verdict.Loaded(
+    loaded = Loaded(
         reply=load_reply(number, 100.0, cpu_s=100.0 * cpu_share),
         load=full_load(a_cell(concurrency=concurrency, requests=number), Limits(), opening),
         figures=ab.parse(report(number, 100.0)),

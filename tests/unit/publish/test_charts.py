@@ -15,6 +15,7 @@ from runner.outcome import Outcome
 from runner.publish.charts import Chart, charts_of, concurrency, figures, latency
 from runner.publish.charts.latency import curves_of
 from runner.publish.charts.style import on_paper, png
+from runner.publish.environments import Environment, by_environment, environments
 from runner.report.run import Run, collate
 from runner.store.records import CellRecord, RunRecord
 from runner.store.run_directory import RunDirectory
@@ -60,12 +61,22 @@ def directory(run: Run, tmp_path_factory: pytest.TempPathFactory) -> RunDirector
 
 @pytest.fixture(scope="module")
 def charts(run: Run, directory: RunDirectory) -> dict[str, Chart]:
-    return {chart.name: chart for chart in charts_of(run, curves_of(directory, run))}
+    return {chart.name: chart for chart in drawn(run, directory)}
+
+
+def lines(run: Run) -> list[Environment]:
+    return environments(run, by_environment(run))
+
+
+def drawn(run: Run, directory: RunDirectory) -> list[Chart]:
+    found = lines(run)
+    return [*charts_of(run, found, curves_of(directory, run, found))]
 
 
 def made(record: RunRecord, launches: Mapping[str, Sequence[LaunchRecord]]) -> dict[str, Chart]:
     """The charts of a run that stored no latencies."""
-    return {chart.name: chart for chart in charts_of(collate(record, launches), {})}
+    run = collate(record, launches)
+    return {chart.name: chart for chart in charts_of(run, lines(run), {})}
 
 
 def texts(chart: Chart) -> list[str]:
@@ -86,8 +97,8 @@ def test_a_run_has_the_charts_that_it_has_data_for(charts: dict[str, Chart]) -> 
 def test_specifications_fit_the_schema_of_vega_lite(run: Run, directory: RunDirectory) -> None:
     clients = collate(*concurrent(["none", "gevent"], 2, [50, 200]))
     for spec in (
-        figures.chart(run),
-        latency.chart(run, curves_of(directory, run)),
+        figures.chart(lines(run)),
+        latency.chart(lines(run), curves_of(directory, run, lines(run))),
         concurrency.chart(concurrency.lines_of(clients)),
     ):
         alt.Chart.from_dict(spec or {})  # raises for what does not fit
@@ -96,8 +107,9 @@ def test_specifications_fit_the_schema_of_vega_lite(run: Run, directory: RunDire
 def test_the_same_run_gives_the_same_bytes(
     run: Run, directory: RunDirectory, charts: dict[str, Chart]
 ) -> None:
-    again = charts_of(run, curves_of(directory, run))
-    assert [chart.svg for chart in again] == [chart.svg for chart in charts.values()]
+    assert [chart.svg for chart in drawn(run, directory)] == [
+        chart.svg for chart in charts.values()
+    ]
 
 
 def test_a_picture_loads_nothing_and_foreign_text_is_text(charts: dict[str, Chart]) -> None:
@@ -212,7 +224,7 @@ def concurrent(
         for number in clients
     ]
     launches = {
-        one.id: [launch(one, rate=one.concurrency / 2.0 + place / 10)]
+        one.id: [launch(one, rate=(one.concurrency or 0) / 2.0 + place / 10)]
         for place, one in enumerate(cells)
     }
     return run_record(*cells, axes=(*AXES, "concurrency")), launches
@@ -238,7 +250,7 @@ def test_environments_of_one_server_are_one_line() -> None:
 
 
 def test_runs_of_one_page_have_charts_of_their_own(run: Run) -> None:
-    (chart,) = charts_of(run, {}, suffix="-2", label="of the second")
+    (chart,) = charts_of(run, lines(run), {}, suffix="-2", label="of the second")
     assert chart.name == "figures-2"
     assert chart.title.endswith(": of the second")
     assert chart.title in texts(chart)
@@ -286,9 +298,9 @@ def differing(of: CellRecord, place: int) -> LaunchRecord:
 
 def test_a_large_run_shows_where_patch_modes_differ(large: tuple[Run, RunDirectory]) -> None:
     run, directory = large
-    curves = curves_of(directory, run)
+    curves = curves_of(directory, run, lines(run))
     assert len(curves) == 2 * latency.MOST_PANELS  # no more files are read than are drawn
-    charts = {chart.name: chart for chart in charts_of(run, curves)}
+    charts = {chart.name: chart for chart in charts_of(run, lines(run), curves)}
     shown = [mark.partition(": ")[0] for mark in marks(charts["figures"]) if "requests/s" in mark]
     assert len({mark.partition(" · ")[2] for mark in shown}) == figures.MOST_LINES
     assert sum("gevent 26.9" in mark for mark in shown) == 19

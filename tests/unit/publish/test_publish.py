@@ -21,7 +21,7 @@ from runner.publish import evidence
 from runner.publish import write as writing
 from runner.publish.anonymise import public
 from runner.publish.facts import method, overview
-from runner.publish.publication import LONGEST_BYTES, Publication, shortened
+from runner.publish.publication import LONGEST_BYTES, STACKS_IN_LOG, Publication, shortened
 from runner.report.run import collate
 from runner.store.import_ab import Shared
 from runner.store.records import Block
@@ -58,6 +58,18 @@ def test_the_newest_run_is_published_under_its_experiments_name(results: Path) -
     worked = {name for name in found if name.startswith("cells/py3.11-none/")}
     assert {name.rpartition("/")[2] for name in worked} == {"result.json", "ab.txt", "latency.csv"}
     assert not any(name.endswith((".gz", ".png")) for name in found)
+
+
+def test_a_log_has_no_copy_of_the_stacks(results: Path) -> None:
+    hung = "cells/py3.11-gevent25.9.1-grpcio1.76.0-gevent+grpc/launch-01"
+    launch = results / "latest" / hung
+    stacks = (launch / "stacks.txt").read_text(encoding="utf-8")
+    (launch / "server.log").write_text(f"started\n{stacks}stopped\n", encoding="utf-8")
+    publish(results, [], None)
+    published = results / "published/sleep" / hung
+    assert (published / "stacks.txt").read_text(encoding="utf-8") == stacks
+    log = (published / "server.log").read_text(encoding="utf-8")
+    assert log == f"started\n{STACKS_IN_LOG}\nstopped\n"
 
 
 def test_charts_in_pixels_are_written_where_they_are_asked_for(results: Path) -> None:

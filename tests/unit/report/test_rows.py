@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from runner.matrix.plugins import patches
-from runner.measurement.records import LaunchRecord
+from runner.measurement.records import Answers, LaunchRecord, Served
 from runner.outcome import Outcome
 from runner.report.formats import render
 from runner.report.rows import KEYS, Row
@@ -17,7 +17,9 @@ from tests.support.samples import (
     ab_figures,
     cell,
     launch,
+    launches_of,
     run_record,
+    traffic,
     unavailable,
 )
 
@@ -134,7 +136,45 @@ def test_failed_requests_are_counted_but_not_timed() -> None:
 
 def test_a_serialised_cell_shows_the_requests_really_sent() -> None:
     row = row_of(launch(NONE, outcome=Outcome.SERIALISED, rate=0.5, requests=120))
-    assert (row.requests, row.concurrency, row.requests_per_second) == (120, 100, 0.5)
+    assert (row.requests, row.concurrency, row.requests_per_second) == (5000, 100, 0.5)
+    assert (row.sent_requests, row.sent_concurrency) == (120, 100)
+    assert row.mean_ms is row.p50_ms is row.p99_ms is row.max_ms is None
+
+
+def test_the_maximum_is_that_of_all_launches_and_p99_needs_a_thousand_requests() -> None:
+    first, second = launch(NONE, 1), launch(NONE, 2)
+    assert first.ab
+    higher = first.ab.model_copy(update={"max_ms": 9000.0})
+    assert row_of(first.model_copy(update={"ab": higher}), second).max_ms == 9000
+    assert row_of(first).p99_ms == pytest.approx(2052.6)
+    few = first.ab.model_copy(update={"complete": 999})
+    assert row_of(first.model_copy(update={"ab": few})).p99_ms is None
+
+
+def test_wrong_answers_are_counted_rather_than_what_ab_calls_failed() -> None:
+    one = launch(NONE)
+    assert one.ab
+    counted = one.ab.model_copy(update={"failed": 4994})
+    answers = Answers(right=4994, wrong_status=0, wrong_length=0, missing=6)
+    record = one.model_copy(update={"ab": counted, "answers": answers})
+    assert row_of(record).failed_requests == 6
+
+
+def test_concurrency_is_the_median_of_what_the_servers_recorded() -> None:
+    def of(number: int, at_a_time: float) -> LaunchRecord:
+        served = Served(
+            processes=1,
+            entered=5000,
+            left=5000,
+            in_flight=99.0,
+            at_a_time=at_a_time,
+            lone_service_ms=2000.0,
+            mean_service_ms=2000.0,
+        )
+        return launch(NONE, number).model_copy(update={"served": served})
+
+    row = row_of(of(1, 90.0), of(2, 98.0), of(3, 97.0))
+    assert (row.at_a_time, row.in_flight) == (97, 99)
 
 
 def test_where_launches_disagree_the_worst_counts_and_the_reason_says_so() -> None:
@@ -275,3 +315,27 @@ def test_no_baseline_no_speedup() -> None:
 def test_a_baseline_without_figures_gives_no_speedup() -> None:
     patched = cell("3.11", "gevent", gevent="25.9.1")
     assert speedups(run_record(NONE, patched), {patched.id: 40.0})[patched.id] is None
+
+
+# -- loads at a fixed rate -------------------------------------------------------------------------
+
+
+def test_a_fixed_rate_is_a_number_and_has_neither_clients_nor_requests() -> None:
+    run = traffic()
+    rows = {row.value("rate"): row for row in collate(run, launches_of(run)).rows}
+    assert (rows[45.0].concurrency, rows[45.0].requests) == (None, None)
+    assert (rows["closed"].concurrency, rows["closed"].requests) == (100, 5000)
+    assert [*rows[45.0].values()] == [*KEYS, "rate"]
+    assert "rate" not in row_of(launch(NONE)).values()
+
+
+def test_a_fixed_rate_is_compared_with_the_baseline_at_that_rate() -> None:
+    run = traffic()
+    rates = {(None, "none"): 40.0, (None, "gevent"): 44.0, (45.0, "none"): 45.0}
+    launches = {
+        cell.id: [launch(cell, rate=rates.get((cell.rate, cell.patch or ""), 36.0))]
+        for cell in run.cells
+    }
+    rows = {(row.value("rate"), row.patch): row for row in collate(run, launches).rows}
+    assert rows[45.0, "gevent"].speedup == pytest.approx(36 / 45)
+    assert rows["closed", "gevent"].speedup == pytest.approx(44 / 40)

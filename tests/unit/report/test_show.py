@@ -9,12 +9,19 @@ from runner.errors import UsageError
 from runner.matrix import plugins
 from runner.measurement.records import Canary, Machine, Placement, Resources
 from runner.outcome import Outcome
-from runner.report.notes import machine_text, workload_text
+from runner.report.notes import CLOSED_LOOP, OPEN_LOOP, machine_text, workload_text
 from runner.report.run import read_run
 from runner.report.show import show
 from runner.store.records import RunRecord
 from runner.store.run_directory import RunDirectory
-from tests.support.samples import LOCK, RESOURCES, cell_with_workload, launch, run_record
+from tests.support.samples import (
+    LOCK,
+    RESOURCES,
+    cell_with_workload,
+    launch,
+    run_record,
+    traffic,
+)
 
 BOTH = "py3.11-gevent25.9.1-grpcio1.76.0-gevent+grpc"
 
@@ -112,6 +119,34 @@ def test_every_workload_can_be_shown(name: str, tmp_path: Path) -> None:
     assert f"workload: {workload_text(cell)}\n" in text
     for parameter, value in cell.workload_parameters.items():
         assert value in workload_text(cell), parameter
+
+
+def test_a_load_at_a_fixed_rate_is_shown_with_its_lags_and_errors(tmp_path: Path) -> None:
+    run = traffic()
+    made = RunDirectory.create(tmp_path, "traffic", datetime.now(UTC))
+    made.write_run(run)
+    cell = run.cells[2]
+    one = launch(cell)
+    assert one.rate
+    failed = one.rate.model_copy(update={"errors": {"reset": 2, "empty": 1}})
+    made.write_launch(one.model_copy(update={"rate": failed}), {})
+    text = show(made, read_run(made), cell.id)
+    for line in (
+        "load: 45 requests/s for 60 s",
+        "sent: 2700 of 2700 requests, 45 a second",
+        "late by: median 0.1 ms, p99 0.4 ms, at most 1.5 ms",
+        "errors: 2 reset, 1 empty",
+        OPEN_LOOP,
+    ):
+        assert f"{line}\n" in text
+    assert "of them by the load generator" in text
+    assert CLOSED_LOOP not in text
+
+
+def test_a_spread_is_shown_as_one() -> None:
+    cell = cell_with_workload("sleep")
+    spread = cell.model_copy(update={"workload_parameters": {"seconds": "2", "spread": "1"}})
+    assert workload_text(spread) == "sleep 2 s ± 1 s"
 
 
 def test_every_resource_that_is_measured_is_shown(directory: RunDirectory) -> None:

@@ -6,37 +6,46 @@ from runner.errors import UsageError
 from runner.options import Format
 from runner.outcome import Outcome
 from runner.report.formats import render
+from runner.report.notes import CLOSED_LOOP, OPEN_LOOP
 from runner.report.rows import Row
 from runner.report.run import Run, collate
 from runner.report.tables import columns_for, comparison, milliseconds, pivot_table, sort_rows
 from runner.store.records import RunRecord
-from tests.support.samples import AXES, RESOURCES, cell, launch, run_record
+from tests.support.samples import (
+    AXES,
+    RESOURCES,
+    cell,
+    launch,
+    launches_of,
+    run_record,
+    traffic,
+)
 
 GOLDEN = """\
-| python   | gevent   | grpcio   | patch       | outcome         |   requests/s |   ceiling |\
-   efficiency % |   × baseline |   p50 ms |   p90 ms |   p99 ms |   max ms |   CPU ms/request |\
-   peak RSS MiB |   threads |
-|:---------|:---------|:---------|:------------|:----------------|-------------:|----------:|\
----------------:|-------------:|---------:|---------:|---------:|---------:|-----------------:|\
----------------:|----------:|
-| 3.9      | –        | –        | none        | ok              |        40.00 |     50.00 |\
-           80.0 |        1.000 |     2003 |     2010 |     2053 |     2100 |             1.00 |\
-             61 |       101 |
-| 3.9      | 22.10.2  | –        | gevent      | serialised      |         0.50 |     50.00 |\
-            1.0 |        0.013 |     2003 |     2010 |     2053 |     2100 |             1.00 |\
-             61 |       101 |
-| 3.11     | –        | –        | none        | ok              |        48.00 |     50.00 |\
-           96.0 |        1.000 |     2003 |     2010 |     2053 |     2100 |             1.00 |\
-             61 |       101 |
-| 3.11     | 22.10.2  | –        | gevent      | ok (disturbed)  |        24.00 |     50.00 |\
-           48.0 |        0.500 |     2003 |     2010 |     2053 |     2100 |             1.00 |\
-             61 |       101 |
-| 3.11     | 25.9.1   | –        | gevent      | ok              |        49.01 |     50.00 |\
-           98.0 |        1.021 |     2003 |     2010 |     2053 |     2100 |             1.00 |\
-             61 |       101 |
-| 3.11     | 25.9.1   | 1.76.0   | gevent+grpc | hang-at-startup |            – |         – |\
-              – |            – |        – |        – |        – |        – |                – |\
-              – |         – |
+| python   | gevent   | grpcio   | patch       | outcome         |   sent requests |   sent clie\
+nts |   requests/s |   ceiling |   efficiency % |   × baseline |   p50 ms |   p90 ms |   p99 ms \
+|   max ms |   CPU ms/request |   peak RSS MiB |   threads |
+|:---------|:---------|:---------|:------------|:----------------|----------------:|------------\
+---:|-------------:|----------:|---------------:|-------------:|---------:|---------:|---------:\
+|---------:|-----------------:|---------------:|----------:|
+| 3.9      | –        | –        | none        | ok              |            5000 |            \
+100 |        40.00 |     50.00 |           80.0 |        1.000 |     2003 |     2010 |     2053 \
+|     2100 |             1.00 |             61 |       101 |
+| 3.9      | 22.10.2  | –        | gevent      | serialised      |             120 |            \
+100 |         0.50 |     50.00 |            1.0 |        0.013 |        – |        – |        – \
+|        – |             1.00 |             61 |       101 |
+| 3.11     | –        | –        | none        | ok              |            5000 |            \
+100 |        48.00 |     50.00 |           96.0 |        1.000 |     2003 |     2010 |     2053 \
+|     2100 |             1.00 |             61 |       101 |
+| 3.11     | 22.10.2  | –        | gevent      | ok (disturbed)  |            5000 |            \
+100 |        24.00 |     50.00 |           48.0 |        0.500 |     2003 |     2010 |     2053 \
+|     2100 |             1.00 |             61 |       101 |
+| 3.11     | 25.9.1   | –        | gevent      | ok              |            5000 |            \
+100 |        49.01 |     50.00 |           98.0 |        1.021 |     2003 |     2010 |     2053 \
+|     2100 |             1.00 |             61 |       101 |
+| 3.11     | 25.9.1   | 1.76.0   | gevent+grpc | hang-at-startup |               – |            \
+  – |            – |         – |              – |            – |        – |        – |        – \
+|        – |                – |              – |         – |
 
 **Measured**
 
@@ -55,8 +64,8 @@ so a stall counts once (coordinated omission).
 
 **Unavailable**
 
-- py3.9-gevent25.9.1-gevent, py3.9-gevent25.9.1-grpcio1.76.0-gevent+grpc: \
-no wheel \\| of gevent 25.9.1 for \\<3.9\\>
+- py3.9-gevent25.9.1-gevent, py3.9-gevent25.9.1-grpcio1.76.0-gevent+grpc: no wheel \\| of gevent\
+ 25.9.1 for \\<3.9\\>
 
 **Build failed**
 
@@ -194,7 +203,7 @@ def test_columns_are_in_the_order_of_versions(collated: Run) -> None:
 def test_numbers_are_in_their_own_order() -> None:
     cells = [cell("3.11", "none", concurrency=n, suffix=f"-c{n}") for n in (100, 20)]
     run = run_record(*cells, axes=(*AXES, "concurrency"))
-    collated = collate(run, {c.id: [launch(c, rate=float(c.concurrency))] for c in cells})
+    collated = collate(run, {c.id: [launch(c, rate=float(c.concurrency or 0))] for c in cells})
     table = pivot_table(collated, "concurrency")
     assert table.headings[-2:] == ("20", "100")
     assert table.lines == (("3.11", "–", "–", "none", "20.00", "100.00"),)
@@ -224,3 +233,31 @@ def test_an_axis_without_values_is_refused() -> None:
     run = run_record(cell("3.11", "none"))
     with pytest.raises(UsageError, match="no cell of this run has a value on the axis 'gevent'"):
         pivot_table(collate(run, {}), "gevent")
+
+
+def test_a_fixed_rate_has_a_column_and_its_own_note() -> None:
+    run = traffic()
+    table = comparison(collate(run, launches_of(run)))
+    assert "rate" in table.headings
+    assert "concurrency" not in table.headings
+    place = table.headings.index("rate")
+    assert sorted(line[place] for line in table.lines) == ["45", "45", "closed", "closed"]
+    measured = table.notes[0].items
+    assert "ab -c 100 -n 5000 or 45 requests/s for 60 s" in measured[0]
+    assert measured[-2:] == (CLOSED_LOOP, OPEN_LOOP)
+
+
+def test_a_rate_alone_says_nothing_of_closed_loops() -> None:
+    run = traffic()
+    fixed = run.model_copy(update={"cells": run.cells[2:]})
+    table = comparison(collate(fixed, launches_of(fixed)))
+    assert "rate" in table.headings
+    assert CLOSED_LOOP not in table.notes[0].items
+
+
+def test_loads_have_lines_of_their_own_beside_each_other() -> None:
+    run = traffic()
+    table = pivot_table(collate(run, launches_of(run)), "patch")
+    assert [line[3] for line in table.lines] == ["45", "closed"]
+    assert table.headings[3:] == ("rate", "none", "gevent")
+    assert {line[4:] for line in table.lines} == {("48.00", "48.00")}

@@ -189,3 +189,18 @@ def test_a_launch_that_is_adopted_brings_its_files_and_says_where_it_was_made(
         path = directory.launch_directory(CELL.id, 1)
         assert (path / "ab.txt").read_bytes() == b"Finished"
     assert earlier.run_id == NEWER
+
+
+def test_more_launches_of_a_cell_that_failed_are_used_again_with_the_failure(
+    tmp_path: Path,
+) -> None:
+    hung = Outcome.HANG_UNDER_LOAD
+    made = [launch(CELL, number, outcome=hung) for number in (1, 2, 3)]
+    stored(tmp_path, called(OLD, launches=1), *made)
+    assert {number for _, number in found(called(NOW, launches=1), tmp_path)} == {1, 2, 3}
+
+
+def test_without_a_failure_among_the_first_no_more_are_used(tmp_path: Path) -> None:
+    made = [launch(CELL), launch(CELL, 2, outcome=Outcome.HANG_UNDER_LOAD)]
+    stored(tmp_path, called(OLD, launches=2), *made)
+    assert {number for _, number in found(called(NOW, launches=1), tmp_path)} == {1}

@@ -14,10 +14,11 @@ from types import SimpleNamespace
 import pytest
 
 from runner.errors import UsageError
-from runner.measurement.records import Canary
+from runner.measurement.records import LAUNCH_SCHEMA, Canary
 from runner.outcome import Outcome
+from runner.store.records import RUN_SCHEMA
 from runner.store.run_directory import RunDirectory, check_results, open_run
-from tests.support.samples import cell, launch, run_record, unavailable
+from tests.support.samples import LOCK, cell, launch, run_record, unavailable
 
 ROOT = Path(__file__).resolve().parents[3]
 NOON = datetime(2026, 11, 1, 12, 0, 0, tzinfo=UTC)
@@ -70,7 +71,8 @@ def test_a_run_comes_back_as_it_was_stored(directory: RunDirectory) -> None:
 
 def test_a_run_of_the_first_schema_is_still_read(directory: RunDirectory) -> None:
     later = {"shard", "blocks"}
-    first = run_record(NONE).model_dump(mode="json", exclude=later) | {"schema_version": 1}
+    first = run_record(NONE).model_dump(exclude=later) | {"schema_version": 1}
+    assert first["environments"]["py3.11"]["lock"] == LOCK
     (directory.path / "run.json").write_text(json.dumps(first))
     assert directory.read_run() == run_record(NONE).model_copy(update={"schema_version": 1})
     made = launch(NONE).model_dump(mode="json", exclude={"block"}) | {"schema_version": 1}
@@ -78,6 +80,30 @@ def test_a_run_of_the_first_schema_is_still_read(directory: RunDirectory) -> Non
     (directory.launch_directory(NONE.id, 1) / "result.json").write_text(json.dumps(made))
     [read] = directory.launches(ignore)[NONE.id]
     assert read == launch(NONE).model_copy(update={"schema_version": 1})
+
+
+def test_the_hashes_of_a_distribution_are_stored_once(directory: RunDirectory) -> None:
+    run = run_record(NONE)
+    locks = {
+        "first": LOCK,
+        "with another": f"blinker==1.9.0\n{LOCK}",
+        "other hashes": LOCK.replace("00ff", "00ee"),
+        "other layout": "flask==3.1.2 --hash=sha256:00ff\n\n",
+        "empty": "",
+    }
+    only = run.environments["py3.11"]
+    made = {key: only.model_copy(update={"lock": lock}) for key, lock in locks.items()}
+    directory.write_run(run.model_copy(update={"environments": made}))
+    assert directory.read_run().environments == made
+    stored = json.loads((directory.path / "run.json").read_bytes())
+    assert stored["distributions"]["flask==3.1.2"] == "sha256:00ff"
+    assert [stored["environments"][key]["lock"] for key in locks] == [
+        ["flask==3.1.2"],
+        ["blinker==1.9.0", "flask==3.1.2"],
+        locks["other hashes"],
+        locks["other layout"],
+        [],
+    ]
 
 
 @pytest.mark.parametrize("broken", ["write_launch", "write_run"])
@@ -165,7 +191,10 @@ def test_a_cell_directory_that_cannot_be_made(directory: RunDirectory) -> None:
         ('{"cell": "x"', "EOF while parsing"),
         ('{"schema_version": 1}', "cell: Field required"),
         ("[]", "should be an object"),
-        ('{"schema_version": 99, "cell": "x", "new": 1}', "newer version .*schema 99, known up to"),
+        (
+            f'{{"schema_version": {LAUNCH_SCHEMA + 1}, "cell": "x", "new": 1}}',
+            f"newer version .*schema {LAUNCH_SCHEMA + 1}, known up to {LAUNCH_SCHEMA}",
+        ),
     ],
 )
 def test_a_damaged_result_is_reported_and_left_out(
@@ -199,6 +228,10 @@ def test_damage_goes_to_standard_error_by_default(
         ("{", r"run\.json: damaged: Invalid JSON"),
         ('{"schema_version": 1, "run_id": 3}', r"run\.json: damaged: run_id"),
         ('{"schema_version": 9}', r"run\.json: written by a newer version .* update"),
+        (
+            '{"distributions": [], "environments": {"a": {"lock": ["b==1"]}}}',
+            "damaged: Value error, the locks do not fit the distributions",
+        ),
     ],
 )
 def test_a_damaged_run_cannot_be_read(directory: RunDirectory, content: str, problem: str) -> None:
@@ -220,9 +253,9 @@ def test_a_stored_record_can_be_completed(directory: RunDirectory, final: bool) 
 
 
 def test_a_newer_run_that_happens_to_parse_is_refused(directory: RunDirectory) -> None:
-    record = run_record(NONE).model_copy(update={"schema_version": 99})
-    directory.write_run(record)
-    with pytest.raises(UsageError, match="schema 99, known up to"):
+    stored = run_record(NONE).model_dump(mode="json") | {"schema_version": RUN_SCHEMA + 1}
+    (directory.path / "run.json").write_text(json.dumps(stored))
+    with pytest.raises(UsageError, match=f"schema {RUN_SCHEMA + 1}, known up to"):
         open_run(directory.results, "latest").read_run()
 
 
@@ -248,7 +281,7 @@ ENDLESS = """
 import itertools, sys
 from pathlib import Path
 from runner.store.run_directory import RunDirectory
-from tests.support.samples import cell, launch
+from tests.support.samples import LOCK, cell, launch
 
 directory = RunDirectory(results=Path(sys.argv[1]), path=Path(sys.argv[2]))
 for number in itertools.count(1):

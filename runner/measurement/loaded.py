@@ -1,0 +1,115 @@
+"""What a load came to: the agent's answer, read."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from http import HTTPStatus
+
+from runner.contract import BODY
+from runner.errors import EngineError
+from runner.matrix.ceiling import AbOpening, shortest_time_s
+from runner.measurement import ab, rate, served
+from runner.measurement.agent import LoadReply
+from runner.measurement.load import Load
+from runner.measurement.records import AbFigures, Answers, RateFigures, Served
+from runner.text import last_line
+
+
+@dataclass(frozen=True, kw_only=True)
+class Loaded:
+    """A load that was sent, and what is known of it.
+
+    `set_up` is how many requests the server is set up to take at a time. `files` are what is kept
+    of the load, by name.
+    """
+
+    reply: LoadReply
+    load: Load
+    opening: AbOpening
+    set_up: int
+    figures: AbFigures | None = None
+    served: Served | None = None
+    answers: Answers | None = None
+    rate: RateFigures | None = None
+    files: Mapping[str, bytes] = field(default_factory=dict)
+
+    @property
+    def offered(self) -> float:
+        """How many requests the clients kept in work, had each been answered as fast as a lone one.
+
+        Little's law, with the service time as the unit of time; at a fixed rate it is that rate
+        times that time.
+        """
+        if self.load.rate:
+            lone_ms = self.served.lone_service_ms if self.served else None
+            return self.load.rate * (lone_ms or 0.0) / 1000
+        return self.load.requests / shortest_time_s(
+            requests=self.load.requests,
+            concurrency=self.load.concurrency,
+            service_s=1.0,
+            opening=self.opening,
+        )
+
+    @property
+    def cpu_share(self) -> float:
+        """CPUs that the server kept busy over the load."""
+        return (self.reply.after.cpu_s - self.reply.before.cpu_s) / self.reply.ab.wall_s
+
+
+def read_load(
+    reply: LoadReply, load: Load, *, opening: AbOpening, set_up: int, lone_s: float | None
+) -> Loaded:
+    """What the agent's answer says of a load; `lone_s` is a lone request's time, in seconds.
+
+    `EngineError` where the load generator left nothing that can be read.
+    """
+    files: dict[str, bytes] = {}
+    figures: AbFigures | None
+    answers, at_a_rate = None, None
+    if load.rate:
+        figures, answers, at_a_rate = _read_rate(reply, load.rate, load.requests, files)
+    else:
+        figures = _read_ab(reply, files)
+    seen = None
+    if reply.served_archive:
+        files["served.tsv.gz"] = reply.served_archive
+        requests = served.parse(reply.served_archive)
+        seen = served.served(requests, lone_s)
+        if figures and not answers:
+            answers = served.answers(requests, figures, HTTPStatus.OK, len(BODY))
+    return Loaded(
+        reply=reply,
+        load=load,
+        opening=opening,
+        set_up=set_up,
+        figures=figures,
+        served=seen,
+        answers=answers,
+        rate=at_a_rate,
+        files=files,
+    )
+
+
+def _read_ab(reply: LoadReply, files: dict[str, bytes]) -> AbFigures | None:
+    files["ab.txt"] = (reply.ab.stdout + reply.ab.stderr).encode()
+    if reply.requests_archive:
+        files["requests.tsv.gz"] = reply.requests_archive
+    if reply.percentiles_csv:
+        files["percentiles.csv"] = reply.percentiles_csv.encode()
+    try:
+        return ab.parse(reply.ab.stdout, reply.percentiles_csv)
+    except ab.AbReportError:
+        return None
+
+
+def _read_rate(
+    reply: LoadReply, per_second: float, requests: int, files: dict[str, bytes]
+) -> tuple[AbFigures, Answers, RateFigures]:
+    if reply.requests_archive is None:
+        raise EngineError(f"the load generator wrote nothing: {last_line(reply.ab.stderr)}")
+    files["requests.tsv.gz"] = reply.requests_archive
+    try:
+        return rate.figures(reply.requests_archive, per_second, requests)
+    except ValueError as error:
+        raise EngineError(f"the load generator: {error}") from error
