@@ -240,6 +240,7 @@ RECORDING = (
 import itertools, recording
 numbers = itertools.count(1)
 def application(environ, start):
+    time.sleep(0.05)
     start("200 OK", [])
     return [b"Hello World"]
 recorded = recording.Recorded(application)
@@ -303,7 +304,7 @@ def test_a_pool_of_four_under_forty_clients_is_limited_inside_the_application(
     pool = RECORDING.replace(
         "def application(environ, start):\n",
         "pool = threading.Semaphore(4)\n"
-        "def application(environ, start):\n    with pool: time.sleep(0.05)\n",
+        "def application(environ, start):\n    with pool: time.sleep(0.1)\n",
     )
     record = measure(FORTY_CLIENTS, pool + "empty = ()\nserve()").record
     assert record.outcome is Outcome.LIMITED
