@@ -24,7 +24,7 @@ LONGEST_LAG_MS, LARGEST_LAG_SHARE = 2.0, 0.01
 #: Share of the CPUs' time that a hypervisor may give to others.
 LARGEST_STEAL_SHARE = 0.005
 #: Share of the CPUs' time that others may use than the pods, the engine and the runner.
-LARGEST_OTHERS_SHARE = 0.05
+LARGEST_OTHERS_SHARE = 0.1
 
 
 def disturbance(record: LaunchRecord) -> str | None:
