@@ -111,6 +111,11 @@ class Cell:
         return float(self.rate) if self.rate else None
 
     @property
+    def is_in_step(self) -> bool:
+        """Whether the load comes in bursts: clients that wait equally long send together."""
+        return not self.rate and not self.workload.spread_s
+
+    @property
     def is_serial(self) -> bool:
         """Whether clients queue for a server that takes one request at a time."""
         return self.at_once == 1 < self.most_in_flight
