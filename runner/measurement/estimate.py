@@ -112,7 +112,7 @@ def _groups(wave: Sequence[Cell], jobs: Jobs, known: Machine | None) -> Sequence
     """What is loaded together of a wave: all of it, where it is not known what requests cost."""
     if known is None:
         return [wave]
-    return jobs.groups({cell: known.share_of(cell) for cell in wave}, lambda cell: cell.is_in_step)
+    return jobs.groups({cell: known.share_of(cell) for cell in wave})
 
 
 def launch_s(cell: Cell, limits: Limits, opening: AbOpening = AbOpening.FIRST_ALONE) -> float:

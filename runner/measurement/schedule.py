@@ -200,9 +200,6 @@ ALONE_ABOVE = 0.1
 #: one alone; on a machine a third as fast, where the same cells kept 78 % of them busy, `ab` waited
 #: for a CPU in every launch, and rates were up to 2.4 % lower.
 BUSY_SHARE = 0.4
-#: The same for loads whose requests come at any moment. `ab` waited 0.3 ms per request for a CPU
-#: beside eleven cells that kept 0.4 of two CPUs busy, WAIT_OF_FOUR ms beside four.
-BUSY_SHARE_SPREAD = 0.2
 
 T = TypeVar("T", bound=Hashable)
 
@@ -234,26 +231,16 @@ class Jobs:
         """No launch beside another."""
         return replace(self, limit=1, share=1.0)
 
-    def groups(
-        self, shares: Mapping[T, float | None], in_step: Callable[[T], bool] = lambda _: True
-    ) -> list[list[T]]:
-        """Sort what is to be loaded into groups, by the share of a CPU that each keeps busy.
-
-        Bursts can be kept apart, requests at any moment cannot: what is not `in_step` has groups of
-        its own, with a smaller budget.
-        """
+    def groups(self, shares: Mapping[T, float | None]) -> list[list[T]]:
+        """Sort what is to be loaded into groups, by the share of a CPU that each keeps busy."""
         if self.limit is not None:
             return [list(shares)] if shares else []
-        cpus = self.share * self.cpus
-        bursts = {item: share for item, share in shares.items() if in_step(item)}
-        others = {item: share for item, share in shares.items() if item not in bursts}
-        return packed(bursts, BUSY_SHARE * cpus) + packed(others, BUSY_SHARE_SPREAD * cpus)
+        return packed(shares, BUSY_SHARE * self.share * self.cpus)
 
     def grouped(self, launches: Sequence[Launch]) -> list[Group]:
         """Sort started launches into groups to be loaded one after the other."""
         shares = {launch: launch.cpu_share for launch in launches}
-        groups = self.groups(shares, lambda launch: launch.job.cell.is_in_step)
-        return [stagger(group) for group in groups]
+        return [stagger(group) for group in self.groups(shares)]
 
 
 def packed(shares: Mapping[T, float | None], budget: float) -> list[list[T]]:

@@ -422,15 +422,6 @@ def test_a_failure_that_was_taken_over_counts() -> None:
     assert made(run(SimulatedPods(), how)) == {cell: [2, 3]}
 
 
-def test_loads_that_come_at_any_moment_have_groups_of_their_own_with_half_the_budget() -> None:
-    jobs = Jobs(limit=None, cpus=2)
-    share = 0.08  # ten fit 0.4 of two CPUs, five half of that
-    shares: dict[str, float | None] = {f"{kind}{n}": share for n in range(10) for kind in "sa"}
-    made = jobs.groups(shares, lambda name: name.startswith("s"))
-    assert [{name[0] for name in group} for group in made] == [{"s"}, {"a"}, {"a"}]
-    assert [len(group) for group in made] == [10, 5, 5]
-
-
 def test_which_loads_come_in_step() -> None:
     assert a_cell().is_in_step
     spread = Workload(parameters=(("seconds", "2"), ("spread", "1")))
