@@ -190,9 +190,10 @@ def reuse(underway: Underway, reporter: Reporter) -> frozenset[Made]:
     for launch in earlier.values():
         underway.launches.append(adopt(underway.directory, launch))
     if earlier:
+        regular = sum(number <= run.launches for _, number in earlier)
         runs = ", ".join(sorted({launch.run_id for launch in earlier.values()}))
         reporter.say(
-            f"measured before, used again: {len(earlier)} of {len(run.cells) * run.launches} "
+            f"measured before, used again: {regular} of {len(run.cells) * run.launches} "
             f"launches (run {runs}); `--fresh` ignores them"
         )
     return frozenset(earlier)

@@ -1,4 +1,4 @@
-"""The highest rate a load can show, whatever serves it, and the shortest time it can take.
+"""The highest rate a load can show with a server's settings, and the shortest time it can take.
 
 `ab` is a closed loop of `c` clients: by Little's law (J. D. C. Little, "A Proof for the Queuing
 Formula: L = λW", 1961) it cannot exceed `c / s` requests a second over a service time of `s`

@@ -92,9 +92,14 @@ class Cell:
     @cached_property
     def at_once(self) -> int:
         """How many of the load's requests can be worked on at a time, if all goes well."""
-        limit = self.server.at_once
         if self.workload.kind.cpu_bound:
-            limit = dict(self.server.settings).get("workers", 1)
+            return min(dict(self.server.settings).get("workers", 1), self.most_in_flight)
+        return self.server_limit
+
+    @property
+    def server_limit(self) -> int:
+        """How many of the load's requests the server's settings let in at a time."""
+        limit = self.server.at_once
         return self.most_in_flight if limit is None else min(limit, self.most_in_flight)
 
     @property

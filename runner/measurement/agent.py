@@ -54,6 +54,8 @@ class CalibrateReply(Reply):
     burst_answered: int
     burst_last_cpu_share: float | None
     cpu_s_per_request: float | None
+    many_sent: int | None
+    many_answered: int | None
     many_factor: float | None
 
 

@@ -324,9 +324,10 @@ def _with_figures(row: Row, launches: Sequence[LaunchRecord]) -> Row:
 
 def _failed(launch: LaunchRecord) -> int | None:
     """Answers that were not right, or what `ab` counted where nothing better is known."""
-    if launch.ab is None:
-        return None
-    return launch.ab.complete - launch.answers.right if launch.answers else launch.ab.failed
+    if launch.answers is None:
+        return launch.ab.failed if launch.ab else None
+    wrong = launch.answers
+    return wrong.wrong_status + wrong.wrong_length + wrong.missing
 
 
 def _with_rates(row: Row, launches: Sequence[LaunchRecord], ab: Sequence[AbFigures]) -> Row:
