@@ -117,6 +117,8 @@ serve()"""
     record = measure(FIXED, program).record
     if reason is None:
         assert record.outcome is Outcome.CRASHED
+        assert record.rate
+        assert record.rate.sent < record.rate.requests  # it ended with the server
     else:
         assert record.outcome is Outcome.FAILED_REQUESTS
         assert record.reason == f"of 60 requests: {reason}"
