@@ -9,6 +9,14 @@ from functools import cached_property
 from runner.matrix.axes import ALWAYS_SHOWN, SETTINGS, id_of, in_order
 from runner.matrix.values import CLOSED, Server, Workload, exact_version, short_version
 
+#: A rate is not measured with fewer requests.
+FEWEST_SENT = 10
+
+
+def requests_due(rate: float, seconds: float) -> int:
+    """How many requests a load has at so many per second: those of so many seconds, and enough."""
+    return max(FEWEST_SENT, round(rate * seconds))
+
 
 @dataclass(frozen=True, kw_only=True)
 class Limits:

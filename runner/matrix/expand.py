@@ -10,7 +10,7 @@ from functools import cache
 from runner.matrix import plugins
 from runner.matrix.axes import SETTINGS, imports, is_package, needed_packages, relevant
 from runner.matrix.ceiling import too_long
-from runner.matrix.cell import Base, Cell, Experiment, Limits, Requirement
+from runner.matrix.cell import FEWEST_SENT, Base, Cell, Experiment, Limits, Requirement
 from runner.matrix.combine import (
     AXES,
     Combination,
@@ -27,8 +27,6 @@ from runner.matrix.yaml_document import Document, KeyPath
 
 #: Packages whose versions are the question: a cell that imports one must name its version.
 MUST_BE_NAMED = frozenset({"gevent", "grpcio"})
-#: A rate is not measured with fewer requests.
-FEWEST_SENT = 10
 
 
 def expand(name: str, document: Document, section: ExperimentSection) -> Experiment:

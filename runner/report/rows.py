@@ -13,6 +13,7 @@ from packaging.version import InvalidVersion, Version
 
 from runner.matrix import plugins
 from runner.matrix.axes import BASE_AXES
+from runner.matrix.cell import requests_due
 from runner.matrix.values import server_name
 from runner.measurement.records import AbFigures, LaunchRecord, Resources
 from runner.outcome import NOT_MEASURED, Outcome, worst
@@ -64,7 +65,7 @@ def axis_text(value: Value) -> str:
 
 
 def is_cut(row: Row) -> bool:
-    """Whether less of the load was sent than was asked for; at a fixed rate that is not told."""
+    """Whether less of the load was sent than was asked for."""
     return row.requests is not None and (row.sent_requests, row.sent_concurrency) not in {
         (None, None),
         (row.requests, row.concurrency),
@@ -112,9 +113,9 @@ class Row:
 
     `outcome` is None for a cell that was not measured. `requests` and `concurrency` are the load
     as asked for, `sent_requests` and `sent_concurrency` what of it was sent. At a fixed rate there
-    is no `concurrency`, and `requests` is None; the axis `rate` has its requests per second, a
-    number, where it has `closed` for other loads. Percentiles belong to a load, so one that was cut
-    has none. What is unknown or does not apply is None.
+    is no `concurrency`, and `requests` is how many are due in its time; the axis `rate` has its
+    requests per second, a number, where it has `closed` for other loads. Percentiles belong to a
+    load, so one that was cut has none. What is unknown or does not apply is None.
     """
 
     cell: str
@@ -243,11 +244,18 @@ def _identity(run: RunRecord, cell: CellRecord, outcome: Outcome | None, reason:
         server=cell.server,
         workload=cell.workload,
         concurrency=cell.concurrency,
-        requests=cell.requests,
+        requests=_asked(cell),
         outcome=outcome,
         reason=reason,
         further={axis: _further(cell, axis) for axis in further_axes(run)},
     )
+
+
+def _asked(cell: CellRecord) -> int | None:
+    """How many requests the load has, if nothing of it is cut."""
+    if cell.rate is None or cell.load_s is None:
+        return cell.requests
+    return requests_due(cell.rate, cell.load_s)
 
 
 def _further(cell: CellRecord, axis: str) -> Value:

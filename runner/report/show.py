@@ -11,6 +11,7 @@ from runner.contract import COMPANION_READY, PORT
 from runner.engine.pod import COMPANION_USER, DISK, LOADGEN_USER, SERVER_USER
 from runner.errors import UsageError
 from runner.matrix import plugins
+from runner.matrix.cell import requests_due
 from runner.measurement.records import LaunchRecord, RateFigures, Resources
 from runner.outcome import outcome_text
 from runner.report.notes import CLOSED_LOOP, OPEN_LOOP, workload_text
@@ -226,7 +227,7 @@ def _load(cell: CellRecord) -> str:
     told = {
         "port": PORT,
         "rate": cell.rate,
-        "requests": round(cell.rate * (cell.load_s or 0.0)),
+        "requests": requests_due(cell.rate, cell.load_s or 0.0),
         "seed": 1,
         "file": "/tmp/requests.tsv",  # noqa: S108 - inside the pod
     }

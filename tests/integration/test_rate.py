@@ -48,7 +48,7 @@ def test_a_matrix_with_a_rate(tmp_path: Path) -> None:
     assert {row["outcome"] for row in rows.values()} == {"ok"}
     for patch in ("none", "gevent"):
         row = rows[patch, 20.0]
-        assert (row["requests"], row["concurrency"], row["ceiling_rps"]) == (None, None, 20)
+        assert (row["requests"], row["concurrency"], row["ceiling_rps"]) == (100, None, 20)
         assert row["p50_ms"] >= 50
         assert row["cpu_ms_per_request"] > 0
         launch = project.results / "latest" / "cells" / row["cell"] / "launch-01"

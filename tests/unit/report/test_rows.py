@@ -8,7 +8,7 @@ from runner.matrix.plugins import patches
 from runner.measurement.records import Answers, LaunchRecord, Served
 from runner.outcome import Outcome
 from runner.report.formats import render
-from runner.report.rows import KEYS, Row
+from runner.report.rows import KEYS, Row, is_cut
 from runner.report.run import collate
 from runner.store.records import CellRecord, RunRecord
 from tests.support.samples import (
@@ -320,13 +320,27 @@ def test_a_baseline_without_figures_gives_no_speedup() -> None:
 # -- loads at a fixed rate -------------------------------------------------------------------------
 
 
-def test_a_fixed_rate_is_a_number_and_has_neither_clients_nor_requests() -> None:
+def test_a_fixed_rate_is_a_number_and_has_requests_that_are_due_and_no_clients() -> None:
     run = traffic()
     rows = {row.value("rate"): row for row in collate(run, launches_of(run)).rows}
-    assert (rows[45.0].concurrency, rows[45.0].requests) == (None, None)
+    assert (rows[45.0].concurrency, rows[45.0].requests) == (None, 2700)
     assert (rows["closed"].concurrency, rows["closed"].requests) == (100, 5000)
     assert [*rows[45.0].values()] == [*KEYS, "rate"]
     assert "rate" not in row_of(launch(NONE)).values()
+
+
+def test_a_load_at_a_rate_that_was_cut_has_no_percentiles() -> None:
+    run = traffic()
+    at_a_rate = next(cell for cell in run.cells if cell.rate)
+    whole = launch(at_a_rate, rate=45.0, requests=2700)
+    cut = whole.model_copy(update={"requests": 480, "outcome": Outcome.SERIALISED})
+    for one, shown in ((whole, True), (cut, False)):
+        row = collate(run, {at_a_rate.id: [one]}).by_cell[at_a_rate.id]
+        assert (row.requests, row.sent_requests) == (2700, one.requests)
+        assert is_cut(row) is not shown
+        assert [v is not None for v in (row.mean_ms, row.p50_ms, row.p99_ms, row.max_ms)] == (
+            [shown] * 4
+        )
 
 
 def test_a_fixed_rate_is_compared_with_the_baseline_at_that_rate() -> None:
