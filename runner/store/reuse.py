@@ -59,7 +59,7 @@ def reusable(run: RunRecord, results: Path) -> dict[tuple[str, int], Reusable]:
 
     An engine error says nothing about its cell, so the launch is repeated; so is a disturbed one
     that was not yet repeated as often as this run would. A launch at a percentage of its baseline's
-    rate counts if this run would load it at the same rate.
+    rate counts if this run would load it at the same rate, or if it ended before its load.
     """
     keys = {key(run, cell): cell.id for cell in run.cells}
     found: dict[tuple[str, int], Reusable] = {}
@@ -88,10 +88,11 @@ def _at_this_runs_rates(
 
 
 def _is_at(record: LaunchRecord, cell: CellRecord, full: Mapping[str, float]) -> bool:
+    """Whether a launch was loaded at the cell's rate, or ended before its load."""
+    if record.rate is None:
+        return True
     rate = full.get(cell.rate_of or "")
-    if rate is None or cell.rate_share is None or record.rate is None:
-        return False
-    return record.rate.rate == rate_at(cell.rate_share, rate)
+    return rate is not None and record.rate.rate == rate_at(cell.rate_share or 0.0, rate)
 
 
 def _fails(record: LaunchRecord, number: int, run: RunRecord) -> bool:

@@ -106,6 +106,14 @@ def test_a_launch_in_per_cent_is_used_again_at_the_rate_that_its_baseline_has(
     assert sorted(number for _, number in found(now, tmp_path)) == kept
 
 
+def test_a_launch_in_per_cent_that_ended_before_its_load_is_used_again(tmp_path: Path) -> None:
+    run = in_per_cent().model_copy(update={"run_id": OLD})
+    hung = launch(run.cells[-1], outcome=Outcome.HANG_AT_STARTUP)
+    stored(tmp_path, run, launch(run.cells[0]), hung)
+    now = run.model_copy(update={"run_id": NOW})
+    assert (hung.cell, 1) in found(now, tmp_path)
+
+
 def test_a_share_makes_a_result_what_it_is_and_the_name_of_its_baseline_does_not(
     tmp_path: Path,
 ) -> None:
