@@ -17,13 +17,26 @@ from bench import (
     overhead,
     plan,
     publish,
+    recording,
     setup,
     startup,
 )
 from bench.common import Options
 from runner.errors import EngineError, MatrixError
 
-MODULES = (plan, startup, cost, publish, overhead, setup, fidelity, companions, coscheduling, aa)
+MODULES = (
+    plan,
+    startup,
+    recording,
+    cost,
+    publish,
+    overhead,
+    setup,
+    fidelity,
+    companions,
+    coscheduling,
+    aa,
+)
 BENCHMARKS = {module.__name__.removeprefix("bench."): module for module in MODULES}
 
 

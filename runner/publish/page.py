@@ -22,6 +22,7 @@ from runner.report.tables import (
     percent,
     pivot_table,
     ratio,
+    shown_outcome,
     two_decimals,
 )
 from runner.store.run_directory import RESULT
@@ -85,6 +86,7 @@ def _environment() -> Environment:
         "one_line": one_line,
         "or_nothing": lambda value, show=str: NOTHING if value is None else show(value),
         "outcome_text": outcome_text,
+        "shown_outcome": shown_outcome,
         "percent": percent,
         "two_decimals": two_decimals,
         "safe_svg": Markup,  # drawn here, by a library that escapes what it is given

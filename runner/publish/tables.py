@@ -39,7 +39,7 @@ _STYLES: Final[Mapping[Kind, str]] = {
 
 def style(outcome: Outcome | None) -> str:
     """The outcome's class in the style sheet."""
-    if outcome is Outcome.SERIALISED:
+    if outcome in {Outcome.LIMITED, Outcome.SERIALISED}:
         return "serial"
     return _STYLES[outcome.kind] if outcome else "unknown"
 

@@ -9,7 +9,7 @@ from typing import Final
 from runner.errors import UsageError
 from runner.matrix.axes import ALWAYS_SHOWN
 from runner.matrix.canonical import CanonicalIndex
-from runner.outcome import Outcome
+from runner.outcome import Outcome, outcome_text
 from runner.report.notes import Note, notes
 from runner.report.rows import (
     Extremes,
@@ -235,15 +235,15 @@ def comparison(run: Run, columns: str | None = None) -> Table:
 def _text(column: Column, row: Row) -> str:
     if column is not OUTCOME:
         return one_line(column.text(row))
-    return f"{outcome_text(row)} (disturbed)" if row.disturbed else outcome_text(row)
+    return f"{shown_outcome(row)} (disturbed)" if row.disturbed else shown_outcome(row)
 
 
-def outcome_text(row: Row) -> str:
+def shown_outcome(row: Row) -> str:
     """The row's outcome; of several launches how many ended so, unless all gave figures.
 
     `hang-at-startup 3/3`, `serialised 1/7`.
     """
-    text = NOTHING if row.outcome is None else str(row.outcome)
+    text = outcome_text(row.outcome)
     agree = row.outcome_launches == row.launches
     if row.launches < 2 or (agree and row.outcome is not None and row.outcome.has_figures):
         return text
@@ -355,6 +355,6 @@ def _rate_or_word(row: Row | None) -> str:
     if row is None or row.outcome in {None, Outcome.UNAVAILABLE}:
         return NOTHING
     if row.requests_per_second is None:
-        return outcome_text(row)
+        return shown_outcome(row)
     rate = two_decimals(row.requests_per_second)
-    return rate if row.outcome is Outcome.OK else f"{outcome_text(row)} {rate}"
+    return rate if row.outcome is Outcome.OK else f"{shown_outcome(row)} {rate}"

@@ -48,12 +48,17 @@ def a_cell(patch: str = "none", **changes: object) -> Cell:
 FOUR_REQUESTS = a_cell(
     concurrency=2, requests=4, varied=("python", "gevent", "patch", "server", "concurrency")
 )
+#: Two hundred requests of forty clients.
+FORTY_CLIENTS = a_cell(
+    concurrency=40, requests=200, varied=("python", "gevent", "patch", "server", "concurrency")
+)
 CELLS = (
     a_cell(),
     a_cell(server=Server(name="werkzeug-single")),
     a_cell("gevent"),
     a_cell("gevent", server=Server(name="werkzeug-single")),
     FOUR_REQUESTS,
+    FORTY_CLIENTS,
 )
 
 

@@ -13,7 +13,7 @@ import pytest
 from runner.matrix.values import Server
 from runner.measurement.job import LaunchResult
 from runner.outcome import Outcome
-from tests.integration.conftest import FOUR_REQUESTS, LIMITS, Maker, a_cell
+from tests.integration.conftest import FORTY_CLIENTS, FOUR_REQUESTS, LIMITS, Maker, a_cell
 
 pytestmark = pytest.mark.engine
 Measure = Callable[..., LaunchResult]
@@ -240,6 +240,7 @@ RECORDING = (
 import itertools, recording
 numbers = itertools.count(1)
 def application(environ, start):
+    time.sleep(0.05)
     start("200 OK", [])
     return [b"Hello World"]
 recorded = recording.Recorded(application)
@@ -295,6 +296,22 @@ def test_a_reset_among_requests_sent_at_once_is_no_hang(measure: Measure) -> Non
 
 def test_four_requests_of_two_clients_are_enough_to_be_ok(measure: Measure) -> None:
     assert measure(FOUR_REQUESTS).record.outcome is Outcome.OK
+
+
+def test_a_pool_of_four_under_forty_clients_is_limited_inside_the_application(
+    measure: Measure,
+) -> None:
+    pool = RECORDING.replace(
+        "def application(environ, start):\n",
+        "pool = threading.Semaphore(4)\n"
+        "def application(environ, start):\n    with pool: time.sleep(0.1)\n",
+    )
+    record = measure(FORTY_CLIENTS, pool + "empty = ()\nserve()").record
+    assert record.outcome is Outcome.LIMITED
+    assert record.reason
+    assert record.reason.startswith("requests wait inside the application")
+    assert record.served
+    assert record.served.in_flight > 2 * (record.served.at_a_time or 0)
 
 
 def test_what_the_server_recorded_is_kept(measure: Measure) -> None:

@@ -203,7 +203,7 @@ def test_grpc_under_every_patch(engine: DockerEngine, matrix: Path) -> None:
         "none-unary-no-ready": "ok",
         "none-stream-no-ready": "ok",
         # Its polling thread is a greenlet now, and waits in C: nobody else has a turn.
-        "gevent-unary-ready": "hang-at-first-request",
+        "gevent-unary-ready": "hang-at-startup",
         "gevent-unary-no-ready": "serialised",
         "gevent-stream-no-ready": "hang-at-first-request",
         "grpc-unary-ready": "ok",
@@ -225,10 +225,10 @@ def test_milvus_hangs_under_gevent_and_not_under_init_gevent(
     engine: DockerEngine, matrix: Path
 ) -> None:
     results = measured(engine, matrix, "milvus")
-    assert {r.record.cell.rpartition("-")[2]: r.record.outcome for r in results.values()} == {
-        "gevent": Outcome.HANG_AT_STARTUP,
-        "grpc": Outcome.OK,
-    }, [r.record.reason for r in results.values()]
+    seen = {r.record.cell.rpartition("-")[2]: r.record.outcome for r in results.values()}
+    assert seen["gevent"] is Outcome.HANG_AT_STARTUP, [r.record.reason for r in results.values()]
+    # Milvus works for as many of the four clients as there are CPUs.
+    assert seen["grpc"] in {Outcome.OK, Outcome.LIMITED}
     hung = next(r for r in results.values() if r.record.outcome is Outcome.HANG_AT_STARTUP)
     assert hung.record.reason
     assert "in _poll_connectivity" in hung.record.reason

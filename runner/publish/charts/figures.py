@@ -138,7 +138,7 @@ def _has(column: Column, row: Row) -> bool:
 def _mark(column: Column, one: Environment, row: Row) -> Datum:
     """A cell's figure with what is drawn around it, and what a reader hears or points at."""
     value, words = row.value(column.key), [f"{column.text(row)} {column.heading}"]
-    if row.outcome is Outcome.SERIALISED:
+    if row.outcome is not Outcome.OK:
         words.append(str(row.outcome))
     if row.disturbed:
         words.append("disturbed")
