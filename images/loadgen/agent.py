@@ -602,12 +602,17 @@ def wait_for_ab(pid: int, config: dict[str, Any]) -> str:
     It is stalled when no connection was made or ended for a while: before its deadline for
     `silence_s`, later for `stall_s`. One that goes on has until the limit. Where requests wait in
     the clients' kernel to be sent again, nothing moves either, and the server is not to blame.
+    `ab` ends by itself where its connections are refused; what sends at a rate goes on, so its load
+    is over once the server is `gone`.
     """
     ended = end_of(pid)
     begun = moved = time.monotonic()
-    look = most_ended() if "rate" in config else progress
+    at_a_rate = "rate" in config
+    look = most_ended() if at_a_rate else progress
     seen: object = look()
     while not ended.wait(PROGRESS_INTERVAL_S):
+        if at_a_rate and not server_pids(config["uid"]):
+            return "gone"
         now, before = time.monotonic(), seen
         seen = look()
         # To look at all sockets costs CPU, of which there is enough while nothing moves.

@@ -26,7 +26,7 @@ from runner.measurement.agent import AbFacts, ab_facts
 from runner.measurement.clock import SystemClock
 from runner.measurement.job import Job, LaunchResult
 from runner.measurement.records import LaunchRecord
-from runner.measurement.rounds import Method, measure
+from runner.measurement.rounds import Method, full_rates, measure
 from runner.measurement.schedule import Jobs
 from runner.options import LARGEST_WAVE
 from runner.paths import CACHE
@@ -225,6 +225,8 @@ def measure_all(
         jobs=ready.jobs,
         done=done,
         failed=frozenset(made.cell for made in underway.launches if made.outcome.is_failure),
+        rate_of={cell.id: cell.rate_of for cell in underway.record.cells if cell.rate_of},
+        full_rates=full_rates(underway.launches),
     )
 
     def begin(jobs: Sequence[Job]) -> None:
@@ -240,8 +242,20 @@ def measure_all(
             underway.launches.append(result.record)
         reporter.ended(result.record, final=final)
 
+    def skip(waiting: Sequence[str]) -> None:
+        reporter.more(-len(waiting))
+        reporter.say(f"not launched, the baseline has no rate yet: {', '.join(waiting)}")
+
     try:
-        measure(ready.engine, cells, method, clock=SystemClock(), on_begin=begin, on_end=end)
+        measure(
+            ready.engine,
+            cells,
+            method,
+            clock=SystemClock(),
+            on_begin=begin,
+            on_end=end,
+            on_skip=skip,
+        )
     finally:
         remove_run(ready.engine, underway.record.run_id)
 

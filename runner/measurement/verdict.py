@@ -147,6 +147,8 @@ def of_load(loaded: Loaded, log: Callable[[], str] = str) -> Verdict:
     if reply.ab.ending == "late":
         reason = f"too slow: {done} in {load.limit_s:.0f} s; raise `limits.load` to see more"
         return Outcome.FAILED_REQUESTS, reason
+    if reply.ab.ending == "gone":
+        return Outcome.CRASHED, f"{done}, then no process of the server was left"
     if reply.ab.exit_code != 0 or figures is None:
         ended = ab.exit_reason(reply.ab.exit_code, reply.ab.stderr)
         return Outcome.FAILED_REQUESTS, with_exception(ended, log())
