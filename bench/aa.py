@@ -18,10 +18,10 @@ from pathlib import Path
 from bench.common import PROJECT_MATRIX, Options, figure, measured
 from runner.commands.cells import Choice
 from runner.errors import UsageError
+from runner.measurement.records import rate_of
 from runner.options import THRESHOLD
 from runner.outcome import Outcome
 from runner.report.compare import Change, compare
-from runner.report.rows import rate_of
 from runner.report.run import Run, read_run
 from runner.report.statistics import (
     ENOUGH_FOR_INTERVAL,

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from bench.common import PROJECT_MATRIX, Options, figure, measured
 from runner.commands.cells import Choice
-from runner.report.rows import rate_of
+from runner.measurement.records import rate_of
 
 LOWEST = 0.95
 #: Experiments of the matrix file, and of each the unpatched cells that talk to a companion.

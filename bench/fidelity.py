@@ -59,7 +59,7 @@ def run(options: Options) -> Iterator[str]:
 def rate_by_hand(record: RunRecord, cell: CellRecord) -> float:
     """Requests/s of `ab` as the printed commands run it; the containers are gone afterwards."""
     printed = []
-    *steps, last = by_hand(record, cell)
+    *steps, last = by_hand(record, cell, ())
     try:
         for step in steps:
             done = subprocess.run(["sh", "-c", step], capture_output=True, text=True, check=False)

@@ -13,12 +13,12 @@ from typing import Any, Final
 from xml.etree import ElementTree as ET
 
 from runner.matrix.axes import BASE_AXES
-from runner.measurement.records import LaunchRecord
+from runner.measurement.records import LaunchRecord, rate_of
 from runner.options import ExportFormat, Format
 from runner.outcome import NOT_MEASURED, Kind, outcome_text
 from runner.report.expected import check
 from runner.report.formats import render
-from runner.report.rows import Row, rate_of
+from runner.report.rows import Row
 from runner.report.run import Run
 from runner.store.records import Host
 
@@ -194,7 +194,7 @@ def _cells(run: Run) -> Iterator[ET.Element]:
     for row in run.rows:
         case = _case(run, row.cell, "measured")
         if row.outcome is None:
-            _add(case, "skipped", NOT_MEASURED)
+            _add(case, "skipped", row.reason or NOT_MEASURED)
         elif row.outcome.kind is Kind.MACHINE:
             _add(case, "error", f"{row.outcome}: {row.reason}")
         else:

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import base64
 import collections
+import io
 import itertools
 import json
 import math
@@ -24,7 +25,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from typing import Any
@@ -48,7 +49,7 @@ ESTABLISHED, SYN_SENT, LISTEN = "01", "02", "0A"  # include/net/tcp_states.h
 NETWORK_COUNTERS = ("ListenOverflows", "ListenDrops", "TCPSynRetrans")
 RECORDS_AT_A_TIME = 4096
 #: How long a request that has been answered may take to leave the application, in seconds.
-LEFT_WITHIN_S, LEFT_POLL_S = 1.0, 0.01
+LEFT_WITHIN_S, LEFT_POLL_S = 1.0, 0.02
 
 
 # -- the server's processes ------------------------------------------------------------------------
@@ -262,67 +263,79 @@ class NotRecordedError(Exception):
     """Some of the server's requests were not recorded, or it records none."""
 
 
-def recorded(path: Path, record: struct.Struct, since_ns: int) -> list[tuple[int, ...]]:
+def recorded(path: Path, record: struct.Struct, since_ns: int) -> Iterator[tuple[int, ...]]:
     """The requests of one process that entered from a moment on, in the order of their entry.
 
     Each is when it entered and left (`CLOCK_MONOTONIC`, ns; 0: not yet), status, length of its
     answer. Raises `NotRecordedError` where some may be missing, for its memory is full.
     """
-    requests: list[tuple[int, ...]] = []
     room = path.stat().st_size // record.size - 1
+    seen = 0
     with path.open("rb") as file:
         while block := file.read(RECORDS_AT_A_TIME * record.size):
             for request in record.iter_unpack(block):
                 if not request[0]:
-                    return [request for request in requests if request[0] >= since_ns]
-                requests.append(request)
-                if len(requests) == room:
+                    return
+                seen += 1
+                if seen == room:
                     raise NotRecordedError
-    return []
+                if request[0] >= since_ns:
+                    yield request
 
 
-def requests_since(config: dict[str, Any], since_ns: int) -> list[tuple[int, ...]]:
-    """The requests of all processes, each with the number of its process before it.
+def requests_since(config: dict[str, Any], since_ns: int) -> Iterator[tuple[int, ...]]:
+    """The requests of all processes that entered since, each with its process's number before it.
 
     Waits a moment for those that have not left yet: an answer reaches its client a little earlier.
     """
-    record = struct.Struct(config["record"])
-    prefix = Path(config["recordings"])
+    record, prefix = struct.Struct(config["record"]), Path(config["recordings"])
+    files = sorted(prefix.parent.glob(f"{prefix.name}*"))
+    if not files:
+        raise NotRecordedError
     deadline = time.monotonic() + LEFT_WITHIN_S
-    while True:
-        files = sorted(prefix.parent.glob(f"{prefix.name}*"))
-        if not files:
-            raise NotRecordedError
-        by_process = [recorded(path, record, since_ns) for path in files]
-        served = [requests for requests in by_process if requests]
-        all_left = all(request[1] for requests in served for request in requests)
-        if all_left or time.monotonic() >= deadline:
-            break
-        time.sleep(LEFT_POLL_S)
-    return [(number, *request) for number, requests in enumerate(served) for request in requests]
+    try:
+        while any(not request[1] for path in files for request in recorded(path, record, since_ns)):
+            if time.monotonic() >= deadline:
+                break
+            time.sleep(LEFT_POLL_S)
+        served = [path for path in files if any(True for _ in recorded(path, record, since_ns))]
+        for number, path in enumerate(served):
+            for request in recorded(path, record, since_ns):
+                yield (number, *request)
+    except OSError as error:
+        raise NotRecordedError from error
 
 
 def recorded_service_s(config: dict[str, Any], since_ns: int) -> float | None:
     """The shortest time that one of the requests since then was in the application, in seconds."""
     try:
-        requests = requests_since(config, since_ns)
+        times = [
+            left - entered for _, entered, left, *_ in requests_since(config, since_ns) if left
+        ]
     except NotRecordedError:
         return None
-    times = [left - entered for _, entered, left, *_ in requests if left]
     return min(times) / 1e9 if times else None
 
 
 def served_tsv(config: dict[str, Any], since_ns: int) -> str | None:
-    """The requests since a moment as a table, their times in µs after it; None where some miss."""
+    """The requests since a moment as a table, their times in µs after it; None where some miss.
+
+    Gzipped and in base64. It is written line by line: a load may have a million requests.
+    """
+    import gzip  # noqa: PLC0415 - a tenth of the agent's start, and needed by its end only
+
+    written = io.BytesIO()
     try:
-        requests = requests_since(config, since_ns)
+        with gzip.GzipFile(fileobj=written, mode="wb", mtime=0) as archive:
+            archive.write(b"process\tentered_us\tleft_us\tstatus\tlength\n")
+            for process, entered, left, status, length in requests_since(config, since_ns):
+                entered_us = (entered - since_ns) // 1000
+                left_us = (left - since_ns) // 1000 if left else ""
+                line = f"{process}\t{entered_us}\t{left_us}\t{status}\t{length}\n"
+                archive.write(line.encode())
     except NotRecordedError:
         return None
-    lines = ["process\tentered_us\tleft_us\tstatus\tlength"]
-    for process, entered, left, status, length in requests:
-        left_us = (left - since_ns) // 1000 if left else ""
-        lines.append(f"{process}\t{(entered - since_ns) // 1000}\t{left_us}\t{status}\t{length}")
-    return "\n".join(lines) + "\n"
+    return base64.b64encode(written.getvalue()).decode()
 
 
 # -- check: ready, verified, calibrated ------------------------------------------------------------
@@ -501,14 +514,20 @@ def calibrate(config: dict[str, Any]) -> dict[str, Any]:
     wall_s, answered, cpu_s = few.wait()
     factor = size * lone_s / wall_s
     reply: dict[str, Any] = {"burst_answered": answered, "factor": factor}
-    reply |= {"burst_last_cpu_share": None, "cpu_s_per_request": None, "many_factor": None}
+    reply |= {"burst_last_cpu_share": None, "cpu_s_per_request": None}
+    reply |= {"many_sent": None, "many_answered": None, "many_factor": None}
     requests: float = answered
     if answered < size:
         reply["burst_last_cpu_share"] = busy_now(config["uid"])
     elif many or factor >= config["serialised_below"]:
         second = many or Burst(config, more, 3 * more * lone_s + 5)
-        wall_s, requests, cpu_s = second.wait()
-        reply["many_factor"] = requests * lone_s / wall_s
+        wall_s, answered, cpu_s = second.wait()
+        reply |= {"many_sent": more, "many_answered": answered}
+        requests = answered
+        if answered < more:
+            reply["burst_last_cpu_share"] = busy_now(config["uid"])
+        else:
+            reply["many_factor"] = more * lone_s / wall_s
         if many:
             # The first burst's requests were half done when the second one began.
             requests += size / 2
@@ -592,12 +611,17 @@ def wait_for_ab(pid: int, config: dict[str, Any]) -> str:
     It is stalled when no connection was made or ended for a while: before its deadline for
     `silence_s`, later for `stall_s`. One that goes on has until the limit. Where requests wait in
     the clients' kernel to be sent again, nothing moves either, and the server is not to blame.
+    `ab` ends by itself where its connections are refused; what sends at a rate goes on, so its load
+    is over once the server is `gone`.
     """
     ended = end_of(pid)
     begun = moved = time.monotonic()
-    look = most_ended() if "rate" in config else progress
+    at_a_rate = "rate" in config
+    look = most_ended() if at_a_rate else progress
     seen: object = look()
     while not ended.wait(PROGRESS_INTERVAL_S):
+        if at_a_rate and not server_pids(config["uid"]):
+            return "gone"
         now, before = time.monotonic(), seen
         seen = look()
         # To look at all sockets costs CPU, of which there is enough while nothing moves.
@@ -668,7 +692,7 @@ def load(config: dict[str, Any]) -> dict[str, Any]:
         "server_alive": bool(server_pids(config["uid"])),
         "percentiles_csv": read_if_there(directory / "percentiles.csv"),
         "requests_tsv_gz": packed_file(directory / "requests.tsv"),
-        "served_tsv_gz": packed(served_tsv(config, begun_ns)),
+        "served_tsv_gz": served_tsv(config, begun_ns),
     }
 
 

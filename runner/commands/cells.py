@@ -5,18 +5,18 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from runner.build.lock import Lock, Unavailable, lock_all, platform_of
 from runner.errors import UsageError
 from runner.matrix.axes import BASE_AXES
+from runner.matrix.canonical import CanonicalIndex, Point, full_loads
 from runner.matrix.cell import Cell, EnvironmentRequest, Experiment
 from runner.matrix.file import load
 from runner.matrix.select import may_match, no_match, overridden, parse
 from runner.measurement import estimate
 from runner.paths import CACHE
-from runner.report.run import CanonicalIndex
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,7 +36,8 @@ class Choice:
 def expand(choice: Choice) -> Experiment:
     """Read the file, expand the experiment into its cells, keep those selected, and the shard's.
 
-    Cells whose versions are not exact yet are kept if they may match. A shard can have no cells.
+    Cells whose versions are not exact yet are kept if they may match, and so is the baseline whose
+    rate another cell's rate is a percentage of. A shard can have no cells.
     """
     experiment = overridden(
         load(choice.file).experiment(choice.experiment),
@@ -50,7 +51,18 @@ def expand(choice: Choice) -> Experiment:
     if not selected:
         raise no_match(experiment.cells, globs)
     chosen = replace(experiment, cells=selected)
-    return part(chosen, choice.shard) if choice.shard else chosen
+    if choice.shard:
+        chosen = part(chosen, choice.shard)
+    return replace(chosen, cells=_with_full_loads(chosen.cells, experiment.cells, experiment))
+
+
+def _with_full_loads(
+    chosen: Sequence[Cell], cells: Sequence[Cell], experiment: Experiment
+) -> tuple[Cell, ...]:
+    """The chosen cells, and those whose rate a chosen one is a percentage of, in their order."""
+    found = full_loads(cells, dict(experiment.baseline), experiment.axes)
+    kept = {*chosen, *(found.get(cell) for cell in chosen)}
+    return tuple(cell for cell in cells if cell in kept)
 
 
 def no_cells(experiment: Experiment, shard: Shard | None) -> str:
@@ -110,7 +122,7 @@ def _by_baseline(experiment: Experiment) -> list[tuple[Cell, list[Cell]]]:
     baseline = dict(experiment.baseline)
     index = CanonicalIndex(
         (
-            _Point(cell)
+            Point(cell)
             for cell in experiment.cells
             if baseline and all(cell.axis(axis) == value for axis, value in baseline.items())
         ),
@@ -123,15 +135,6 @@ def _by_baseline(experiment: Experiment) -> list[tuple[Cell, list[Cell]]]:
         if found and found.cell != cell:
             members.append(cell)
     return [*groups.items()]
-
-
-@dataclass(frozen=True)
-class _Point:
-    cell: Cell
-
-    def value(self, column: str, /) -> str | None:
-        """The cell's value on an axis."""
-        return self.cell.axis(column)
 
 
 def _parts(durations: Sequence[float], parts: int) -> Iterator[int]:
@@ -154,11 +157,13 @@ class LockedCells:
     """Cells with exact versions, those that are not available, and the environments' locks.
 
     `locks` is keyed by the environment of the exact cells; `unavailable` maps a cell to the reason.
+    `full_loads` maps a cell with a rate in per cent to the cell whose rate that is a share of.
     """
 
     cells: tuple[Cell, ...]
     locks: Mapping[EnvironmentRequest, Lock]
     unavailable: Mapping[Cell, str]
+    full_loads: Mapping[Cell, Cell | None] = field(default_factory=dict)
 
     @property
     def all_cells(self) -> tuple[Cell, ...]:
@@ -179,9 +184,10 @@ def lock_chosen(
     """
     locked = lock(experiment, architecture=architecture, cache=CACHE, fresh=fresh)
     globs = parse(choice.select, experiment.axes)
+    matching = [cell for cell in locked.cells if may_match(cell, globs)]
     selected = replace(
         locked,
-        cells=tuple(cell for cell in locked.cells if may_match(cell, globs)),
+        cells=_with_full_loads(matching, locked.cells, experiment),
         unavailable={c: why for c, why in locked.unavailable.items() if may_match(c, globs)},
     )
     if not selected.all_cells and not choice.shard:
@@ -213,4 +219,7 @@ def lock(
             unavailable[cell] = result.reason
         else:
             cells[cell.locked(exact[cell.environment])] = None
-    return LockedCells(cells=tuple(cells), locks=locks, unavailable=unavailable)
+    found_loads = full_loads((*cells, *unavailable), dict(experiment.baseline), experiment.axes)
+    return LockedCells(
+        cells=tuple(cells), locks=locks, unavailable=unavailable, full_loads=found_loads
+    )

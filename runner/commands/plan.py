@@ -54,7 +54,7 @@ def _item(
         "concurrency": None if cell.rate else cell.concurrency,
         "requests": None if cell.rate else cell.requests,
         **{axis: cell.axis(axis) for axis in further},
-        **({"rate": cell.per_second} if "rate" in further else {}),
+        **({"rate": cell.rate if cell.share else cell.per_second} if "rate" in further else {}),
         "environment": lock_.key if lock_ else None,
         "ceiling_rps": ceiling_of(cell, AbOpening.FIRST_ALONE),
         "predicted_s": launch_s(cell, limits) if lock_ else None,
@@ -69,7 +69,7 @@ def _text(
         (
             cell.id,
             lock_.key if (lock_ := locked.lock_of(cell)) else "",
-            _rate(cell),
+            _rate(cell, locked.full_loads.get(cell)),
             duration(launch_s(cell, experiment.limits)),
         )
         for cell in locked.cells
@@ -82,7 +82,11 @@ def _text(
     return "\n".join(parts)
 
 
-def _rate(cell: Cell) -> str:
+def _rate(cell: Cell, full: Cell | None) -> str:
+    """The ceiling; of a rate in per cent, what of its baseline's."""
+    if full:
+        ceiling = ceiling_of(full, AbOpening.FIRST_ALONE)
+        return f"{cell.rate} of {'the baseline' if ceiling is None else f'{ceiling:.2f}'}"
     ceiling = ceiling_of(cell, AbOpening.FIRST_ALONE)
     return "not known" if ceiling is None else f"{ceiling:.2f}"
 

@@ -97,7 +97,7 @@ def run_record(
 def _cell(
     cell: Cell, experiment: Experiment, locked: LockedCells, image: Image | None = None
 ) -> dict[str, Any]:
-    lock = locked.locks.get(cell.environment)
+    lock, full = locked.locks.get(cell.environment), locked.full_loads.get(cell)
     return {
         "id": cell.id,
         **{axis: cell.axis(axis) for axis in SETTINGS},
@@ -107,6 +107,8 @@ def _cell(
         "concurrency": None if cell.rate else cell.concurrency,
         "requests": None if cell.rate else cell.requests,
         "rate": cell.per_second,
+        "rate_share": cell.share,
+        "rate_of": full.id if full else None,
         "load_s": cell.load_s,
         "packages": {r.name: r.label for r in cell.requirements},
         "axes": {axis: cell.axis(axis) for axis in experiment.axes},

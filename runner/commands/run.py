@@ -26,7 +26,7 @@ from runner.measurement.agent import AbFacts, ab_facts
 from runner.measurement.clock import SystemClock
 from runner.measurement.job import Job, LaunchResult
 from runner.measurement.records import LaunchRecord
-from runner.measurement.rounds import Method, measure
+from runner.measurement.rounds import Method, full_rates, measure
 from runner.measurement.schedule import Jobs
 from runner.options import LARGEST_WAVE
 from runner.paths import CACHE
@@ -190,9 +190,10 @@ def reuse(underway: Underway, reporter: Reporter) -> frozenset[Made]:
     for launch in earlier.values():
         underway.launches.append(adopt(underway.directory, launch))
     if earlier:
+        regular = sum(number <= run.launches for _, number in earlier)
         runs = ", ".join(sorted({launch.run_id for launch in earlier.values()}))
         reporter.say(
-            f"measured before, used again: {len(earlier)} of {len(run.cells) * run.launches} "
+            f"measured before, used again: {regular} of {len(run.cells) * run.launches} "
             f"launches (run {runs}); `--fresh` ignores them"
         )
     return frozenset(earlier)
@@ -224,6 +225,8 @@ def measure_all(
         jobs=ready.jobs,
         done=done,
         failed=frozenset(made.cell for made in underway.launches if made.outcome.is_failure),
+        rate_of={cell.id: cell.rate_of for cell in underway.record.cells if cell.rate_of},
+        full_rates=full_rates(underway.launches),
     )
 
     def begin(jobs: Sequence[Job]) -> None:
@@ -246,6 +249,10 @@ def measure_all(
             launches = underway.launches
             launches[:] = [record if (x.cell, x.launch) == made else x for x in launches]
 
+    def skip(waiting: Sequence[str]) -> None:
+        reporter.more(-len(waiting))
+        reporter.say(f"not launched, the baseline has no rate yet: {', '.join(waiting)}")
+
     try:
         measure(
             ready.engine,
@@ -255,6 +262,7 @@ def measure_all(
             on_begin=begin,
             on_end=end,
             on_complete=complete,
+            on_skip=skip,
         )
     finally:
         remove_run(ready.engine, underway.record.run_id)

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
 IMPORT_CHUNK_BYTES = 1 << 20
-#: Of /dev/shm where a pod's containers share it, in bytes: 24 MiB hold 786,000 recorded requests.
+#: Of /dev/shm where a pod shares it, in bytes: a million requests of a process take 32 MiB.
 SHARED_MEMORY = 256 * 1024 * 1024
 #: Bounded, for a container may print without end.
 LOG = LogConfig(type="json-file", config={"max-size": "8m", "max-file": "2"})

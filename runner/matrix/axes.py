@@ -14,6 +14,8 @@ from typing import Any, Final, NamedTuple
 from runner.matrix import plugins
 from runner.matrix.values import (
     CLOSED,
+    PERCENT,
+    RATE_SCHEMA,
     one_of,
     package_name,
     parameter,
@@ -181,10 +183,12 @@ AXES: Final = (
     ),
     Axis(
         name="rate",
-        description="Requests per second of a load at a fixed rate; `closed` is a closed loop.",
+        description="Requests per second of a load at a fixed rate, or a percentage of the rate "
+        "that the baseline reaches in a closed loop; `closed` is a closed loop.",
         read=rate,
-        schema=lambda: {"anyOf": [{"type": "number", "exclusiveMinimum": 0}, {"const": CLOSED}]},
-        id_part=lambda _, value: value if value == CLOSED else f"r{value}",
+        schema=lambda: RATE_SCHEMA,
+        # An id is also the name of a file and of an image.
+        id_part=lambda _, value: value if value == CLOSED else f"r{value.replace(PERCENT, 'pct')}",
         in_every_row=False,
     ),
 )

@@ -1,4 +1,4 @@
-"""The highest rate a load can show, whatever serves it, and the shortest time it can take.
+"""The highest rate a load can show with a server's settings, and the shortest time it can take.
 
 `ab` is a closed loop of `c` clients: by Little's law (J. D. C. Little, "A Proof for the Queuing
 Formula: L = λW", 1961) it cannot exceed `c / s` requests a second over a service time of `s`
@@ -65,9 +65,12 @@ def ceiling_of(cell: Cell, opening: AbOpening) -> float | None:
     """The highest rate a cell can show, in requests per second.
 
     It is bounded by the load's clients, or its rate, and by what the server works on at a time,
-    whichever is less. None if the workload does not define how long a request takes. Requests of
-    different lengths are not answered in rounds: there the bound is Little's law itself.
+    whichever is less. None if the workload does not define how long a request takes, or the rate is
+    not known yet. Requests of different lengths are not answered in rounds: there the bound is
+    Little's law itself.
     """
+    if cell.rate and cell.per_second is None:
+        return None
     service_s = cell.workload.service_s
     if service_s is None or service_s <= 0:
         return cell.per_second
@@ -94,7 +97,9 @@ def too_long(cells: Iterable[Cell], limits: Limits) -> str | None:
     if longest <= limits.load_s:
         return None
     load = f"{cell.requests} requests, {cell.at_once} at a time,"
-    if cell.rate:
+    if cell.share is not None:
+        load = f"requests at {cell.rate} of the baseline's rate for {cell.load_s:g} s"
+    elif cell.rate:
         load = f"{cell.requests} requests at {cell.rate}/s"
     return (
         f"{load} need {longest:g} s even at their "

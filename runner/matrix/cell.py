@@ -7,7 +7,20 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from runner.matrix.axes import ALWAYS_SHOWN, SETTINGS, id_of, in_order
-from runner.matrix.values import CLOSED, Server, Workload, exact_version, short_version
+from runner.matrix.values import CLOSED, Server, Workload, exact_version, share, short_version
+
+#: A rate is not measured with fewer requests.
+FEWEST_SENT = 10
+
+
+def requests_due(rate: float, seconds: float) -> int:
+    """How many requests a load has at so many per second: those of so many seconds, and enough."""
+    return max(FEWEST_SENT, round(rate * seconds))
+
+
+def rate_at(share: float, full: float) -> float:
+    """The requests per second that are a share of so many, to six digits."""
+    return float(f"{share * full:.6g}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,6 +81,9 @@ class Cell:
     The load is a closed loop of `concurrency` clients, or, with a `rate`, requests that are sent so
     many times a second for `load_s` seconds. Then `requests` is how many these are, and
     `concurrency` means nothing.
+
+    A rate may be a percentage of what the baseline reaches in a closed loop of `concurrency`
+    clients. Before that is known (`at_share_of`), `requests` is 0, and there is no `per_second`.
     """
 
     python: str
@@ -80,6 +96,7 @@ class Cell:
     order: str | None = None
     rate: str | None = None
     load_s: float | None = None
+    share_rps: float | None = None
     exclude_newer: str | None = None
     varied: tuple[str, ...] = ()
 
@@ -92,23 +109,48 @@ class Cell:
     @cached_property
     def at_once(self) -> int:
         """How many of the load's requests can be worked on at a time, if all goes well."""
-        limit = self.server.at_once
         if self.workload.kind.cpu_bound:
-            limit = dict(self.server.settings).get("workers", 1)
+            return min(dict(self.server.settings).get("workers", 1), self.most_in_flight)
+        return self.server_limit
+
+    @property
+    def server_limit(self) -> int:
+        """How many of the load's requests the server's settings let in at a time."""
+        limit = self.server.at_once
         return self.most_in_flight if limit is None else min(limit, self.most_in_flight)
 
     @property
     def most_in_flight(self) -> int:
         """How many of the load's requests can be waited for at a time: its clients, if it has any.
 
-        At a fixed rate nothing but their number limits them.
+        At a fixed rate nothing but their number limits them, once that is known.
         """
-        return self.requests if self.rate else self.concurrency
+        return self.concurrency if self.per_second is None else self.requests
 
     @property
     def per_second(self) -> float | None:
-        """The load's rate in requests per second, None for a closed loop."""
-        return float(self.rate) if self.rate else None
+        """The load's rate in requests per second, None for a closed loop and an unknown one."""
+        if self.rate is None or self.share is not None:
+            return self.share_rps
+        return float(self.rate)
+
+    @property
+    def share(self) -> float | None:
+        """The share of the baseline's rate that a rate in per cent is, None for other loads."""
+        return share(self.rate)
+
+    def at_share_of(self, full: float) -> Cell:
+        """The cell with its rate, a percentage of so many requests per second."""
+        if self.share is None or self.load_s is None:
+            return self
+        rate = rate_at(self.share, full)
+        sent = requests_due(rate, self.load_s)
+        return replace(self, share_rps=rate, requests=sent, load_s=max(self.load_s, sent / rate))
+
+    @property
+    def is_in_step(self) -> bool:
+        """Whether the load comes in bursts: clients that wait equally long send together."""
+        return not self.rate and not self.workload.spread_s
 
     @property
     def is_serial(self) -> bool:

@@ -9,8 +9,9 @@ from functools import cache
 
 from runner.matrix import plugins
 from runner.matrix.axes import SETTINGS, imports, is_package, needed_packages, relevant
+from runner.matrix.canonical import full_loads
 from runner.matrix.ceiling import too_long
-from runner.matrix.cell import Base, Cell, Experiment, Limits, Requirement
+from runner.matrix.cell import FEWEST_SENT, Base, Cell, Experiment, Limits, Requirement
 from runner.matrix.combine import (
     AXES,
     Combination,
@@ -22,13 +23,11 @@ from runner.matrix.combine import (
 )
 from runner.matrix.expect import expectations
 from runner.matrix.schema import ExperimentSection
-from runner.matrix.values import Workload, server, specifier, workload
+from runner.matrix.values import Workload, server, share, specifier, workload
 from runner.matrix.yaml_document import Document, KeyPath
 
 #: Packages whose versions are the question: a cell that imports one must name its version.
 MUST_BE_NAMED = frozenset({"gevent", "grpcio"})
-#: A rate is not measured with fewer requests.
-FEWEST_SENT = 10
 
 
 def expand(name: str, document: Document, section: ExperimentSection) -> Experiment:
@@ -56,6 +55,7 @@ def expand(name: str, document: Document, section: ExperimentSection) -> Experim
         section.baseline,
         (*axes, *SETTINGS, *section.workload.parameters),
     )
+    _refuse_shares_of_nothing(document, section, baseline, axes, cells)
     return Experiment(
         name=name,
         axes=axes,
@@ -131,13 +131,14 @@ class CellFactory:
             self.document.fail(entry or (section, "spread"), str(error))
 
     def _sent(self, rate: str, entry: KeyPath | None) -> int:
-        """How many requests are sent at a rate."""
+        """How many requests are sent at a rate, 0 for a percentage of one that is not known yet."""
+        if share(rate) is not None:
+            return 0
         seconds = self.section.load.seconds
         requests = round(float(rate) * seconds)
         if requests < FEWEST_SENT:
-            section = "axes" if "rate" in self.section.axes else "load"
             self.document.fail(
-                entry or (section, "rate"),
+                entry or _place_of_rate(self.section),
                 f"{rate} requests per second are {requests} in {seconds:g} s, fewer than "
                 f"{FEWEST_SENT}; raise the rate or `load.seconds`",
             )
@@ -216,6 +217,29 @@ def _cells(
     if times > 1:
         document.fail(AXES, f"two cells have the id {name}; write their versions differently")
     return tuple(cells), tuple(skipped.items())
+
+
+def _place_of_rate(section: ExperimentSection) -> KeyPath:
+    return ("axes" if "rate" in section.axes else "load", "rate")
+
+
+def _refuse_shares_of_nothing(
+    document: Document,
+    section: ExperimentSection,
+    baseline: Mapping[str, str],
+    axes: Iterable[str],
+    cells: Iterable[Cell],
+) -> None:
+    """`SpecError` for a rate in per cent where its baseline has no closed loop."""
+    missing = (cell for cell, of in full_loads(cells, baseline, axes).items() if of is None)
+    if cell := next(missing, None):
+        named = ", ".join(f"{axis} {value}" for axis, value in baseline.items())
+        document.fail(
+            _place_of_rate(section),
+            f"{cell.rate} of what? {cell.id} has no baseline ({named or 'none is named'}) in a "
+            f"closed loop of {cell.concurrency} clients; add `closed` to the axis `rate`, "
+            "`load.concurrency` to an axis `concurrency`, and exclude no such cell",
+        )
 
 
 def _patch_and_server(cell: Cell) -> str:

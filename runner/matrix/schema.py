@@ -23,6 +23,7 @@ from runner.matrix.axes import NAMED_AXES, ORDERS, PACKAGE, SCALAR, Schema, axis
 from runner.matrix.values import (
     CLOSED,
     MOST_REPEATS,
+    RATE_SCHEMA,
     SIZES,
     boolean,
     iso_date,
@@ -91,7 +92,7 @@ Seconds = Annotated[
 Rate = Annotated[
     str,
     BeforeValidator(_of_text(rate)),
-    WithJsonSchema({"anyOf": [{"type": "number", "exclusiveMinimum": 0}, {"const": CLOSED}]}),
+    WithJsonSchema(RATE_SCHEMA),
 ]
 Memory = Annotated[
     int,
@@ -150,7 +151,10 @@ class WorkloadSection(BaseModel):
 
 
 class LoadSection(Section):
-    """What is sent: `ab -c concurrency -n requests`, or at a fixed `rate` for so many `seconds`."""
+    """What is sent: `ab -c concurrency -n requests`, or at a fixed `rate` for so many `seconds`.
+
+    A rate in per cent is of what the baseline reaches with `concurrency` clients.
+    """
 
     concurrency: Count = 100
     requests: Count = 5000

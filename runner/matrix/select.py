@@ -105,6 +105,8 @@ def overridden(
 
 
 def _loaded(cell: Cell, requests: int | None, concurrency: int | None) -> Cell:
+    if cell.share is not None and concurrency is not None:
+        return replace(cell, concurrency=concurrency)
     if cell.rate:
         return cell
     if requests is not None:

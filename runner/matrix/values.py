@@ -24,6 +24,17 @@ DAY_S = 24 * 3600
 MOST_REPEATS = 9
 #: The value on the axis `rate` of a load that has none: a closed loop of clients.
 CLOSED = "closed"
+#: What a value on that axis ends with that is a percentage of the baseline's rate, and the highest
+#: of these: a queue grows at any above 100.
+PERCENT, MOST_PERCENT = "%", 200
+#: The JSON Schema of such a value.
+RATE_SCHEMA = {
+    "anyOf": [
+        {"type": "number", "exclusiveMinimum": 0},
+        {"const": CLOSED},
+        {"type": "string", "pattern": r"^[0-9]{1,3}(\.[0-9]{1,3})?%$", "examples": ["80%"]},
+    ]
+}
 SIZES = {"": 1, "k": 1024, "m": 1024**2, "g": 1024**3}
 LARGEST_MEMORY = 2**50
 
@@ -140,14 +151,25 @@ def seconds(text: str) -> float:
 
 
 def rate(text: str) -> str:
-    """Requests per second, above 0, in their one short form, or `closed`."""
+    """Requests per second or a percentage, above 0, in their one short form, or `closed`."""
     if text == CLOSED:
         return text
-    if not re.fullmatch(r"[0-9]{1,5}(\.[0-9]{1,3})?", text) or not float(text):
+    number = text.removesuffix(PERCENT)
+    if not re.fullmatch(r"[0-9]{1,5}(\.[0-9]{1,3})?", number) or not float(number):
         raise ValueError(
-            f"{text!r} is neither a number of requests per second above 0 nor {CLOSED!r}"
+            f"{text!r} is neither a number of requests per second above 0, nor a percentage like "
+            f"80%, nor {CLOSED!r}"
         )
-    return f"{float(text):g}"
+    if text != number and float(number) > MOST_PERCENT:
+        raise ValueError(f"{text} is more than {MOST_PERCENT}% of what the baseline can serve")
+    return f"{float(number):g}{text[len(number) :]}"
+
+
+def share(rate: str | None) -> float | None:
+    """The share of the baseline's rate that a percentage is, 0.8 for `80%`; None for others."""
+    if rate is None or not rate.endswith(PERCENT):
+        return None
+    return float(rate.removesuffix(PERCENT)) / 100
 
 
 def boolean(text: str) -> bool:

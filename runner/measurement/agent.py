@@ -57,6 +57,8 @@ class CalibrateReply(Reply):
     burst_answered: int
     burst_last_cpu_share: float | None
     cpu_s_per_request: float | None
+    many_sent: int | None
+    many_answered: int | None
     many_factor: float | None
 
 
@@ -64,12 +66,13 @@ class AbRun(Reply):
     """How `ab` ran; `exit_code` is negative for a signal.
 
     `ending`: it `ended` by itself, or was ended because no answer came any more (`stalled`), or
-    because answers still came when its time was over (`late`). `tcp` is the kernel's list of the
-    pod's TCP sockets at the moment when it was ended.
+    because answers still came when its time was over (`late`), or, at a fixed rate, because no
+    process of the server was left (`gone`). `tcp` is the kernel's list of the pod's TCP sockets at
+    the moment when it was ended.
     """
 
     exit_code: int
-    ending: Literal["ended", "stalled", "late"]
+    ending: Literal["ended", "stalled", "late", "gone"]
     tcp: str | None = None
     stdout: str
     stderr: str

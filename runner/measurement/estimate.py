@@ -15,7 +15,7 @@ from runner.measurement.load import (
     SHORT_REQUEST_S,
     burst_size,
 )
-from runner.measurement.schedule import Jobs
+from runner.measurement.schedule import Jobs, round_parts
 
 #: Seconds that each of many pods adds to a round, two at a time: started, and removed at its end.
 #: And what a companion adds. Measured on two cores.
@@ -70,6 +70,8 @@ class Machine:
         most = cell.at_once / _service_s(cell)
         if cell.per_second is not None:
             return (cost + RATE_CPU_S_PER_REQUEST) * min(most, cell.per_second)
+        if cell.share is not None:
+            return (cost + RATE_CPU_S_PER_REQUEST) * min(most, cell.share * most)
         return (cost + AB_CPU_S_PER_REQUEST) * most
 
 
@@ -94,9 +96,7 @@ def round_of(
     machine: Machine | None = None,
 ) -> Round:
     """Predict one launch of every cell, `jobs` side by side."""
-    together = [cell for cell in cells if not cell.workload.kind.alone]
-    waves = [together[i : i + jobs.wave] for i in range(0, len(together), jobs.wave)]
-    waves += [[cell] for cell in cells if cell.workload.kind.alone]
+    waves = [wave for part in round_parts(cells) for wave in _waves(part, jobs)]
     known = machine if machine and all(map(machine.share_of, cells)) else None
     groups = [group for wave in waves for group in _groups(wave, jobs, known)]
     pod_s = machine.pod_s if machine else POD_S
@@ -106,6 +106,13 @@ def round_of(
         groups=len(groups),
         is_known=known is not None,
     )
+
+
+def _waves(cells: Sequence[Cell], jobs: Jobs) -> list[Sequence[Cell]]:
+    together = [cell for cell in cells if not cell.workload.kind.alone]
+    waves: list[Sequence[Cell]]
+    waves = [together[i : i + jobs.wave] for i in range(0, len(together), jobs.wave)]
+    return waves + [[cell] for cell in cells if cell.workload.kind.alone]
 
 
 def _groups(wave: Sequence[Cell], jobs: Jobs, known: Machine | None) -> Sequence[Sequence[Cell]]:

@@ -322,7 +322,7 @@ class Launch:
             reply,
             load,
             opening=self.job.opening,
-            set_up=self.job.cell.at_once,
+            set_up=self.job.cell.server_limit,
             lone_s=self.checked.service_s if self.checked else None,
         )
         self.files |= self.loaded.files

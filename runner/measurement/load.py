@@ -37,6 +37,8 @@ SILENCE_S = 30.0
 SELDOM = 30.0
 #: Share of `limits.load` that a load cut for a slow server is planned to fill.
 CUT_SHARE = 0.8
+#: With fewer requests, of which `ab` sends the first alone, one at a time is all that there can be.
+FEWEST_REQUESTS = 3
 #: Share of the concurrency factor it should show from which a burst has met no limit that its
 #: server was not set up with.
 AS_SET_UP = 0.7
@@ -102,7 +104,7 @@ def cut_load(cell: Cell, limits: Limits, lone_s: float, at_once: float) -> Load:
     `lone_s` is the latency of a lone request in seconds.
     """
     affordable = int(CUT_SHARE * limits.load_s * at_once / max(lone_s, 1e-3))
-    requests = max(2, min(cell.requests, affordable))
+    requests = min(cell.requests, max(FEWEST_REQUESTS, affordable))
     if cell.per_second is not None:
         return _rate_load(cell, limits, cell.per_second, requests, lone_s)
     return Load(

@@ -76,8 +76,10 @@ def read_load(
         files["served.tsv.gz"] = reply.served_archive
         requests = served.parse(reply.served_archive)
         seen = served.served(requests, lone_s)
-        if figures and not answers:
+        if figures and not load.rate:
             answers = served.answers(requests, figures, HTTPStatus.OK, len(BODY))
+        if answers is None:
+            seen = None  # some were not recorded
     return Loaded(
         reply=reply,
         load=load,

@@ -40,6 +40,13 @@ class AbFigures(Record):
     html_bytes: int | None = None
 
 
+def rate_of(figures: AbFigures) -> float:
+    """Requests per second of a load, to more digits than `ab` prints."""
+    if figures.time_taken_s <= 0:
+        return figures.requests_per_second
+    return figures.complete / figures.time_taken_s
+
+
 class Served(Record):
     """What the server's processes recorded of the load's requests, in the application.
 
@@ -135,9 +142,9 @@ class Canary(Record):
 class Placement(Record):
     """Which launches were loaded beside this one, and when.
 
-    Those of the same number, attempt, `wave` and `group`: `group_size` of them. Its load began
-    `start_offset_s` seconds after the first of its group was due. `position` is its cell's place in
-    the round's random order. All but the offset count from 1.
+    Those of the same `wave`, which is unique in the run that made it, and `group` in that wave:
+    `group_size` of them. Its load began `start_offset_s` seconds after the first of its group was
+    due. `position` is its cell's place in the round's random order. All numbers count from 1.
     """
 
     position: int

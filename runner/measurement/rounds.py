@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import itertools
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from runner.engine.protocol import Engine
@@ -11,9 +12,9 @@ from runner.matrix.cell import Cell, Limits
 from runner.measurement.clock import Clock
 from runner.measurement.job import Job, LaunchResult
 from runner.measurement.launch import Launch
-from runner.measurement.records import LaunchRecord
+from runner.measurement.records import LaunchRecord, rate_of
 from runner.measurement.resources import worth_repeating
-from runner.measurement.schedule import Jobs, rounds, run_wave
+from runner.measurement.schedule import Jobs, round_parts, rounds, run_wave
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,7 +25,8 @@ class Method:
 
     `server_images` maps a cell's id to its image, `companion_images` a companion's name; `done` are
     launches (cell's id, number) that need not be made, and `failed` the cells of which one of those
-    failed.
+    failed. `rate_of` maps a cell with a rate in per cent to the cell whose rate that is a share of,
+    and `full_rates` such a cell to its rate in requests per second, where that is known.
     """
 
     run: str
@@ -39,12 +41,23 @@ class Method:
     companion_images: Mapping[str, str] = field(default_factory=dict)
     done: frozenset[tuple[str, int]] = frozenset()
     failed: frozenset[str] = frozenset()
+    rate_of: Mapping[str, str] = field(default_factory=dict)
+    full_rates: Mapping[str, float] = field(default_factory=dict)
 
 
 #: How often a cell is launched at the least of which a launch hangs, fails or crashes.
 FAILURE_LAUNCHES = 3
 #: Of a round's launches: from this share on the next rounds run fewer side by side.
 MANY_DISTURBED = 0.25
+
+
+def full_rates(launches: Iterable[LaunchRecord]) -> dict[str, float]:
+    """The rate of each cell's first launch that has one, in requests per second."""
+    found: dict[str, float] = {}
+    for launch in sorted(launches, key=lambda launch: launch.launch):
+        if launch.ab and launch.outcome.has_figures:
+            found.setdefault(launch.cell, rate_of(launch.ab))
+    return found
 
 
 def measure(
@@ -56,43 +69,95 @@ def measure(
     on_begin: Callable[[Sequence[Job]], None],
     on_end: Callable[[LaunchResult, bool], None],
     on_complete: Callable[[LaunchRecord, bool], None] = lambda *_: None,
+    on_skip: Callable[[Sequence[str]], None] = lambda _: None,
 ) -> None:
     """Make every launch of every cell; `on_end` stores a result before the next launch starts.
 
     A cell of which a launch failed has at least `FAILURE_LAUNCHES`: one says nothing of how often.
-    The second argument of `on_end` is False for a launch that was disturbed and will be made
-    again, with fewer beside it, and the last time alone. `on_complete` gets each record of a wave
-    again at its end, with what is known only then.
+    In each round, cells with a rate in per cent follow the others. The first rate of a baseline is
+    what they are a percentage of, in all rounds; until there is one they are not launched, which
+    `on_skip` is told, and have further rounds, as if they had failed. The second argument of
+    `on_end` is False for a launch that was disturbed and will be made again, with fewer beside it,
+    and the last time alone. `on_complete` gets each record of a wave again at its end, with what is
+    known only then.
     """
-    jobs, failed = method.jobs, set(method.failed)
+    jobs, failed, full = method.jobs, set(method.failed), dict(method.full_rates)
 
     def end(result: LaunchResult, final: bool) -> None:
-        if final and result.record.outcome.is_failure:
-            failed.add(result.record.cell)
+        record = result.record
+        if final and record.outcome.is_failure:
+            failed.add(record.cell)
+        if final:
+            full.update({**full_rates([record]), **full})
         on_end(result, final)
 
+    numbers = itertools.count(1)
     for number, order in rounds(cells, max(method.launches, FAILURE_LAUNCHES), method.seed):
-        wanted = [
-            replace(job_of(cell, number, method), position=position)
-            for position, cell in enumerate(order, start=1)
-            if (cell.id, number) not in method.done
-            and (number <= method.launches or cell.id in failed)
-        ]
-        first = len(wanted)
-        for attempt, side_by_side in enumerate(attempts(jobs, method.repeats), start=1):
-            tries = [replace(job, attempt=attempt) for job in wanted]
-            wanted = _attempt(
+        positions = {cell.id: position for position, cell in enumerate(order, start=1)}
+        for part in round_parts(order):
+            ready = {cell.id: _at_its_rate(cell, method, full) for cell in part}
+            waiting = [cell for cell, at_its_rate in ready.items() if at_its_rate is None]
+            failed.update(waiting)
+            if waiting and number <= method.launches:
+                on_skip(waiting)
+            wanted = [
+                replace(job_of(cell, number, method), position=positions[id_])
+                for id_, cell in ready.items()
+                if cell is not None
+                and (cell.id, number) not in method.done
+                and (number <= method.launches or cell.id in failed)
+            ]
+            jobs = _make(
                 engine,
-                tries,
-                side_by_side,
-                last=attempt > method.repeats,
+                wanted,
+                jobs,
+                method,
+                numbers=numbers,
                 clock=clock,
                 on_begin=on_begin,
                 on_end=end,
                 on_complete=on_complete,
             )
-            if attempt == 1 and len(wanted) > MANY_DISTURBED * max(1, first):
-                jobs = jobs.halved
+
+
+def _at_its_rate(cell: Cell, method: Method, full: Mapping[str, float]) -> Cell | None:
+    """The cell; with a rate in per cent, at the rate that this is, None if of nothing yet."""
+    if cell.share is None:
+        return cell
+    rate = full.get(method.rate_of.get(cell.id, ""))
+    return None if rate is None else cell.at_share_of(rate)
+
+
+def _make(
+    engine: Engine,
+    wanted: Sequence[Job],
+    jobs: Jobs,
+    method: Method,
+    *,
+    numbers: Iterator[int],
+    clock: Clock,
+    on_begin: Callable[[Sequence[Job]], None],
+    on_end: Callable[[LaunchResult, bool], None],
+    on_complete: Callable[[LaunchRecord, bool], None],
+) -> Jobs:
+    """Make launches of a round with their repeats; return how many the next may run together."""
+    first, again = len(wanted), jobs
+    for attempt, side_by_side in enumerate(attempts(jobs, method.repeats), start=1):
+        tries = [replace(job, attempt=attempt) for job in wanted]
+        wanted = _attempt(
+            engine,
+            tries,
+            side_by_side,
+            last=attempt > method.repeats,
+            numbers=numbers,
+            clock=clock,
+            on_begin=on_begin,
+            on_end=on_end,
+            on_complete=on_complete,
+        )
+        if attempt == 1 and len(wanted) > MANY_DISTURBED * max(1, first):
+            again = jobs.halved
+    return again
 
 
 def attempts(jobs: Jobs, repeats: int) -> Iterator[Jobs]:
@@ -111,14 +176,16 @@ def _attempt(
     side_by_side: Jobs,
     *,
     last: bool,
+    numbers: Iterator[int],
     clock: Clock,
     on_begin: Callable[[Sequence[Job]], None],
     on_end: Callable[[LaunchResult, bool], None],
     on_complete: Callable[[LaunchRecord, bool], None],
 ) -> list[Job]:
-    """Make the launches once, in waves; return those to be made again."""
+    """Make the launches once, in waves, numbered as given; return those to be made again."""
     again: list[Job] = []
-    for number, wave in enumerate(waves(jobs, side_by_side.wave), start=1):
+    for wave in waves(jobs, side_by_side.wave):
+        number = next(numbers)
         on_begin(wave)
         by_cell = {job.cell.id: job for job in wave}
         ended: list[tuple[LaunchRecord, bool]] = []

@@ -51,6 +51,14 @@ def rounds(cells: Sequence[Cell], launches: int, seed: int) -> Iterator[tuple[in
         yield number, order
 
 
+def round_parts(cells: Sequence[Cell]) -> tuple[list[Cell], list[Cell]]:
+    """A round's cells, and those that follow them: with a rate that is a percentage of another."""
+    return (
+        [cell for cell in cells if cell.share is None],
+        [cell for cell in cells if cell.share is not None],
+    )
+
+
 def run_wave(
     launches: Sequence[Launch],
     *,

@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 import gzip
 import io
+from collections import Counter
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -59,7 +60,7 @@ def served(requests: Sequence[Request], lone_s: float | None) -> Served | None:
     if lasted <= 0:
         return None
     return Served(
-        processes=len({request.process for request in requests}),
+        processes=_busy_processes(requests),
         entered=len(requests),
         left=len(times),
         in_flight=sum(inside) / lasted,
@@ -69,14 +70,25 @@ def served(requests: Sequence[Request], lone_s: float | None) -> Served | None:
     )
 
 
-def answers(requests: Sequence[Request], figures: AbFigures, status: int, length: int) -> Answers:
+def _busy_processes(requests: Sequence[Request]) -> int:
+    """How many processes served: those with at least half of an even share of the requests."""
+    counts = Counter(request.process for request in requests)
+    return sum(2 * number * len(counts) >= len(requests) for number in counts.values())
+
+
+def answers(
+    requests: Sequence[Request], figures: AbFigures, status: int, length: int
+) -> Answers | None:
     """How many answers were right, and what was wrong with the others.
 
     The right one has this status and a body of this length in bytes. The server knows what it
     answered, the client only how many bytes came: of its answers that the server sent right, so
     many arrived as their bytes allow. `ab`'s own count of failures compares each length with that
-    of the first answer, right or not; it counts only where the first was right.
+    of the first answer, right or not; it counts only where the first was right. None where a
+    process of the server did not record its requests.
     """
+    if len(requests) < figures.complete and _has_no_complaint(figures, length):
+        return None
     sent_right = sum(r.status == status and r.length == length for r in requests)
     wrong_status = sum(r.status != status for r in requests if r.left_s is not None)
     wrong_length = sum(r.status == status and r.length != length for r in requests)
@@ -94,4 +106,14 @@ def answers(requests: Sequence[Request], figures: AbFigures, status: int, length
         wrong_status=wrong_status,
         wrong_length=wrong_length,
         missing=left - wrong_status - wrong_length,
+    )
+
+
+def _has_no_complaint(figures: AbFigures, length: int) -> bool:
+    """Whether every answer that `ab` got is right by what `ab` knows."""
+    return (
+        not figures.failed
+        and not figures.non_2xx
+        and figures.document_length == length
+        and figures.html_bytes == length * figures.complete
     )

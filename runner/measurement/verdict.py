@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import signal
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -18,7 +19,7 @@ from runner.outcome import Outcome
 from runner.text import last_line
 
 KILLED_BY_SIGNAL = 128
-TRACEBACK, IGNORED = "Traceback (most recent call last):", "Exception ignored in"
+TRACEBACK, IGNORED = "Traceback (most recent call last):", "Exception ignored"
 #: How the line between the tracebacks of a chain begins.
 CHAINED = ("During handling of the above", "The above exception was the direct cause")
 #: At most so many at a time, in each process, is one after the other; a server that takes two
@@ -31,6 +32,9 @@ OFFERED_AT_LEAST = 1.1
 LIMITED_UP_TO, INSIDE_FROM = 0.5, 0.5
 #: Share of its CPU from which a process computes rather than waits.
 COMPUTES_FROM = 0.8
+
+#: The body of an answer with a wrong status: the server's log says more than its page of an error.
+STATUS_BODY = re.compile(r"(?<=^status \d{3}, expected \d{3}): .*", re.DOTALL)
 
 Verdict = tuple[Outcome, str | None]
 
@@ -81,7 +85,8 @@ def exceptions(log: str) -> Iterator[str]:
         if line.strip() == TRACEBACK:
             if ending:
                 yield ending
-            inside, ignored, ending = True, before.startswith(IGNORED), ""
+            chained = ignored and before.startswith(CHAINED)
+            inside, ignored, ending = True, chained or before.startswith(IGNORED), ""
         elif line.startswith(CHAINED):
             ending = ""
         elif inside and line and not line[0].isspace():
@@ -107,7 +112,7 @@ def of_refusal(refusal: Refusal, log: str = "") -> Verdict:
     """What a check that failed on a living server means; its log may say why."""
     if refusal.failed == "wrong-answer":
         if why := exception_line(log):
-            return Outcome.WRONG_ANSWER, f"{refusal.reason.partition(':')[0]}: {why}"
+            return Outcome.WRONG_ANSWER, f"{STATUS_BODY.sub('', refusal.reason)}: {why}"
         return Outcome.WRONG_ANSWER, refusal.reason
     if refusal.failed == "broken-answer":
         return Outcome.FAILED_REQUESTS, with_exception(refusal.reason, log)
@@ -117,11 +122,14 @@ def of_refusal(refusal: Refusal, log: str = "") -> Verdict:
 
 def of_burst(reply: CalibrateReply, sent: int) -> Verdict | None:
     """A server that answers one request, but not several at once, hangs; None where it does."""
-    if reply.burst_answered == sent:
-        return None
+    answered = reply.burst_answered
+    if answered == sent:
+        if reply.many_sent is None or reply.many_answered == reply.many_sent:
+            return None
+        sent, answered = reply.many_sent, reply.many_answered or 0
     reason = (
-        f"{reply.burst_answered or 'none'} of {sent} requests sent at once "
-        f"{'was' if reply.burst_answered < 2 else 'were'} answered"
+        f"{answered or 'none'} of {sent} requests sent at once "
+        f"{'was' if answered < 2 else 'were'} answered"
     )
     return Outcome.HANG_UNDER_LOAD, f"{reason}{cpu_used(reply.burst_last_cpu_share)}"
 
@@ -139,6 +147,8 @@ def of_load(loaded: Loaded, log: Callable[[], str] = str) -> Verdict:
     if reply.ab.ending == "late":
         reason = f"too slow: {done} in {load.limit_s:.0f} s; raise `limits.load` to see more"
         return Outcome.FAILED_REQUESTS, reason
+    if reply.ab.ending == "gone":
+        return Outcome.CRASHED, f"{done}, then no process of the server was left"
     if reply.ab.exit_code != 0 or figures is None:
         ended = ab.exit_reason(reply.ab.exit_code, reply.ab.stderr)
         return Outcome.FAILED_REQUESTS, with_exception(ended, log())

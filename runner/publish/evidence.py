@@ -83,7 +83,7 @@ def _commands(part: Part, cell: CellRecord) -> Iterator[str]:
     experiment = part.run.record.experiment
     yield "# with this project and its matrix file"
     yield shlex.join(["matrix", "run", experiment, "--select", f"cell={cell.id}", "--fresh"])
-    if commands := by_hand(part.run.record, cell):
+    if commands := by_hand(part.run.record, cell, part.run.launches.get(cell.id, ())):
         yield "# by hand, on the machine that has the images"
         yield from commands
 

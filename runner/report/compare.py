@@ -6,7 +6,6 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Final
 
 from tabulate import tabulate
 
@@ -19,9 +18,6 @@ from runner.report.statistics import Comparison, Difference, differences
 from runner.report.tables import NOTHING
 from runner.store.records import CellRecord, RunRecord
 from runner.text import one_line
-
-#: The method's version from which outcomes follow from what the server recorded of its requests.
-CONCURRENCY_MEASURED: Final = 6
 
 
 class Change(StrEnum):
@@ -111,11 +107,7 @@ def _rated(before: Run, after: Run, pairs: Sequence[Pair]) -> dict[str, Comparis
         old, new = before.by_cell[pair.old.id], after.by_cell[pair.new.id]
         reference = rates_by_round(old, before.launches)
         values = rates_by_round(new, after.launches)
-        if (
-            values
-            and reference
-            and (new.outcome is old.outcome or _judged_otherwise(before, after))
-        ):
+        if values and reference and (new.outcome is old.outcome or _both_answer(old, new)):
             found[pair.label] = Comparison(
                 values=tuple(values.values()),
                 reference=tuple(reference.values()),
@@ -125,11 +117,12 @@ def _rated(before: Run, after: Run, pairs: Sequence[Pair]) -> dict[str, Comparis
     return found
 
 
-def _judged_otherwise(before: Run, after: Run) -> bool:
-    """Whether one run only knows of `limited`: what it calls `ok` may be that in the other."""
-    versions = (run.record.method.version or 0 for run in (before, after))
-    first, second = (version < CONCURRENCY_MEASURED for version in versions)
-    return first != second
+def _both_answer(old: Row, new: Row) -> bool:
+    """Whether one is `ok` and the other `limited`: by how much they differ is told by their rates.
+
+    Earlier releases did not know `limited`, and a cell near its bound may be either.
+    """
+    return {old.outcome, new.outcome} == {Outcome.OK, Outcome.LIMITED}
 
 
 def _cell(

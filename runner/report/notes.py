@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from runner.engine.protocol import EngineInfo
-from runner.outcome import Outcome
+from runner.outcome import NOT_MEASURED, Outcome
 from runner.report.rows import Row
 from runner.report.run import Run
 from runner.store.records import CellRecord, Host, RunRecord
@@ -62,8 +62,8 @@ def _measured(run: RunRecord) -> tuple[str, ...]:
         f"{_called(run)}: {workloads}; {loads}; each cell launched {times}.",
         *_where(run),
         *run.method.notes,
-        *([CLOSED_LOOP] if any(cell.rate is None for cell in cells) or not cells else []),
-        *([OPEN_LOOP] if any(cell.rate for cell in cells) else []),
+        *([CLOSED_LOOP] if any(cell.load_s is None for cell in cells) or not cells else []),
+        *([OPEN_LOOP] if any(cell.load_s for cell in cells) else []),
     )
     return tuple(one_line(item) for item in items)
 
@@ -130,8 +130,11 @@ def _grouped(rows: Sequence[Row], text: Callable[[Row], str | None]) -> tuple[st
 
 
 def _not_measured(rows: Sequence[Row]) -> tuple[str, ...]:
-    missing = [row.cell for row in rows if row.outcome is None]
-    return (", ".join(missing),) if missing else ()
+    """The cells without a launch; why, where that follows from another cell."""
+    missing = [row for row in rows if row.outcome is None]
+    unexplained = [row.cell for row in missing if row.reason == NOT_MEASURED]
+    explained = _grouped([r for r in missing if r.reason != NOT_MEASURED], lambda row: row.reason)
+    return ((", ".join(unexplained),) if unexplained else ()) + explained
 
 
 #: Parameters that are seconds, and what stands before them.

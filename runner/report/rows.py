@@ -13,12 +13,15 @@ from packaging.version import InvalidVersion, Version
 
 from runner.matrix import plugins
 from runner.matrix.axes import BASE_AXES
-from runner.matrix.values import server_name
-from runner.measurement.records import AbFigures, LaunchRecord, Resources
-from runner.outcome import NOT_MEASURED, Outcome, worst
+from runner.matrix.values import server_name, share
+from runner.measurement.records import AbFigures, LaunchRecord, Resources, rate_of
+from runner.outcome import Outcome, worst
+from runner.report.rates import load_of, why_not_launched
 from runner.report.statistics import median_estimate
 from runner.store.records import CellRecord, RunRecord
 
+#: The key of the requests per second that a load at a fixed rate was sent at.
+RATE_KEY: Final = "rate_rps"
 #: Requests of a launch from which its 99th percentile is one: ten of them are beyond it.
 ENOUGH_FOR_P99: Final = 1000
 
@@ -49,6 +52,8 @@ def natural_key(axis: str, value: Value) -> SortKey:
         return (0, 0, _FIRST, "")
     if not isinstance(value, str):
         return (1, value, _FIRST, "")
+    if axis == "rate" and (part := share(value)) is not None:
+        return (4, part, _FIRST, "")
     places = _places().get(axis)
     if places is not None:
         return (1, places.get(server_name(value), len(places)), _FIRST, value)
@@ -64,7 +69,7 @@ def axis_text(value: Value) -> str:
 
 
 def is_cut(row: Row) -> bool:
-    """Whether less of the load was sent than was asked for; at a fixed rate that is not told."""
+    """Whether less of the load was sent than was asked for."""
     return row.requests is not None and (row.sent_requests, row.sent_concurrency) not in {
         (None, None),
         (row.requests, row.concurrency),
@@ -79,6 +84,12 @@ def axes_of(run: RunRecord) -> tuple[str, ...]:
 def further_axes(run: RunRecord) -> list[str]:
     """The run's axes that not every row names."""
     return [axis for axis in run.axes if axis not in BASE_AXES]
+
+
+def _further_keys(run: RunRecord) -> list[str]:
+    """The keys of those, and that of the requests per second of a load with a rate."""
+    axes = further_axes(run)
+    return [*axes, RATE_KEY] if "rate" in axes else axes
 
 
 # -- a row -----------------------------------------------------------------------------------------
@@ -112,9 +123,10 @@ class Row:
 
     `outcome` is None for a cell that was not measured. `requests` and `concurrency` are the load
     as asked for, `sent_requests` and `sent_concurrency` what of it was sent. At a fixed rate there
-    is no `concurrency`, and `requests` is None; the axis `rate` has its requests per second, a
-    number, where it has `closed` for other loads. Percentiles belong to a load, so one that was cut
-    has none. What is unknown or does not apply is None.
+    is no `concurrency`, and `requests` is how many are due in its time; the axis `rate` has its
+    requests per second, a number, or what percentage of the baseline's these are, `80%`, where it
+    has `closed` for other loads, and `rate_rps` has the number in both cases. Percentiles belong to
+    a load, so one that was cut has none. What is unknown or does not apply is None.
     """
 
     cell: str
@@ -204,7 +216,7 @@ KEYS: Final = tuple(_PLACES)
 
 def keys_of(run: RunRecord) -> tuple[str, ...]:
     """The keys of each of the run's rows, in their order."""
-    return (*KEYS, *further_axes(run))
+    return (*KEYS, *_further_keys(run))
 
 
 # -- a row of a cell's launches --------------------------------------------------------------------
@@ -212,19 +224,22 @@ def keys_of(run: RunRecord) -> tuple[str, ...]:
 
 def rows_of(run: RunRecord, launches: Launches) -> list[Row]:
     """One row per cell of the run, measured or not, in the natural order of the axes."""
-    rows = [_measured(run, cell, launches.get(cell.id, ())) for cell in run.cells]
+    rows = [
+        _measured(run, cell, launches.get(cell.id, ()))
+        if launches.get(cell.id)
+        else _identity(run, cell, None, why_not_launched(run, cell, launches))
+        for cell in run.cells
+    ]
     rows += [_identity(run, cell, cell.outcome, cell.reason) for cell in run.unavailable]
     axes = axes_of(run)
     return sorted(rows, key=lambda row: [natural_key(axis, row.value(axis)) for axis in axes])
 
 
 def _measured(run: RunRecord, cell: CellRecord, launches: Sequence[LaunchRecord]) -> Row:
-    if not launches:
-        return _identity(run, cell, None, NOT_MEASURED)
     outcome, reason = _verdict(launches)
     decisive = [one for one in launches if one.outcome is outcome]
     row = replace(
-        _identity(run, cell, outcome, reason),
+        _identity(run, cell, outcome, reason, decisive),
         launches=len(launches),
         outcome_launches=len(decisive),
         disturbed=_share(launches, [launch.disturbed for launch in launches]),
@@ -233,7 +248,14 @@ def _measured(run: RunRecord, cell: CellRecord, launches: Sequence[LaunchRecord]
     return _with_figures(row, decisive)
 
 
-def _identity(run: RunRecord, cell: CellRecord, outcome: Outcome | None, reason: str | None) -> Row:
+def _identity(
+    run: RunRecord,
+    cell: CellRecord,
+    outcome: Outcome | None,
+    reason: str | None,
+    launches: Sequence[LaunchRecord] = (),
+) -> Row:
+    rate, requests = load_of(cell, launches)
     return Row(
         cell=cell.id,
         python=cell.python,
@@ -243,10 +265,12 @@ def _identity(run: RunRecord, cell: CellRecord, outcome: Outcome | None, reason:
         server=cell.server,
         workload=cell.workload,
         concurrency=cell.concurrency,
-        requests=cell.requests,
+        requests=requests,
         outcome=outcome,
         reason=reason,
-        further={axis: _further(cell, axis) for axis in further_axes(run)},
+        further={
+            key: rate if key == RATE_KEY else _further(cell, key) for key in _further_keys(run)
+        },
     )
 
 
@@ -295,13 +319,6 @@ def _reused(launches: Sequence[LaunchRecord]) -> str | None:
 # -- figures ---------------------------------------------------------------------------------------
 
 
-def rate_of(figures: AbFigures) -> float:
-    """Requests per second of a load, to more digits than `ab` prints."""
-    if figures.time_taken_s <= 0:
-        return figures.requests_per_second
-    return figures.complete / figures.time_taken_s
-
-
 def _with_figures(row: Row, launches: Sequence[LaunchRecord]) -> Row:
     """The row with the figures of the launches that its outcome is of.
 
@@ -324,9 +341,10 @@ def _with_figures(row: Row, launches: Sequence[LaunchRecord]) -> Row:
 
 def _failed(launch: LaunchRecord) -> int | None:
     """Answers that were not right, or what `ab` counted where nothing better is known."""
-    if launch.ab is None:
-        return None
-    return launch.ab.complete - launch.answers.right if launch.answers else launch.ab.failed
+    if launch.answers is None:
+        return launch.ab.failed if launch.ab else None
+    wrong = launch.answers
+    return wrong.wrong_status + wrong.wrong_length + wrong.missing
 
 
 def _with_rates(row: Row, launches: Sequence[LaunchRecord], ab: Sequence[AbFigures]) -> Row:

@@ -6,14 +6,16 @@ matrix: the unpatched one of a Python for every gevent and grpcio of that Python
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from statistics import median
-from typing import Final, Generic, NamedTuple, Protocol, TypeVar
+from typing import Final, NamedTuple
 
+from runner.matrix.canonical import CanonicalIndex
+from runner.measurement.records import rate_of
 from runner.options import THRESHOLD
-from runner.report.rows import Launches, Row, Spread, Value, axes_of, rate_of, rows_of
+from runner.report.rows import Launches, Row, Spread, axes_of, rows_of
 from runner.report.statistics import Comparison, differences, median_estimate
 from runner.store.records import CellRecord, RunRecord
 from runner.store.run_directory import RunDirectory
@@ -72,43 +74,6 @@ NO_SHARED_ROUND: Final = (
 #: How long a load lasts at the least before its rate is compared: seconds, and service times.
 SHORTEST_LOAD_S: Final = 10.0
 FEWEST_TURNS: Final = 20
-
-# -- the cell of a point of the matrix -------------------------------------------------------------
-
-
-class HasValues(Protocol):
-    """Anything with a value on each axis, None if the axis was dropped."""
-
-    def value(self, column: str, /) -> Value:
-        """The value on an axis."""
-        ...
-
-
-RowT = TypeVar("RowT", bound=HasValues)
-
-
-class CanonicalIndex(Generic[RowT]):
-    """Rows by their values on some axes. Of equal rows the first counts."""
-
-    def __init__(self, rows: Iterable[RowT], axes: Sequence[str]) -> None:
-        # One table per set of axes that rows carry: there are few such sets, and many rows.
-        tables: dict[tuple[str, ...], dict[tuple[Value, ...], RowT]] = {}
-        for row in rows:
-            carried = tuple(axis for axis in axes if row.value(axis) is not None)
-            table = tables.setdefault(carried, {})
-            table.setdefault(tuple(row.value(axis) for axis in carried), row)
-        self._tables = sorted(tables.items(), key=lambda item: len(item[0]), reverse=True)
-
-    def find(self, point: Callable[[str], Value]) -> RowT | None:
-        """The row that agrees with the point on all axes that the row carries, None for none.
-
-        `point` gives a value by axis. Of several rows the one that carries most axes is meant.
-        """
-        for carried, table in self._tables:
-            row = table.get(tuple(point(axis) for axis in carried))
-            if row is not None:
-                return row
-        return None
 
 
 def baselines(rows: Sequence[Row], run: RunRecord) -> dict[str, Row]:

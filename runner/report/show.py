@@ -11,6 +11,7 @@ from runner.contract import COMPANION_READY, PORT
 from runner.engine.pod import COMPANION_USER, DISK, LOADGEN_USER, SERVER_USER
 from runner.errors import UsageError
 from runner.matrix import plugins
+from runner.matrix.cell import requests_due
 from runner.measurement.records import (
     Canary,
     LaunchRecord,
@@ -55,11 +56,12 @@ def show(directory: RunDirectory, run: Run, cell_id: str, *, hashes: bool = Fals
     if cell is None:
         hint = suggestion(cell_id, run.cells)
         raise UsageError(f"run {run.record.run_id} has no cell {cell_id!r}{hint}")
+    launches = run.launches.get(cell_id, [])
     sections = [
         _section(cell_id, _summary(cell, run.by_cell[cell_id])),
-        *(_launch(directory, launch) for launch in run.launches.get(cell_id, [])),
+        *(_launch(directory, launch) for launch in launches),
         _section("Disturbed, and repeated", _disturbed(directory, cell_id)),
-        _section("Reproduce by hand", by_hand(run.record, cell)),
+        _section("Reproduce by hand", by_hand(run.record, cell, launches)),
         _section("Environment", _environment(run.record, cell, hashes=hashes)),
     ]
     return "\n".join(section for section in sections if section)
@@ -231,10 +233,11 @@ def _section(heading: str, lines: Iterator[str] | Sequence[str]) -> str:
 # -- by hand: docker commands that start the cell's pod and load it, without this program ----------
 
 
-def by_hand(run: RunRecord, cell: CellRecord) -> list[str]:
+def by_hand(run: RunRecord, cell: CellRecord, launches: Sequence[LaunchRecord]) -> list[str]:
     """Shell commands for a machine whose engine still has the run's images.
 
-    Empty for a cell that never had an image; of an imported or a merged run only why.
+    Empty for a cell that never had an image, or whose rate is not known; of an imported or a merged
+    run only why.
     """
     if run.is_imported:
         return [IMPORTED]
@@ -242,9 +245,12 @@ def by_hand(run: RunRecord, cell: CellRecord) -> list[str]:
         return [MERGED, *(f"  run {block.run_id} on {block.label}" for block in run.blocks)]
     if isinstance(cell, UnavailableCell) or cell.image is None or run.limits is None:
         return []
+    rate = cell.rate or next((launch.rate.rate for launch in launches if launch.rate), None)
+    if cell.load_s is not None and rate is None:
+        return []
     server = f"-u {SERVER_USER} --memory {run.limits.memory_bytes} --pids-limit {run.limits.pids}"
     joined = "--network container:by-hand-loadgen --pid container:by-hand-loadgen"
-    load = _load(cell)
+    load = _load(cell, rate)
     loadgen = f"--network none --init -u {LOADGEN_USER} {run.method.loadgen_image}"
     workload = plugins.workloads().get(cell.workload or "")
     disk = f"-v {DISK} " if workload and workload.disk else ""
@@ -261,14 +267,14 @@ def by_hand(run: RunRecord, cell: CellRecord) -> list[str]:
     ]
 
 
-def _load(cell: CellRecord) -> str:
+def _load(cell: CellRecord, rate: float | None) -> str:
     """The load generator's command; at a fixed rate that of the first launch."""
-    if cell.rate is None:
+    if rate is None:
         return f"{cell.load} http://127.0.0.1:{PORT}/"
     told = {
         "port": PORT,
-        "rate": cell.rate,
-        "requests": round(cell.rate * (cell.load_s or 0.0)),
+        "rate": rate,
+        "requests": requests_due(rate, cell.load_s or 0.0),
         "seed": 1,
         "file": "/tmp/requests.tsv",  # noqa: S108 - inside the pod
     }

@@ -8,6 +8,7 @@ from typing import Final
 
 from runner.errors import UsageError
 from runner.matrix.axes import ALWAYS_SHOWN
+from runner.matrix.canonical import CanonicalIndex
 from runner.outcome import Outcome, outcome_text
 from runner.report.notes import Note, notes
 from runner.report.rows import (
@@ -21,7 +22,7 @@ from runner.report.rows import (
     keys_of,
     natural_key,
 )
-from runner.report.run import CanonicalIndex, Run
+from runner.report.run import Run
 from runner.store.records import RunRecord
 from runner.text import one_line, suggestion
 

@@ -116,9 +116,10 @@ class CellRecord(Record):
     carries them. `axes` maps each of the run's axes to the cell's value, None if the axis was
     dropped from the cell. `environment` is a key of the run's `environments`, `companion` one of
     its `companions`. The load is `concurrency` and `requests` of `ab`, or `rate`, requests per
-    second, for `load_s` seconds; the others are None. `server` names its settings too
-    (`gunicorn-gthread-w1-t16`). What is not known of a cell whose report was made elsewhere is
-    None.
+    second, for `load_s` seconds; the others are None. Instead of `rate` it may have `rate_share`, a
+    share of the rate that the cell `rate_of` reaches in its first launch; each launch has the rate
+    that it was loaded at. `server` names its settings too (`gunicorn-gthread-w1-t16`). What is not
+    known of a cell whose report was made elsewhere is None.
     """
 
     id: str
@@ -137,11 +138,15 @@ class CellRecord(Record):
     order: str | None = None
     companion: str | None = None
     rate: float | None = None
+    rate_share: float | None = None
+    rate_of: str | None = None
     load_s: float | None = None
 
     @property
     def load(self) -> str:
         """What is sent, in words: `ab -c 100 -n 5000`, `45 requests/s for 60 s`."""
+        if self.rate_share is not None:
+            return f"{100 * self.rate_share:g}% of the baseline's rate for {self.load_s:g} s"
         if self.rate is None:
             return f"ab -c {self.concurrency} -n {self.requests}"
         return f"{self.rate:g} requests/s for {self.load_s:g} s"

@@ -15,9 +15,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from runner.errors import UsageError
+from runner.matrix.cell import rate_at
 from runner.measurement.records import LaunchRecord
 from runner.measurement.resources import worth_repeating
-from runner.measurement.rounds import FAILURE_LAUNCHES
+from runner.measurement.rounds import FAILURE_LAUNCHES, full_rates
 from runner.outcome import Outcome
 from runner.store.records import CellRecord, RunRecord
 from runner.store.run_directory import RunDirectory
@@ -41,7 +42,7 @@ def key(run: RunRecord, cell: CellRecord) -> str:
     environment = run.environments.get(cell.environment or "")
     companion = run.companions.get(cell.companion or "")
     facts = {
-        "cell": cell.model_dump(mode="json", exclude={"axes", "id"}),
+        "cell": cell.model_dump(mode="json", exclude={"axes", "id", "rate_of"}),
         "lock": environment.lock_digest if environment else None,
         "companion": companion.image_id if companion else None,
         "method": run.method.model_dump(mode="json"),
@@ -57,18 +58,41 @@ def reusable(run: RunRecord, results: Path) -> dict[tuple[str, int], Reusable]:
     """Earlier launches of the run's experiment, by cell and number, the newest of each.
 
     An engine error says nothing about its cell, so the launch is repeated; so is a disturbed one
-    that was not yet repeated as often as this run would.
+    that was not yet repeated as often as this run would. A launch at a percentage of its baseline's
+    rate counts if this run would load it at the same rate, or if it ended before its load.
     """
     keys = {key(run, cell): cell.id for cell in run.cells}
     found: dict[tuple[str, int], Reusable] = {}
     for directory in _earlier(run, results):
         found = _launches(directory, keys, run) | found
+    found = _at_this_runs_rates(found, run)
     failed = {cell for (cell, number), one in found.items() if _fails(one.record, number, run)}
     return {
         made: launch
         for made, launch in found.items()
         if made[1] <= run.launches or made[0] in failed
     }
+
+
+def _at_this_runs_rates(
+    found: Mapping[tuple[str, int], Reusable], run: RunRecord
+) -> dict[tuple[str, int], Reusable]:
+    """Without launches at a percentage of a rate that is not the one found for their baseline."""
+    full = full_rates(one.record.model_copy(update={"cell": one.cell}) for one in found.values())
+    shares = {cell.id: cell for cell in run.cells if cell.rate_share is not None}
+    return {
+        made: one
+        for made, one in found.items()
+        if made[0] not in shares or _is_at(one.record, shares[made[0]], full)
+    }
+
+
+def _is_at(record: LaunchRecord, cell: CellRecord, full: Mapping[str, float]) -> bool:
+    """Whether a launch was loaded at the cell's rate, or ended before its load."""
+    if record.rate is None:
+        return True
+    rate = full.get(cell.rate_of or "")
+    return rate is not None and record.rate.rate == rate_at(cell.rate_share or 0.0, rate)
 
 
 def _fails(record: LaunchRecord, number: int, run: RunRecord) -> bool:

@@ -48,7 +48,7 @@ def test_a_matrix_with_a_rate(tmp_path: Path) -> None:
     assert {row["outcome"] for row in rows.values()} == {"ok"}
     for patch in ("none", "gevent"):
         row = rows[patch, 20.0]
-        assert (row["requests"], row["concurrency"], row["ceiling_rps"]) == (None, None, 20)
+        assert (row["requests"], row["concurrency"], row["ceiling_rps"]) == (100, None, 20)
         assert row["p50_ms"] >= 50
         assert row["cpu_ms_per_request"] > 0
         launch = project.results / "latest" / "cells" / row["cell"] / "launch-01"
@@ -61,6 +61,32 @@ def test_a_matrix_with_a_rate(tmp_path: Path) -> None:
     code, stdout, _ = project.matrix("show", "latest", rows["none", 20.0]["cell"])
     assert code == 0
     assert "sent: 100 of 100 requests, 20 a second" in stdout
+
+
+def test_a_rate_in_per_cent_of_the_baselines(tmp_path: Path) -> None:
+    """Half of what ten clients get of 0.1 s each; a second run takes over all of it."""
+    matrix = MATRIX.replace("rate: [closed, 20]", "rate: [closed, 50%]")
+    matrix = matrix.replace("requests: 20,", "requests: 50,")
+    project = Project(tmp_path, matrix)
+    code, stdout, stderr = project.matrix("run")
+    assert code == 0, stderr
+    assert "50% of the baseline's rate for 5 s" in stdout
+    rows = {(row["patch"], row["rate"]): row for row in project.rows()}
+    assert rows.keys() == {(p, r) for p in ("none", "gevent") for r in ("closed", "50%")}
+    assert {row["outcome"] for row in rows.values()} == {"ok"}
+    full = rows["none", "closed"]["requests_per_second"]
+    for patch in ("none", "gevent"):
+        row = rows[patch, "50%"]
+        assert row["rate_rps"] == pytest.approx(full / 2, rel=1e-5)
+        assert row["requests"] == row["sent_requests"] == round(row["rate_rps"] * 5)
+        launch = project.results / "latest" / "cells" / row["cell"] / "launch-01"
+        assert json.loads((launch / "result.json").read_text())["rate"]["rate"] == row["rate_rps"]
+    code, _, stderr = project.matrix("run")
+    assert code == 0, stderr
+    assert "used again: 4 of 4 launches" in stderr
+    code, stdout, _ = project.matrix("plan")
+    assert code == 0
+    assert "50% of" in stdout
 
 
 def test_a_server_that_stops_to_answer_hangs(measure: Measure) -> None:
@@ -117,6 +143,8 @@ serve()"""
     record = measure(FIXED, program).record
     if reason is None:
         assert record.outcome is Outcome.CRASHED
+        assert record.rate
+        assert record.rate.sent < record.rate.requests  # it ended with the server
     else:
         assert record.outcome is Outcome.FAILED_REQUESTS
         assert record.reason == f"of 60 requests: {reason}"

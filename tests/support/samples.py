@@ -154,6 +154,35 @@ def traffic() -> RunRecord:
     return run_record(*closed, *at_a_rate, axes=(*AXES, "rate"))
 
 
+def in_per_cent() -> RunRecord:
+    """The same, at 80 % of the rate that the unpatched cell reaches in a closed loop."""
+    run = traffic()
+    shares = {
+        "rate": None,
+        "rate_share": 0.8,
+        "rate_of": run.cells[0].id,
+    }
+    cells = (
+        one.model_copy(
+            update={
+                **shares,
+                "id": one.id.replace("r45", "r80pct"),
+                "axes": {**one.axes, "rate": "80%"},
+            }
+        )
+        if one.rate
+        else one
+        for one in run.cells
+    )
+    return run.model_copy(update={"cells": tuple(cells)})
+
+
+def launch_at(cell: CellRecord, per_second: float, number: int = 1) -> LaunchRecord:
+    """A launch of a cell with a rate in per cent, at so many requests per second."""
+    made = launch(cell.model_copy(update={"rate": per_second}), number, rate=per_second)
+    return made.model_copy(update={"cell": cell.id})
+
+
 def launches_of(run: RunRecord) -> dict[str, list[LaunchRecord]]:
     """A launch of each cell."""
     return {cell.id: [launch(cell)] for cell in run.cells}

@@ -185,6 +185,8 @@ class SimulatedPods:
         return self.calibrate(
             {
                 "factor": 1.0 if self.serial else float(config["burst"]),
+                "many_sent": None,
+                "many_answered": None,
                 "many_factor": None,
                 "burst_answered": config["burst"],
                 "burst_last_cpu_share": None,

@@ -4,19 +4,47 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runner.commands.cells import Shard, parse_shard, part
+from runner.commands.cells import Choice, Shard, expand, parse_shard, part
 from runner.matrix.cell import Cell, Experiment
 from runner.matrix.file import load
 from runner.measurement import estimate
-from tests.unit.matrix.matrices import REPOSITORY, expanded
+from tests.unit.matrix.matrices import REPOSITORY, expanded, written
 
 FILE = load(REPOSITORY / "matrix.yaml")
 EXPERIMENTS = [FILE.experiment(name) for name in FILE.sections]
+
+
+SHARES = {
+    "axes": {"python": ["3.9", "3.11"], "patch": ["none", "gevent"], "rate": ["closed", "50%"]},
+    "packages": {"gevent": "25.9.1"},
+}
+
+
+@pytest.mark.parametrize(
+    ("choice", "kept"),
+    [
+        (
+            {"select": ("rate=50%", "patch=gevent", "python=3.9")},
+            ["py3.9-none-closed", "py3.9-gevent25.9.1-gevent-r50pct"],
+        ),
+        ({"select": ("rate=closed", "python=3.9", "patch=none")}, ["py3.9-none-closed"]),
+        (
+            {"select": ("rate=50%",), "shard": Shard(index=2, of=2)},
+            ["py3.11-none-closed", "py3.11-gevent25.9.1-gevent-r50pct", "py3.11-none-r50pct"],
+        ),
+    ],
+)
+def test_what_a_percentage_is_of_comes_with_it(
+    tmp_path: Path, choice: dict[str, Any], kept: list[str]
+) -> None:
+    found = expand(Choice(file=written(tmp_path, SHARES), **choice))
+    assert sorted(cell.id for cell in found.cells) == sorted(kept)
 
 
 @st.composite

@@ -6,10 +6,10 @@ from dataclasses import replace
 import pytest
 
 from runner.commands.cells import LockedCells
-from runner.commands.plan import _total
+from runner.commands.plan import _item, _rate, _total
 from runner.matrix.cell import Cell, Experiment, Limits
 from runner.matrix.values import Server, Workload
-from runner.measurement.estimate import Machine
+from runner.measurement.estimate import Machine, launch_s
 
 MACHINE = Machine(
     cpus=2,
@@ -36,6 +36,27 @@ def total(*patches: str, machine: Machine | None = None) -> str:
     experiment = Experiment(name="sample", axes=("patch",), cells=cells, limits=Limits())
     locked = LockedCells(cells=cells, locks={}, unavailable={})
     return _total(experiment, locked, None, machine)
+
+
+def test_a_percentage_is_planned_as_one() -> None:
+    closed = Cell(
+        python="3.11",
+        patch="none",
+        server=Server(name="werkzeug"),
+        workload=Workload(),
+        concurrency=100,
+        requests=5000,
+        requirements=(),
+        varied=("rate",),
+    )
+    share = replace(closed, rate="80%", load_s=60.0, requests=0)
+    unknown = replace(closed, workload=Workload(name="file"))
+    assert _rate(share, closed) == "80% of 49.02"
+    assert _rate(share, unknown) == "80% of the baseline"
+    locked = LockedCells(cells=(), locks={}, unavailable={share: "not locked here"})
+    item = _item(share, locked, Limits(), ["rate"])
+    assert (item["rate"], item["ceiling_rps"], item["requests"]) == ("80%", None, None)
+    assert 62 < launch_s(share, Limits()) < 70
 
 
 @pytest.mark.parametrize(

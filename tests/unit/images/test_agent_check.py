@@ -162,12 +162,13 @@ def test_a_load_stalls_when_the_server_leaves_requests_unanswered(
 
 
 @pytest.mark.parametrize(
-    ("what", "answered_until", "ends_at", "ending", "after_s"),
+    ("what", "answered_until", "alive_until", "ends_at", "ending", "after_s"),
     [
-        ("never an answer", 0, NEVER, "stalled", 30),
-        ("answers, then none", 50, NEVER, "stalled", 80),
-        ("answers to the end", NEVER, NEVER, "late", 200),
-        ("all is answered", NEVER, 90, "ended", 90),
+        ("never an answer", 0, NEVER, NEVER, "stalled", 30),
+        ("answers, then none", 50, NEVER, NEVER, "stalled", 80),
+        ("answers to the end", NEVER, NEVER, NEVER, "late", 200),
+        ("all is answered", NEVER, NEVER, 90, "ended", 90),
+        ("the server ends", 50, 50, NEVER, "gone", 50),
     ],
 )
 def test_at_a_rate_only_answers_count_as_progress(
@@ -175,6 +176,7 @@ def test_at_a_rate_only_answers_count_as_progress(
     *,
     what: str,
     answered_until: float,
+    alive_until: float,
     ends_at: float,
     ending: str,
     after_s: float,
@@ -192,8 +194,9 @@ def test_at_a_rate_only_answers_count_as_progress(
     monkeypatch.setattr(agent, "end_of", lambda _: clock)
     monkeypatch.setattr(agent, "progress", progress)
     monkeypatch.setattr(agent, "requests_held_back", lambda _: False)
+    monkeypatch.setattr(agent, "server_pids", lambda _: [7] if clock.now < alive_until else [])
     config = {"silence_s": 30, "stall_s": 10, "limit_s": 200, "deadline_s": 190, "port": 7779}
-    assert agent.wait_for_ab(1, {**config, "rate": 10}) == ending, what
+    assert agent.wait_for_ab(1, {**config, "rate": 10, "uid": 1000}) == ending, what
     assert clock.now == pytest.approx(after_s, abs=agent.LOOK_AFTER_S + agent.PROGRESS_INTERVAL_S)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import gzip
 import multiprocessing
 import os
 import struct
@@ -102,7 +104,7 @@ def test_every_process_has_a_file_of_its_own(recording: Any, agent: Any, tmp_pat
     child = multiprocessing.get_context("fork").Process(target=ask, args=(recorded,))
     child.start()
     child.join()
-    requests = agent.requests_since(config(tmp_path), 0)
+    requests = list(agent.requests_since(config(tmp_path), 0))
     assert sorted(process for process, *_ in requests) == [0, 1]
     # The fork's copy of the first request is not in the fork's file.
     assert len(requests) == 2
@@ -115,8 +117,8 @@ def test_only_requests_since_a_moment_are_of_the_load(
     ask(recorded)
     since_ns = time.monotonic_ns()
     ask(recorded)
-    table = agent.served_tsv(config(tmp_path), since_ns)
-    heading, line = table.splitlines()
+    archive = agent.served_tsv(config(tmp_path), since_ns)
+    heading, line = gzip.decompress(base64.b64decode(archive)).decode().splitlines()
     assert heading == "process\tentered_us\tleft_us\tstatus\tlength"
     assert line.endswith("\t200\t11")
     assert agent.recorded_service_s(config(tmp_path), since_ns) > 0

@@ -141,6 +141,32 @@ CASES: dict[str, tuple[str, str, *tuple[str, ...]]] = {
     ),
     "no rate": (more("load: {rate: 0}"), "6:18", "requests per second above 0", "'closed'"),
     "rate in words": (axes("python: 3.11, rate: [closed, fast]"), "5:41", "nor 'closed'"),
+    "nothing in per cent": (axes("python: 3.11, rate: [closed, 0%]"), "5:41", "like 80%"),
+    "too many per cent": (axes("python: 3.11, rate: [closed, 9500%]"), "5:41", "more than 200%"),
+    "per cent without a closed loop": (
+        axes("python: 3.11, rate: [20, 80%]"), "5:32", "80% of what?", "add `closed` to the axis",
+    ),
+    "nothing but per cent": (
+        more("load: {rate: 80%}"), "6:18", "80% of what?", "closed loop of 100 clients",
+    ),
+    "per cent of what is excluded": (
+        axes("python: [3.9, 3.11], rate: [closed, 50%]")
+        + "    exclude: [{python: 3.9, rate: closed}]\n",
+        "5:39", "50% of what? py3.9-none-r50pct has no baseline (patch none)", "exclude no such",
+    ),
+    "per cent of no baseline": (
+        axes("python: 3.11, rate: [closed, 50%]") + "    baseline: {}\n",
+        "5:32", "no baseline (none is named)",
+    ),
+    "per cent at other clients": (
+        axes("python: 3.11, rate: [closed, 50%], concurrency: [10, 20]")
+        + "    load: {requests: 200}\n",
+        "5:32", "closed loop of 100 clients", "`load.concurrency` to an axis",
+    ),
+    "per cent beyond the limit": (
+        axes("python: 3.11, rate: [closed, 50%]") + "    load: {seconds: 299}\n",
+        "5:5", "requests at 50% of the baseline's rate for 299 s need 301 s", "362",
+    ),
     "too few at a rate": (
         more("load: {rate: 1, seconds: 5}"), "6:18", "are 5 in 5 s, fewer than 10", "raise",
     ),

@@ -5,6 +5,8 @@ from typing import Any
 
 import pytest
 
+from runner.matrix.canonical import full_loads
+from runner.matrix.ceiling import AbOpening, ceiling_of
 from runner.matrix.cell import Base, Requirement
 from runner.matrix.file import load
 from runner.matrix.plugins import patches
@@ -334,6 +336,48 @@ def test_what_a_load_does_not_have_makes_no_further_cells(tmp_path: Path) -> Non
         tmp_path, {"axes": {"python": "3.11", "rate": ["closed", 45], "concurrency": [50, 100]}}
     )
     assert ids(one) == ["py3.11-none-c50-closed", "py3.11-none-c100-closed", "py3.11-none-r45"]
+
+
+def test_a_percentage_is_of_what_the_baseline_reaches_on_the_same_python(tmp_path: Path) -> None:
+    one = expanded(
+        tmp_path,
+        {
+            "axes": {
+                "python": ["3.9", "3.11"],
+                "patch": ["none", "gevent"],
+                "rate": ["closed", "50.0%"],
+            },
+            "packages": {"gevent": "25.9.1"},
+            "load": {"seconds": 20},
+        },
+    )
+    of = full_loads(one.cells, dict(one.baseline), one.axes)
+    assert {cell.id: full.id if full else None for cell, full in of.items()} == {
+        f"py{python}-{mode}-r50pct": f"py{python}-none-closed"
+        for python in ("3.9", "3.11")
+        for mode in ("none", "gevent25.9.1-gevent")
+    }
+    cell = one.cells[1]
+    assert (cell.axis("rate"), cell.share, cell.per_second, cell.requests) == ("50%", 0.5, None, 0)
+    assert ceiling_of(cell, AbOpening.FIRST_ALONE) is None
+    at = cell.at_share_of(48.4218)
+    assert (at.id, at.per_second, at.requests, at.load_s) == (cell.id, 24.2109, 484, 20)
+    assert ceiling_of(at, AbOpening.FIRST_ALONE) == 24.2109
+    few = cell.at_share_of(0.5)
+    assert (few.per_second, few.requests, few.load_s) == (0.25, 10, 40)
+    assert one.cells[0].at_share_of(9.0) == one.cells[0]
+
+
+def test_a_percentage_is_at_the_clients_of_the_load_where_these_vary(tmp_path: Path) -> None:
+    one = expanded(
+        tmp_path,
+        {
+            "axes": {"python": "3.11", "rate": ["closed", "80%"], "concurrency": [10, 50]},
+            "load": {"concurrency": 50, "requests": 500},
+        },
+    )
+    [(cell, full)] = full_loads(one.cells, dict(one.baseline), one.axes).items()
+    assert (cell.id, full and full.id) == ("py3.11-none-r80pct", "py3.11-none-c50-closed")
 
 
 def test_a_spread_of_nothing_can_be_named(tmp_path: Path) -> None:

@@ -175,6 +175,9 @@ def test_clients_and_requests_do_not_apply_to_a_fixed_rate(tmp_path: Path, optio
     closed, fixed = overridden(both, requests=200, concurrency=10).cells
     assert (closed.requests, closed.concurrency) == (200, 10)
     assert fixed == both.cells[1]
+    shares = expanded(tmp_path, {"axes": {"python": "3.11", "rate": ["closed", "50%"]}})
+    closed, share = overridden(shares, requests=200, concurrency=10).cells
+    assert (share.requests, share.concurrency) == (0, closed.concurrency)
     rates = expanded(tmp_path, {"axes": {"python": "3.11", "rate": [20, 45]}})
     with pytest.raises(UsageError, match=f"--{option}: every cell's load has a fixed rate"):
         overridden(rates, **{option: 10})

@@ -76,6 +76,18 @@ def test_a_check_of_long_requests_has_two_turns() -> None:
     assert check_s(0.1) == pytest.approx(0.6)
 
 
+def test_rates_in_per_cent_are_measured_after_what_they_are_of() -> None:
+    """Two groups, one after the other, where the same cells at another rate would be in one."""
+    closed = replace(a_cell(), varied=("rate",))
+    share = replace(closed, rate="50%", load_s=60.0, requests=0)
+    fixed = replace(share, rate="25", requests=1500)
+    together = round_of([closed, fixed], AUTO, Limits(), machine=machine(0.3))
+    in_turn = round_of([closed, share], AUTO, Limits(), machine=machine(0.3))
+    assert (together.groups, in_turn.groups) == (1, 2)
+    assert in_turn.seconds > together.seconds + 60
+    assert machine(1.0).share_of(share) == pytest.approx(machine(1.0).share_of(fixed))
+
+
 def test_a_load_at_a_rate_keeps_busy_what_its_rate_costs() -> None:
     """Sending at a rate costs more per request than `ab` does, and is part of it."""
     fixed = replace(a_cell(), rate="45", load_s=60.0, requests=2700)

@@ -192,6 +192,7 @@ def test_a_rate_that_the_server_keeps_up_with() -> None:
             "2,700 of 2,700 requests answered in 90 s, then no more",
         ),
         (ab(ending="late"), Outcome.FAILED_REQUESTS, "too slow: 2,700 of 2,700 requests"),
+        (ab(ending="gone"), Outcome.CRASHED, "2,700 of 2,700 requests answered, then no process"),
         (
             file("200\t11\t", "\t\treset", 2),
             Outcome.FAILED_REQUESTS,

@@ -61,8 +61,9 @@ def test_a_cut_load_fits_its_limit(
     cell = a_cell(concurrency=min(n, c), requests=n)
     cut = load.cut_load(cell, Limits(load_s=limit_s), lone_s, at_once)
     assert cut.concurrency <= cut.requests
-    assert cut.requests <= max(2, n)
-    assert cut.requests == 2 or cut.requests * lone_s / at_once <= limit_s
+    assert cut.requests <= n
+    few = min(n, load.FEWEST_REQUESTS)
+    assert cut.requests == few or cut.requests * lone_s / at_once <= limit_s
 
 
 @pytest.mark.parametrize(

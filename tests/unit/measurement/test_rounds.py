@@ -19,10 +19,11 @@ from runner.measurement.cpu_time import Used
 from runner.measurement.job import LaunchResult
 from runner.measurement.launch import Launch
 from runner.measurement.records import LaunchRecord
-from runner.measurement.rounds import Method, attempts, job_of, measure, waves
+from runner.measurement.rounds import Method, attempts, full_rates, job_of, measure, waves
 from runner.measurement.schedule import ALONE_ABOVE, Jobs, packed, rounds, stagger
 from runner.outcome import Outcome
 from tests.support.memory_engine import MemoryEngine
+from tests.support.samples import ab_figures
 from tests.support.simulated import SimulatedPods, VirtualClock, a_cell, a_job
 
 CELLS = [a_cell(number) for number in range(6)]
@@ -420,6 +421,8 @@ def test_the_canary_frames_the_loads_of_a_wave() -> None:
     after = {"canary_after": ended[0].canary_before}
     assert [record for record, _ in complete] == [r.model_copy(update=after) for r in ended]
     assert [final for _, final in complete] == [False] * 6 + [True] * 6
+    waves_made = [record.placement.wave for record in ended if record.placement]
+    assert waves_made == [1] * 6 + [2] * 3 + [3] * 3
 
 
 def test_no_canary_sings_where_nothing_was_loaded() -> None:
@@ -443,6 +446,109 @@ def test_others_that_keep_the_cpus_busy_disturb_a_launch(monkeypatch: pytest.Mon
     monkeypatch.setattr(schedule, "between", lambda *_: busy)
     [first, *_] = run(SimulatedPods(), method(Jobs(limit=1), repeats=0))
     assert first[0].record.disturbed == "other processes used 70.0% of the CPUs' time"
+
+
+# -- rates in per cent of a baseline's -------------------------------------------------------------
+
+BASE = replace(CELLS[0], varied=("gevent", "rate"))
+SHARES = [
+    replace(cell, varied=("gevent", "rate"), rate=rate, load_s=60.0, requests=0)
+    for cell in CELLS[:2]
+    for rate in ("50%", "80%")
+]
+
+
+def of_the_base(**changes: Any) -> Method:
+    images = {cell.id: "server" for cell in (BASE, *SHARES)}
+    rate_of = {cell.id: BASE.id for cell in SHARES}
+    how = replace(method(Jobs(limit=2)), server_images=images, rate_of=rate_of)
+    return replace(how, **changes)
+
+
+def run_shares(pods: SimulatedPods, how: Method) -> tuple[list[LaunchRecord], list[list[str]]]:
+    """The launches in their order, and what was skipped, each time."""
+    ended: list[LaunchRecord] = []
+    skipped: list[list[str]] = []
+    measure(
+        MemoryEngine(pods),
+        [*SHARES, BASE],
+        how,
+        clock=VirtualClock(),
+        on_begin=lambda _: None,
+        on_end=lambda result, _: ended.append(result.record),
+        on_skip=lambda cells: skipped.append([*cells]),
+    )
+    return ended, skipped
+
+
+def stalling(loads: Callable[[int], bool]) -> SimulatedPods:
+    """Pods of which the loads with these numbers, from 1, hang."""
+    pods = SimulatedPods()
+
+    def load(answer: dict[str, Any]) -> dict[str, Any]:
+        return {
+            **answer,
+            "ab": {**answer["ab"], "ending": "stalled" if loads(pods.loads) else "ended"},
+        }
+
+    pods.load = load
+    return pods
+
+
+def rates_sent(made: list[LaunchRecord]) -> set[tuple[str, float]]:
+    """Rate on the axis and requests per second of each launch at a rate."""
+    rates = {cell.id: cell.rate or "" for cell in SHARES}
+    return {(rates[one.cell], one.rate.rate) for one in made if one.rate}
+
+
+def test_the_first_rate_of_the_baseline_is_kept_for_all_rounds() -> None:
+    """Each of its loads takes ten seconds longer than the one before."""
+    pods = SimulatedPods()
+
+    def load(answer: dict[str, Any]) -> dict[str, Any]:
+        report = answer["ab"]["stdout"].replace(
+            "100.000 seconds", f"{90 + 10 * pods.loads}.000 seconds"
+        )
+        return {**answer, "ab": {**answer["ab"], "stdout": report}}
+
+    pods.load = load
+    made, skipped = run_shares(pods, of_the_base(launches=3))
+    assert skipped == []
+    assert [one.cell == BASE.id for one in made] == ([True] + [False] * 4) * 3
+    base = [one.ab.time_taken_s for one in made if one.ab and one.cell == BASE.id]
+    assert base == [100, 150, 200]
+    assert rates_sent(made) == {("50%", 25.0), ("80%", 40.0)}
+    assert {one.rate.requests for one in made if one.rate} == {1500, 2400}
+
+
+def test_a_rate_that_is_known_is_kept() -> None:
+    done = frozenset({(BASE.id, 1)})
+    made, _ = run_shares(SimulatedPods(), of_the_base(done=done, full_rates={BASE.id: 30.0}))
+    assert rates_sent(made) == {("50%", 15.0), ("80%", 24.0)}
+
+
+def test_of_a_baseline_without_a_rate_nothing_is_launched() -> None:
+    made, skipped = run_shares(stalling(lambda _: True), of_the_base())
+    assert [one.cell for one in made] == [BASE.id] * 3
+    assert [sorted(cells) for cells in skipped] == [sorted(cell.id for cell in SHARES)]
+
+
+def test_once_the_baseline_has_a_rate_they_are_launched() -> None:
+    made, skipped = run_shares(stalling(lambda number: number == 1), of_the_base())
+    assert [len(cells) for cells in skipped] == [4]
+    assert [(one.launch, one.cell == BASE.id) for one in made] == [
+        (1, True),
+        *((2, is_base) for is_base in (True, False, False, False, False)),
+        *((3, is_base) for is_base in (True, False, False, False, False)),
+    ]
+    assert rates_sent(made) == {("50%", 25.0), ("80%", 40.0)}
+
+
+def test_the_first_launch_with_figures_has_the_full_rate() -> None:
+    made, _ = run_shares(stalling(lambda number: number == 1), of_the_base())
+    base = [one for one in made if one.cell == BASE.id]
+    changed = base[2].model_copy(update={"ab": ab_figures(7.0)})
+    assert full_rates([changed, base[1], base[0]]) == {BASE.id: 50.0}
 
 
 # -- cells that fail are launched more often -------------------------------------------------------
@@ -488,3 +594,10 @@ def test_a_failure_that_was_taken_over_counts() -> None:
         failed=frozenset({cell}),
     )
     assert made(run(SimulatedPods(), how)) == {cell: [2, 3]}
+
+
+def test_which_loads_come_in_step() -> None:
+    assert a_cell().is_in_step
+    spread = Workload(parameters=(("seconds", "2"), ("spread", "1")))
+    assert not replace(a_cell(), workload=spread).is_in_step
+    assert not replace(a_cell(), rate="45").is_in_step

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import gzip
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 
 from runner.matrix.ceiling import AbOpening
 from runner.matrix.cell import Limits
+from runner.matrix.values import workload
 from runner.measurement import ab, verdict
 from runner.measurement.load import full_load
 from runner.measurement.loaded import Loaded
@@ -127,7 +129,10 @@ def test_threads_of_the_server_are_named_as_its_limit() -> None:
 
 
 def test_threads_that_compute_are_serialised_by_the_interpreter() -> None:
-    outcome, reason = judged(in_line(200, 20), concurrency=20, cpu_share=0.99)
+    cpu = replace(a_cell(concurrency=20), workload=workload("cpu", {}))
+    outcome, reason = judged(
+        in_line(200, 20), concurrency=20, set_up=cpu.server_limit, cpu_share=0.99
+    )
     assert outcome is Outcome.SERIALISED
     assert reason
     assert reason.startswith("the server computes")
@@ -158,7 +163,9 @@ def test_more_than_half_of_what_is_offered_is_ok() -> None:
 
 def counted(requests: Sequence[Request], **figures: int) -> Answers:
     read = ab.parse(report(len(requests), 1.0)).model_copy(update=figures)
-    return answers(requests, read, 200, 11)
+    found = answers(requests, read, 200, 11)
+    assert found
+    return found
 
 
 def test_all_right() -> None:
@@ -193,3 +200,17 @@ def test_a_wrong_first_answer_that_is_longer_than_the_right_one() -> None:
 def test_an_answer_broken_off_is_missing_though_the_server_sent_it() -> None:
     seen = counted(together(10, 1), failed=1, document_length=11, html_bytes=104)
     assert seen == Answers(right=9, wrong_status=0, wrong_length=0, missing=1)
+
+
+def test_requests_that_a_process_did_not_record_are_no_failures() -> None:
+    """`ab` itself has no complaint."""
+    read = ab.parse(report(100, 1.0))
+    fine = read.model_copy(update={"document_length": 11, "html_bytes": 1100})
+    assert answers(together(50, 10), fine, 200, 11) is None
+    broken = fine.model_copy(update={"failed": 1})
+    assert answers(together(50, 10), broken, 200, 11)
+
+
+def test_a_process_that_hardly_served_does_not_count() -> None:
+    most = [request(n // 2, n // 2 + 1) for n in range(200)]
+    assert judged([*most, request(3, 4, process=1)], concurrency=20)[0] is Outcome.LIMITED

@@ -7,7 +7,7 @@ import pytest
 from runner.contract import IMPORT_FAILED
 from runner.engine.protocol import ContainerState
 from runner.measurement import verdict
-from runner.measurement.agent import Refusal
+from runner.measurement.agent import CalibrateReply, Refusal
 from runner.outcome import Outcome
 
 TRACEBACK = """\
@@ -51,3 +51,56 @@ def test_a_wrong_answer_is_explained_by_the_servers_log() -> None:
 )
 def test_cpu_while_nothing_is_answered(share: float | None, words: str) -> None:
     assert verdict.cpu_used(share) == words
+
+
+IGNORED = f"Exception ignored in: <function Local.__del__>\n{TRACEBACK}"
+
+
+@pytest.mark.parametrize(
+    "log",
+    [
+        IGNORED,
+        (
+            f"{IGNORED}\nDuring handling of the above exception, another exception occurred:\n\n"
+            f"{TRACEBACK}"
+        ),
+        f"Exception ignored while calling deallocator <function f>:\n{TRACEBACK}",
+    ],
+)
+def test_what_was_cleaned_up_too_late_is_no_failure(log: str) -> None:
+    assert list(verdict.exceptions(log)) == []
+    assert verdict.exception_line(f"{TRACEBACK}\n{log}").startswith("pymilvus")
+
+
+def test_the_most_frequent_exception_is_the_reason() -> None:
+    rare = TRACEBACK.replace("pymilvus.exceptions.MilvusException", "ValueError")
+    assert verdict.exception_line(f"{TRACEBACK}\n{TRACEBACK}\n{rare}").startswith("pymilvus")
+    said = verdict.with_exception("2 of 40 answers were not right", TRACEBACK * 2)
+    assert said.startswith("2 of 40 answers were not right; the server: pymilvus")
+    assert said.endswith("(2 times)")
+
+
+def test_a_server_that_leaves_part_of_the_second_burst_unanswered_hangs() -> None:
+    reply = CalibrateReply(
+        factor=5.0,
+        burst_answered=5,
+        burst_last_cpu_share=0.0,
+        cpu_s_per_request=0.001,
+        many_sent=20,
+        many_answered=3,
+        many_factor=None,
+    )
+    outcome = verdict.of_burst(reply, 5)
+    assert outcome
+    assert outcome[0] is Outcome.HANG_UNDER_LOAD
+    assert outcome[1]
+    assert outcome[1].startswith("3 of 20 requests sent at once were answered")
+    assert verdict.of_burst(reply.model_copy(update={"many_answered": 20}), 5) is None
+
+
+def test_a_body_with_a_colon_is_shown_whole() -> None:
+    refusal = Refusal(failed="wrong-answer", reason="body 'Error: no', expected 'Hello World'")
+    assert verdict.of_refusal(refusal, TRACEBACK)[1] == (
+        "body 'Error: no', expected 'Hello World': pymilvus.exceptions.MilvusException: "
+        "<MilvusException: (code=2, message=Fail connecting)>"
+    )

@@ -43,6 +43,19 @@ def change_of(comparison: RunComparison) -> Change | Difference:
     return only.change
 
 
+def test_ok_and_limited_are_compared_by_their_rates() -> None:
+    """Earlier releases did not know `limited`; near its bound a cell may be either."""
+    both = launches_of(GEVENT, FAST), launches_of(GEVENT, FAST, Outcome.LIMITED)
+    assert change_of(one_cell(*both)) is Difference.NONE_SHOWN
+    slow = launches_of(GEVENT, SLOW, Outcome.LIMITED)
+    assert change_of(one_cell(launches_of(GEVENT, FAST), slow)) is Difference.SLOWER
+
+
+def test_a_cell_that_serialises_now_is_a_regression_whatever_its_rate() -> None:
+    serial = launches_of(GEVENT, FAST[:1], Outcome.SERIALISED)
+    assert one_cell(launches_of(GEVENT, FAST[:1]), serial).has_regression
+
+
 @pytest.mark.parametrize(
     ("old", "new", "change", "regression"),
     [

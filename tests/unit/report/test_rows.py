@@ -8,7 +8,8 @@ from runner.matrix.plugins import patches
 from runner.measurement.records import Answers, LaunchRecord, Served
 from runner.outcome import Outcome
 from runner.report.formats import render
-from runner.report.rows import KEYS, Row
+from runner.report.notes import notes
+from runner.report.rows import KEYS, Row, Value, is_cut, natural_key
 from runner.report.run import collate
 from runner.store.records import CellRecord, RunRecord
 from tests.support.samples import (
@@ -16,7 +17,9 @@ from tests.support.samples import (
     RESOURCES,
     ab_figures,
     cell,
+    in_per_cent,
     launch,
+    launch_at,
     launches_of,
     run_record,
     traffic,
@@ -320,13 +323,87 @@ def test_a_baseline_without_figures_gives_no_speedup() -> None:
 # -- loads at a fixed rate -------------------------------------------------------------------------
 
 
-def test_a_fixed_rate_is_a_number_and_has_neither_clients_nor_requests() -> None:
+def test_a_fixed_rate_is_a_number_and_has_requests_that_are_due_and_no_clients() -> None:
     run = traffic()
     rows = {row.value("rate"): row for row in collate(run, launches_of(run)).rows}
-    assert (rows[45.0].concurrency, rows[45.0].requests) == (None, None)
+    assert (rows[45.0].concurrency, rows[45.0].requests) == (None, 2700)
     assert (rows["closed"].concurrency, rows["closed"].requests) == (100, 5000)
-    assert [*rows[45.0].values()] == [*KEYS, "rate"]
+    assert [*rows[45.0].values()] == [*KEYS, "rate", "rate_rps"]
+    assert (rows[45.0].value("rate_rps"), rows["closed"].value("rate_rps")) == (45.0, None)
     assert "rate" not in row_of(launch(NONE)).values()
+
+
+def test_a_load_at_a_rate_that_was_cut_has_no_percentiles() -> None:
+    run = traffic()
+    at_a_rate = next(cell for cell in run.cells if cell.rate)
+    whole = launch(at_a_rate, rate=45.0, requests=2700)
+    cut = whole.model_copy(update={"requests": 480, "outcome": Outcome.SERIALISED})
+    for one, shown in ((whole, True), (cut, False)):
+        row = collate(run, {at_a_rate.id: [one]}).by_cell[at_a_rate.id]
+        assert (row.requests, row.sent_requests) == (2700, one.requests)
+        assert is_cut(row) is not shown
+        assert [v is not None for v in (row.mean_ms, row.p50_ms, row.p99_ms, row.max_ms)] == (
+            [shown] * 4
+        )
+
+
+def test_a_rate_in_per_cent_shows_the_rate_that_it_was() -> None:
+    run = in_per_cent()
+    closed, _, base, patched = run.cells
+    launches = {
+        closed.id: [launch(closed, rate=48.0)],
+        base.id: [launch_at(base, 38.4)],
+        patched.id: [launch_at(patched, 38.4)],
+    }
+    rows = collate(run, launches).by_cell
+    row = rows[patched.id]
+    assert (row.value("rate"), row.value("rate_rps"), row.requests) == ("80%", 38.4, 2304)
+    assert not is_cut(row)
+    assert row.speedup == pytest.approx(1.0)
+    assert run.cells[2].load == "80% of the baseline's rate for 60 s"
+    serialised = {"requests": 480, "outcome": Outcome.SERIALISED}
+    launches[patched.id] = [launch_at(patched, 38.4).model_copy(update=serialised)]
+    cut = collate(run, launches).by_cell[patched.id]
+    assert (is_cut(cut), cut.p50_ms, cut.sent_requests) == (True, None, 480)
+
+
+def test_rates_are_in_order() -> None:
+    values: list[Value] = ["100%", "closed", 45.0, "80%", "5%", 5.0]
+    assert sorted(values, key=lambda value: natural_key("rate", value)) == [
+        5.0, 45.0, "closed", "5%", "80%", "100%",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "reason"),
+    [
+        ([Outcome.HANG_UNDER_LOAD] * 3, "which is hang-under-load"),
+        ([Outcome.HANG_UNDER_LOAD, Outcome.OK], "not measured"),
+        ([], "not measured"),
+    ],
+)
+def test_why_a_rate_in_per_cent_was_not_launched(outcomes: list[Outcome], reason: str) -> None:
+    run = in_per_cent()
+    closed, other, base, patched = run.cells
+    made = [launch(closed, n, outcome=outcome) for n, outcome in enumerate(outcomes, 1)]
+    collated = collate(run, {closed.id: made})
+    row = collated.by_cell[patched.id]
+    assert (row.outcome, row.value("rate"), row.value("rate_rps")) == (None, "80%", None)
+    assert row.reason
+    assert row.reason.endswith(reason)
+    if len(outcomes) == 3:
+        why = f"its rate is 80% of what {closed.id} reaches, which is hang-under-load"
+        items = [note.items for note in notes(collated) if note.heading == "Not measured"]
+        assert items == [(other.id, f"{base.id}, {patched.id}: {why}")]
+
+
+def test_a_rate_in_per_cent_of_what_is_unavailable_is_not_launched() -> None:
+    closed, *others = in_per_cent().cells
+    missing = unavailable(closed, "no wheels")
+    run = in_per_cent().model_copy(update={"cells": (*others,), "unavailable": (missing,)})
+    row = collate(run, {}).by_cell[others[-1].id]
+    assert row.reason
+    assert row.reason.endswith("which is unavailable")
 
 
 def test_a_fixed_rate_is_compared_with_the_baseline_at_that_rate() -> None:

@@ -5,10 +5,11 @@ from dataclasses import replace
 
 import pytest
 
+from runner.matrix.canonical import CanonicalIndex
 from runner.measurement.records import LaunchRecord
 from runner.report.formats import render
 from runner.report.rows import Row
-from runner.report.run import NO_SHARED_ROUND, OTHER_RUNS, CanonicalIndex, baselines, collate
+from runner.report.run import NO_SHARED_ROUND, OTHER_RUNS, baselines, collate
 from tests.support.samples import cell, launch, run_record
 
 NONE, GEVENT = cell("3.11", "none"), cell("3.11", "gevent", gevent="25.9.1")

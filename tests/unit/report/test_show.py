@@ -18,7 +18,9 @@ from tests.support.samples import (
     LOCK,
     RESOURCES,
     cell_with_workload,
+    in_per_cent,
     launch,
+    launch_at,
     run_record,
     traffic,
 )
@@ -119,6 +121,18 @@ def test_every_workload_can_be_shown(name: str, tmp_path: Path) -> None:
     assert f"workload: {workload_text(cell)}\n" in text
     for parameter, value in cell.workload_parameters.items():
         assert value in workload_text(cell), parameter
+
+
+def test_a_rate_in_per_cent_is_sent_by_hand_as_it_was_found(tmp_path: Path) -> None:
+    run = in_per_cent()
+    made = RunDirectory.create(tmp_path, "traffic", datetime.now(UTC))
+    made.write_run(run)
+    launched, other = run.cells[2:]
+    made.write_launch(launch_at(launched, 38.4), {})
+    text = show(made, read_run(made), launched.id)
+    assert "load: 80% of the baseline's rate for 60 s\n" in text
+    assert '"rate": 38.4, "requests": 2304, "seed": 1' in text
+    assert "by hand" not in show(made, read_run(made), other.id)
 
 
 def test_a_load_at_a_fixed_rate_is_shown_with_its_lags_and_errors(tmp_path: Path) -> None:

@@ -12,7 +12,14 @@ from runner.outcome import Outcome
 from runner.store.records import Block, CompanionRecord, RunRecord
 from runner.store.reuse import adopt, reusable
 from runner.store.run_directory import RunDirectory
-from tests.support.samples import RESOURCES, cell, launch, run_record
+from tests.support.samples import (
+    RESOURCES,
+    cell,
+    in_per_cent,
+    launch,
+    launch_at,
+    run_record,
+)
 
 CELL = cell("3.11", "gevent", gevent="25.9.1").model_copy(update={"companion": "grpc"})
 COMPANION = {"grpc": CompanionRecord(image_id="sha256:dd")}
@@ -71,6 +78,53 @@ def test_a_disturbed_launch_is_used_again_by_runs_that_would_repeat_it_no_more(
     stored(tmp_path, called(OLD).model_copy(update={"repeats": 1}), DISTURBED)
     now = called(NOW).model_copy(update={"repeats": repeats})
     assert bool(found(now, tmp_path)) is kept
+
+
+@pytest.mark.parametrize(
+    ("before", "sent", "after", "kept"),
+    [
+        ([48.0], 38.4, [], [1, 1]),
+        # The baseline was measured again since, and had another rate.
+        ([48.0], 38.4, [50.0], [1]),
+        # Its second launch is not what the rate is a percentage of.
+        ([48.0, 50.0], 38.4, [], [1, 1, 2]),
+        ([], 38.4, [], []),
+    ],
+)
+def test_a_launch_in_per_cent_is_used_again_at_the_rate_that_its_baseline_has(
+    tmp_path: Path, before: list[float], sent: float, after: list[float], kept: list[int]
+) -> None:
+    run = in_per_cent().model_copy(update={"run_id": OLD, "launches": 2})
+    closed, share = run.cells[0], run.cells[-1]
+    made = [launch(closed, number, rate=rate) for number, rate in enumerate(before, 1)]
+    stored(tmp_path, run, *made, launch_at(share, sent))
+    if after:
+        newer = run.model_copy(update={"run_id": NEWER})
+        again = (launch(closed, number, rate=rate) for number, rate in enumerate(after, 1))
+        stored(tmp_path, newer, *again)
+    now = run.model_copy(update={"run_id": NOW})
+    assert sorted(number for _, number in found(now, tmp_path)) == kept
+
+
+def test_a_launch_in_per_cent_that_ended_before_its_load_is_used_again(tmp_path: Path) -> None:
+    run = in_per_cent().model_copy(update={"run_id": OLD})
+    hung = launch(run.cells[-1], outcome=Outcome.HANG_AT_STARTUP)
+    stored(tmp_path, run, launch(run.cells[0]), hung)
+    now = run.model_copy(update={"run_id": NOW})
+    assert (hung.cell, 1) in found(now, tmp_path)
+
+
+def test_a_share_makes_a_result_what_it_is_and_the_name_of_its_baseline_does_not(
+    tmp_path: Path,
+) -> None:
+    run = in_per_cent().model_copy(update={"run_id": OLD})
+    closed, share = run.cells[0], run.cells[-1]
+    stored(tmp_path, run, launch(closed), launch_at(share, 38.4))
+    base = closed.model_copy(update={"id": "base"})
+    for update, reused in (({}, True), ({"rate_share": 0.5}, False)):
+        other = share.model_copy(update={"rate_of": "base", **update})
+        now = run.model_copy(update={"run_id": NOW, "cells": (base, other)})
+        assert ((other.id, 1) in found(now, tmp_path)) is reused
 
 
 def with_cell(**update: object) -> RunRecord:
