@@ -62,6 +62,13 @@ class Outcome(StrEnum):
         """Whether performance figures of such a launch mean anything."""
         return self.kind is Kind.FIGURES
 
+    def counts_as(self, other: Outcome | None) -> bool:
+        """Whether figures of such a launch are figures of a cell that is the other.
+
+        `ok` and `limited` differ by where a bound is drawn, not by what was measured.
+        """
+        return self is other or {self, other} == {Outcome.OK, Outcome.LIMITED}
+
     @property
     def is_failure(self) -> bool:
         """Whether the cell was launched and did not do what it should."""

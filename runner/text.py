@@ -27,8 +27,8 @@ def one_line(text: str) -> str:
 
 
 def counted(number: int, noun: str) -> str:
-    """`1 cell`, `26 cells`, `7 launches`."""
-    plural = f"{noun}es" if noun.endswith("ch") else f"{noun}s"
+    """`1 cell`, `26 cells`, `7 launches`, `2 processes`."""
+    plural = f"{noun}es" if noun.endswith(("ch", "ss")) else f"{noun}s"
     return f"{number:,} {noun if number == 1 else plural}"
 
 

@@ -375,7 +375,7 @@ class Launch:
             concurrency_factor=self.calibrated.factor if self.calibrated else None,
             ab=loaded.figures if loaded else None,
             rate=loaded.rate if loaded else None,
-            served=loaded.served if loaded else None,
+            served=loaded.seen if loaded else None,
             answers=loaded.answers if loaded else None,
             tracebacks=self.tracebacks,
             resources=used(loaded.reply, loaded.figures, self.throttled_s) if loaded else None,

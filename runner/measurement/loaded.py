@@ -52,6 +52,11 @@ class Loaded:
         )
 
     @property
+    def seen(self) -> Served | None:
+        """What was recorded, with what was offered."""
+        return self.served and self.served.model_copy(update={"offered": self.offered})
+
+    @property
     def cpu_share(self) -> float:
         """CPUs that the server kept busy over the load."""
         return (self.reply.after.cpu_s - self.reply.before.cpu_s) / self.reply.ab.wall_s

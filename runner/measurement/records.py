@@ -50,6 +50,7 @@ def rate_of(figures: AbFigures) -> float:
 class Served(Record):
     """What the server's processes recorded of the load's requests, in the application.
 
+    `offered` is how many the clients could keep in work at a time.
     `entered` and `left` count requests, `processes` those that served any. `in_flight` is the mean
     number of requests between entry and exit; `at_a_time` the number answered a second times
     `lone_service_ms`, the time in the application of a request that was alone. `mean_service_ms` is
@@ -63,6 +64,7 @@ class Served(Record):
     at_a_time: float | None
     lone_service_ms: float | None
     mean_service_ms: float
+    offered: float | None = None
 
 
 class Answers(Record):

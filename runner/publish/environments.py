@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final, NamedTuple
 
-from runner.report.rows import Row, Value, axes_of, axis_text
+from runner.report.axis_values import Value, axis_text
+from runner.report.rows import Row, axes_of
 from runner.report.run import Run
 from runner.report.tables import Grid, grid
 from runner.text import one_line

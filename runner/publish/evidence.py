@@ -14,6 +14,7 @@ from runner.measurement.records import AbFigures, LaunchRecord, Resources
 from runner.publish import facts
 from runner.publish.publication import Part, Publication
 from runner.publish.tables import Heading, Line
+from runner.report.rows import ENOUGH_FOR_P99, Row, was_cut
 from runner.report.show import by_hand
 from runner.report.tables import milliseconds, two_decimals, whole
 from runner.store.records import CellRecord
@@ -74,7 +75,7 @@ def _cell(line: Line, numbers: Numbers, held: set[tuple[str, str]]) -> dict[str,
         "prefix": part.prefix,
         "facts": [number(fact) for fact in facts.of_cell(record, cell)],
         "commands": [number(text) for text in _commands(part, cell)],
-        "launches": [_launch(part, one, held) for one in line.launches],
+        "launches": [_launch(part, _without_doubt(line.row, one), held) for one in line.launches],
     }
 
 
@@ -86,6 +87,17 @@ def _commands(part: Part, cell: CellRecord) -> Iterator[str]:
     if commands := by_hand(part.run.record, cell, part.run.launches.get(cell.id, ())):
         yield "# by hand, on the machine that has the images"
         yield from commands
+
+
+def _without_doubt(row: Row, launch: LaunchRecord) -> LaunchRecord:
+    """The launch without latencies that are not those of the load: see `runner.report.rows`."""
+    if launch.ab is None:
+        return launch
+    unknown = ["p99_ms"] if launch.ab.complete < ENOUGH_FOR_P99 else []
+    if was_cut(row, launch):
+        unknown = ["p50_ms", "p90_ms", "p99_ms", "max_ms"]
+    figures = launch.ab.model_copy(update=dict.fromkeys(unknown))
+    return launch.model_copy(update={"ab": figures})
 
 
 def _launch(part: Part, launch: LaunchRecord, held: set[tuple[str, str]]) -> dict[str, Any]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Final
 
+from runner.report.axis_values import axis_text, natural_key
 from runner.report.notes import machine_text
-from runner.report.rows import axis_text, natural_key
 from runner.report.run import Run
 from runner.report.tables import shown_axes
 from runner.store.records import CellRecord, EnvironmentRecord, RunRecord

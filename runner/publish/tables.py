@@ -10,8 +10,9 @@ from typing import Final
 from runner.measurement.records import LaunchRecord
 from runner.outcome import Kind, Outcome, outcome_text
 from runner.publish.publication import Part, Publication
+from runner.report.axis_values import natural_key
 from runner.report.compare import CellComparison, Change, RunComparison
-from runner.report.rows import Row, natural_key
+from runner.report.rows import Row
 from runner.report.statistics import Difference
 from runner.report.tables import (
     NOTHING,

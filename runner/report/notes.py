@@ -40,7 +40,7 @@ def notes(run: Run) -> tuple[Note, ...]:
     """All that a reader of the run's rows should know, without empty notes."""
     rows = run.rows
     found = (
-        Note(heading="Measured", items=_measured(run.record)),
+        Note(heading="Measured", items=_measured(run.record, rows)),
         Note(heading="Reasons", items=_reasons(rows, _has_reason, with_outcome=True)),
         Note(heading="Disturbed", items=_grouped(rows, lambda row: row.disturbed)),
         Note(heading="Not paired", items=_grouped(rows, lambda row: row.not_paired)),
@@ -52,12 +52,14 @@ def notes(run: Run) -> tuple[Note, ...]:
     return tuple(note for note in found if note.items)
 
 
-def _measured(run: RunRecord) -> tuple[str, ...]:
+def _measured(run: RunRecord, rows: Sequence[Row]) -> tuple[str, ...]:
     launches = run.launches
     cells = (*run.cells, *run.unavailable)
     workloads = _alternatives(workload_text(c, without=run.axes) for c in cells)
     loads = _alternatives(cell.load for cell in cells)
     times = "once" if launches == 1 else f"{launches} times, medians shown"
+    if any(row.launches > launches for row in rows):
+        times += ", those of which a launch failed more often"
     items = (
         f"{_called(run)}: {workloads}; {loads}; each cell launched {times}.",
         *_where(run),

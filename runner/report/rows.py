@@ -5,17 +5,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
-from functools import cache
 from statistics import median, median_high
 from typing import Final
 
-from packaging.version import InvalidVersion, Version
-
-from runner.matrix import plugins
 from runner.matrix.axes import BASE_AXES
-from runner.matrix.values import server_name, share
 from runner.measurement.records import AbFigures, LaunchRecord, Resources, rate_of
 from runner.outcome import Outcome, worst
+from runner.report.axis_values import Value, natural_key
 from runner.report.rates import load_of, why_not_launched
 from runner.report.statistics import median_estimate
 from runner.store.records import CellRecord, RunRecord
@@ -25,47 +21,7 @@ RATE_KEY: Final = "rate_rps"
 #: Requests of a launch from which its 99th percentile is one: ten of them are beyond it.
 ENOUGH_FOR_P99: Final = 1000
 
-Value = str | int | float | None
 Launches = Mapping[str, Sequence[LaunchRecord]]
-
-# -- axes ------------------------------------------------------------------------------------------
-
-_FIRST: Final = Version("0")
-
-SortKey = tuple[int, float, Version, str]
-
-
-@cache
-def _places() -> dict[str, dict[str, int]]:
-    """The order of the words that the server program's modules define."""
-    words = {
-        "patch": plugins.patches(),
-        "server": plugins.servers(),
-        "workload": plugins.workloads(),
-    }
-    return {axis: {name: n for n, name in enumerate(known)} for axis, known in words.items()}
-
-
-def natural_key(axis: str, value: Value) -> SortKey:
-    """A key that sorts an axis's values: dropped, numbers, versions, then other text."""
-    if value is None:
-        return (0, 0, _FIRST, "")
-    if not isinstance(value, str):
-        return (1, value, _FIRST, "")
-    if axis == "rate" and (part := share(value)) is not None:
-        return (4, part, _FIRST, "")
-    places = _places().get(axis)
-    if places is not None:
-        return (1, places.get(server_name(value), len(places)), _FIRST, value)
-    try:
-        return (2, 0, Version(value), value)
-    except InvalidVersion:
-        return (3, 0, _FIRST, value)
-
-
-def axis_text(value: Value) -> str:
-    """An axis's value as a reader knows it: a rate of 45.0 is 45."""
-    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def is_cut(row: Row) -> bool:
@@ -74,6 +30,11 @@ def is_cut(row: Row) -> bool:
         (None, None),
         (row.requests, row.concurrency),
     }
+
+
+def was_cut(row: Row, launch: LaunchRecord) -> bool:
+    """Whether less of the row's load was sent in a launch than was asked for."""
+    return (launch.requests, launch.concurrency) != (row.requests, row.concurrency)
 
 
 def axes_of(run: RunRecord) -> tuple[str, ...]:
@@ -237,11 +198,11 @@ def rows_of(run: RunRecord, launches: Launches) -> list[Row]:
 
 def _measured(run: RunRecord, cell: CellRecord, launches: Sequence[LaunchRecord]) -> Row:
     outcome, reason = _verdict(launches)
-    decisive = [one for one in launches if one.outcome is outcome]
+    decisive = [one for one in launches if one.outcome.counts_as(outcome)]
     row = replace(
         _identity(run, cell, outcome, reason, decisive),
         launches=len(launches),
-        outcome_launches=len(decisive),
+        outcome_launches=sum(one.outcome is outcome for one in launches),
         disturbed=_share(launches, [launch.disturbed for launch in launches]),
         reused_from=_reused(launches),
     )
@@ -281,9 +242,11 @@ def _further(cell: CellRecord, axis: str) -> Value:
 
 
 def _verdict(launches: Sequence[LaunchRecord]) -> tuple[Outcome, str | None]:
-    """The worst outcome; where launches disagree the reason counts them."""
+    """The worst outcome, of ok and limited the more frequent; the reason counts what differs."""
     counts = Counter(launch.outcome for launch in launches)
     decisive = worst({*counts})
+    if {*counts} == {Outcome.OK, Outcome.LIMITED}:
+        decisive = max(counts, key=lambda outcome: (counts[outcome], outcome.severity))
     if len(counts) == 1:
         return decisive, _distinct(launch.reason for launch in launches)
     parts: list[str] = []
@@ -333,10 +296,8 @@ def _with_figures(row: Row, launches: Sequence[LaunchRecord]) -> Row:
     )
     if row.outcome is None or not row.outcome.has_figures:
         return row
-    row = _with_rates(row, launches, ab)
-    if not is_cut(row):
-        row = _with_latencies(row, ab)
-    return _with_resources(row, launches)
+    whole = [launch.ab for launch in launches if launch.ab and not was_cut(row, launch)]
+    return _with_resources(_with_latencies(_with_rates(row, launches, ab), whole), launches)
 
 
 def _failed(launch: LaunchRecord) -> int | None:

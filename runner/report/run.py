@@ -120,7 +120,7 @@ def rates_by_round(row: Row, launches: Launches) -> dict[Round, float]:
     return {
         Round(launch.block, launch.reused_from, launch.launch): rate_of(launch.ab)
         for launch in launches.get(row.cell, ())
-        if launch.ab and launch.outcome is row.outcome and launch.outcome.has_figures
+        if launch.ab and launch.outcome.counts_as(row.outcome) and launch.outcome.has_figures
     }
 
 
@@ -133,7 +133,7 @@ def lasts_long_enough(row: Row, launches: Launches) -> bool:
         launch.ab.time_taken_s
         >= max(SHORTEST_LOAD_S, FEWEST_TURNS * (launch.lone_request_ms or 0.0) / 1000)
         for launch in launches.get(row.cell, ())
-        if launch.ab and launch.outcome is row.outcome
+        if launch.ab and launch.outcome.counts_as(row.outcome)
     )
 
 

@@ -19,6 +19,7 @@ from runner.measurement.records import (
     Placement,
     RateFigures,
     Resources,
+    Served,
 )
 from runner.outcome import outcome_text
 from runner.report.notes import CLOSED_LOOP, OPEN_LOOP, workload_text
@@ -27,7 +28,7 @@ from runner.report.run import Run
 from runner.report.tables import FIGURES
 from runner.store.records import CellRecord, RunRecord, UnavailableCell
 from runner.store.run_directory import RunDirectory
-from runner.text import known, printable, suggestion
+from runner.text import counted, known, printable, suggestion
 
 #: A launch's files that are for reading, in the order to read them. Others are named only.
 READABLE: Final = (
@@ -116,6 +117,16 @@ def _facts(launch: LaunchRecord) -> Iterator[str]:
         yield f"reason: {launch.reason}"
     if launch.disturbed:
         yield f"disturbed: {launch.disturbed}"
+    if launch.served is not None:
+        yield from _served(launch.served)
+    if launch.answers is not None:
+        wrong = launch.answers
+        yield (
+            f"answers: {wrong.right} right, {wrong.wrong_status} of a wrong status, "
+            f"{wrong.wrong_length} of a wrong length, {wrong.missing} empty or broken off"
+        )
+    if launch.tracebacks:
+        yield f"tracebacks in the server's log: {launch.tracebacks}"
     if launch.concurrency_factor is not None:
         yield f"concurrency factor {launch.concurrency_factor:.2f}"
     if launch.ceiling_rps is not None:
@@ -130,6 +141,18 @@ def _facts(launch: LaunchRecord) -> Iterator[str]:
         yield from _machine(launch.machine)
     if launch.placement is not None:
         yield from _beside(launch, launch.placement)
+
+
+def _served(seen: Served) -> Iterator[str]:
+    """How concurrently the requests were served, in how many processes."""
+    at_a_time = "–" if seen.at_a_time is None else f"{seen.at_a_time:.2f}"
+    offered = "" if seen.offered is None else f" of {seen.offered:.2f} offered"
+    yield (
+        f"at a time {at_a_time}{offered}, in flight {seen.in_flight:.2f}, "
+        f"in {counted(seen.processes, 'process')}"
+    )
+    lone = "–" if seen.lone_service_ms is None else f"{seen.lone_service_ms:.1f} ms"
+    yield f"in the application: a lone request {lone}, mean {seen.mean_service_ms:.1f} ms"
 
 
 def _sent(load: RateFigures) -> Iterator[str]:

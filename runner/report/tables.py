@@ -10,18 +10,9 @@ from runner.errors import UsageError
 from runner.matrix.axes import ALWAYS_SHOWN
 from runner.matrix.canonical import CanonicalIndex
 from runner.outcome import Outcome, outcome_text
+from runner.report.axis_values import Value, axis_text, natural_key
 from runner.report.notes import Note, notes
-from runner.report.rows import (
-    Extremes,
-    Row,
-    Spread,
-    Value,
-    axes_of,
-    axis_text,
-    is_cut,
-    keys_of,
-    natural_key,
-)
+from runner.report.rows import Extremes, Row, Spread, axes_of, is_cut, keys_of
 from runner.report.run import Run
 from runner.store.records import RunRecord
 from runner.text import one_line, suggestion

@@ -54,6 +54,7 @@ def test_help_lists_every_benchmark(capsys: pytest.CaptureFixture[str]) -> None:
             "publish",
             "setup",
             "startup",
+            "recording",
         ]
     )
 

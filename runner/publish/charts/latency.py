@@ -8,7 +8,7 @@ from typing import Any, Final
 from runner.publish.charts.style import Spec, layer, patch_channels, quantity
 from runner.publish.environments import Environment, most_different
 from runner.publish.latency import LANDMARKS, Curve, curve_of, nearest
-from runner.report.rows import Row
+from runner.report.rows import Row, is_cut
 from runner.report.run import Run
 from runner.report.tables import milliseconds
 from runner.store.run_directory import RunDirectory
@@ -40,7 +40,7 @@ def curves_of(directory: RunDirectory, run: Run, found: Sequence[Environment]) -
     rows = {row.cell: row for one in shown(found) for row in one.rows}
     curves = {}
     for cell, row in rows.items():
-        launches = [one for one in run.launches.get(cell, ()) if one.outcome is row.outcome]
+        launches = [one for one in run.launches.get(cell, ()) if one.outcome.counts_as(row.outcome)]
         if curve := curve_of(directory, launches):
             curves[cell] = curve
     return curves
@@ -53,7 +53,9 @@ def shown(found: Sequence[Environment]) -> list[Environment]:
 
 def _with_figures(found: Sequence[Environment]) -> list[Environment]:
     cut = [
-        Environment(one.name, tuple(row for row in one.rows if row.requests_per_second))
+        Environment(
+            one.name, tuple(row for row in one.rows if row.requests_per_second and not is_cut(row))
+        )
         for one in found
     ]
     return [one for one in cut if one.rows]
@@ -67,13 +69,12 @@ def notes(found: Sequence[Environment]) -> Iterator[str]:
 
 
 def description(curves: Curves) -> str:
-    """The slowest hundredth of the cell where it is fastest, and where it is slowest."""
-    slow = {cell: nearest(curve, 0.01).ms for cell, curve in curves.items()}
+    """What half of the requests took in the cell where it is least, and where it is most."""
+    slow = {cell: nearest(curve, 0.5).ms for cell, curve in curves.items()}
     best, worst = min(slow, key=slow.__getitem__), max(slow, key=slow.__getitem__)
     return (
-        f"{counted(len(curves), 'cell')}: of a hundred requests the slowest took "
-        f"{milliseconds(slow[best])} ms or more in {best}, and {milliseconds(slow[worst])} ms in "
-        f"{worst}."
+        f"{counted(len(curves), 'cell')}: half of the requests took {milliseconds(slow[best])} ms "
+        f"or more in {best}, and {milliseconds(slow[worst])} ms or more in {worst}."
     )
 
 

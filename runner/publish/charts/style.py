@@ -13,7 +13,7 @@ from xml.sax.saxutils import quoteattr
 
 import vl_convert
 
-from runner.report.rows import natural_key
+from runner.report.axis_values import natural_key
 
 #: Vega-Lite, as JSON holds it.
 Spec = dict[str, Any]

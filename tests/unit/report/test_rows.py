@@ -7,9 +7,10 @@ import pytest
 from runner.matrix.plugins import patches
 from runner.measurement.records import Answers, LaunchRecord, Served
 from runner.outcome import Outcome
+from runner.report.axis_values import Value, natural_key
 from runner.report.formats import render
 from runner.report.notes import notes
-from runner.report.rows import KEYS, Row, Value, is_cut, natural_key
+from runner.report.rows import KEYS, Row, is_cut
 from runner.report.run import collate
 from runner.store.records import CellRecord, RunRecord
 from tests.support.samples import (
@@ -152,6 +153,21 @@ def test_the_maximum_is_that_of_all_launches_and_p99_needs_a_thousand_requests()
     assert row_of(first).p99_ms == pytest.approx(2052.6)
     few = first.ab.model_copy(update={"complete": 999})
     assert row_of(first.model_copy(update={"ab": few})).p99_ms is None
+
+
+def test_launches_that_were_cut_have_no_part_in_the_latencies() -> None:
+    cut = launch(NONE, 2, requests=500)
+    assert cut.ab
+    slow = cut.model_copy(update={"ab": cut.ab.model_copy(update={"max_ms": 99_999.0})})
+    row = row_of(launch(NONE, 1), slow, launch(NONE, 3))
+    assert (row.sent_requests, row.max_ms) == (5000, 2100)
+
+
+def test_launches_on_both_sides_of_the_bound_of_limited_are_taken_together() -> None:
+    made = [launch(NONE, n, outcome=Outcome.LIMITED if n < 4 else Outcome.OK) for n in range(1, 8)]
+    row = row_of(*made)
+    assert (row.outcome, row.outcome_launches, row.launches) == (Outcome.OK, 4, 7)
+    assert row.requests_per_second_spread.low is not None
 
 
 def test_wrong_answers_are_counted_rather_than_what_ab_calls_failed() -> None:

@@ -1,0 +1,49 @@
+"""The order and the texts of an axis's values."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Final
+
+from packaging.version import InvalidVersion, Version
+
+from runner.matrix import plugins
+from runner.matrix.values import server_name, share
+
+Value = str | int | float | None
+_FIRST: Final = Version("0")
+
+SortKey = tuple[int, float, Version, str]
+
+
+@cache
+def _places() -> dict[str, dict[str, int]]:
+    """The order of the words that the server program's modules define."""
+    words = {
+        "patch": plugins.patches(),
+        "server": plugins.servers(),
+        "workload": plugins.workloads(),
+    }
+    return {axis: {name: n for n, name in enumerate(known)} for axis, known in words.items()}
+
+
+def natural_key(axis: str, value: Value) -> SortKey:
+    """A key that sorts an axis's values: dropped, numbers, versions, then other text."""
+    if value is None:
+        return (0, 0, _FIRST, "")
+    if not isinstance(value, str):
+        return (1, value, _FIRST, "")
+    if axis == "rate" and (part := share(value)) is not None:
+        return (4, part, _FIRST, "")
+    places = _places().get(axis)
+    if places is not None:
+        return (1, places.get(server_name(value), len(places)), _FIRST, value)
+    try:
+        return (2, 0, Version(value), value)
+    except InvalidVersion:
+        return (3, 0, _FIRST, value)
+
+
+def axis_text(value: Value) -> str:
+    """An axis's value as a reader knows it: a rate of 45.0 is 45."""
+    return f"{value:g}" if isinstance(value, float) else str(value)
