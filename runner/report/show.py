@@ -135,6 +135,11 @@ def _facts(launch: LaunchRecord) -> Iterator[str]:
         yield f"server software: {known(launch.ab.server_software)}"
         yield _rate(launch)
         yield OPEN_LOOP if launch.rate else CLOSED_LOOP
+    yield from _measured(launch)
+
+
+def _measured(launch: LaunchRecord) -> Iterator[str]:
+    """What the server and the machine did over the load, and what was loaded beside it."""
     if launch.resources is not None:
         yield from _used(launch.resources, "the load generator" if launch.rate else "ab")
     if launch.machine is not None:
