@@ -97,8 +97,16 @@ def cpu_seconds(pid: int) -> float:
         return 0.0
 
 
-def run_delay_s(path: str) -> float:
-    """How long a task waited for a CPU since it began, in seconds; 0 when it is gone."""
+def run_delay_s(path: str) -> float | None:
+    """How long a task waited for a CPU since it began, in seconds; 0 when it is gone.
+
+    None where the kernel does not count it: there is no such file, or nothing but zeros in it.
+    """
+    try:
+        if int(Path("/proc/self/schedstat").read_text().split()[0]) == 0:
+            return None
+    except (OSError, IndexError):
+        return None
     try:
         return int(Path(path, "schedstat").read_text().split()[1]) / 1e9
     except (OSError, IndexError):
@@ -116,7 +124,7 @@ def task_paths(pids: list[int]) -> list[str]:
     return paths
 
 
-def task_counters(path: str) -> tuple[int, int, float]:
+def task_counters(path: str) -> tuple[int, int, float | None]:
     """Voluntary and involuntary context switches of one thread, and its wait for a CPU in s."""
     status = read_status(path)
     return (
@@ -126,19 +134,20 @@ def task_counters(path: str) -> tuple[int, int, float]:
     )
 
 
-def task_growth(before: dict[str, Any], after: dict[str, Any]) -> dict[str, float]:
+def task_growth(before: dict[str, Any], after: dict[str, Any]) -> dict[str, float | None]:
     """What the threads alive at the end did since the beginning.
 
     A thread that has ended takes its counters along: the kernel adds up CPU time over a process,
-    but neither switches nor waits.
+    but neither switches nor waits. A wait is None where the kernel does not count it.
     """
     new = (0, 0, 0.0)
     pairs = [(before.get(path, new), counters) for path, counters in after.items()]
-    voluntary, involuntary, delay = (sum(b[i] - a[i] for a, b in pairs) for i in range(3))
+    voluntary, involuntary = (sum(b[i] - a[i] for a, b in pairs) for i in range(2))
+    counted = [(a[2], b[2]) for a, b in pairs if a[2] is not None and b[2] is not None]
     return {
         "voluntary_switches": voluntary,
         "involuntary_switches": involuntary,
-        "run_delay_s": delay,
+        "run_delay_s": sum(b - a for a, b in counted) if len(counted) == len(pairs) else None,
     }
 
 
@@ -662,15 +671,18 @@ def load(config: dict[str, Any]) -> dict[str, Any]:
     directory = Path("/tmp")  # noqa: S108 - the pod's own tmpfs
     sampler = Sampler(config["uid"])
     before = snapshot(config["uid"])
+    machine = machine_counters()
     sampler.start()
     begun_ns = time.monotonic_ns()
     ab = run_ab(config, directory)
+    machine = machine_growth(machine, machine_counters())
     sampler.stopped.set()
     after = snapshot(config["uid"])
     sampler.join()
     tasks = task_growth(before.pop("tasks"), after.pop("tasks"))
     return {
         "ab": ab,
+        "machine": machine,
         "tasks": tasks,
         "before": before,
         "after": after,
@@ -747,11 +759,76 @@ def sockets(_config: dict[str, Any]) -> dict[str, Any]:
     return {"tcp": Path("/proc/net/tcp").read_text(), "network": network_counters()}
 
 
+# -- the machine -----------------------------------------------------------------------------------
+
+
+#: The canary's work: some 50 ms of a CPU at 3 GHz.
+CANARY_STEPS = 1_000_000
+
+
+def machine_counters(proc: str = "/proc") -> dict[str, Any]:
+    """What the whole machine has counted until this moment, in seconds.
+
+    `/proc/stat` and `/proc/pressure` know no containers. CPU time is busy but for idling, waiting
+    for a disk, and what the hypervisor gave to others (`steal_s`). That is None where it never was
+    anything but 0 and the machine may be virtual: not every hypervisor tells. `pressure_s` is how
+    long some task waited for a CPU, None where the kernel does not count that.
+    """
+    lines = Path(proc, "stat").read_text().splitlines()
+    cpus = sum(line.startswith("cpu") for line in lines) - 1
+    ticks_per_s = os.sysconf("SC_CLK_TCK")
+    user, nice, system, _idle, _iowait, irq, softirq, steal, *_ = map(int, lines[0].split()[1:])
+    return {
+        "at_s": time.monotonic(),
+        "cpus": cpus,
+        "busy_s": (user + nice + system + irq + softirq) / ticks_per_s,
+        "steal_s": steal / ticks_per_s if steal or is_bare(proc) else None,
+        "pressure_s": pressure_s(proc),
+    }
+
+
+def is_bare(proc: str = "/proc") -> bool:
+    """Whether the CPU says that there is no hypervisor; only those of x86 say anything."""
+    with Path(proc, "cpuinfo").open() as lines:
+        flags = next((line.split() for line in lines if line.startswith("flags")), None)
+    return flags is not None and "hypervisor" not in flags
+
+
+def pressure_s(proc: str = "/proc") -> float | None:
+    """How long some task of the machine waited for a CPU so far, in seconds."""
+    try:
+        some = Path(proc, "pressure", "cpu").read_text().splitlines()[0]
+    except (OSError, IndexError):
+        return None
+    return int(some.rpartition("total=")[2]) / 1e6
+
+
+def machine_growth(before: dict[str, Any], after: dict[str, Any]) -> dict[str, Any]:
+    """What the machine counted between two moments, `wall_s` apart."""
+    counted = {key: (before[key], after[key]) for key in ("busy_s", "steal_s", "pressure_s")}
+    return {
+        "wall_s": after["at_s"] - before["at_s"],
+        "cpus": after["cpus"],
+        **{key: None if None in pair else pair[1] - pair[0] for key, pair in counted.items()},
+    }
+
+
+def canary(_config: dict[str, Any]) -> dict[str, Any]:
+    """The same work each time, by the wall clock and by the CPU clock, in ms."""
+    begun, begun_cpu = time.perf_counter(), time.thread_time()
+    total = 0
+    for number in range(CANARY_STEPS):
+        total += number & 7
+    wall_s, cpu_s = time.perf_counter() - begun, time.thread_time() - begun_cpu
+    return {"wall_ms": 1000 * wall_s, "cpu_ms": 1000 * cpu_s}
+
+
 COMMANDS = {
     "ready": ready,
     "check": check,
     "calibrate": calibrate,
     "load": load,
+    "canary": canary,
     "ab-opening": ab_opening,
     "sockets": sockets,
 }

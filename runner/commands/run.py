@@ -242,6 +242,13 @@ def measure_all(
             underway.launches.append(result.record)
         reporter.ended(result.record, final=final)
 
+    def complete(record: LaunchRecord, final: bool) -> None:
+        underway.directory.complete(record, final=final)
+        made = (record.cell, record.launch)
+        if final:
+            launches = underway.launches
+            launches[:] = [record if (x.cell, x.launch) == made else x for x in launches]
+
     def skip(waiting: Sequence[str]) -> None:
         reporter.more(-len(waiting))
         reporter.say(f"not launched, the baseline has no rate yet: {', '.join(waiting)}")
@@ -254,6 +261,7 @@ def measure_all(
             clock=SystemClock(),
             on_begin=begin,
             on_end=end,
+            on_complete=complete,
             on_skip=skip,
         )
     finally:

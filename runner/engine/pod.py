@@ -165,14 +165,19 @@ class Pod:
         """
         if self._agent:
             self._agent.close()
-        made = (self.server, self.companion, self.loadgen)
-        known = [container for container in made if container]
+        known = self.containers
         try:
             for container in known:
                 self.engine.remove(container)
         finally:
             if len(known) < (3 if self.plan.companion else 2):
                 self._remove_by_label()
+
+    @property
+    def containers(self) -> list[str]:
+        """The ids of the containers that were created, the sidecar's last."""
+        made = (self.server, self.companion, self.loadgen)
+        return [container for container in made if container]
 
     def _remove_by_label(self) -> None:
         # A create call that timed out may still have created.

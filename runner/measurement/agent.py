@@ -18,8 +18,11 @@ from runner.engine.pod import SERVER_UID, Pod, loadgen_spec
 from runner.engine.protocol import Engine
 from runner.errors import EngineError
 from runner.matrix.ceiling import AbOpening
+from runner.measurement.records import Canary
 
 T = TypeVar("T", bound="Reply")
+#: The canary is a fraction of a second of work, however busy the machine.
+CANARY_TIMEOUT_S = 30.0
 
 
 class Reply(BaseModel):
@@ -75,7 +78,7 @@ class AbRun(Reply):
     stderr: str
     wall_s: float
     cpu_s: float
-    run_delay_s: float
+    run_delay_s: float | None
 
 
 class TaskGrowth(Reply):
@@ -83,7 +86,21 @@ class TaskGrowth(Reply):
 
     voluntary_switches: int
     involuntary_switches: int
-    run_delay_s: float
+    run_delay_s: float | None
+
+
+class MachineGrowth(Reply):
+    """What the whole machine counted over a load, in seconds; None: it does not count that.
+
+    `busy_s` and `steal_s` are added up over its `cpus`; some task waited for a CPU for `pressure_s`
+    of `wall_s`.
+    """
+
+    wall_s: float
+    cpus: int
+    busy_s: float
+    steal_s: float | None
+    pressure_s: float | None
 
 
 class Snapshot(Reply):
@@ -105,6 +122,7 @@ class LoadReply(Reply):
     """
 
     ab: AbRun
+    machine: MachineGrowth
     before: Snapshot
     after: Snapshot
     tasks: TaskGrowth
@@ -180,6 +198,14 @@ def calibrate(pod: Pod, config: dict[str, Any], timeout: float) -> CalibrateRepl
 def load(pod: Pod, config: dict[str, Any], timeout: float) -> LoadReply | Refusal:
     """Load the server with `ab`."""
     return _read(LoadReply, ask(pod, "load", config, timeout))
+
+
+def canary(pod: Pod) -> Canary | None:
+    """Time the canary in a pod's sidecar; None where that answers no more."""
+    try:
+        return Canary(**ask(pod, "canary", {}, CANARY_TIMEOUT_S))
+    except (EngineError, ValidationError):
+        return None
 
 
 def _read(kind: type[T], answer: dict[str, Any]) -> T | Refusal:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from typing import TypeVar
 
-from runner.engine.pod import DISK, Pod, PodPlan
+from runner.engine.pod import Pod
 from runner.engine.protocol import Engine
 from runner.errors import EngineError
 from runner.matrix.ceiling import ceiling_of
@@ -14,8 +14,9 @@ from runner.matrix.cell import Cell
 from runner.measurement import agent, companion, evidence, verdict
 from runner.measurement.agent import CalibrateReply, CheckReply, ReadyReply, Refusal
 from runner.measurement.clock import Clock
+from runner.measurement.cpu_time import Used
 from runner.measurement.evidence import in_words
-from runner.measurement.job import Job, LaunchResult
+from runner.measurement.job import Job, LaunchResult, pod_plan
 from runner.measurement.load import (
     AB_CPU_S_PER_REQUEST,
     LONE_REPEATS,
@@ -31,8 +32,8 @@ from runner.measurement.load import (
     full_load,
 )
 from runner.measurement.loaded import Loaded, read_load
-from runner.measurement.records import LaunchRecord, Resources
-from runner.measurement.resources import disturbance, used
+from runner.measurement.records import Canary, LaunchRecord, Placement
+from runner.measurement.resources import disturbance, machine, used
 from runner.outcome import Kind, Outcome
 
 #: How long the engine may take to see that a process has ended which the agent misses already.
@@ -75,6 +76,9 @@ class Launch:
         self.loaded: Loaded | None = None
         self.tracebacks: int | None = None
         self.throttled_s: float | None = None
+        self.placement: Placement | None = None
+        self.canary: Canary | None = None
+        self.cpu_used: Used | None = None
         self.files: dict[str, bytes] = {}
         self._pod: Pod | None = None
         self._resources = ExitStack()
@@ -210,21 +214,7 @@ class Launch:
     def _bring_up(self) -> None:
         if self.closed:
             raise LaunchEndedError(Outcome.ENGINE_ERROR, "interrupted")
-        job = self.job
-        plan = PodPlan(
-            run=job.run,
-            cell=job.cell.id,
-            server_image=job.server_image,
-            server_command=job.server_command,
-            loadgen_image=job.loadgen_image,
-            limits=job.limits,
-            server_volumes=(DISK,) if job.cell.workload.kind.disk else (),
-            companion=companion.plan_of(self._companion, job.companion_image),
-            # Our own servers and workloads call themselves 127.0.0.1; what runs in a companion,
-            # PostgreSQL for one, may look for `localhost`.
-            host_names=self._companion is not None,
-        )
-        self._pod = Pod(self.engine, plan)
+        self._pod = Pod(self.engine, pod_plan(self.job))
         self._resources.enter_context(self._pod)
         if self.closed:
             self.close()
@@ -239,6 +229,25 @@ class Launch:
         if self._pod is None:
             raise EngineError("the pod was not brought up")
         return self._pod
+
+    def placed(self, group: int, group_size: int, start_offset_s: float) -> None:
+        """Note beside how many it is loaded, and when its load begins."""
+        self.placement = Placement(
+            position=self.job.position,
+            wave=self.job.wave,
+            group=group,
+            group_size=group_size,
+            start_offset_s=start_offset_s,
+        )
+
+    def time_canary(self) -> Canary | None:
+        """Time the canary in its sidecar."""
+        return agent.canary(self.pod)
+
+    @property
+    def containers(self) -> list[str]:
+        """The ids of the pod's containers, none before it was brought up."""
+        return self._pod.containers if self._pod else []
 
     def _await_ready(self) -> None:
         startup_s = self.job.limits.startup_s
@@ -350,9 +359,9 @@ class Launch:
     def _record(self) -> LaunchRecord:
         outcome, reason = self.verdict or (Outcome.ENGINE_ERROR, "the launch was not loaded")
         cell, load, checked = self.job.cell, self.sent, self.checked
-        loaded, resources = self.loaded, self._used()
+        loaded = self.loaded
         wall_s = self.clock.monotonic() - self._began
-        return LaunchRecord(
+        record = LaunchRecord(
             cell=cell.id,
             launch=self.job.number,
             outcome=outcome,
@@ -369,23 +378,15 @@ class Launch:
             served=loaded.seen if loaded else None,
             answers=loaded.answers if loaded else None,
             tracebacks=self.tracebacks,
-            resources=resources,
-            disturbed=self._disturbance(outcome, resources),
+            resources=used(loaded.reply, loaded.figures, self.throttled_s) if loaded else None,
+            machine=machine(loaded.reply.machine, self.cpu_used) if loaded else None,
+            canary_before=self.canary,
+            placement=self.placement,
             attempt=self.job.attempt,
             wall_s=wall_s,
             overhead_s=wall_s - loaded.reply.ab.wall_s if loaded else None,
         )
-
-    def _used(self) -> Resources | None:
-        if self.loaded is None:
-            return None
-        return used(self.loaded.reply, self.loaded.figures, self.throttled_s)
-
-    def _disturbance(self, outcome: Outcome, resources: Resources | None) -> str | None:
-        loaded = self.loaded
-        if not outcome.has_figures or resources is None or loaded is None or not loaded.figures:
-            return None
-        return disturbance(resources, loaded.figures, loaded.rate, self.service_s)
+        return record.model_copy(update={"disturbed": disturbance(record)})
 
 
 def _concurrency(cell: Cell, load: Load | None) -> int | None:

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from runner.outcome import Outcome
 
 #: The newest layout of result.json that this program knows.
-LAUNCH_SCHEMA: Final = 3
+LAUNCH_SCHEMA: Final = 4
 
 
 class Record(BaseModel):
@@ -114,6 +114,48 @@ class Resources(Record):
     loadgen_cpu_share: float | None = None
 
 
+class Machine(Record):
+    """What the machine did while a launch was loaded. What is not known is None.
+
+    Shares are of all its CPUs' time, the load's wall time × `cpus`; `psi_some_share`, of the load's
+    wall time, is how long some task waited for a CPU. `busy_share` is without `steal_share`, which
+    the hypervisor gave to others. It is made up of what the run's pods used, all of them that were
+    up, the engine, the runner, and others, which is the rest: other processes, and the kernel's own
+    threads. Whose time it was is known only where the engine is on the runner's machine.
+    """
+
+    cpus: int
+    busy_share: float
+    steal_share: float | None = None
+    psi_some_share: float | None = None
+    pods_cpu_share: float | None = None
+    engine_cpu_share: float | None = None
+    runner_cpu_share: float | None = None
+    others_cpu_share: float | None = None
+
+
+class Canary(Record):
+    """How long a fixed piece of work took: it tells the machine's day from the cell's."""
+
+    wall_ms: float
+    cpu_ms: float
+
+
+class Placement(Record):
+    """Which launches were loaded beside this one, and when.
+
+    Those of the same `wave`, which is unique in the run that made it, and `group` in that wave:
+    `group_size` of them. Its load began `start_offset_s` seconds after the first of its group was
+    due. `position` is its cell's place in the round's random order. All numbers count from 1.
+    """
+
+    position: int
+    wave: int
+    group: int
+    group_size: int
+    start_offset_s: float
+
+
 class LaunchRecord(Record):
     """One start of one cell's pod, loaded once: the unit of statistics.
 
@@ -126,7 +168,8 @@ class LaunchRecord(Record):
     again. `throttled_ms` of its resources is for the server's whole life, all others are over the
     load. `started_at` is None where the report of the load was made elsewhere and does not say.
     `concurrency` is None and `rate` known where requests were sent at a fixed rate. `block` is the
-    machine that it was made on, where the launches of a run were made on several.
+    machine that it was made on, where the launches of a run were made on several. The canaries are
+    those of its wave, before the first and after the last load.
     """
 
     schema_version: int = LAUNCH_SCHEMA
@@ -147,6 +190,10 @@ class LaunchRecord(Record):
     answers: Answers | None = None
     tracebacks: int | None = None
     resources: Resources | None = None
+    machine: Machine | None = None
+    canary_before: Canary | None = None
+    canary_after: Canary | None = None
+    placement: Placement | None = None
     disturbed: str | None = None
     wall_s: float | None = None
     overhead_s: float | None = None

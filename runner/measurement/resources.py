@@ -5,8 +5,9 @@
 
 from __future__ import annotations
 
-from runner.measurement.agent import LoadReply
-from runner.measurement.records import AbFigures, LaunchRecord, RateFigures, Resources
+from runner.measurement.agent import LoadReply, MachineGrowth
+from runner.measurement.cpu_time import Used
+from runner.measurement.records import AbFigures, LaunchRecord, Machine, RateFigures, Resources
 
 #: Mean time that `ab` may wait for a CPU, in ms per request. Measured on two cores, 100 clients:
 #: alone 0.02-0.07; 26 cells with their bursts apart 0.02-0.07; together 0.04-2.0, median 0.4.
@@ -20,22 +21,22 @@ LARGEST_LOADGEN_SHARE = 0.9
 #: How late 99 % of the requests of a load at a fixed rate may be sent: ms, or share of the time
 #: that a request takes, whichever is more. Latencies count from when a request was due.
 LONGEST_LAG_MS, LARGEST_LAG_SHARE = 2.0, 0.01
+#: Share of the CPUs' time that a hypervisor may give to others.
+LARGEST_STEAL_SHARE = 0.005
+#: Share of the CPUs' time that others may use than the pods, the engine and the runner.
+LARGEST_OTHERS_SHARE = 0.1
 
 
-def disturbance(
-    resources: Resources,
-    figures: AbFigures,
-    load: RateFigures | None = None,
-    service_s: float = 0.0,
-) -> str | None:
-    """Why the launch's figures are not the cell's alone, None if they are.
+def disturbance(record: LaunchRecord) -> str | None:
+    """Why the launch's figures are not the cell's alone, None if they are, or if it has none.
 
     A rule for every launch, before anyone has looked at its rate: what is disturbed is repeated or
-    shown as such, and never dropped for being an outlier. `load` is one at a fixed rate, whose
-    requests take `service_s` seconds.
+    shown as such, and never dropped for being an outlier.
     """
-    others = _by_others(resources, figures, load, service_s)
-    return ", ".join([*others, *_queues(resources)]) or None
+    resources, figures = record.resources, record.ab
+    if not record.outcome.has_figures or resources is None or figures is None:
+        return None
+    return ", ".join([*_by_others(record, resources, figures), *_queues(resources)]) or None
 
 
 def worth_repeating(record: LaunchRecord) -> bool:
@@ -46,21 +47,19 @@ def worth_repeating(record: LaunchRecord) -> bool:
     """
     if not record.disturbed or record.resources is None or record.ab is None:
         return False
-    service_s = (record.lone_request_ms or 0.0) / 1000
-    return bool(_by_others(record.resources, record.ab, record.rate, service_s))
+    return bool(_by_others(record, record.resources, record.ab))
 
 
-def _by_others(
-    resources: Resources, figures: AbFigures, load: RateFigures | None, service_s: float
-) -> list[str]:
+def _by_others(record: LaunchRecord, resources: Resources, figures: AbFigures) -> list[str]:
     """What a busy machine does to a launch."""
+    load, service_s = record.rate, (record.lone_request_ms or 0.0) / 1000
     reasons = _lags(load, service_s) if load else _waits(resources, figures)
     share = resources.loadgen_cpu_share
     if share is not None and share >= LARGEST_LOADGEN_SHARE:
         reasons.append(f"{'the load generator' if load else 'ab'} kept {share:.0%} of a CPU busy")
     if resources.throttled_ms:
         reasons.append(f"the server was throttled for {resources.throttled_ms:.0f} ms")
-    return reasons
+    return reasons + (_by_machine(record.machine) if record.machine else [])
 
 
 def _waits(resources: Resources, figures: AbFigures) -> list[str]:
@@ -77,6 +76,16 @@ def _lags(load: RateFigures, service_s: float) -> list[str]:
     if load.lag_p99_ms is None or load.lag_p99_ms <= limit_ms:
         return []
     return [f"1 % of the requests were sent over {load.lag_p99_ms:.1f} ms late"]
+
+
+def _by_machine(machine: Machine) -> list[str]:
+    """What took CPU time from the launch that no counter of its own shows."""
+    reasons = []
+    if machine.steal_share is not None and machine.steal_share > LARGEST_STEAL_SHARE:
+        reasons.append(f"the hypervisor took {machine.steal_share:.1%} of the CPUs' time")
+    if machine.others_cpu_share is not None and machine.others_cpu_share > LARGEST_OTHERS_SHARE:
+        reasons.append(f"other processes used {machine.others_cpu_share:.1%} of the CPUs' time")
+    return reasons
 
 
 def _queues(resources: Resources) -> list[str]:
@@ -107,11 +116,47 @@ def used(
         peak_threads=reply.peak_threads,
         voluntary_switches=reply.tasks.voluntary_switches,
         involuntary_switches=reply.tasks.involuntary_switches,
-        run_queue_delay_ms=1000 * (reply.tasks.run_delay_s + reply.ab.run_delay_s),
-        loadgen_run_queue_delay_ms=1000 * reply.ab.run_delay_s,
-        throttled_ms=1000 * throttled_s if throttled_s is not None else None,
+        run_queue_delay_ms=_ms(_sum(reply.tasks.run_delay_s, reply.ab.run_delay_s)),
+        loadgen_run_queue_delay_ms=_ms(reply.ab.run_delay_s),
+        throttled_ms=_ms(throttled_s),
         listen_overflows=network["ListenOverflows"],
         listen_drops=network["ListenDrops"],
         syn_retransmits=network["TCPSynRetrans"],
         loadgen_cpu_share=reply.ab.cpu_s / reply.ab.wall_s if reply.ab.wall_s else None,
+    )
+
+
+def _sum(*values: float | None) -> float | None:
+    """What is known only if every part of it is."""
+    known = [value for value in values if value is not None]
+    return sum(known) if len(known) == len(values) else None
+
+
+def _ms(seconds: float | None) -> float | None:
+    return None if seconds is None else 1000 * seconds
+
+
+def machine(growth: MachineGrowth, used: Used | None) -> Machine | None:
+    """Both as shares of the CPUs' time, None for a load that took none."""
+    if not growth.wall_s:
+        return None
+    time_s = growth.wall_s * growth.cpus
+    known = Machine(
+        cpus=growth.cpus,
+        busy_share=growth.busy_s / time_s,
+        steal_share=None if growth.steal_s is None else growth.steal_s / time_s,
+        psi_some_share=None if growth.pressure_s is None else growth.pressure_s / growth.wall_s,
+    )
+    if used is None or not used.wall_s:
+        return known
+    time_s = used.wall_s * growth.cpus
+    # The kernel counts what is busy by ticks, the rest by the nanosecond: never below nothing.
+    others_s = max(0.0, used.busy_s - used.pods_s - used.engine_s - used.runner_s)
+    return known.model_copy(
+        update={
+            "pods_cpu_share": used.pods_s / time_s,
+            "engine_cpu_share": used.engine_s / time_s,
+            "runner_cpu_share": used.runner_s / time_s,
+            "others_cpu_share": others_s / time_s,
+        }
     )

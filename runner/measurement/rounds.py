@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -67,6 +68,7 @@ def measure(
     clock: Clock,
     on_begin: Callable[[Sequence[Job]], None],
     on_end: Callable[[LaunchResult, bool], None],
+    on_complete: Callable[[LaunchRecord, bool], None] = lambda *_: None,
     on_skip: Callable[[Sequence[str]], None] = lambda _: None,
 ) -> None:
     """Make every launch of every cell; `on_end` stores a result before the next launch starts.
@@ -76,7 +78,8 @@ def measure(
     what they are a percentage of, in all rounds; until there is one they are not launched, which
     `on_skip` is told, and have further rounds, as if they had failed. The second argument of
     `on_end` is False for a launch that was disturbed and will be made again, with fewer beside it,
-    and the last time alone.
+    and the last time alone. `on_complete` gets each record of a wave again at its end, with what is
+    known only then.
     """
     jobs, failed, full = method.jobs, set(method.failed), dict(method.full_rates)
 
@@ -88,7 +91,9 @@ def measure(
             full.update({**full_rates([record]), **full})
         on_end(result, final)
 
+    numbers = itertools.count(1)
     for number, order in rounds(cells, max(method.launches, FAILURE_LAUNCHES), method.seed):
+        positions = {cell.id: position for position, cell in enumerate(order, start=1)}
         for part in round_parts(order):
             ready = {cell.id: _at_its_rate(cell, method, full) for cell in part}
             waiting = [cell for cell, at_its_rate in ready.items() if at_its_rate is None]
@@ -96,13 +101,23 @@ def measure(
             if waiting and number <= method.launches:
                 on_skip(waiting)
             wanted = [
-                job_of(cell, number, method)
-                for cell in ready.values()
+                replace(job_of(cell, number, method), position=positions[id_])
+                for id_, cell in ready.items()
                 if cell is not None
                 and (cell.id, number) not in method.done
                 and (number <= method.launches or cell.id in failed)
             ]
-            jobs = _make(engine, wanted, jobs, method, clock=clock, on_begin=on_begin, on_end=end)
+            jobs = _make(
+                engine,
+                wanted,
+                jobs,
+                method,
+                numbers=numbers,
+                clock=clock,
+                on_begin=on_begin,
+                on_end=end,
+                on_complete=on_complete,
+            )
 
 
 def _at_its_rate(cell: Cell, method: Method, full: Mapping[str, float]) -> Cell | None:
@@ -119,9 +134,11 @@ def _make(
     jobs: Jobs,
     method: Method,
     *,
+    numbers: Iterator[int],
     clock: Clock,
     on_begin: Callable[[Sequence[Job]], None],
     on_end: Callable[[LaunchResult, bool], None],
+    on_complete: Callable[[LaunchRecord, bool], None],
 ) -> Jobs:
     """Make launches of a round with their repeats; return how many the next may run together."""
     first, again = len(wanted), jobs
@@ -132,9 +149,11 @@ def _make(
             tries,
             side_by_side,
             last=attempt > method.repeats,
+            numbers=numbers,
             clock=clock,
             on_begin=on_begin,
             on_end=on_end,
+            on_complete=on_complete,
         )
         if attempt == 1 and len(wanted) > MANY_DISTURBED * max(1, first):
             again = jobs.halved
@@ -157,31 +176,42 @@ def _attempt(
     side_by_side: Jobs,
     *,
     last: bool,
+    numbers: Iterator[int],
     clock: Clock,
     on_begin: Callable[[Sequence[Job]], None],
     on_end: Callable[[LaunchResult, bool], None],
+    on_complete: Callable[[LaunchRecord, bool], None],
 ) -> list[Job]:
-    """Make the launches once, in waves; return those to be made again."""
+    """Make the launches once, in waves, numbered as given; return those to be made again."""
     again: list[Job] = []
     for wave in waves(jobs, side_by_side.wave):
+        number = next(numbers)
         on_begin(wave)
         by_cell = {job.cell.id: job for job in wave}
+        ended: list[tuple[LaunchRecord, bool]] = []
 
-        def end(result: LaunchResult, by_cell: Mapping[str, Job] = by_cell) -> None:
+        def end(
+            result: LaunchResult,
+            by_cell: Mapping[str, Job] = by_cell,
+            ended: list[tuple[LaunchRecord, bool]] = ended,
+        ) -> None:
             job = by_cell[result.record.cell]
             repeated = not last and worth_repeating(result.record)
             if repeated:
                 again.append(job)
+            ended.append((result.record, not repeated))
             on_end(result, not repeated)
 
-        launches = [Launch(engine, job, clock) for job in wave]
-        run_wave(
+        launches = [Launch(engine, replace(job, wave=number), clock) for job in wave]
+        canary = run_wave(
             launches,
             grouped=side_by_side.grouped,
             cpus=side_by_side.cpus,
             clock=clock,
             on_end=end,
         )
+        for record, final in ended if canary else ():
+            on_complete(record.model_copy(update={"canary_after": canary}), final)
         if any(launch.failed_for_engine for launch in launches):
             engine.info()  # an engine that is gone ends the run here, not each launch to come
     return again

@@ -21,11 +21,13 @@ from typing import TYPE_CHECKING, Self, TypeAlias, TypeVar
 
 from runner.matrix.cell import Cell
 from runner.measurement.clock import Clock
+from runner.measurement.cpu_time import Observer, between
 from runner.options import LARGEST_WAVE
 
 if TYPE_CHECKING:
     from runner.measurement.job import LaunchResult
     from runner.measurement.launch import Launch
+    from runner.measurement.records import Canary
 
 #: How many pods are removed at a time: that is CPU work of the engine, with some waiting in it.
 REMOVED_AT_A_TIME = 4
@@ -64,7 +66,7 @@ def run_wave(
     cpus: int,
     clock: Clock,
     on_end: Callable[[LaunchResult], None],
-) -> None:
+) -> Canary | None:
     """Make the launches of one wave: start and check all, load them by groups, remove all.
 
     Pods start in turns, and each is checked once it is ready, while others start, and calibrated
@@ -72,6 +74,7 @@ def run_wave(
     launches that are ready into groups, loaded one group after the other; within a group each load
     begins its number of seconds after the first. `on_end` is called once per launch as soon as it
     has ended, never twice at a time. Whatever ends the wave early, every pod of it is removed.
+    Returns the canary after the last load; what it was before the first is in each launch's record.
     """
     storing = threading.Lock()
 
@@ -88,8 +91,14 @@ def run_wave(
         for launch in launches:
             if launch.verdict is not None:
                 end(launch)
-        for group in grouped([launch for launch in launches if launch.verdict is None]):
-            _load_group(group, clock, end)
+        ready = [launch for launch in launches if launch.verdict is None]
+        canary = ready[0].time_canary() if ready else None
+        for launch in ready:
+            launch.canary = canary
+        observer = Observer(id_ for launch in launches for id_ in launch.containers)
+        for number, group in enumerate(grouped(ready), start=1):
+            _load_group(group, number, clock, observer, end)
+        return ready[0].time_canary() if ready else None
     finally:
         _close_all(launches)
 
@@ -161,12 +170,17 @@ class _Turn:
             self.over.set()
 
 
-def _load_group(group: Group, clock: Clock, end: Callable[[Launch], None]) -> None:
+def _load_group(
+    group: Group, number: int, clock: Clock, observer: Observer, end: Callable[[Launch], None]
+) -> None:
     begin = clock.monotonic()
 
     def load(launch: Launch, offset: float) -> None:
         clock.sleep(max(0.0, begin + offset - clock.monotonic()))
+        launch.placed(number, len(group), clock.monotonic() - begin)
+        before = observer.now()
         launch.load()
+        launch.cpu_used = between(before, observer.now())
         end(launch)
 
     _together([functools.partial(load, launch, offset) for launch, offset in group])

@@ -69,11 +69,15 @@ def _without_directory(word: str) -> str:
 
 
 def _host(host: Host | None) -> Host | None:
-    """Its name becomes a digest: runs of one machine are still told from those of another."""
+    """Its name becomes a digest: runs of one machine are still told from those of another.
+
+    So does its boot's id.
+    """
     if host is None or re.fullmatch(f"host-{_DIGEST}", host.hostname):  # published before
         return host
     facts = f"{host.hostname} {host.cpu_model} {host.memory_bytes}"
-    return host.model_copy(update={"hostname": f"host-{_short_digest(facts)}"})
+    boot_id = host.boot_id and _short_digest(host.boot_id)
+    return host.model_copy(update={"hostname": f"host-{_short_digest(facts)}", "boot_id": boot_id})
 
 
 def _engine(engine: EngineInfo | None) -> EngineInfo | None:

@@ -95,7 +95,10 @@ def _machine(host: Host, engine: EngineInfo) -> str:
 def machine_text(host: Host) -> str:
     """A machine in a few words: `2 × Intel Xeon, 7.8 GiB, Debian GNU/Linux 12, kernel 6.12`."""
     memory = f"{host.memory_bytes / 2**30:.1f} GiB"
-    return f"{host.cpus} × {host.cpu_model or 'CPU'}, {memory}, {host.os}, kernel {host.kernel}"
+    model, kernel = host.cpu_model or "CPU", f"{host.os}, kernel {host.kernel}"
+    virtual = ", virtual machine" if host.hypervisor else ""
+    boot = f", boot {host.boot_id[:8]}" if host.boot_id else ""
+    return f"{host.cpus} × {model}, {memory}, {kernel}{virtual}{boot}"
 
 
 def _alternatives(texts: Iterable[str]) -> str:

@@ -12,7 +12,15 @@ from runner.engine.pod import COMPANION_USER, DISK, LOADGEN_USER, SERVER_USER
 from runner.errors import UsageError
 from runner.matrix import plugins
 from runner.matrix.cell import requests_due
-from runner.measurement.records import LaunchRecord, RateFigures, Resources, Served
+from runner.measurement.records import (
+    Canary,
+    LaunchRecord,
+    Machine,
+    Placement,
+    RateFigures,
+    Resources,
+    Served,
+)
 from runner.outcome import outcome_text
 from runner.report.notes import CLOSED_LOOP, OPEN_LOOP, workload_text
 from runner.report.rows import Row
@@ -120,6 +128,10 @@ def _facts(launch: LaunchRecord) -> Iterator[str]:
         yield OPEN_LOOP if launch.rate else CLOSED_LOOP
     if launch.resources is not None:
         yield from _used(launch.resources, "the load generator" if launch.rate else "ab")
+    if launch.machine is not None:
+        yield from _machine(launch.machine)
+    if launch.placement is not None:
+        yield from _beside(launch, launch.placement)
 
 
 def _recorded(launch: LaunchRecord) -> Iterator[str]:
@@ -178,12 +190,43 @@ def _used(used: Resources, by: str) -> Iterator[str]:
         f"waits for a CPU: {_ms(used.run_queue_delay_ms)}, "
         f"of them by {by} {_ms(used.loadgen_run_queue_delay_ms)}"
     )
-    share = used.loadgen_cpu_share
-    yield f"{by}'s share of a CPU: {known(None if share is None else f'{share:.1%}')}"
+    yield f"{by}'s share of a CPU: {_share(used.loadgen_cpu_share)}"
     yield f"throttled: {_ms(used.throttled_ms)}"
     overflows, drops = known(used.listen_overflows), known(used.listen_drops)
     yield f"listen queue: {overflows} overflows, {drops} drops"
     yield f"SYN retransmits: {known(used.syn_retransmits)}"
+
+
+def _machine(machine: Machine) -> Iterator[str]:
+    """What the machine did over the load, and whose CPU time it was."""
+    yield (
+        f"machine: {_share(machine.busy_share)} of the CPUs' time busy: "
+        f"pods {_share(machine.pods_cpu_share)}, engine {_share(machine.engine_cpu_share)}, "
+        f"runner {_share(machine.runner_cpu_share)}, others {_share(machine.others_cpu_share)}"
+    )
+    yield (
+        f"taken by the hypervisor: {_share(machine.steal_share)}; "
+        f"some task waited for a CPU: {_share(machine.psi_some_share)} of the time"
+    )
+
+
+def _beside(launch: LaunchRecord, place: Placement) -> Iterator[str]:
+    """When the launch was loaded, beside how many, and how fast the machine was around that."""
+    yield (
+        f"loaded in wave {place.wave}, group {place.group}, one of {place.group_size}, "
+        f"{place.start_offset_s:.2f} s after its begin; number {place.position} of its round"
+    )
+    before, after = launch.canary_before, launch.canary_after
+    yield f"canary: {_canary(before)} before the wave's loads, {_canary(after)} after them"
+
+
+def _canary(canary: Canary | None) -> str:
+    words = canary and f"{canary.wall_ms:.1f} ms ({canary.cpu_ms:.1f} ms of CPU)"
+    return known(words)
+
+
+def _share(value: float | None) -> str:
+    return known(None if value is None else f"{value:.1%}")
 
 
 def _ms(value: float | None) -> str:

@@ -12,6 +12,7 @@ from itertools import chain, islice
 from pathlib import Path
 from statistics import median
 
+from runner.engine.ownership import boot_id
 from runner.errors import UsageError
 from runner.measurement.estimate import POD_S, Kind, Machine, check_s, kinds_of
 from runner.measurement.records import LaunchRecord
@@ -66,7 +67,7 @@ def _made(results: Path, host: Host) -> Iterator[_Made]:
             run = directory.read_run()
         except UsageError:
             continue
-        if run.host != host or run.blocks:
+        if run.host is None or run.host.machine != host.machine or run.blocks:
             continue
         launches = list(chain.from_iterable(directory.launches(warn=_ignore).values()))
         disturbed = [
@@ -141,6 +142,8 @@ def this_host() -> Host:
         cpus=os.cpu_count() or 1,
         cpu_model=_cpu_model(),
         memory_bytes=os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"),
+        boot_id=boot_id(),
+        hypervisor=_hypervisor(_cpuinfo()),
     )
 
 
@@ -151,10 +154,19 @@ def _os_name() -> str:
         return platform.system()
 
 
-def _cpu_model() -> str | None:
+def _cpuinfo() -> str:
     try:
-        text = Path("/proc/cpuinfo").read_text(encoding="utf-8")
+        return Path("/proc/cpuinfo").read_text(encoding="utf-8")
     except OSError:
-        return None
-    match = re.search(r"^model name\s*:\s*(.+)$", text, re.MULTILINE)
+        return ""
+
+
+def _hypervisor(cpuinfo: str) -> bool | None:
+    """Whether the CPU's flags name a hypervisor, None where it has no flags: those of x86 do."""
+    match = re.search(r"^flags\s*:(.*)$", cpuinfo, re.MULTILINE)
+    return "hypervisor" in match.group(1).split() if match else None
+
+
+def _cpu_model() -> str | None:
+    match = re.search(r"^model name\s*:\s*(.+)$", _cpuinfo(), re.MULTILINE)
     return match.group(1) if match else None

@@ -151,7 +151,7 @@ def _blocks(parts: Sequence[Part]) -> list[list[NamedBlock]]:
     for part in parts:
         own = []
         for name, block in _own_blocks(part):
-            machine = (block.host, block.engine)
+            machine = (block.host.machine, block.engine)
             if machine not in labels:
                 labels[machine] = _label(block.host.hostname, [*labels.values()])
             own.append((name, block.model_copy(update={"label": labels[machine]})))

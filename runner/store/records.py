@@ -27,7 +27,11 @@ def now() -> str:
 
 
 class Host(Record):
-    """The machine that ran the experiment. Its engine may be elsewhere: see `EngineInfo`."""
+    """The machine that ran the experiment. Its engine may be elsewhere: see `EngineInfo`.
+
+    `boot_id` is of its kernel's start; `hypervisor`: whether its CPU says that it is a virtual
+    machine's. Both are None if that is not known.
+    """
 
     hostname: str
     os: str
@@ -35,6 +39,13 @@ class Host(Record):
     cpus: int
     cpu_model: str | None = None
     memory_bytes: int
+    boot_id: str | None = None
+    hypervisor: bool | None = None
+
+    @property
+    def machine(self) -> Host:
+        """The same without what another start changes, and what older records do not have."""
+        return self.model_copy(update={"boot_id": None, "hypervisor": None})
 
 
 class Method(Record):
@@ -262,6 +273,8 @@ def machine(run: RunRecord) -> dict[str, object]:
         "host": host.hostname,
         "CPUs": host.cpus,
         "CPU": host.cpu_model,
+        "virtual machine": host.hypervisor,
+        "boot": host.boot_id,
         "operating system": host.os,
         "kernel": host.kernel,
         "engine": engine.version,

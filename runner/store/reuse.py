@@ -48,7 +48,7 @@ def key(run: RunRecord, cell: CellRecord) -> str:
         "method": run.method.model_dump(mode="json"),
         "limits": asdict(run.limits) if run.limits else None,
         "jobs": run.jobs,
-        "host": run.host.model_dump(mode="json") if run.host else None,
+        "host": run.host.machine.model_dump(mode="json") if run.host else None,
         "engine": asdict(run.engine) if run.engine else None,
     }
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()

@@ -111,6 +111,13 @@ class RunDirectory:
         """Keep a disturbed launch that is repeated: it is in no figure, but its files are there."""
         _write_launch(self.disturbed_directory(record), record, files)
 
+    def complete(self, record: LaunchRecord, *, final: bool) -> None:
+        """Replace the record of a launch that is stored already; its files stay."""
+        place = self.launch_directory(record.cell, record.launch)
+        if not final:
+            place = self.disturbed_directory(record)
+        write_atomic(place / RESULT, _json(record))
+
     def disturbed_directory(self, record: LaunchRecord) -> Path:
         """Where the files of a launch go that was disturbed and is repeated."""
         name = f"launch-{record.launch:02d}-attempt-{record.attempt}"

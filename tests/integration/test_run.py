@@ -125,6 +125,30 @@ def test_a_run_stores_everything_and_prints_a_table(project: Project, pods: Any)
     assert pods() == []
 
 
+BUSY_LOOP = ("sh", "-c", "while :; do :; done")
+
+
+def test_busy_programs_beside_a_run_are_named_as_what_disturbed_it(project: Project) -> None:
+    loops = [subprocess.Popen(BUSY_LOOP) for _ in range(os.cpu_count() or 1)]
+    try:
+        code, _, stderr = project.matrix("run", "--launches", "1")
+    finally:
+        for loop in loops:
+            loop.kill()
+            loop.wait()
+    assert code == 0, stderr
+    for row in project.rows():
+        assert "other processes used" in row["disturbed"], row
+    for path in project.finished():
+        record = json.loads(path.read_text())
+        machine = record["machine"]
+        parts = ("pods_cpu_share", "engine_cpu_share", "runner_cpu_share", "others_cpu_share")
+        assert all(0 <= machine[part] <= 1 for part in parts), machine
+        assert record["canary_before"]
+        assert record["canary_after"]
+        assert record["placement"]["group_size"] >= 1
+
+
 def test_a_second_run_measures_nothing_and_a_changed_axis_only_what_is_new(
     project: Project,
 ) -> None:

@@ -16,8 +16,10 @@ from runner.matrix.ceiling import (
 from runner.matrix.cell import Cell, Limits
 from runner.matrix.values import Server, Workload, server, workload
 from runner.measurement import ab, load
-from runner.measurement.records import RateFigures, Resources
-from runner.measurement.resources import disturbance
+from runner.measurement.records import LaunchRecord, Machine, RateFigures, Resources
+from runner.measurement.resources import LARGEST_OTHERS_SHARE, disturbance, worth_repeating
+from runner.outcome import Outcome
+from tests.support.samples import cell, launch
 from tests.support.simulated import a_cell, report
 
 ALONE, TOGETHER = AbOpening.FIRST_ALONE, AbOpening.TOGETHER
@@ -146,6 +148,12 @@ QUIET = Resources(
 FIGURES = ab.parse(report(1000, 20.0))
 
 
+def loaded(**changes: float | None) -> LaunchRecord:
+    """A launch that nothing disturbed but the changes."""
+    record = launch(cell("3.11", "none"))
+    return record.model_copy(update={"ab": FIGURES, "resources": QUIET.model_copy(update=changes)})
+
+
 @pytest.mark.parametrize(
     ("changed", "reason"),
     [
@@ -163,14 +171,37 @@ FIGURES = ab.parse(report(1000, 20.0))
     ],
 )
 def test_disturbances(changed: dict[str, float | None], reason: str | None) -> None:
-    assert disturbance(QUIET.model_copy(update=changed), FIGURES) == reason
+    assert disturbance(loaded(**changed)) == reason
+
+
+@pytest.mark.parametrize(
+    ("changed", "reason"),
+    [
+        ({"steal_share": 0.006}, "the hypervisor took 0.6% of the CPUs' time"),
+        ({"steal_share": 0.004}, None),
+        ({"others_cpu_share": 0.5}, "other processes used 50.0% of the CPUs' time"),
+        ({"others_cpu_share": LARGEST_OTHERS_SHARE}, None),
+        ({"busy_share": 1.0, "pods_cpu_share": 1.0, "psi_some_share": 1.0}, None),
+    ],
+)
+def test_what_others_took_of_the_machine_disturbs(
+    changed: dict[str, float], reason: str | None
+) -> None:
+    record = loaded().model_copy(update={"machine": Machine(cpus=2, **{"busy_share": 0} | changed)})
+    assert disturbance(record) == reason
+    assert worth_repeating(record.model_copy(update={"disturbed": reason})) is bool(reason)
+
+
+def test_a_launch_without_figures_is_not_called_disturbed() -> None:
+    failed = {"outcome": Outcome.FAILED_REQUESTS}
+    assert disturbance(loaded(throttled_ms=12.0).model_copy(update=failed)) is None
 
 
 def test_a_long_load_may_wait_a_little_more_for_each_request() -> None:
-    waiting = QUIET.model_copy(update={"loadgen_run_queue_delay_ms": 900})
+    waiting = loaded(loadgen_run_queue_delay_ms=900)
     few = FIGURES.model_copy(update={"complete": 120, "time_taken_s": 240.0})
-    assert disturbance(waiting, few) is None
-    assert disturbance(waiting, FIGURES)
+    assert disturbance(waiting.model_copy(update={"ab": few})) is None
+    assert disturbance(waiting)
 
 
 @pytest.mark.parametrize(
@@ -189,5 +220,6 @@ def test_requests_at_a_rate_may_be_sent_a_little_late(
     sent = RateFigures(
         rate=45, requests=9, sent=9, lag_p50_ms=0, lag_p99_ms=lag_ms, lag_max_ms=lag_ms
     )
-    waiting = QUIET.model_copy(update={"loadgen_run_queue_delay_ms": 900})
-    assert disturbance(waiting, FIGURES, sent, service_s) == reason
+    update = {"rate": sent, "lone_request_ms": 1000 * service_s}
+    waiting = loaded(loadgen_run_queue_delay_ms=900).model_copy(update=update)
+    assert disturbance(waiting) == reason

@@ -15,6 +15,7 @@ from runner.matrix.ceiling import AbOpening
 from runner.matrix.cell import Cell, Limits
 from runner.matrix.values import Workload
 from runner.measurement import schedule
+from runner.measurement.cpu_time import Used
 from runner.measurement.job import LaunchResult
 from runner.measurement.launch import Launch
 from runner.measurement.records import LaunchRecord
@@ -377,6 +378,74 @@ def test_a_launch_whose_own_queue_overflowed_is_marked_and_not_repeated() -> Non
     ended = run(SimulatedPods(load=overflowing), method(Jobs(limit=1)))
     assert [final for _, final in ended] == [True] * len(CELLS)
     assert {r.record.disturbed for r, _ in ended} == {"the listen queue overflowed 9 times"}
+
+
+def test_each_record_says_what_was_loaded_beside_it_and_when() -> None:
+    ended = run(SimulatedPods(), method(Jobs(limit=4)))
+    found = {r.record.cell: r.record.placement for r, _ in ended}
+    assert all(found.values())
+    places = [place for place in found.values() if place]
+    assert sorted(place.position for place in places) == [1, 2, 3, 4, 5, 6]
+    assert [cell.id for cell in next(rounds(CELLS, 1, seed=7))[1]] == sorted(
+        found, key=lambda cell: ((place := found[cell]) and place.position) or 0
+    )
+    sizes = sorted((place.wave, place.group, place.group_size) for place in places)
+    assert sizes == [(1, 1, 4)] * 4 + [(2, 1, 2)] * 2
+    # Two seconds of service time are shared out among those of a group.
+    latest = max(place.start_offset_s for place in places)
+    assert latest >= 1.5
+
+
+def test_a_group_follows_another_in_its_wave() -> None:
+    busy = SimulatedPods(calibrate=lambda answer: {**answer, "cpu_s_per_request": 1.0})
+    ended = run(busy, method(Jobs(limit=None, cpus=2)))
+    found = [r.record.placement for r, _ in ended]
+    assert [(p.wave, p.group, p.group_size) for p in found if p] == [(1, n, 1) for n in range(1, 7)]
+
+
+def test_the_canary_frames_the_loads_of_a_wave() -> None:
+    complete: list[tuple[LaunchRecord, bool]] = []
+    ended: list[LaunchRecord] = []
+    pods = SimulatedPods(wait_ms=lambda made: 0.5 if made < 6 else 0)
+    measure(
+        MemoryEngine(pods),
+        CELLS,
+        method(Jobs(limit=6)),
+        clock=VirtualClock(),
+        on_begin=lambda _: None,
+        on_end=lambda result, _: ended.append(result.record),
+        on_complete=lambda record, final: complete.append((record, final)),
+    )
+    assert all(record.canary_before for record in ended)
+    assert not any(record.canary_after for record in ended)
+    after = {"canary_after": ended[0].canary_before}
+    assert [record for record, _ in complete] == [r.model_copy(update=after) for r in ended]
+    assert [final for _, final in complete] == [False] * 6 + [True] * 6
+    waves_made = [record.placement.wave for record in ended if record.placement]
+    assert waves_made == [1] * 6 + [2] * 3 + [3] * 3
+
+
+def test_no_canary_sings_where_nothing_was_loaded() -> None:
+    pods = SimulatedPods(ready=lambda _: {"failed": "not-ready", "reason": "hangs"})
+    ended = run(pods, method(Jobs(limit=6)))
+    assert {r.record.canary_before for r, _ in ended} == {None}
+    assert {r.record.placement for r, _ in ended} == {None}
+
+
+def test_a_canary_that_does_not_answer_is_not_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    def gone(*_: object) -> dict[str, Any]:
+        raise EngineError("the sidecar ended")
+
+    monkeypatch.setattr(SimulatedPods, "_canary", gone)
+    ended = run(SimulatedPods(), method(Jobs(limit=6)))
+    assert {(r.record.outcome, r.record.canary_before) for r, _ in ended} == {(Outcome.OK, None)}
+
+
+def test_others_that_keep_the_cpus_busy_disturb_a_launch(monkeypatch: pytest.MonkeyPatch) -> None:
+    busy = Used(wall_s=10, busy_s=18, pods_s=2, engine_s=1, runner_s=1)
+    monkeypatch.setattr(schedule, "between", lambda *_: busy)
+    [first, *_] = run(SimulatedPods(), method(Jobs(limit=1), repeats=0))
+    assert first[0].record.disturbed == "other processes used 70.0% of the CPUs' time"
 
 
 # -- rates in per cent of a baseline's -------------------------------------------------------------

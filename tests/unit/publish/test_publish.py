@@ -145,7 +145,7 @@ def test_nothing_gives_the_machine_away(results: Path) -> None:
         "--results=/home/x",
     )
     assert run.host
-    host = run.host.model_copy(update={"hostname": secret})
+    host = run.host.model_copy(update={"hostname": secret, "boot_id": secret})
     directory.write_run(run.model_copy(update={"command": command, "host": host}))
     publish(results, [], None)
     for path in (results / "published").rglob("*"):
@@ -159,6 +159,8 @@ def test_nothing_gives_the_machine_away(results: Path) -> None:
     assert record.command == ("matrix", "run", "sleep", "--file", "m.yaml", "--results=x")
     assert record.host
     assert record.host.hostname.startswith("host-")
+    assert record.host.boot_id
+    assert len(record.host.boot_id) == 8
 
 
 def test_the_machines_of_a_merged_run_are_numbered(results: Path) -> None:

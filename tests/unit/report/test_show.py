@@ -7,9 +7,9 @@ import pytest
 
 from runner.errors import UsageError
 from runner.matrix import plugins
-from runner.measurement.records import Resources
+from runner.measurement.records import Canary, Machine, Placement, Resources
 from runner.outcome import Outcome
-from runner.report.notes import CLOSED_LOOP, OPEN_LOOP, workload_text
+from runner.report.notes import CLOSED_LOOP, OPEN_LOOP, machine_text, workload_text
 from runner.report.run import read_run
 from runner.report.show import show
 from runner.store.records import RunRecord
@@ -191,6 +191,35 @@ def test_every_resource_that_is_measured_is_shown(directory: RunDirectory) -> No
         "SYN retransmits: 88",
     ):
         assert line in text.splitlines(), line
+
+
+def test_what_the_machine_did_is_shown(directory: RunDirectory) -> None:
+    shares = {"busy": 0.5, "steal": 0.011, "psi_some": 0.6}
+    cpu = {"pods": 0.2, "engine": 0.03, "runner": 0.004, "others": 0.25}
+    machine = Machine(
+        cpus=2,
+        **{f"{name}_share": share for name, share in shares.items()},
+        **{f"{name}_cpu_share": share for name, share in cpu.items()},
+    )
+    place = Placement(position=7, wave=1, group=2, group_size=9, start_offset_s=0.25)
+    seen = {"machine": machine, "placement": place, "canary_before": Canary(wall_ms=50, cpu_ms=49)}
+    cell = directory.read_run().cells[1]
+    directory.write_launch(launch(cell).model_copy(update=seen), {})
+    lines = show(directory, read_run(directory), cell.id).splitlines()
+    assert set(lines) > {
+        "machine: 50.0% of the CPUs' time busy: pods 20.0%, engine 3.0%, runner 0.4%, others 25.0%",
+        "taken by the hypervisor: 1.1%; some task waited for a CPU: 60.0% of the time",
+        "loaded in wave 1, group 2, one of 9, 0.25 s after its begin; number 7 of its round",
+        "canary: 50.0 ms (49.0 ms of CPU) before the wave's loads, not known after them",
+    }
+
+
+def test_the_machine_is_told_from_other_boots_and_kinds() -> None:
+    host = run_record().host
+    assert host
+    boot = "d7e95b5d-5361-45f2-90c8-e27158875313"
+    virtual = host.model_copy(update={"hypervisor": True, "boot_id": boot})
+    assert machine_text(virtual) == f"{machine_text(host)}, virtual machine, boot d7e95b5d"
 
 
 def test_the_companions_log_is_there_to_read(directory: RunDirectory) -> None:

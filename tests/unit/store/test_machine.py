@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
+from runner.engine.ownership import boot_id
 from runner.measurement.records import LaunchRecord
-from runner.store.machine import machine_of
+from runner.store.machine import _hypervisor, machine_of, this_host
 from runner.store.records import CellRecord, RunRecord
 from runner.store.run_directory import RunDirectory
 from tests.support.samples import RESOURCES, cell, launch, run_record
@@ -152,3 +153,26 @@ def test_where_pods_did_not_start_side_by_side_a_common_value_is_taken(
     records = [started(c, 0, 99.0).model_copy(update=record) for c in CELLS]
     stored(tmp_path, OLD, *records, **run)
     assert pod_s(tmp_path) == 0.4
+
+
+def test_another_boot_is_the_same_machine(tmp_path: Path) -> None:
+    stored(tmp_path, OLD, launch(CELLS[0]))
+    booted = HOST.model_copy(update={"boot_id": "another", "hypervisor": True})
+    assert machine_of(tmp_path, booted)
+
+
+@pytest.mark.parametrize(
+    ("cpuinfo", "virtual"),
+    [
+        ("processor\t: 0\nflags\t\t: fpu vme hypervisor lm\n", True),
+        ("processor\t: 0\nflags\t\t: fpu vme lm\n", False),
+        ("processor\t: 0\nFeatures\t: fp asimd\n", None),
+        ("", None),
+    ],
+)
+def test_a_hypervisor_is_known_by_the_cpus_flags(cpuinfo: str, virtual: bool | None) -> None:
+    assert _hypervisor(cpuinfo) is virtual
+
+
+def test_this_machine_says_which_boot_it_is() -> None:
+    assert this_host().boot_id == boot_id()

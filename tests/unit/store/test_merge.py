@@ -56,6 +56,14 @@ def said(found: Merged) -> str:
     return "\n".join(note for n in notes(collate(found.run, {})) for note in n.items)
 
 
+def test_two_boots_of_a_host_are_one_machine() -> None:
+    first, second = part("a", {"none": [40.0]}), part("a", {"gevent": [44.0]}, run_id="of-b")
+    assert second.run.host
+    booted = second.run.host.model_copy(update={"boot_id": "another"})
+    second = replace(second, run=second.run.model_copy(update={"host": booted}))
+    assert merged(first, second).run.hosts == ("a",)
+
+
 def test_two_shards_of_two_hosts_are_one_run() -> None:
     fast = part("a", {"none": [40.0], "gevent": [44.0]}, shard="1/2", finished_at="2026-11-01T13")
     slow = part("b", {"none": [20.0], "grpc": [30.0]}, shard="2/2", finished_at="2026-11-01T14")

@@ -177,6 +177,8 @@ def test_what_makes_no_difference_may_differ(tmp_path: Path) -> None:
     stored(tmp_path, called(OLD), launch(CELL))
     other = {"seed": 8, "started_at": "2026-11-03T12:00:00+00:00", "command": ("matrix", "again")}
     assert found(called(NOW).model_copy(update=other), tmp_path) == {(CELL.id, 1): OLD}
+    rebooted = with_part("host", boot_id="another", hypervisor=True)
+    assert found(rebooted.model_copy(update={"run_id": NOW}), tmp_path) == {(CELL.id, 1): OLD}
 
 
 def test_the_newest_of_several_counts(tmp_path: Path) -> None:

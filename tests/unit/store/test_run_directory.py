@@ -14,7 +14,7 @@ from types import SimpleNamespace
 import pytest
 
 from runner.errors import UsageError
-from runner.measurement.records import LAUNCH_SCHEMA
+from runner.measurement.records import LAUNCH_SCHEMA, Canary
 from runner.outcome import Outcome
 from runner.store.records import RUN_SCHEMA
 from runner.store.run_directory import RunDirectory, check_results, open_run
@@ -238,6 +238,18 @@ def test_a_damaged_run_cannot_be_read(directory: RunDirectory, content: str, pro
     (directory.path / "run.json").write_text(content)
     with pytest.raises(UsageError, match=problem):
         open_run(directory.results, "latest").read_run()
+
+
+@pytest.mark.parametrize("final", [True, False])
+def test_a_stored_record_can_be_completed(directory: RunDirectory, final: bool) -> None:
+    record = launch(NONE).model_copy(update={"attempt": 2})
+    store = directory.write_launch if final else directory.write_disturbed
+    store(record, {"ab.txt": b"Finished"})
+    complete = record.model_copy(update={"canary_after": Canary(wall_ms=50, cpu_ms=49)})
+    directory.complete(complete, final=final)
+    found = directory.launches().get(NONE.id) if final else directory.disturbed(NONE.id)
+    assert found == [complete]
+    assert len(list(directory.path.rglob("ab.txt"))) == 1
 
 
 def test_a_newer_run_that_happens_to_parse_is_refused(directory: RunDirectory) -> None:
