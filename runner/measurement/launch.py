@@ -373,6 +373,7 @@ class Launch:
             startup_s=self.startup_s,
             lone_request_ms=checked.lone_s * 1000 if checked else None,
             concurrency_factor=self.calibrated.factor if self.calibrated else None,
+            in_step=cell.is_in_step,
             ab=loaded.figures if loaded else None,
             rate=loaded.rate if loaded else None,
             served=loaded.seen if loaded else None,

@@ -163,8 +163,9 @@ class LaunchRecord(Record):
     `concurrency_factor` is k times the latency of a lone request over the wall time of k requests
     sent at once: 1 for a server that takes them one by one, k for one that takes all together.
     `ceiling_rps` is the highest rate that the load as asked for can show. `reused_from` is the run
-    in which the launch was made, where that is another than the one it is stored in. `tracebacks`
-    is how many the server's log holds. `attempt` counts from 1: a launch that was disturbed is made
+    in which the launch was made, where that is another than the one it is stored in. `in_step`
+    means that all requests take equally long, so that clients send together. `tracebacks` is how
+    many the server's log holds. `attempt` counts from 1: a launch that was disturbed is made
     again. `throttled_ms` of its resources is for the server's whole life, all others are over the
     load. `started_at` is None where the report of the load was made elsewhere and does not say.
     `concurrency` is None and `rate` known where requests were sent at a fixed rate. `block` is the
@@ -184,6 +185,7 @@ class LaunchRecord(Record):
     startup_s: float | None = None
     lone_request_ms: float | None = None
     concurrency_factor: float | None = None
+    in_step: bool = True
     ab: AbFigures | None = None
     rate: RateFigures | None = None
     served: Served | None = None

@@ -117,16 +117,7 @@ def _facts(launch: LaunchRecord) -> Iterator[str]:
         yield f"reason: {launch.reason}"
     if launch.disturbed:
         yield f"disturbed: {launch.disturbed}"
-    if launch.served is not None:
-        yield from _served(launch.served)
-    if launch.answers is not None:
-        wrong = launch.answers
-        yield (
-            f"answers: {wrong.right} right, {wrong.wrong_status} of a wrong status, "
-            f"{wrong.wrong_length} of a wrong length, {wrong.missing} empty or broken off"
-        )
-    if launch.tracebacks:
-        yield f"tracebacks in the server's log: {launch.tracebacks}"
+    yield from _recorded(launch)
     if launch.concurrency_factor is not None:
         yield f"concurrency factor {launch.concurrency_factor:.2f}"
     if launch.ceiling_rps is not None:
@@ -146,6 +137,20 @@ def _measured(launch: LaunchRecord) -> Iterator[str]:
         yield from _machine(launch.machine)
     if launch.placement is not None:
         yield from _beside(launch, launch.placement)
+
+
+def _recorded(launch: LaunchRecord) -> Iterator[str]:
+    """What was recorded in the server: concurrency, answers, tracebacks."""
+    if launch.served is not None:
+        yield from _served(launch.served)
+    if launch.answers is not None:
+        found = launch.answers
+        yield (
+            f"answers: {found.right} right, {found.wrong_status} of a wrong status, "
+            f"{found.wrong_length} of a wrong length, {found.missing} empty or broken off"
+        )
+    if launch.tracebacks:
+        yield f"tracebacks in the server's log: {launch.tracebacks}"
 
 
 def _served(seen: Served) -> Iterator[str]:

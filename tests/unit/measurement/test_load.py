@@ -197,6 +197,18 @@ def test_a_launch_without_figures_is_not_called_disturbed() -> None:
     assert disturbance(loaded(throttled_ms=12.0).model_copy(update=failed)) is None
 
 
+def test_where_requests_take_different_times_a_wait_for_each_is_no_sign_of_others() -> None:
+    record = loaded(loadgen_run_queue_delay_ms=600.0)
+    assert disturbance(record)
+    assert record.ab
+    spread = record.model_copy(update={"in_step": False, "lone_request_ms": 2000.0})
+    assert disturbance(spread) is None
+    late = loaded(loadgen_run_queue_delay_ms=30_000.0).model_copy(
+        update={"in_step": False, "lone_request_ms": 2000.0}
+    )
+    assert disturbance(late)
+
+
 def test_a_long_load_may_wait_a_little_more_for_each_request() -> None:
     waiting = loaded(loadgen_run_queue_delay_ms=900)
     few = FIGURES.model_copy(update={"complete": 120, "time_taken_s": 240.0})
