@@ -117,10 +117,20 @@ def test_a_run_stores_everything_and_prints_a_table(project: Project, pods: Any)
     assert record["repeats"] == 0
     assert record["method"]["ab_first_request_alone"] in {True, False}
     assert record["method"]["ab_version"]
-    assert all("--hash=sha256:" in e["lock"] for e in record["environments"].values())
+    assert all(hashes.startswith("sha256:") for hashes in record["distributions"].values())
+    assert all(
+        set(e["lock"]) <= set(record["distributions"]) for e in record["environments"].values()
+    )
     launch = run / "cells" / "py3.11-none-werkzeug" / "launch-01"
     names = {path.name for path in launch.iterdir()}
-    assert names == {"result.json", "ab.txt", "percentiles.csv", "requests.tsv.gz", "server.log"}
+    assert names == {
+        "result.json",
+        "ab.txt",
+        "percentiles.csv",
+        "requests.tsv.gz",
+        "served.tsv.gz",
+        "server.log",
+    }
     assert {"table.json", "table.csv", "table.md"} <= {path.name for path in run.iterdir()}
     assert pods() == []
 
