@@ -211,23 +211,7 @@ def measure_all(
     one_round = estimate.round_of(cells, ready.jobs, limits, ready.ab.opening, machine)
     if missing:
         reporter.begin(missing, one_round.seconds * missing / len(cells))
-    method = Method(
-        run=underway.record.run_id,
-        limits=limits,
-        opening=ready.ab.opening,
-        # By content, not by name: a name can be given to another image while the run lasts.
-        loadgen_image=ready.prepared.loadgen.image_id,
-        server_images={c.id: image.image_id for c, image in ready.prepared.cells.items()},
-        companion_images={n: image.image_id for n, image in ready.prepared.companions.items()},
-        launches=launches,
-        repeats=ready.experiment.repeats,
-        seed=ready.seed,
-        jobs=ready.jobs,
-        done=done,
-        failed=frozenset(made.cell for made in underway.launches if made.outcome.is_failure),
-        rate_of={cell.id: cell.rate_of for cell in underway.record.cells if cell.rate_of},
-        full_rates=full_rates(underway.launches),
-    )
+    method = _method(ready, underway, done)
 
     def begin(jobs: Sequence[Job]) -> None:
         if jobs[0].number > launches and jobs[0].attempt == 1:
@@ -266,6 +250,27 @@ def measure_all(
         )
     finally:
         remove_run(ready.engine, underway.record.run_id)
+
+
+def _method(ready: Ready, underway: Underway, done: frozenset[Made]) -> Method:
+    """What all launches of the run have in common."""
+    return Method(
+        run=underway.record.run_id,
+        limits=ready.experiment.limits,
+        opening=ready.ab.opening,
+        # By content, not by name: a name can be given to another image while the run lasts.
+        loadgen_image=ready.prepared.loadgen.image_id,
+        server_images={c.id: image.image_id for c, image in ready.prepared.cells.items()},
+        companion_images={n: image.image_id for n, image in ready.prepared.companions.items()},
+        launches=ready.experiment.launches,
+        repeats=ready.experiment.repeats,
+        seed=ready.seed,
+        jobs=ready.jobs,
+        done=done,
+        failed=frozenset(made.cell for made in underway.launches if made.outcome.is_failure),
+        rate_of={cell.id: cell.rate_of for cell in underway.record.cells if cell.rate_of},
+        full_rates=full_rates(underway.launches),
+    )
 
 
 @contextlib.contextmanager
