@@ -262,12 +262,15 @@ def test_nothing_is_left_when_a_result_cannot_be_stored(error: BaseException) ->
 def test_what_ends_because_its_pod_was_removed_is_no_result() -> None:
     """The first load is interrupted; the others end then, as their pods go."""
     interrupted = threading.Event()
+    first = threading.Lock()
     stored: list[LaunchResult] = []
 
     def load(answer: dict[str, Any]) -> dict[str, Any]:
-        if pods.loads > 1:
+        # Loads begin in threads of their own: which is the first is not told by their number.
+        if not first.acquire(blocking=False):
             interrupted.wait(10)
-            while engine.containers:
+            deadline = time.monotonic() + 10
+            while engine.containers and time.monotonic() < deadline:
                 time.sleep(0.001)
         return answer
 
