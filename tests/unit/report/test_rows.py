@@ -34,6 +34,7 @@ DESIGN_KEYS = """
 """.split()  # noqa: SIM905 - as a list it would take 28 lines
 
 NONE = cell("3.11", "none")
+GEVENT = cell("3.11", "gevent", gevent="25.9.1")
 FIGURES = DESIGN_KEYS[DESIGN_KEYS.index("requests_per_second") : -1]
 
 
@@ -432,3 +433,43 @@ def test_a_fixed_rate_is_compared_with_the_baseline_at_that_rate() -> None:
     rows = {(row.value("rate"), row.patch): row for row in collate(run, launches).rows}
     assert rows[45.0, "gevent"].speedup == pytest.approx(36 / 45)
     assert rows["closed", "gevent"].speedup == pytest.approx(44 / 40)
+
+
+# -- loads that claim nothing ----------------------------------------------------------------------
+
+
+def lasting(cell: CellRecord, seconds: float, lone_ms: float, rate: float) -> list[LaunchRecord]:
+    """Seven launches that last so long, of requests that take so many ms alone."""
+    made = [launch(cell, number, rate=rate + number / 10) for number in range(1, 8)]
+    return [
+        one.model_copy(
+            update={
+                "ab": one.ab.model_copy(
+                    update={"time_taken_s": seconds, "complete": int(rate * seconds) + one.launch}
+                ),
+                "lone_request_ms": lone_ms,
+            }
+        )
+        for one in made
+        if one.ab
+    ]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "lone_ms", "verdict"),
+    [(41.0, 2000.0, "slower"), (39.0, 2000.0, "load too short"), (9.9, 5.0, "load too short")],
+)
+def test_a_short_load_claims_nothing(seconds: float, lone_ms: float, verdict: str) -> None:
+    launches = {
+        NONE.id: lasting(NONE, seconds, lone_ms, 48.0),
+        GEVENT.id: lasting(GEVENT, seconds, lone_ms, 24.0),
+    }
+    run = collate(run_record(NONE, GEVENT), launches)
+    assert run.by_cell[GEVENT.id].verdict == verdict
+
+
+def test_a_note_says_that_what_failed_was_launched_more_often() -> None:
+    hung = [launch(NONE, number, outcome=Outcome.HANG_UNDER_LOAD) for number in (1, 2, 3)]
+    run = collate(run_record(NONE), {NONE.id: hung})
+    (measured, *_) = notes(run)
+    assert "launched once, those of which a launch failed more often" in measured.items[0]
