@@ -13,7 +13,7 @@ from runner.matrix.cell import Cell, Limits
 #: CPU time `ab` needs for one request, in seconds: 79 ms for 1,000 requests at `-c 100`; and what
 #: sends at a fixed rate: 0.9 s for 2,025 requests.
 AB_CPU_S_PER_REQUEST, RATE_CPU_S_PER_REQUEST = 8e-5, 4.5e-4
-#: Below this a burst was answered one by one: between 1 (serial) and 2 (two at a time).
+#: Below this, requests progress one by one, of a burst as of a load: between 1 (serial) and 2.
 SERIALISED_BELOW = 1.5
 #: Below this latency of a lone request (seconds) the burst's own work, five threads and five
 #: connections of a Python client, takes as long as the requests: it tells nothing.

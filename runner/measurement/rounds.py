@@ -45,7 +45,7 @@ class Method:
     full_rates: Mapping[str, float] = field(default_factory=dict)
 
 
-#: How often a cell is launched at the least of which a launch hangs, fails or crashes.
+#: The fewest launches of a cell of which one hangs, fails or crashes.
 FAILURE_LAUNCHES = 3
 #: Of a round's launches: from this share on the next rounds run fewer side by side.
 MANY_DISTURBED = 0.25

@@ -37,7 +37,7 @@ FEWEST_TURNS = 2
 #: Starting is CPU work: forty at once on two CPUs, and an application that imports in a second took
 #: more than twenty. One that hangs at start-up waits for longer, and uses no CPU meanwhile.
 LONGEST_TURN_S = 5.0
-#: How far apart, in seconds, calibrations begin at the least: the CPU time that one takes.
+#: How far apart, in seconds, calibrations begin at least: the CPU time that one takes.
 CALIBRATIONS_APART_S = 0.05
 #: Launches loaded side by side, each with the seconds after which its load begins.
 Group: TypeAlias = "Sequence[tuple[Launch, float]]"

@@ -11,7 +11,7 @@ from runner.contract import IMPORT_FAILED
 from runner.engine.protocol import ContainerState
 from runner.measurement import ab
 from runner.measurement.agent import CalibrateReply, Refusal
-from runner.measurement.load import AS_SET_UP
+from runner.measurement.load import AS_SET_UP, SERIALISED_BELOW
 from runner.measurement.loaded import Loaded
 from runner.measurement.rate import flaw as rate_flaw
 from runner.measurement.records import AbFigures, Answers, Served
@@ -22,9 +22,6 @@ KILLED_BY_SIGNAL = 128
 TRACEBACK, IGNORED = "Traceback (most recent call last):", "Exception ignored"
 #: How the line between the tracebacks of a chain begins.
 CHAINED = ("During handling of the above", "The above exception was the direct cause")
-#: At most so many at a time, in each process, is one after the other; a server that takes two
-#: reaches two.
-SERIALISED_BELOW = 1.5
 #: With less than this many requests offered to each process, no client ever waits for another.
 OFFERED_AT_LEAST = 1.1
 #: Share of what the clients offer up to which a server is limited, and from which the requests in

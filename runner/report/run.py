@@ -71,7 +71,7 @@ NO_SHARED_ROUND: Final = (
     "not paired with the baseline: no round has figures of both; the ratio is that of the medians"
 )
 
-#: How long a load lasts at the least before its rate is compared: seconds, and service times.
+#: The shortest load whose rate is compared: in seconds, and in service times.
 SHORTEST_LOAD_S: Final = 10.0
 FEWEST_TURNS: Final = 20
 
