@@ -13,7 +13,7 @@ from runner.publish.publication import Part, Publication
 from runner.report.axis_values import natural_key
 from runner.report.compare import CellComparison, Change, RunComparison
 from runner.report.rows import Row
-from runner.report.statistics import Difference
+from runner.report.statistics import Verdict
 from runner.report.tables import (
     NOTHING,
     OUTCOME,
@@ -176,7 +176,7 @@ def summary_of(comparison: RunComparison) -> str:
 
 def changes(comparison: RunComparison) -> list[CellComparison]:
     """A line per cell, what changed first."""
-    unchanged = {Difference.NONE_SHOWN, Difference.TOO_FEW, Difference.TOO_SHORT}
+    unchanged = {Change.NONE, Verdict.SAME, Verdict.UNDECIDED}
     return sorted(
         comparison.cells, key=lambda cell: (not cell.is_regression, cell.change in unchanged)
     )
@@ -186,4 +186,4 @@ def style_of_change(cell: CellComparison) -> str:
     """The class of a change in the style sheet, empty for what is neither better nor worse."""
     if cell.is_regression:
         return "hang"
-    return "ok" if cell.change in {Change.BETTER, Difference.FASTER} else ""
+    return "ok" if cell.change in {Change.BETTER, Verdict.HIGHER} else ""

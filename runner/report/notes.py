@@ -8,8 +8,10 @@ from typing import Final
 
 from runner.engine.protocol import EngineInfo
 from runner.outcome import NOT_MEASURED, Outcome
+from runner.report.figures import FIGURES
 from runner.report.rows import Row
 from runner.report.run import Run
+from runner.report.statistics import Contrast
 from runner.store.records import CellRecord, Host, RunRecord
 from runner.text import NOT_KNOWN, one_line
 
@@ -21,10 +23,7 @@ OPEN_LOOP: Final = (
     "Latencies at a fixed rate count from the moment when a request was due; requests are sent at "
     "random times, whether or not the server keeps up."
 )
-WITHIN_A_HOST: Final = (
-    "ratios to the baseline are taken within a host, and verdicts (Mann-Whitney) are over the "
-    "launches of the hosts that a cell and its baseline both ran on, taken together."
-)
+WITHIN_A_HOST: Final = "ratios to the baseline are taken within a round, and so within a host."
 IMPORTED: Final = "Imported from ab reports made elsewhere; host and versions not known."
 
 
@@ -43,13 +42,27 @@ def notes(run: Run) -> tuple[Note, ...]:
         Note(heading="Measured", items=_measured(run.record, rows)),
         Note(heading="Reasons", items=_reasons(rows, _has_reason, with_outcome=True)),
         Note(heading="Disturbed", items=_grouped(rows, lambda row: row.disturbed)),
-        Note(heading="Not paired", items=_grouped(rows, lambda row: row.not_paired)),
+        Note(heading="Without an interval", items=_without_interval(rows)),
         Note(heading="Measured before", items=_grouped(rows, lambda row: row.reused_from)),
         Note(heading="Unavailable", items=_reasons(rows, _is(Outcome.UNAVAILABLE))),
         Note(heading="Build failed", items=_reasons(rows, _is(Outcome.BUILD_FAILED))),
         Note(heading="Not measured", items=_not_measured(rows)),
     )
     return tuple(note for note in found if note.items)
+
+
+def _without_interval(rows: Sequence[Row]) -> tuple[str, ...]:
+    """Why figures are not compared, where that is not that there are few rounds yet."""
+    found: dict[tuple[str, str], list[str]] = {}
+    for row in rows:
+        reasons: dict[str, list[str]] = {}
+        for figure in FIGURES:
+            contrast: Contrast = getattr(row, f"{figure.name}_contrast")
+            if contrast.reason:
+                reasons.setdefault(contrast.reason, []).append(figure.label)
+        for reason, labels in reasons.items():
+            found.setdefault((", ".join(labels), reason), []).append(row.cell)
+    return tuple(f"{', '.join(cells)}: {what}: {why}" for (what, why), cells in found.items())
 
 
 def _measured(run: RunRecord, rows: Sequence[Row]) -> tuple[str, ...]:
