@@ -32,6 +32,8 @@ from runner.matrix.values import (
 
 #: When the patch is applied: before anything else is imported, or after Flask and grpc were.
 ORDERS: Final = ("first", "late")
+#: The patch modes that patch nothing, so that it cannot matter when they do.
+UNPATCHED: Final = frozenset({"none", "imported"})
 Schema = dict[str, Any]
 NUMBER_OR_TEXT: Final[Schema] = {"anyOf": [{"type": "string"}, {"type": "number"}]}
 SCALAR: Final[Schema] = {"anyOf": [{"type": t} for t in ("string", "number", "boolean")]}
@@ -289,6 +291,7 @@ def relevant(settings: Mapping[str, str]) -> dict[str, str]:
 @cache
 def _irrelevant(chosen: Imports) -> frozenset[str]:
     """Packages that nothing imports, other workloads' parameters, `order` if nothing is patched."""
-    unused = plugins.optional_packages() - needed_packages(chosen)
+    imported = needed_packages(chosen) | plugins.patches()[chosen.patch].packages_if_named
+    unused = plugins.optional_packages() - imported
     unused |= set(plugins.parameters()) - plugins.workloads()[chosen.workload].parameters.keys()
-    return unused | {"order"} if chosen.patch == "none" else unused
+    return unused | {"order"} if chosen.patch in UNPATCHED else unused
