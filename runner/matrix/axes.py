@@ -16,6 +16,7 @@ from runner.matrix.values import (
     CLOSED,
     PERCENT,
     RATE_SCHEMA,
+    label,
     one_of,
     package_name,
     parameter,
@@ -191,6 +192,15 @@ AXES: Final = (
         schema=lambda: RATE_SCHEMA,
         # An id is also the name of a file and of an image.
         id_part=lambda _, value: value if value == CLOSED else f"r{value.replace(PERCENT, 'pct')}",
+        in_every_row=False,
+    ),
+    Axis(
+        name="copy",
+        description="Labels of cells that are equal in all that runs, to compare a cell with "
+        "itself.",
+        read=label,
+        schema=lambda: {**NUMBER_OR_TEXT, "examples": ["a"]},
+        id_part=lambda name, value: f"{name}-{value}",
         in_every_row=False,
     ),
 )
