@@ -117,11 +117,11 @@ def test_a_baseline_may_be_a_label_and_parameters_of_the_workload() -> None:
         (patch, kind): cell(
             "3.11",
             patch,
-            gevent=None if patch == "none" else "26.9.0",
+            gevent="26.9.0",
             further=dict(zip(axes[3:], kind, strict=True)),
             suffix="-" + "-".join(kind),
         )
-        for patch in ("none", "gevent")
+        for patch in ("imported", "gevent")
         for kind in kinds
     }
     baseline = {"copy": "a", "seconds": "2", "spin": "0"}
