@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shlex
 import shutil
 import subprocess
@@ -26,6 +27,7 @@ MOVING: Final = frozenset({"forky"})
 #: Beside the essential packages and Python: wheels for manylinux count on libstdc++.
 PACKAGES: Final = ("ca-certificates", "libstdc++6", "tzdata")
 TIMEOUT_S = 900
+ADDRESS: Final = re.compile(r"\b[a-z]+://\S+")
 #: What a cell never reads, what names this machine or its mirror, and what a container gets from
 #: its engine. It is left out when the archive is written: dpkg's option `path-exclude` would make
 #: mmdebstrap start a Python program for each package.
@@ -294,7 +296,8 @@ def _why_no_suite(suite: str, printed: str) -> str:
         )
     errors = [x.strip() for x in printed.splitlines() if x.startswith(("E:", "Err:"))]
     why = errors[0] if errors else printed[-200:].strip()
-    return f"Debian's {suite} could not be bootstrapped: {why}"
+    # A cell's reason is published, and which mirror this machine uses is nobody's business.
+    return f"Debian's {suite} could not be bootstrapped: {ADDRESS.sub('the mirror', why)}"
 
 
 def _require_mmdebstrap() -> None:

@@ -203,6 +203,16 @@ echo 'E: setup failed' >&2; exit 1"""
     )
 
 
+def test_the_reason_does_not_name_the_mirror(
+    engine: MemoryEngine, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    line = "Err:1 http://localhost:3142/debian trixie InRelease could not connect"
+    mmdebstrap(monkeypatch, tmp_path, f"echo '{line}'; exit 1")
+    assert str(failed(engine, base_of_cells("3.13"))).endswith(
+        ": Err:1 the mirror trixie InRelease could not connect"
+    )
+
+
 @pytest.mark.parametrize("memory_kib", [0, 1 << 40])
 def test_a_bootstrap_works_with_much_memory_and_with_little(
     engine: MemoryEngine, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, memory_kib: int
