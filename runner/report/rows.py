@@ -79,8 +79,9 @@ class Row:
     A figure is the median over the launches that ended as the row says, `outcome_launches` of
     `launches`; `max_ms` and a count of what should be none (failed requests, other statuses,
     tracebacks, overflows, retransmits) are the most that any of them showed. The spread of a figure
-    is several keys of table.json. `not_paired` says why a speedup is not that of launches within
-    rounds.
+    is several keys of table.json. `attempts` is how many attempts the launches took, and `rejected`
+    says how many of them were disturbed and repeated, and why. `not_paired` says why a speedup is
+    not that of launches within rounds.
 
     `outcome` is None for a cell that was not measured. `requests` and `concurrency` are the load
     as asked for, `sent_requests` and `sent_concurrency` what of it was sent. At a fixed rate there
@@ -103,6 +104,8 @@ class Row:
     reason: str | None
     launches: int = 0
     outcome_launches: int = 0
+    attempts: int | None = None
+    rejected: str | None = None
     sent_requests: int | None = None
     sent_concurrency: int | None = None
     requests_per_second: float | None = None

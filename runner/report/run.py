@@ -7,7 +7,7 @@ matrix: the unpatched one of a Python for every gevent and grpcio of that Python
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from statistics import median
 from typing import Final, NamedTuple
@@ -15,6 +15,7 @@ from typing import Final, NamedTuple
 from runner.matrix.canonical import CanonicalIndex
 from runner.measurement.records import rate_of
 from runner.options import THRESHOLD
+from runner.report.attempts import NONE_REJECTED, with_attempts
 from runner.report.rows import Launches, Row, Spread, axes_of, rows_of
 from runner.report.statistics import Comparison, differences, median_estimate
 from runner.store.records import CellRecord, RunRecord
@@ -23,11 +24,16 @@ from runner.store.run_directory import RunDirectory
 
 @dataclass(frozen=True, kw_only=True)
 class Run:
-    """A run: its record, its launches by cell, its rows in table order."""
+    """A run: its record, its launches by cell, its rows in table order.
+
+    `rejected` are attempts that were disturbed and repeated, by launch and attempt. They are in no
+    figure of the rows.
+    """
 
     record: RunRecord
     launches: Launches
     rows: tuple[Row, ...]
+    rejected: Launches = field(default_factory=dict)
 
     @cached_property
     def cells(self) -> dict[str, CellRecord]:
@@ -46,19 +52,31 @@ class Run:
                 yield row
 
 
-def collate(record: RunRecord, launches: Launches, *, threshold: float = THRESHOLD) -> Run:
+def collate(
+    record: RunRecord,
+    launches: Launches,
+    *,
+    rejected: Launches = NONE_REJECTED,
+    threshold: float = THRESHOLD,
+) -> Run:
     """The run that these records are of, measured to its end or not.
 
+    `rejected` are the attempts that were disturbed and repeated, as far as they are stored.
     `threshold` is the share by which medians must differ before a difference is called one.
     """
-    rows = rows_of(record, launches)
+    rows = with_attempts(rows_of(record, launches), record, launches, rejected)
     finished = with_speedup(rows, baselines(rows, record), launches, threshold)
-    return Run(record=record, launches=launches, rows=tuple(finished))
+    return Run(record=record, launches=launches, rows=tuple(finished), rejected=rejected)
 
 
 def read_run(directory: RunDirectory, *, threshold: float = THRESHOLD) -> Run:
     """The run that is stored in a directory; `UsageError` if it cannot be read."""
-    return collate(directory.read_run(), directory.launches(), threshold=threshold)
+    return collate(
+        directory.read_run(),
+        directory.launches(),
+        rejected=directory.rejected(),
+        threshold=threshold,
+    )
 
 
 # -- each row's baseline, and its rate over that ---------------------------------------------------

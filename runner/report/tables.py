@@ -41,13 +41,15 @@ class Table:
 class Column:
     """One column. `key` is the row's key, `show` rounds a figure that is known.
 
-    `spread` gives what the launches show around a figure, for columns that print it.
+    `spread` gives what the launches show around a figure, for columns that print it; `words` is
+    the whole text of a row that has a value, for columns that print more than one.
     """
 
     key: str
     heading: str
     show: Callable[[float], str] | None = None
     spread: Callable[[Row], Extremes] | None = None
+    words: Callable[[Row], str] | None = None
 
     def text(self, row: Row) -> str:
         """The row's value as a reader wants it, with the spread of its launches where it has one.
@@ -55,13 +57,17 @@ class Column:
         `[low–high]` is the 95 % interval of the median; `(min–max)`, below five launches, is all
         that was seen, and claims nothing.
         """
+        text = self.alone(row)
+        if text == NOTHING or self.spread is None or row.launches < 2:
+            return text
+        return text + self._around(self.spread(row))
+
+    def alone(self, row: Row) -> str:
+        """The row's value without its spread."""
         value = row.value(self.key)
         if value is None:
             return NOTHING
-        text = self._show(value)
-        if self.spread is None or row.launches < 2:
-            return text
-        return text + self._around(self.spread(row))
+        return self.words(row) if self.words else self._show(value)
 
     def _around(self, spread: Extremes) -> str:
         if isinstance(spread, Spread) and spread.low is not None and spread.high is not None:
@@ -142,6 +148,10 @@ TROUBLE: Final = (
 )
 VERDICT: Final = Column(key="verdict", heading="against baseline")
 LAUNCHES: Final = Column(key="launches", heading="launches", show=whole)
+#: Launches kept of the attempts made, shown where any was rejected.
+ATTEMPTS: Final = Column(
+    key="attempts", heading="attempts", words=lambda row: f"{row.launches}/{row.attempts}"
+)
 OUTCOME: Final = Column(key="outcome", heading="outcome")
 
 
@@ -170,11 +180,12 @@ def columns_for(rows: Sequence[Row], run: RunRecord) -> list[Column]:
     repeated = [VERDICT, LAUNCHES] if any(row.launches > 1 for row in rows) else []
     sent = SENT if any(is_cut(row) for row in rows) else ()
     seen = [c for c in (*CONCURRENCY, *TROUBLE) if any(row.value(c.key) for row in rows)]
-    return [*axes, OUTCOME, *sent, *FIGURES, *seen, *repeated]
+    tried = [ATTEMPTS] if any((row.attempts or 0) > row.launches for row in rows) else []
+    return [*axes, OUTCOME, *sent, *FIGURES, *seen, *repeated, *tried]
 
 
 #: All columns but those of axes, in their order.
-KNOWN: Final = (OUTCOME, *SENT, *FIGURES, *CONCURRENCY, *TROUBLE, VERDICT, LAUNCHES)
+KNOWN: Final = (OUTCOME, *SENT, *FIGURES, *CONCURRENCY, *TROUBLE, VERDICT, LAUNCHES, ATTEMPTS)
 _KEY_OF_HEADING: Final = {column.heading: column.key for column in KNOWN}
 
 
