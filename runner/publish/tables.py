@@ -179,10 +179,11 @@ def attempts(run: Run) -> Table | None:
     figures = [known[key] for key in COMPARED if _is_known(ledger.cells, key)]
     return Table(
         headings=(
-            *("cell", "attempts", "rejected"),
+            *("cell", "attempts"),
             *(f"{column.heading}, {which}" for column in figures for which in _CHOICES),
+            "rejected",
         ),
-        numeric=(*(False,) * 3, *(True,) * len(_CHOICES) * len(figures)),
+        numeric=(False, False, *(True,) * len(_CHOICES) * len(figures), False),
         lines=tuple(_ledger_line(cell, figures) for cell in ledger.cells),
         notes=(),
     )
@@ -201,8 +202,8 @@ def _ledger_line(cell: CellLedger, figures: Sequence[Column]) -> tuple[str, ...]
     return (
         cell.kept.cell,
         ATTEMPTS.text(cell.kept),
-        one_line(cell.kept.rejected or NOTHING),
         *(column.alone(row) if row else NOTHING for column in figures for row in choices),
+        one_line(cell.kept.rejected or NOTHING),
     )
 
 

@@ -514,10 +514,9 @@ def test_page_and_readme_set_rejected_attempts_beside_those_kept(results: Path) 
     [line] = [
         x for x in readme.partition(ATTEMPTS)[2].splitlines() if x.startswith("| py3.11-none")
     ]
-    assert [text.strip() for text in line.split("|")[1:8]] == [
-        "py3.11-none", "1/3", "2 of 3 attempts: ab waited for a CPU", "48.01", "18.00", "24.00",
-        "1.00",
-    ]  # fmt: skip
+    texts = [text.strip() for text in line.split("|")[1:-1]]
+    assert texts[:6] == ["py3.11-none", "1/3", "48.01", "18.00", "24.00", "1.00"]
+    assert texts[-1] == "2 of 3 attempts: ab waited for a CPU"
     page = (published / "index.html").read_text(encoding="utf-8")
     section = page.partition('<section id="attempts"')[2].partition("</section>")[0]
     assert '<a href="#cell=py3.11-none">py3.11-none</a>' in section
