@@ -23,7 +23,7 @@ from runner.errors import (
     UsageError,
     system_error,
 )
-from runner.options import THRESHOLD, ExportFormat, Format
+from runner.options import ExportFormat, Format
 
 if TYPE_CHECKING:
     from runner.commands.runs import RunResult
@@ -52,9 +52,16 @@ SelectOption = Annotated[
 ]
 RequestsOption = Annotated[int | None, typer.Option(help="Requests per launch.")]
 ConcurrencyOption = Annotated[int | None, typer.Option(help="Concurrent clients.")]
-ThresholdOption = Annotated[
-    float, typer.Option(help="Smallest relative difference of medians that counts.")
+DeltaOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--delta",
+        metavar="FIGURE=SHARE",
+        help="The smallest difference that matters, e.g. `cpu=0.05`; repeatable.",
+    ),
 ]
+#: Replaced by `--delta` and by `delta:` in the matrix file; whoever still uses it is told so.
+ThresholdOption = Annotated[str | None, typer.Option(hidden=True)]
 ShardOption = Annotated[
     str | None,
     typer.Option("--shard", metavar="I/N", help="Only part I of N equal parts of the cells."),
@@ -191,10 +198,11 @@ def table(
     columns: Annotated[
         str | None, typer.Option(metavar="COLUMN,…", help="Only these, e.g. `patch,p99_ms`.")
     ] = None,
-    threshold: ThresholdOption = THRESHOLD,
+    delta: DeltaOption = None,
+    threshold: ThresholdOption = None,
 ) -> None:
     """Print the comparison table of a run."""
-    from runner.commands.runs import table_text
+    from runner.commands.runs import delta_option, table_text
 
     text = table_text(
         results,
@@ -203,7 +211,7 @@ def table(
         pivot=pivot,
         sort=sort,
         columns=columns,
-        threshold=threshold,
+        delta=delta_option(delta, threshold),
     )
     _print(text)
 
@@ -214,12 +222,13 @@ def compare(
     new: RunArgument = "latest",
     *,
     results: ResultsOption = RESULTS,
-    threshold: ThresholdOption = THRESHOLD,
+    delta: DeltaOption = None,
+    threshold: ThresholdOption = None,
 ) -> None:
     """Print what changed between two runs; exit 1 if a cell got slower or worse."""
-    from runner.commands.runs import compared
+    from runner.commands.runs import compared, delta_option
 
-    _print(compared(results, old, new, threshold=threshold))
+    _print(compared(results, old, new, delta=delta_option(delta, threshold)))
 
 
 @application.command()

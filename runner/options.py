@@ -5,8 +5,10 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Final
 
-#: Share by which two medians must differ for a verdict.
-THRESHOLD: Final = 0.02
+#: By which share a figure must differ before that matters, unless the matrix file says otherwise.
+DELTAS: Final = {"rate": 0.02, "cpu": 0.10, "p99": 0.05, "rss": 0.05}
+#: After so many rounds a run may stop because its intervals are narrow enough.
+FEWEST_TO_STOP: Final = 3
 #: The most pods that run at the same time: a limit of memory, and of the time to start them.
 LARGEST_WAVE: Final = 40
 

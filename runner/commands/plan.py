@@ -18,7 +18,7 @@ from runner.matrix.ceiling import AbOpening, ceiling_of
 from runner.matrix.cell import Cell, Experiment, Limits
 from runner.measurement.estimate import Machine, launch_s, round_of
 from runner.measurement.schedule import Jobs
-from runner.report.statistics import launches_needed
+from runner.report.statistics import ENOUGH_FOR_INTERVAL
 from runner.store.machine import machine_of, this_host
 from runner.text import counted, duration
 
@@ -137,13 +137,13 @@ def _repeats(machine: Machine) -> str:
 
 
 def _verdicts(experiment: Experiment, locked: LockedCells) -> str:
-    """A line on how many launches a verdict needs; nothing where nothing is compared."""
+    """A line that says so where there are too few launches for a verdict on what is compared."""
     baseline = experiment.baseline
     comparisons = sum(any(c.axis(a) != v for a, v in baseline) for c in locked.cells)
-    if not comparisons:
+    if not comparisons or experiment.launches >= ENOUGH_FOR_INTERVAL:
         return ""
     what = counted(comparisons, "comparison")
-    return f"\na verdict on {what} needs --launches {launches_needed(comparisons)}"
+    return f"\nan interval and a verdict on {what} need --launches {ENOUGH_FOR_INTERVAL} or more"
 
 
 def _unavailable(locked: LockedCells) -> list[str]:

@@ -70,6 +70,8 @@ def run_record(
         baseline=dict(experiment.baseline),
         limits=experiment.limits,
         launches=experiment.launches,
+        least_launches=experiment.least_launches,
+        delta=dict(experiment.delta),
         repeats=experiment.repeats,
         jobs=jobs or 0,
         seed=seed,

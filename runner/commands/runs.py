@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from runner.errors import RegressionError, UsageError
+from runner.matrix.values import delta_share
 from runner.measurement.records import LaunchRecord
-from runner.options import THRESHOLD, ExportFormat
+from runner.options import DELTAS, ExportFormat
 from runner.report.expected import Checked, check
 from runner.report.formats import render, stored_tables
 from runner.report.run import Run, collate, read_run
 from runner.store.records import RunRecord
 from runner.store.run_directory import RunDirectory, open_run
+from runner.text import suggestion
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,12 +41,31 @@ def stored_result(
     )
 
 
-def _read(results: Path, run: str, threshold: float = THRESHOLD) -> tuple[RunDirectory, Run]:
-    """The run meant by `latest` or a path; `UsageError` for none, and for a bad threshold."""
-    if not 0 <= threshold < 1:
-        raise UsageError(f"--threshold {threshold:g}: give a share from 0 to 1, e.g. 0.02 for 2 %")
+def delta_option(given: Sequence[str] | None, threshold: str | None) -> dict[str, float]:
+    """The shares of `--delta FIGURE=SHARE`, by the figure's name; `UsageError` for a bad one."""
+    if threshold is not None:
+        raise UsageError(
+            f"--threshold {threshold}: use --delta rate={threshold}, or `delta: {{rate: "
+            f"{threshold}}}` in the experiment; every figure has a δ of its own now"
+        )
+    found = {}
+    for text in given or ():
+        name, _, share = text.partition("=")
+        if name not in DELTAS:
+            raise UsageError(f"--delta {text}: unknown figure {name!r}{suggestion(name, DELTAS)}")
+        try:
+            found[name] = delta_share(share)
+        except ValueError as error:
+            raise UsageError(f"--delta {text}: {error}") from None
+    return found
+
+
+def _read(
+    results: Path, run: str, delta: Mapping[str, float] | None = None
+) -> tuple[RunDirectory, Run]:
+    """The run meant by `latest` or a path; `UsageError` for none."""
     directory = open_run(results, run)
-    return directory, read_run(directory, threshold=threshold)
+    return directory, read_run(directory, delta=delta)
 
 
 def table_text(
@@ -55,20 +76,20 @@ def table_text(
     pivot: str | None = None,
     sort: str | None = None,
     columns: str | None = None,
-    threshold: float = THRESHOLD,
+    delta: Mapping[str, float] | None = None,
 ) -> str:
     """The run's table, collated again from its launches."""
-    _, found = _read(results, run, threshold)
+    _, found = _read(results, run, delta)
     text = render(found, format=format_, pivot=pivot, sort=sort, columns=columns)
     return text.rstrip("\n")
 
 
-def compared(results: Path, old: str, new: str, *, threshold: float) -> str:
+def compared(results: Path, old: str, new: str, *, delta: Mapping[str, float]) -> str:
     """What changed from one run to another; `RegressionError` carries it if a cell is worse."""
     from runner.report.compare import compare, comparison_text  # noqa: PLC0415 - only needed here
 
-    (_, before), (_, after) = (_read(results, run, threshold) for run in (old, new))
-    comparison = compare(before, after, threshold=threshold)
+    (_, before), (_, after) = (_read(results, run, delta) for run in (old, new))
+    comparison = compare(before, after)
     if comparison.has_regression:
         raise RegressionError(comparison_text(comparison))
     return comparison_text(comparison)

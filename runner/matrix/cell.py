@@ -221,7 +221,9 @@ class Experiment:
 
     `axes` are the names in the order of the file. `baseline` is the partial match (axis → value)
     that a cell is compared with, within equal values of the other axes. A disturbed launch is
-    repeated at most `repeats` times. `skipped` are combinations that cannot run, with the reason.
+    repeated at most `repeats` times. Each cell has `launches` launches; where `least_launches` are
+    fewer, rounds end once the intervals are as narrow as `delta`, by figure. `skipped` are
+    combinations that cannot run, with the reason.
     """
 
     name: str
@@ -231,6 +233,8 @@ class Experiment:
     baseline: tuple[tuple[str, str], ...] = (("patch", "none"),)
     base: Base = field(default_factory=Base)
     launches: int = 1
+    least_launches: int | None = None
+    delta: tuple[tuple[str, float], ...] = ()
     repeats: int = 2
     expect: tuple[Expectation, ...] = ()
     skipped: tuple[tuple[str, str], ...] = ()

@@ -22,7 +22,7 @@ from runner.matrix.combine import (
     read_value,
 )
 from runner.matrix.expect import expectations
-from runner.matrix.schema import ExperimentSection
+from runner.matrix.schema import ExperimentSection, LaunchesSection
 from runner.matrix.values import Workload, server, share, specifier, workload
 from runner.matrix.yaml_document import Document, KeyPath
 
@@ -63,11 +63,18 @@ def expand(name: str, document: Document, section: ExperimentSection) -> Experim
         limits=limits,
         baseline=tuple(baseline.items()),
         base=Base(**section.base.model_dump()),
-        launches=section.launches,
+        launches=section.launches.max,
+        least_launches=_least(section.launches),
+        delta=tuple(section.delta.model_dump().items()),
         repeats=section.repeats,
         expect=expectations(document, section, axes, cells),
         skipped=skipped,
     )
+
+
+def _least(launches: LaunchesSection) -> int | None:
+    """From how many rounds on the run may end early; None where their number is fixed."""
+    return None if launches.min == launches.max else launches.min
 
 
 def _defaults(document: Document, section: ExperimentSection) -> dict[str, str]:

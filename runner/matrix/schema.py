@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable, Mapping
-from typing import Annotated, Any, Literal, NoReturn
+from typing import Annotated, Any, Literal, NoReturn, Self
 
 from pydantic import (
     AfterValidator,
@@ -16,6 +16,7 @@ from pydantic import (
     PlainValidator,
     ValidationError,
     WithJsonSchema,
+    model_validator,
 )
 from pydantic_core import ErrorDetails
 
@@ -26,6 +27,7 @@ from runner.matrix.values import (
     RATE_SCHEMA,
     SIZES,
     boolean,
+    delta_share,
     iso_date,
     memory_bytes,
     package_name,
@@ -37,6 +39,7 @@ from runner.matrix.values import (
     workload_name,
 )
 from runner.matrix.yaml_document import Document, KeyPath
+from runner.options import DELTAS, FEWEST_TO_STOP
 from runner.text import suggestion
 
 
@@ -83,6 +86,11 @@ Repeats = Annotated[
     int,
     BeforeValidator(_of_text(repeats)),
     WithJsonSchema({"type": "integer", "minimum": 0, "maximum": MOST_REPEATS}),
+]
+Share = Annotated[
+    float,
+    BeforeValidator(_of_text(delta_share)),
+    WithJsonSchema({"type": "number", "exclusiveMinimum": 0, "exclusiveMaximum": 1}),
 ]
 Seconds = Annotated[
     float,
@@ -186,6 +194,41 @@ def _base_section(value: object) -> object:
     return {"kind": value} if isinstance(value, str) else value
 
 
+class LaunchesSection(Section):
+    """How many launches each cell has: rounds are added from `min` to `max`.
+
+    They end after the first that makes every interval of a patch mode as narrow as its `delta`.
+    """
+
+    min: Count = 3
+    max: Count = 15
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        if self.min > self.max:
+            raise ValueError(f"min {self.min} is more than max {self.max}; exchange them")
+        if FEWEST_TO_STOP > self.min != self.max:
+            raise ValueError(
+                f"min {self.min}: give at least {FEWEST_TO_STOP}, from which on there are "
+                "intervals; or one number, for a fixed number of launches"
+            )
+        return self
+
+
+def _launches_section(value: object) -> object:
+    """A single number is both."""
+    return {"min": value, "max": value} if isinstance(value, str) else value
+
+
+class DeltaSection(Section):
+    """By which share a figure must differ before that matters: 0.02 is 2 %."""
+
+    rate: Share = DELTAS["rate"]
+    cpu: Share = DELTAS["cpu"]
+    p99: Share = DELTAS["p99"]
+    rss: Share = DELTAS["rss"]
+
+
 class ExpectSection(BaseModel):
     """What is known of some cells: an outcome, or a bound on a column (`efficiency: ">= 0.95"`)."""
 
@@ -220,7 +263,8 @@ class ExperimentSection(Section):
     exclude: list[PartialCell] = Field(default_factory=list)
     include: list[PartialCell] = Field(default_factory=list)
     base: Annotated[BaseSection, BeforeValidator(_base_section)] = BaseSection()
-    launches: Count = 1
+    launches: Annotated[LaunchesSection, BeforeValidator(_launches_section)] = LaunchesSection()
+    delta: DeltaSection = DeltaSection()
     repeats: Repeats = Field(2, description="At most how often a disturbed launch is repeated.")
     expect: list[ExpectSection] = Field(default_factory=list)
 
@@ -241,6 +285,8 @@ SECTIONS: Mapping[KeyPath, type[BaseModel]] = {
     ("load",): LoadSection,
     ("limits",): LimitsSection,
     ("base",): BaseSection,
+    ("launches",): LaunchesSection,
+    ("delta",): DeltaSection,
 }
 CHOICES = {"order": ORDERS, "base": ("auto", "registry", "debian")}
 EMPTY = "empty: give at least one value, or remove the line"
@@ -313,6 +359,9 @@ def json_schema() -> Schema:
     definitions["WorkloadSection"]["properties"]["name"] |= axis("workload").schema()
     properties["base"] = {
         "anyOf": [definitions["BaseSection"]["properties"]["kind"], properties["base"]]
+    }
+    properties["launches"] = {
+        "anyOf": [definitions["LaunchesSection"]["properties"]["min"], properties["launches"]]
     }
     file["properties"]["experiments"] = {
         "type": "object",

@@ -98,6 +98,7 @@ def overridden(
         experiment,
         cells=tuple(cells),
         launches=launches or experiment.launches,
+        least_launches=None if launches else experiment.least_launches,
         repeats=experiment.repeats if repeats is None else repeats,
     )
     _refuse_impossible(changed)

@@ -357,3 +357,14 @@ def _default_text(default: Parameter) -> str:
     if isinstance(default, float):
         return f"{default:g}"
     return str(default).lower()
+
+
+def delta_share(text: str) -> float:
+    """The smallest difference that matters, a share: 0.02 is 2 %; `ValueError` for none."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 < value < 1:
+        raise ValueError(f"{text!r} is no share: give a number between 0 and 1, 0.02 for 2 %")
+    return value

@@ -16,7 +16,7 @@ from runner.report.ledger import FIGURES as COMPARED
 from runner.report.ledger import CellLedger, Ledger
 from runner.report.rows import Row
 from runner.report.run import Run
-from runner.report.statistics import Difference
+from runner.report.statistics import Verdict
 from runner.report.tables import (
     ATTEMPTS,
     FIGURES,
@@ -225,7 +225,7 @@ def summary_of(comparison: RunComparison) -> str:
 
 def changes(comparison: RunComparison) -> list[CellComparison]:
     """A line per cell, what changed first."""
-    unchanged = {Difference.NONE_SHOWN, Difference.TOO_FEW, Difference.TOO_SHORT}
+    unchanged = {Change.NONE, Verdict.SAME, Verdict.UNDECIDED}
     return sorted(
         comparison.cells, key=lambda cell: (not cell.is_regression, cell.change in unchanged)
     )
@@ -235,4 +235,4 @@ def style_of_change(cell: CellComparison) -> str:
     """The class of a change in the style sheet, empty for what is neither better nor worse."""
     if cell.is_regression:
         return "hang"
-    return "ok" if cell.change in {Change.BETTER, Difference.FASTER} else ""
+    return "ok" if cell.change in {Change.BETTER, Verdict.HIGHER} else ""

@@ -1,4 +1,8 @@
-"""What changed between two runs, cell by cell, by the rule of a single table."""
+"""What changed between two runs, cell by cell.
+
+A machine has its days: what two runs show of a cell is not compared, but its ratio to its own run's
+baseline.
+"""
 
 from __future__ import annotations
 
@@ -9,12 +13,14 @@ from enum import StrEnum
 
 from tabulate import tabulate
 
-from runner.options import THRESHOLD
 from runner.outcome import Outcome
+from runner.report.baseline import Pair as OfBaseline
+from runner.report.baseline import pairs as of_baselines
+from runner.report.figures import RATE
 from runner.report.rows import Row
-from runner.report.run import Run, lasts_long_enough, rates_by_round
+from runner.report.run import Run
 from runner.report.setup_differences import Pair, setup_differences
-from runner.report.statistics import Comparison, Difference, differences
+from runner.report.statistics import ALPHA, Contrast, Sample, Verdict, contrast, sample, weighted
 from runner.report.tables import NOTHING
 from runner.store.records import CellRecord, RunRecord
 from runner.text import one_line
@@ -26,6 +32,7 @@ class Change(StrEnum):
     BETTER = "outcome improved"
     WORSE = "outcome got worse"
     OTHER = "outcome changed"
+    NONE = "same outcome"
     NEW = "new"
     VANISHED = "vanished"
 
@@ -40,7 +47,7 @@ class CellComparison:
     cell: str
     old: Outcome | None
     new: Outcome | None
-    change: Change | Difference
+    change: Change | Verdict
     old_rate: float | None = None
     new_rate: float | None = None
     ratio: float | None = None
@@ -49,7 +56,7 @@ class CellComparison:
     @property
     def is_regression(self) -> bool:
         """Whether the cell is worse off than before."""
-        return self.change in {Change.WORSE, Difference.SLOWER}
+        return self.change in {Change.WORSE, Verdict.LOWER}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,20 +74,16 @@ class RunComparison:
         return any(cell.is_regression for cell in self.cells)
 
 
-def compare(before: Run, after: Run, *, threshold: float = THRESHOLD) -> RunComparison:
-    """Compare two runs; Holm's correction is over all cells that have rates in both.
-
-    `threshold` is the share by which medians must differ to count.
-    """
+def compare(before: Run, after: Run) -> RunComparison:
+    """Compare two runs; the intervals hold together over all cells that are compared."""
     pairs = paired(before, after)
-    rated = _rated(before, after, pairs)
-    verdicts = dict(zip(rated, differences([*rated.values()], threshold=threshold), strict=True))
+    changes = _changes(before, after, pairs)
     return RunComparison(
         old=before.record,
         new=after.record,
         setup_differences=tuple(setup_differences(before, after, pairs)),
         cells=tuple(
-            _cell(label, *rows, verdicts.get(label), rated.get(label))
+            _cell(label, *rows, changes.get(label))
             for label, rows in _lines(before, after, pairs).items()
         ),
     )
@@ -100,21 +103,30 @@ def _lines(
     return lines | {row.cell: (row, None) for row in before.rows if row.cell not in compared}
 
 
-def _rated(before: Run, after: Run, pairs: Sequence[Pair]) -> dict[str, Comparison]:
-    """Pairs of equal outcome with rates on both sides, new against old."""
-    found = {}
+def _changes(before: Run, after: Run, pairs: Sequence[Pair]) -> dict[str, Contrast]:
+    """The ratio to the own baseline in the new run over that in the old one, by label."""
+    old, new = (
+        of_baselines(RATE, run.rows, run.baselines, run.launches) for run in (before, after)
+    )
+    found: dict[str, Sample] = {}
     for pair in pairs:
-        old, new = before.by_cell[pair.old.id], after.by_cell[pair.new.id]
-        reference = rates_by_round(old, before.launches)
-        values = rates_by_round(new, after.launches)
-        if values and reference and (new.outcome is old.outcome or _both_answer(old, new)):
-            found[pair.label] = Comparison(
-                values=tuple(values.values()),
-                reference=tuple(reference.values()),
-                long_enough=lasts_long_enough(old, before.launches)
-                and lasts_long_enough(new, after.launches),
-            )
-    return found
+        was, now = old.get(pair.old.id), new.get(pair.new.id)
+        if was and now and _is_comparable(was, now):
+            parts = [(1, sample([*now.ratios.values()])), (-1, sample([*was.ratios.values()]))]
+            found[pair.label] = weighted(parts)
+    return {
+        label: contrast(
+            logarithms, comparisons=len(found), delta=after.deltas[RATE.name], alpha=ALPHA
+        )
+        for label, logarithms in found.items()
+    }
+
+
+def _is_comparable(was: OfBaseline, now: OfBaseline) -> bool:
+    same = now.row.outcome is was.row.outcome or _both_answer(was.row, now.row)
+    return same and all(
+        one.long_enough and one.ratios and not one.is_baseline for one in (was, now)
+    )
 
 
 def _both_answer(old: Row, new: Row) -> bool:
@@ -129,37 +141,36 @@ def _cell(
     cell: str,
     before: Row | None,
     after: Row | None,
-    verdict: Difference | None,
-    rates: Comparison | None,
+    change: Contrast | None,
 ) -> CellComparison:
     old, new = before.outcome if before else None, after.outcome if after else None
-    change: Change | Difference
+    became: Change | Verdict
     if before is None or after is None:
-        change = Change.NEW if before is None else Change.VANISHED
-    elif verdict is not None:
-        change = verdict
+        became = Change.NEW if before is None else Change.VANISHED
+    elif change is not None and change.verdict is not None:
+        became = change.verdict
     else:
-        change = _outcome_change(old, new)
+        became = _outcome_change(old, new)
     return CellComparison(
         cell=cell,
         old=old,
         new=new,
-        change=change,
+        change=became,
         old_rate=before.requests_per_second if before else None,
         new_rate=after.requests_per_second if after else None,
-        ratio=rates.ratio if rates else None,
+        ratio=change.ratio if change else None,
         reason=after.reason if after else None,
     )
 
 
-def _outcome_change(old: Outcome | None, new: Outcome | None) -> Change | Difference:
+def _outcome_change(old: Outcome | None, new: Outcome | None) -> Change | Verdict:
     """Whether the new outcome is better: with figures before without, then the milder one.
 
     Two failures of different kinds are a change and no progress. Nor is it known for the worse
     where an outcome says nothing about the cell.
     """
     if old is new:
-        return Difference.NONE_SHOWN
+        return Change.NONE
     if old is None or new is None or old.says_nothing or new.says_nothing:
         return Change.OTHER
     if not (old.has_figures or new.has_figures):

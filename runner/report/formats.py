@@ -15,12 +15,16 @@ from tabulate import tabulate
 
 from runner.errors import UsageError
 from runner.options import Format
+from runner.report.figures import FIGURES
+from runner.report.modes import Mode, modes
 from runner.report.rows import keys_of
 from runner.report.run import Run
+from runner.report.statistics import NOT_COMPARED
+from runner.report.summary import summary
 from runner.report.tables import Table, comparison, pivot_table, sort_rows
 from runner.text import suggestion
 
-TABLE_SCHEMA: Final = 1
+TABLE_SCHEMA: Final = 2
 
 
 def render(
@@ -47,8 +51,11 @@ def render(
         run = replace(run, rows=tuple(sort_rows(run.rows, sort, run.record)))
     if format in FOR_PROGRAMS:
         return FOR_PROGRAMS[format](run)
-    table = comparison(run, columns) if pivot is None else pivot_table(run, pivot)
-    return FOR_PEOPLE[format](table)
+    if pivot is not None or columns is not None:
+        table = comparison(run, columns) if pivot is None else pivot_table(run, pivot)
+        return FOR_PEOPLE[format](table)
+    tables = [table for table in (summary(run), comparison(run)) if table is not None]
+    return "\n".join(map(FOR_PEOPLE[format], tables))
 
 
 def stored_tables(run: Run) -> dict[str, str]:
@@ -70,13 +77,41 @@ def _csv(run: Run) -> str:
 
 
 def _json(run: Run) -> str:
-    """`{"schema": 1, "experiment": …, "rows": [{…}, …]}`; what is unknown is null."""
+    """`{"schema": 2, "experiment": …, "rows": [{…}, …], "modes": [{…}, …]}`.
+
+    `modes` are the lines of the summary, and `delta` what they are judged by. What is unknown is
+    null.
+    """
     content = {
         "schema": TABLE_SCHEMA,
         "experiment": run.record.experiment,
+        "delta": run.deltas,
+        "modes": [_mode(mode) for mode in modes(run)],
         "rows": [row.values() for row in run.rows],
     }
     return json.dumps(content, indent=2, ensure_ascii=False) + "\n"
+
+
+def _mode(mode: Mode) -> dict[str, object]:
+    keys: dict[str, object] = {
+        **mode.values,
+        "baseline": mode.is_baseline,
+        "cells": [row.cell for row in mode.rows],
+        "outcomes": {str(outcome): number for outcome, number in mode.outcomes.items()},
+    }
+    for figure in FIGURES:
+        contrast = mode.contrasts.get(figure.name, NOT_COMPARED)
+        keys |= {
+            f"verdict_{figure.name}": contrast.verdict,
+            f"{figure.name}_ratio": contrast.ratio,
+            f"{figure.name}_ratio_low": contrast.low,
+            f"{figure.name}_ratio_high": contrast.high,
+            f"{figure.name}_ratio_level": contrast.level,
+            f"{figure.name}_rounds": contrast.rounds,
+            f"{figure.name}_cells": mode.compared.get(figure.name, []),
+            f"{figure.name}_undecided_because": contrast.reason,
+        }
+    return keys
 
 
 FOR_PROGRAMS: Final[Mapping[str, Callable[[Run], str]]] = {

@@ -8,6 +8,8 @@ from typing import Final
 
 from runner.engine.protocol import EngineInfo
 from runner.outcome import NOT_MEASURED, Outcome
+from runner.report.baseline import NO_SHARED_ROUND, TOO_SHORT
+from runner.report.figures import FIGURES
 from runner.report.ledger import Ledger, sentences
 from runner.report.rows import Row
 from runner.report.run import Run
@@ -22,10 +24,7 @@ OPEN_LOOP: Final = (
     "Latencies at a fixed rate count from the moment when a request was due; requests are sent at "
     "random times, whether or not the server keeps up."
 )
-WITHIN_A_HOST: Final = (
-    "ratios to the baseline are taken within a host, and verdicts (Mann-Whitney) are over the "
-    "launches of the hosts that a cell and its baseline both ran on, taken together."
-)
+WITHIN_A_HOST: Final = "ratios to the baseline are taken within a round, and so within a host."
 IMPORTED: Final = "Imported from ab reports made elsewhere; host and versions not known."
 
 
@@ -45,13 +44,27 @@ def notes(run: Run) -> tuple[Note, ...]:
         Note(heading="Reasons", items=_reasons(rows, _has_reason, with_outcome=True)),
         Note(heading="Disturbed", items=_grouped(rows, lambda row: row.disturbed)),
         Note(heading="Attempts", items=tuple(sentences(Ledger(run=run)))),
-        Note(heading="Not paired", items=_grouped(rows, lambda row: row.not_paired)),
+        Note(heading="Without an interval", items=_without_interval(rows)),
         Note(heading="Measured before", items=_grouped(rows, lambda row: row.reused_from)),
         Note(heading="Unavailable", items=_reasons(rows, _is(Outcome.UNAVAILABLE))),
         Note(heading="Build failed", items=_reasons(rows, _is(Outcome.BUILD_FAILED))),
         Note(heading="Not measured", items=_not_measured(rows)),
     )
     return tuple(note for note in found if note.items)
+
+
+def _without_interval(rows: Sequence[Row]) -> tuple[str, ...]:
+    """Why figures are not compared, where that is not that there are few rounds yet."""
+    found: dict[tuple[str, str], list[str]] = {}
+    for row in rows:
+        reasons: dict[str, list[str]] = {}
+        for figure in FIGURES:
+            reason = row.contrast(figure.name).reason
+            if reason in {NO_SHARED_ROUND, TOO_SHORT}:
+                reasons.setdefault(reason, []).append(figure.label)
+        for reason, labels in reasons.items():
+            found.setdefault((", ".join(labels), reason), []).append(row.cell)
+    return tuple(f"{', '.join(cells)}: {what}: {why}" for (what, why), cells in found.items())
 
 
 def _measured(run: RunRecord, rows: Sequence[Row]) -> tuple[str, ...]:

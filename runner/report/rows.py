@@ -13,7 +13,7 @@ from runner.measurement.records import AbFigures, LaunchRecord, Resources, rate_
 from runner.outcome import Outcome, worst
 from runner.report.axis_values import Value, natural_key
 from runner.report.rates import load_of, why_not_launched
-from runner.report.statistics import median_estimate
+from runner.report.statistics import NOT_COMPARED, Contrast, median_interval
 from runner.store.records import CellRecord, RunRecord
 
 #: The key of the requests per second that a load at a fixed rate was sent at.
@@ -57,19 +57,18 @@ def _further_keys(run: RunRecord) -> list[str]:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Extremes:
-    """The least and the most that the launches show of a figure; `<figure>_min` and `_max`."""
+class Spread:
+    """What the launches show of a figure around its median, `<figure>_low` and so on.
 
-    min: float | None = None
-    max: float | None = None
-
-
-@dataclass(frozen=True, kw_only=True)
-class Spread(Extremes):
-    """With the interval of the median, None below five launches; `<figure>_low` and `_high`."""
+    `low` and `high` are the interval of the median at its `level`, None below three launches; `min`
+    and `max` are the extremes.
+    """
 
     low: float | None = None
     high: float | None = None
+    level: float | None = None
+    min: float | None = None
+    max: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,9 +78,10 @@ class Row:
     A figure is the median over the launches that ended as the row says, `outcome_launches` of
     `launches`; `max_ms` and a count of what should be none (failed requests, other statuses,
     tracebacks, overflows, retransmits) are the most that any of them showed. The spread of a figure
-    is several keys of table.json. `attempts` is how many attempts the launches took, and `rejected`
-    says how many of them were disturbed and repeated, and why. `not_paired` says why a speedup is
-    not that of launches within rounds.
+    is several keys of table.json, and so is its contrast with the baseline: `rate_ratio` with
+    `_low`, `_high` and `_level`, `verdict_rate`, and `rate_undecided_because`. `speedup` is the
+    same as `rate_ratio`. `attempts` is how many attempts the launches took, and `rejected` says how
+    many of them were disturbed and repeated, and why.
 
     `outcome` is None for a cell that was not measured. `requests` and `concurrency` are the load
     as asked for, `sent_requests` and `sent_concurrency` what of it was sent. At a fixed rate there
@@ -113,9 +113,10 @@ class Row:
     ceiling_rps: float | None = None
     efficiency: float | None = None
     speedup: float | None = None
-    speedup_spread: Spread = Spread()
-    not_paired: str | None = None
-    verdict: str | None = None
+    rate_contrast: Contrast = NOT_COMPARED
+    cpu_contrast: Contrast = NOT_COMPARED
+    p99_contrast: Contrast = NOT_COMPARED
+    rss_contrast: Contrast = NOT_COMPARED
     at_a_time: float | None = None
     in_flight: float | None = None
     time_taken_s: float | None = None
@@ -123,16 +124,17 @@ class Row:
     p50_ms: float | None = None
     p90_ms: float | None = None
     p99_ms: float | None = None
-    p99_ms_spread: Extremes = Extremes()
+    p99_ms_spread: Spread = Spread()
     max_ms: float | None = None
     failed_requests: int | None = None
     non_2xx: int | None = None
     tracebacks: int | None = None
     cpu_ms_per_request: float | None = None
-    cpu_ms_per_request_spread: Extremes = Extremes()
+    cpu_ms_per_request_spread: Spread = Spread()
     cpu_user_ms_per_request: float | None = None
     cpu_system_ms_per_request: float | None = None
     peak_rss_mib: float | None = None
+    peak_rss_mib_spread: Spread = Spread()
     peak_threads: int | None = None
     voluntary_switches: float | None = None
     involuntary_switches: float | None = None
@@ -153,6 +155,11 @@ class Row:
         value: Value = getattr(getattr(self, name), end) if end else getattr(self, name)
         return value
 
+    def contrast(self, figure: str) -> Contrast:
+        """The figure of this name (see `runner.report.figures`) against the baseline."""
+        contrast: Contrast = getattr(self, f"{figure}_contrast")
+        return contrast
+
     def values(self) -> dict[str, Value]:
         """The row as table.json holds it."""
         return {key: self.value(key) for key in (*KEYS, *self.further)}
@@ -162,12 +169,15 @@ def _places_in_a_row() -> dict[str, tuple[str, str]]:
     """Each key of table.json: the field it is of, and for a spread the end of it."""
     places: dict[str, tuple[str, str]] = {}
     for of in fields(Row):
-        if isinstance(of.default, Extremes):
+        if isinstance(of.default, Spread):
             figure = of.name.removesuffix("_spread")
-            ends = (
-                ("low", "high", "min", "max") if isinstance(of.default, Spread) else ("min", "max")
-            )
-            places |= {f"{figure}_{end}": (of.name, end) for end in ends}
+            places |= {f"{figure}_{end.name}": (of.name, end.name) for end in fields(Spread)}
+        elif isinstance(of.default, Contrast):
+            figure = of.name.removesuffix("_contrast")
+            places[f"verdict_{figure}"] = (of.name, "verdict")
+            places[f"{figure}_ratio"] = (of.name, "ratio")
+            places |= {f"{figure}_ratio_{end}": (of.name, end) for end in ("low", "high", "level")}
+            places[f"{figure}_undecided_because"] = (of.name, "reason")
         elif of.name != "further":
             places[of.name] = (of.name, "")
     return places
@@ -325,14 +335,12 @@ def _with_rates(row: Row, launches: Sequence[LaunchRecord], ab: Sequence[AbFigur
     )
     if not rates:
         return row
-    rate = median_estimate(rates)
+    rate = median(rates)
     return replace(
         row,
-        requests_per_second=rate.median,
-        requests_per_second_spread=Spread(
-            low=rate.low, high=rate.high, min=min(rates), max=max(rates)
-        ),
-        efficiency=rate.median / ceiling if ceiling else None,
+        requests_per_second=rate,
+        requests_per_second_spread=_spread(rates),
+        efficiency=rate / ceiling if ceiling else None,
     )
 
 
@@ -344,7 +352,7 @@ def _with_latencies(row: Row, ab: Sequence[AbFigures]) -> Row:
         p50_ms=_median(figures.p50_ms for figures in ab),
         p90_ms=_median(figures.p90_ms for figures in ab),
         p99_ms=_median(figures.p99_ms for figures in enough),
-        p99_ms_spread=_extremes(figures.p99_ms for figures in enough),
+        p99_ms_spread=_spread(figures.p99_ms for figures in enough),
         max_ms=max((f.max_ms for f in ab if f.max_ms is not None), default=None),
     )
 
@@ -359,10 +367,11 @@ def _with_resources(row: Row, launches: Sequence[LaunchRecord]) -> Row:
     return replace(
         row,
         cpu_ms_per_request=_median(r.cpu_ms_per_request for r in used),
-        cpu_ms_per_request_spread=_extremes(r.cpu_ms_per_request for r in used),
+        cpu_ms_per_request_spread=_spread(r.cpu_ms_per_request for r in used),
         cpu_user_ms_per_request=_median(r.cpu_user_ms / n for r, n in served),
         cpu_system_ms_per_request=_median(r.cpu_system_ms / n for r, n in served),
         peak_rss_mib=_median(r.peak_rss_mib for r in used),
+        peak_rss_mib_spread=_spread(r.peak_rss_mib for r in used),
         peak_threads=median_high(r.peak_threads for r in used) if used else None,
         voluntary_switches=_median(r.voluntary_switches for r in used),
         involuntary_switches=_median(r.involuntary_switches for r in used),
@@ -373,9 +382,12 @@ def _with_resources(row: Row, launches: Sequence[LaunchRecord]) -> Row:
     )
 
 
-def _extremes(values: Iterable[float | None]) -> Extremes:
+def _spread(values: Iterable[float | None]) -> Spread:
     known = [value for value in values if value is not None]
-    return Extremes(min=min(known, default=None), max=max(known, default=None))
+    if not known:
+        return Spread()
+    low, high, level = median_interval(known) or (None, None, None)
+    return Spread(low=low, high=high, level=level, min=min(known), max=max(known))
 
 
 def _median(values: Iterable[float | None]) -> float | None:

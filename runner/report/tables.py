@@ -11,9 +11,11 @@ from runner.matrix.axes import ALWAYS_SHOWN
 from runner.matrix.canonical import CanonicalIndex
 from runner.outcome import Outcome, outcome_text
 from runner.report.axis_values import Value, axis_text, natural_key
+from runner.report.figures import FIGURES as COMPARED
 from runner.report.notes import Note, notes
-from runner.report.rows import Extremes, Row, Spread, axes_of, is_cut, keys_of
+from runner.report.rows import Row, Spread, axes_of, is_cut, keys_of
 from runner.report.run import Run
+from runner.report.statistics import Verdict
 from runner.store.records import RunRecord
 from runner.text import one_line, suggestion
 
@@ -41,20 +43,20 @@ class Table:
 class Column:
     """One column. `key` is the row's key, `show` rounds a figure that is known.
 
-    `spread` gives what the launches show around a figure, for columns that print it; `words` is
-    the whole text of a row that has a value, for columns that print more than one.
+    `spread` gives what the launches show around a figure, for columns that print it. `words` are
+    the whole text of a column that is made of several keys.
     """
 
     key: str
     heading: str
     show: Callable[[float], str] | None = None
-    spread: Callable[[Row], Extremes] | None = None
+    spread: Callable[[Row], Spread] | None = None
     words: Callable[[Row], str] | None = None
 
     def text(self, row: Row) -> str:
         """The row's value as a reader wants it, with the spread of its launches where it has one.
 
-        `[low–high]` is the 95 % interval of the median; `(min–max)`, below five launches, is all
+        `[low–high]` is an interval; `(min–max)`, where there are too few launches for one, is all
         that was seen, and claims nothing.
         """
         text = self.alone(row)
@@ -64,13 +66,15 @@ class Column:
 
     def alone(self, row: Row) -> str:
         """The row's value without its spread."""
+        if self.words is not None:
+            return self.words(row) or NOTHING
         value = row.value(self.key)
         if value is None:
             return NOTHING
-        return self.words(row) if self.words else self._show(value)
+        return self._show(value)
 
-    def _around(self, spread: Extremes) -> str:
-        if isinstance(spread, Spread) and spread.low is not None and spread.high is not None:
+    def _around(self, spread: Spread) -> str:
+        if spread.low is not None and spread.high is not None:
             return f" [{self._show(spread.low)}–{self._show(spread.high)}]"
         if spread.min is not None and spread.max is not None:
             return f" ({self._show(spread.min)}–{self._show(spread.max)})"
@@ -116,7 +120,12 @@ FIGURES: Final = (
     ),
     Column(key="ceiling_rps", heading="ceiling", show=two_decimals),
     Column(key="efficiency", heading="efficiency %", show=percent),
-    Column(key="speedup", heading="× baseline", show=ratio, spread=lambda row: row.speedup_spread),
+    Column(
+        key="rate_ratio",
+        heading="× baseline",
+        show=ratio,
+        spread=lambda row: Spread(low=row.rate_contrast.low, high=row.rate_contrast.high),
+    ),
     Column(key="p50_ms", heading="p50 ms", show=milliseconds),
     Column(key="p90_ms", heading="p90 ms", show=milliseconds),
     Column(key="p99_ms", heading="p99 ms", show=milliseconds, spread=lambda row: row.p99_ms_spread),
@@ -127,7 +136,12 @@ FIGURES: Final = (
         show=two_decimals,
         spread=lambda row: row.cpu_ms_per_request_spread,
     ),
-    Column(key="peak_rss_mib", heading="peak RSS MiB", show=whole),
+    Column(
+        key="peak_rss_mib",
+        heading="peak RSS MiB",
+        show=whole,
+        spread=lambda row: row.peak_rss_mib_spread,
+    ),
     Column(key="peak_threads", heading="threads", show=whole),
 )
 #: What of the load was sent, shown where a load was cut.
@@ -146,11 +160,28 @@ TROUBLE: Final = (
     Column(key="listen_overflows", heading="queue overflows", show=whole),
     Column(key="syn_retransmits", heading="SYN retries", show=whole),
 )
-VERDICT: Final = Column(key="verdict", heading="against baseline")
+
+
+def verdicts_of(row: Row) -> str:
+    """All verdicts on a row: `CPU per request lower; same: requests/s, p99`. Empty for none."""
+    found: dict[Verdict, list[str]] = {}
+    for figure in COMPARED:
+        if verdict := row.contrast(figure.name).verdict:
+            found.setdefault(verdict, []).append(figure.label)
+    parts = [f"{label} {v}" for v in (Verdict.HIGHER, Verdict.LOWER) for label in found.get(v, ())]
+    for verdict, word in ((Verdict.SAME, "same"), (Verdict.UNDECIDED, "undecided")):
+        if labels := found.get(verdict):
+            parts.append(f"{word}: {', '.join(labels)}")
+    return "; ".join(parts)
+
+
+VERDICT: Final = Column(key="verdict_rate", heading="against baseline", words=verdicts_of)
 LAUNCHES: Final = Column(key="launches", heading="launches", show=whole)
 #: Launches kept of the attempts made, shown where any was rejected.
 ATTEMPTS: Final = Column(
-    key="attempts", heading="attempts", words=lambda row: f"{row.launches}/{row.attempts}"
+    key="attempts",
+    heading="attempts",
+    words=lambda row: "" if row.attempts is None else f"{row.launches}/{row.attempts}",
 )
 OUTCOME: Final = Column(key="outcome", heading="outcome")
 

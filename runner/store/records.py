@@ -170,6 +170,10 @@ class RunRecord(Record):
     interrupted. Times are ISO 8601 with an offset. Of an imported run `host`, `engine`, `limits`,
     `jobs` and `seed` are not known, and `started_at` is when it was imported.
 
+    `launches` is how many each cell has, or has at most where `least_launches` is known: then the
+    run stopped after the first round that was precise enough. `delta` is the share by which a
+    figure must differ before that matters, by the figure's name: those that differ from the usual.
+
     `shard` is the part of the experiment that was run, `2/4`; None for the whole. `blocks` are the
     runs that a merged run was made of; its `host` and `engine` are the first one's, and what they
     did not have in common is None. `repeats` is how often a disturbed launch was repeated at
@@ -193,6 +197,8 @@ class RunRecord(Record):
     baseline: dict[str, str]
     limits: Limits | None
     launches: int
+    least_launches: int | None = None
+    delta: dict[str, float] = Field(default_factory=dict)
     repeats: int = 2
     jobs: int | None
     seed: int | None

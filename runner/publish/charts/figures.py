@@ -9,7 +9,7 @@ from runner.outcome import Outcome, outcome_text
 from runner.publish.charts.style import Spec, layer, patch_channels, quantity
 from runner.publish.environments import Environment, most_different
 from runner.report.ledger import Ledger
-from runner.report.rows import Extremes, Row, Spread
+from runner.report.rows import Row, Spread
 from runner.report.run import Run
 from runner.report.tables import FIGURES, Column
 from runner.text import counted, known
@@ -38,7 +38,7 @@ def notes(run: Run, found: Sequence[Environment]) -> Iterator[str]:
     if any(row.ceiling_rps for row in run.rows):
         yield "│ the ceiling: the highest rate that the load can show with this server's settings."
     if any(row.launches > 1 for row in run.rows):
-        yield "Marks are medians over launches; lines are their intervals, or extremes below five."
+        yield "Marks are medians over launches; lines are intervals, of two launches extremes."
     if any(row.disturbed for row in run.rows):
         yield "Hollow marks: some launch was disturbed."
     if (ledger := Ledger(run=run)).rejected:
@@ -158,11 +158,9 @@ def _mark(column: Column, one: Environment, row: Row) -> Datum:
     return mark | ({"low": ends[0], "high": ends[1]} if ends else {})
 
 
-def _ends(spread: Extremes) -> tuple[float, float] | None:
+def _ends(spread: Spread) -> tuple[float, float] | None:
     """The interval of the median, or the extremes where there is none; None for one launch."""
-    pairs = [(spread.min, spread.max)]
-    if isinstance(spread, Spread):
-        pairs.insert(0, (spread.low, spread.high))
+    pairs = [(spread.low, spread.high), (spread.min, spread.max)]
     return next(((a, b) for a, b in pairs if a is not None and b is not None and a < b), None)
 
 

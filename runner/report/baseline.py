@@ -1,0 +1,209 @@
+"""Every cell against its baseline, figure by figure: log ratios within rounds, and their intervals.
+
+Axes that cannot matter are dropped from a cell, so one cell can represent many points of the
+matrix: the unpatched one of a Python for every gevent and grpcio of that Python.
+"""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any, Final, NamedTuple
+
+from runner.matrix.canonical import CanonicalIndex
+from runner.measurement.records import LaunchRecord
+from runner.report.figures import FIGURES, Figure
+from runner.report.rows import Launches, Row, axes_of
+from runner.report.statistics import (
+    ALPHA,
+    ALPHA_OF_LOOKS,
+    ENOUGH_FOR_INTERVAL,
+    Contrast,
+    Verdict,
+    contrast,
+    sample,
+)
+from runner.store.records import CellRecord, RunRecord
+
+#: The shortest load whose figures are compared: in seconds, and in service times.
+SHORTEST_LOAD_S: Final = 10.0
+FEWEST_TURNS: Final = 20
+NO_SHARED_ROUND: Final = "no round has figures of both; the ratio is that of all launches' means"
+TOO_SHORT: Final = (
+    f"a load of less than {SHORTEST_LOAD_S:g} s, or {FEWEST_TURNS} times a lone request, is mostly "
+    "its beginning and its end"
+)
+
+
+class Round(NamedTuple):
+    """A round that a launch was made in: what drifts between rounds, cell and baseline share.
+
+    `machine` and `run` are None if the run at hand knows of one machine only, and where the
+    launch is its own.
+    """
+
+    machine: str | None
+    run: str | None
+    number: int
+
+
+def round_of(launch: LaunchRecord) -> Round:
+    """A launch reused from an earlier run belongs to a round of that run."""
+    return Round(launch.block, launch.reused_from, launch.launch)
+
+
+def by_round(figure: Figure, row: Row, launches: Launches) -> dict[Round, float]:
+    """The figure in each of the row's launches that ended as the row says, as a logarithm."""
+    found = {}
+    for launch in launches.get(row.cell, ()):
+        if launch.outcome.has_figures and launch.outcome.counts_as(row.outcome):
+            value = figure.of(row, launch)
+            if value is not None and value > 0:
+                found[round_of(launch)] = math.log(value)
+    return found
+
+
+def lasts_long_enough(row: Row, launches: Launches) -> bool:
+    """Whether the row's loads last `SHORTEST_LOAD_S`, and `FEWEST_TURNS` times a lone request."""
+    return all(
+        launch.ab.time_taken_s
+        >= max(SHORTEST_LOAD_S, FEWEST_TURNS * (launch.lone_request_ms or 0.0) / 1000)
+        for launch in launches.get(row.cell, ())
+        if launch.ab and launch.outcome.counts_as(row.outcome)
+    )
+
+
+# -- which cell is whose baseline ------------------------------------------------------------------
+
+
+def baselines(rows: Sequence[Row], run: RunRecord) -> dict[str, Row]:
+    """The baseline of each row that has one, by the row's cell. A baseline is its own."""
+    if not run.baseline:
+        return {}
+    cells = {cell.id: cell for cell in (*run.cells, *run.unavailable)}
+    index = CanonicalIndex(
+        (row for row in rows if _matches(row, cells[row.cell], run.baseline)),
+        [axis for axis in axes_of(run) if axis not in run.baseline],
+    )
+    found = ((row.cell, index.find(row.value)) for row in rows)
+    return {cell: base for cell, base in found if base}
+
+
+def _matches(row: Row, cell: CellRecord, baseline: Mapping[str, str]) -> bool:
+    """Whether the cell has the values, as shown or as the matrix file writes them."""
+    shown = row.values()
+    return all(
+        value in {str(shown.get(axis)), cell.axes.get(axis)} for axis, value in baseline.items()
+    )
+
+
+# -- their figures, round by round -----------------------------------------------------------------
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pair:
+    """A cell and its baseline, with one figure of both in each of their rounds, as logarithms."""
+
+    row: Row
+    base: Row
+    own: Mapping[Round, float]
+    other: Mapping[Round, float]
+    long_enough: bool
+
+    @cached_property
+    def ratios(self) -> dict[Round, float]:
+        """The logarithm of the cell's figure over its baseline's, in each round of both."""
+        return {key: self.own[key] - self.other[key] for key in self.own if key in self.other}
+
+    @property
+    def is_baseline(self) -> bool:
+        """Whether a cell is compared with itself."""
+        return self.row.cell == self.base.cell
+
+    @property
+    def is_judged(self) -> bool:
+        """Whether its interval is one of the table's."""
+        return not self.is_baseline and self.long_enough and len(self.ratios) >= ENOUGH_FOR_INTERVAL
+
+    @property
+    def unpaired_ratio(self) -> float:
+        """The ratio of the geometric means over all launches."""
+        return math.exp(statistics.fmean(self.own.values()) - statistics.fmean(self.other.values()))
+
+
+def pairs(
+    figure: Figure, rows: Sequence[Row], found: Mapping[str, Row], launches: Launches
+) -> dict[str, Pair]:
+    """Each row with figures beside its baseline, as `baselines` found it, by the row's cell."""
+    values = {row.cell: by_round(figure, row, launches) for row in rows}
+    long = {
+        row.cell: not figure.needs_long_load or lasts_long_enough(row, launches) for row in rows
+    }
+    return {
+        row.cell: Pair(
+            row=row,
+            base=base,
+            own=values[row.cell],
+            other=values[base.cell],
+            long_enough=long[row.cell] and long[base.cell],
+        )
+        for row in rows
+        if (base := found.get(row.cell)) and values[row.cell] and values[base.cell]
+    }
+
+
+# -- what that allows to say of a cell -------------------------------------------------------------
+
+
+def alpha_of(run: RunRecord) -> float:
+    """The share of wrong intervals to compute a run's with: see `ALPHA_OF_LOOKS`."""
+    return ALPHA if run.least_launches is None else ALPHA_OF_LOOKS
+
+
+def with_contrasts(
+    rows: Sequence[Row],
+    found: Mapping[str, Row],
+    launches: Launches,
+    *,
+    deltas: Mapping[str, float],
+    alpha: float,
+) -> list[Row]:
+    """The rows with each figure over that of their baseline; `deltas` are by the figure's name.
+
+    The intervals of one figure hold together over all the rows.
+    """
+    contrasts: dict[str, dict[str, Any]] = {}
+    for figure in FIGURES:
+        paired = pairs(figure, rows, found, launches)
+        comparisons = sum(pair.is_judged for pair in paired.values())
+        for cell, pair in paired.items():
+            contrasts.setdefault(cell, {})[f"{figure.name}_contrast"] = _contrast(
+                pair, comparisons, deltas[figure.name], alpha
+            )
+    return [
+        replace(row, **of_cell, speedup=of_cell["rate_contrast"].ratio)
+        if (of_cell := contrasts.get(row.cell)) and "rate_contrast" in of_cell
+        else row
+        for row in rows
+    ]
+
+
+def _contrast(pair: Pair, comparisons: int, delta: float, alpha: float) -> Contrast:
+    if pair.is_baseline:
+        return Contrast(ratio=1.0, rounds=len(pair.ratios))
+    if not pair.ratios:
+        return Contrast(
+            ratio=pair.unpaired_ratio, verdict=Verdict.UNDECIDED, reason=NO_SHARED_ROUND
+        )
+    logarithms = sample([*pair.ratios.values()])
+    if not pair.long_enough:
+        return Contrast(
+            ratio=math.exp(logarithms.mean),
+            rounds=logarithms.number,
+            verdict=Verdict.UNDECIDED,
+            reason=TOO_SHORT,
+        )
+    return contrast(logarithms, comparisons=comparisons, delta=delta, alpha=alpha)

@@ -1,0 +1,61 @@
+"""The figures that cells are compared by: what each is of a launch, and which difference matters.
+
+Rows hold more figures than these. These four are what a patch may change or cost.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from runner.measurement.records import LaunchRecord, rate_of
+from runner.options import DELTAS
+from runner.report.rows import ENOUGH_FOR_P99, Row, was_cut
+from runner.store.records import RunRecord
+
+
+@dataclass(frozen=True, kw_only=True)
+class Figure:
+    """`name` is as in `delta:` and in table.json; `of` is its value in a launch of a row, or None.
+
+    `needs_long_load`: whether a load that is mostly its beginning and its end says nothing of it.
+    """
+
+    name: str
+    label: str
+    of: Callable[[Row, LaunchRecord], float | None]
+    needs_long_load: bool = True
+
+
+def _rate(_: Row, launch: LaunchRecord) -> float | None:
+    return rate_of(launch.ab) if launch.ab else None
+
+
+def _cpu(_: Row, launch: LaunchRecord) -> float | None:
+    return launch.resources.cpu_ms_per_request if launch.resources else None
+
+
+def _p99(row: Row, launch: LaunchRecord) -> float | None:
+    """None of a load that was cut: its latencies are those of another load."""
+    if launch.ab is None or launch.ab.complete < ENOUGH_FOR_P99 or was_cut(row, launch):
+        return None
+    return launch.ab.p99_ms
+
+
+def _rss(_: Row, launch: LaunchRecord) -> float | None:
+    return launch.resources.peak_rss_mib if launch.resources else None
+
+
+RATE: Final = Figure(name="rate", label="requests/s", of=_rate)
+FIGURES: Final = (
+    RATE,
+    Figure(name="cpu", label="CPU per request", of=_cpu),
+    Figure(name="p99", label="p99", of=_p99),
+    Figure(name="rss", label="memory", of=_rss, needs_long_load=False),
+)
+
+
+def deltas(run: RunRecord, chosen: Mapping[str, float] | None = None) -> dict[str, float]:
+    """The difference that matters, by figure's name: as chosen, else the run's, else the usual."""
+    return {**DELTAS, **run.delta, **(chosen or {})}

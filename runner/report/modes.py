@@ -1,0 +1,198 @@
+"""A run in a few lines: one per patch mode and load, over all environments that it was measured in.
+
+What is asked of a run is asked of a patch mode, not of a cell: does it change the rate, and what
+does it cost. The environments (Python and packages) are strata, the rounds blocks: in each round
+the logarithms of the cells' ratios to their baselines are averaged over the strata, and the
+interval is over the rounds. What a round's cells have in common is thereby counted once.
+"""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from runner.outcome import Outcome
+from runner.report.axis_values import Value
+from runner.report.baseline import TOO_SHORT, Pair, Round, alpha_of, pairs
+from runner.report.figures import FIGURES
+from runner.report.rows import Row, axes_of
+from runner.report.run import Run
+from runner.report.statistics import (
+    ENOUGH_FOR_INTERVAL,
+    Contrast,
+    Sample,
+    Verdict,
+    contrast,
+    sample,
+    weighted,
+)
+
+TOO_FEW_ROUNDS: Final = (
+    f"fewer than {ENOUGH_FOR_INTERVAL} rounds have figures of all its cells and their baselines"
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Mode:
+    """The launched cells that differ in their environment alone.
+
+    `values` are those on all axes but the environment's that vary in the run; `contrasts` are the
+    figures against the baseline by their names, each over the cells in `compared`.
+    """
+
+    values: Mapping[str, Value]
+    rows: Sequence[Row]
+    is_baseline: bool
+    contrasts: Mapping[str, Contrast]
+    compared: Mapping[str, Sequence[str]]
+
+    @property
+    def outcomes(self) -> Counter[Outcome]:
+        """How many launches ended how."""
+        return Counter(
+            {
+                outcome: sum(r.launches for r in self.rows if r.outcome is outcome)
+                for outcome in Outcome
+                if any(r.outcome is outcome for r in self.rows)
+            }
+        )
+
+
+def modes(run: Run) -> list[Mode]:
+    """The run's modes in table order. All intervals of one figure hold together."""
+    groups = _groups(run)
+    if not groups:
+        return []
+    contrasts: list[dict[str, Contrast]] = [{} for _ in groups]
+    compared: list[dict[str, list[str]]] = [{} for _ in groups]
+    for figure in FIGURES:
+        paired = pairs(figure, run.rows, run.baselines, run.launches)
+        strata = [_alike([paired[r.cell] for r in rows if r.cell in paired]) for rows in groups]
+        samples = [_sample(found) for found in strata]
+        judged = sum(one is not None for one in samples)
+        for place, (found, logarithms) in enumerate(zip(strata, samples, strict=True)):
+            if found:
+                compared[place][figure.name] = [pair.row.cell for pair in found]
+                contrasts[place][figure.name] = (
+                    _unjudged(found)
+                    if logarithms is None
+                    else contrast(
+                        logarithms,
+                        comparisons=judged,
+                        delta=run.deltas[figure.name],
+                        alpha=alpha_of(run.record),
+                    )
+                )
+    axes = _axes(run)
+    return [
+        Mode(
+            values={axis: rows[0].value(axis) for axis in axes},
+            rows=rows,
+            is_baseline=all(_is_baseline(run, row) for row in rows),
+            contrasts=contrasts[place],
+            compared=compared[place],
+        )
+        for place, rows in enumerate(groups)
+    ]
+
+
+def _axes(run: Run) -> list[str]:
+    """The patch mode, and all other axes but the environment's that vary."""
+    packages = {name for cell in run.cells.values() for name in cell.packages}
+    return [
+        axis
+        for axis in axes_of(run.record)
+        if axis == "patch"
+        or (
+            axis not in {"python", "gevent", "grpcio", *packages}
+            and len({row.value(axis) for row in run.rows}) > 1
+        )
+    ]
+
+
+def _groups(run: Run) -> list[list[Row]]:
+    """The launched rows by their values on those axes."""
+    axes = _axes(run)
+    groups: dict[tuple[Value, ...], list[Row]] = {}
+    for row in run.rows:
+        if row.outcome is not None and row.outcome.is_launched:
+            groups.setdefault(tuple(row.value(axis) for axis in axes), []).append(row)
+    return [*groups.values()]
+
+
+def _is_baseline(run: Run, row: Row) -> bool:
+    base = run.baselines.get(row.cell)
+    return base is not None and base.cell == row.cell
+
+
+def _alike(found: Sequence[Pair]) -> list[Pair]:
+    """The pairs whose ratios may be averaged; a baseline is compared with nothing.
+
+    Where some serialise and others do not, a mean over both says nothing of either: then those
+    count in which neither the cell nor its baseline serialises.
+    """
+    others = [pair for pair in found if not pair.is_baseline]
+    kinds = {(_serialises(pair.base), _serialises(pair.row)) for pair in others}
+    if len(kinds) <= 1:
+        return others
+    return [p for p in others if not (_serialises(p.base) or _serialises(p.row))]
+
+
+def _serialises(row: Row) -> bool:
+    return row.outcome is Outcome.SERIALISED
+
+
+def _sample(strata: Sequence[Pair]) -> Sample | None:
+    """The mean log ratio over the strata; None if there are too few rounds, or loads too short.
+
+    Strata that share rounds are averaged in each round that all of them have. Those measured in
+    rounds of their own, on another machine for one, are independent of them.
+    """
+    if not strata or not all(pair.long_enough for pair in strata):
+        return None
+    parts = []
+    for together in _by_shared_rounds([pair.ratios for pair in strata]):
+        common = set.intersection(*({*ratios} for ratios in together))
+        if len(common) < ENOUGH_FOR_INTERVAL:
+            return None
+        means = [statistics.fmean(ratios[key] for ratios in together) for key in common]
+        parts.append((len(together) / len(strata), sample(means)))
+    return weighted(parts)
+
+
+def _by_shared_rounds(
+    strata: Sequence[Mapping[Round, float]],
+) -> list[list[Mapping[Round, float]]]:
+    """The strata in groups: whatever has a round in common, directly or by others, is in one."""
+    groups: list[tuple[set[Round], list[Mapping[Round, float]]]] = []
+    for ratios in strata:
+        meeting = [group for group in groups if group[0] & ratios.keys()]
+        groups = [group for group in groups if group not in meeting]
+        groups.append(
+            (
+                set(ratios).union(*(rounds for rounds, _ in meeting)),
+                [*(one for _, members in meeting for one in members), ratios],
+            )
+        )
+    return [members for _, members in groups]
+
+
+def _unjudged(strata: Sequence[Pair]) -> Contrast:
+    """The mean ratio without an interval, and why there is none."""
+    known = [pair for pair in strata if pair.ratios]
+    ratio = (
+        math.exp(statistics.fmean(statistics.fmean(pair.ratios.values()) for pair in known))
+        if known
+        else None
+    )
+    short = not all(pair.long_enough for pair in strata)
+    return Contrast(
+        ratio=ratio,
+        rounds=min((len(pair.ratios) for pair in strata), default=0),
+        verdict=Verdict.UNDECIDED,
+        reason=TOO_SHORT if short else TOO_FEW_ROUNDS,
+    )

@@ -1,0 +1,157 @@
+"""A run in one table: a line per patch mode and load, each figure with its interval and verdict."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Final
+
+from runner.report.axis_values import axis_text
+from runner.report.figures import FIGURES, Figure
+from runner.report.modes import Mode, modes
+from runner.report.notes import Note
+from runner.report.rows import Row
+from runner.report.run import Run
+from runner.report.statistics import CONFIDENCE, Contrast, Verdict
+from runner.report.tables import NOTHING, Column, Table, milliseconds, two_decimals, whole
+from runner.text import one_line
+
+#: What the line of a baseline shows of each figure, by the figure's name.
+ABSOLUTE: Final[Mapping[str, Column]] = {
+    "rate": Column(key="requests_per_second", heading="requests/s", show=two_decimals),
+    "cpu": Column(key="cpu_ms_per_request", heading="CPU ms/request", show=two_decimals),
+    "p99": Column(key="p99_ms", heading="p99 ms", show=milliseconds),
+    "rss": Column(key="peak_rss_mib", heading="peak RSS MiB", show=whole),
+}
+#: An interval narrower than this has one digit more.
+NARROW: Final = 0.004
+THREADS: Final = Column(key="peak_threads", heading="threads", show=whole)
+
+
+def summary(run: Run) -> Table | None:
+    """The modes of the run, and how to read them; None where nothing is compared."""
+    found = modes(run)
+    if not any(mode.contrasts for mode in found if not mode.is_baseline):
+        return None
+    axes = tuple(found[0].values)
+    figures = [figure for figure in FIGURES if any(_has(mode, figure) for mode in found)]
+    return Table(
+        headings=(
+            *axes,
+            "outcome",
+            *(ABSOLUTE[figure.name].heading for figure in figures),
+            THREADS.heading,
+            "cells",
+        ),
+        numeric=(*(False for _ in axes), False, *(True for _ in figures), True, True),
+        lines=tuple(tuple(map(one_line, _line(run, mode, figures))) for mode in found),
+        notes=(Note(heading="Against the baseline", items=(*_reading(run, found, figures),)),),
+    )
+
+
+def _has(mode: Mode, figure: Figure) -> bool:
+    column = ABSOLUTE[figure.name]
+    return any(row.value(column.key) is not None for row in mode.rows)
+
+
+def _line(run: Run, mode: Mode, figures: Sequence[Figure]) -> Iterator[str]:
+    yield from (NOTHING if v is None else axis_text(v) for v in mode.values.values())
+    yield outcomes_text(mode)
+    for figure in figures:
+        yield figure_text(run, mode, figure)
+    yield _range(mode.rows, THREADS)
+    yield str(len(mode.rows))
+
+
+def outcomes_text(mode: Mode) -> str:
+    """How many of the launches ended how: `ok 35/35`, `ok 12/15, crashed 3/15`."""
+    total = sum(mode.outcomes.values())
+    return ", ".join(f"{outcome} {number}/{total}" for outcome, number in mode.outcomes.items())
+
+
+def figure_text(run: Run, mode: Mode, figure: Figure) -> str:
+    """A baseline's figure, or the mode's over that: `× 0.80 [0.74–0.86] lower`."""
+    contrast = mode.contrasts.get(figure.name)
+    if mode.is_baseline or contrast is None or contrast.ratio is None:
+        return _range(mode.rows, ABSOLUTE[figure.name])
+    return contrast_text(contrast, run.deltas[figure.name])
+
+
+def contrast_text(contrast: Contrast, delta: float) -> str:
+    """The ratio, its interval, and the verdict."""
+    if contrast.low is None or contrast.high is None:
+        return f"× {contrast.ratio:.3f} {contrast.verdict or ''}".rstrip()
+    digits = 3 if contrast.high - contrast.low >= NARROW else 4
+    interval = f"[{contrast.low:.{digits}f}–{contrast.high:.{digits}f}]"
+    return f"× {contrast.ratio:.{digits}f} {interval} {verdict_text(contrast, delta)}"
+
+
+def verdict_text(contrast: Contrast, delta: float) -> str:
+    """The verdict in words; of a difference that is shown and small, or may be, that too."""
+    share = f"{100 * delta:g} %"
+    direction = "higher" if (contrast.ratio or 0.0) > 1 else "lower"
+    if contrast.verdict is Verdict.SAME:
+        return f"same within {share}" + f", {direction} by less" * contrast.is_shown
+    if contrast.verdict is Verdict.UNDECIDED and contrast.is_shown:
+        return f"{direction}, undecided whether by {share}"
+    return str(contrast.verdict)
+
+
+def _range(rows: Sequence[Row], column: Column) -> str:
+    """From the cell with the least to that with the most."""
+    values = [value for row in rows if isinstance(value := row.value(column.key), (int, float))]
+    if not values or column.show is None:
+        return NOTHING
+    low, high = column.show(min(values)), column.show(max(values))
+    return low if low == high else f"{low}–{high}"
+
+
+# -- how to read it --------------------------------------------------------------------------------
+
+
+def _reading(run: Run, found: Sequence[Mode], figures: Sequence[Figure]) -> Iterator[str]:
+    compared = [mode for mode in found if not mode.is_baseline]
+    yield (
+        "The baseline's lines show its figures, from the cell with the least to that with the most."
+        " × is the ratio to the baseline: within each round, then the mean over the environments"
+        " and the rounds."
+    )
+    if any(c.level for mode in compared for c in mode.contrasts.values()):
+        yield _levels(run, compared, figures)
+        yield f"This run could have shown {_sensitivity(compared, figures)}."
+    yield from _reasons(compared)
+
+
+def _levels(run: Run, compared: Sequence[Mode], figures: Sequence[Figure]) -> str:
+    deltas = ", ".join(f"{figure.label} {100 * run.deltas[figure.name]:g} %" for figure in figures)
+    levels = {c.level for mode in compared for c in mode.contrasts.values() if c.level}
+    each = " to ".join(f"{100 * level:.4g} %" for level in sorted({min(levels), max(levels)}))
+    return (
+        f"[low–high]: all intervals of one figure hold together with {100 * CONFIDENCE:g} %; each "
+        f"has the level {each}. `same`: the interval is within δ of 1 ({deltas}); `higher`, "
+        "`lower`: it leaves 1 out, and the ratio is beyond δ; everything else is `undecided`."
+    )
+
+
+def _sensitivity(compared: Sequence[Mode], figures: Sequence[Figure]) -> str:
+    """What this run would have seen: the widest interval's half-width of each figure."""
+    parts = []
+    for figure in figures:
+        halves = [
+            half
+            for mode in compared
+            if (c := mode.contrasts.get(figure.name)) and (half := c.half_width) is not None
+        ]
+        if halves:
+            parts.append(f"{100 * max(halves):.2g} % of {figure.label}")
+    return f"a difference of {', '.join(parts)}"
+
+
+def _reasons(compared: Sequence[Mode]) -> Iterator[str]:
+    """Why there are ratios without an interval."""
+    reasons = dict.fromkeys(
+        contrast.reason
+        for mode in compared
+        for contrast in mode.contrasts.values()
+        if contrast.reason
+    )
+    yield from (f"Without an interval: {reason}." for reason in reasons)
