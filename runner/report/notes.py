@@ -8,6 +8,7 @@ from typing import Final
 
 from runner.engine.protocol import EngineInfo
 from runner.outcome import NOT_MEASURED, Outcome
+from runner.report.ceilings import ceilings_of
 from runner.report.rows import Row
 from runner.report.run import Run
 from runner.store.records import CellRecord, Host, RunRecord
@@ -43,6 +44,7 @@ def notes(run: Run) -> tuple[Note, ...]:
         Note(heading="Measured", items=_measured(run.record, rows)),
         Note(heading="Reasons", items=_reasons(rows, _has_reason, with_outcome=True)),
         Note(heading="Disturbed", items=_grouped(rows, lambda row: row.disturbed)),
+        Note(heading="No ceiling", items=_without_ceiling(run)),
         Note(heading="Not paired", items=_grouped(rows, lambda row: row.not_paired)),
         Note(heading="Measured before", items=_grouped(rows, lambda row: row.reused_from)),
         Note(heading="Unavailable", items=_reasons(rows, _is(Outcome.UNAVAILABLE))),
@@ -111,6 +113,17 @@ def _has_reason(row: Row) -> bool:
 
 def _is(outcome: Outcome) -> Callable[[Row], bool]:
     return lambda row: row.outcome is outcome
+
+
+def _without_ceiling(run: Run) -> tuple[str, ...]:
+    """The cells whose load was answered faster than it can be, if their workload is right."""
+    found: dict[str, str | None] = {}
+    for row in run.measured():
+        launches = run.launches.get(row.cell, ())
+        made = [launch for launch in launches if launch.outcome.counts_as(row.outcome)]
+        ceilings = ceilings_of(run.record.method, run.cells[row.cell], made)
+        found[row.cell] = ceilings.contradiction
+    return _grouped(run.rows, lambda row: found.get(row.cell))
 
 
 def _reasons(

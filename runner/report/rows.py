@@ -5,21 +5,25 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
+from math import isclose
 from statistics import median, median_high
 from typing import Final
 
 from runner.matrix.axes import BASE_AXES
-from runner.measurement.records import AbFigures, LaunchRecord, Resources, rate_of
+from runner.measurement.records import AbFigures, LaunchRecord, Resources, Served, rate_of
 from runner.outcome import Outcome, worst
 from runner.report.axis_values import Value, natural_key
+from runner.report.ceilings import ceilings_of
 from runner.report.rates import load_of, why_not_launched
 from runner.report.statistics import median_estimate
 from runner.store.records import CellRecord, RunRecord
 
 #: The key of the requests per second that a load at a fixed rate was sent at.
 RATE_KEY: Final = "rate_rps"
-#: Requests of a launch from which its 99th percentile is one: ten of them are beyond it.
+#: Requests of a launch from which its 99th percentile is one: ten of them are beyond it. And turns
+#: of its clients: of fewer, it is the worst moments of one turn in which all of them send together.
 ENOUGH_FOR_P99: Final = 1000
+TURNS_FOR_P99: Final = 20
 
 Launches = Mapping[str, Sequence[LaunchRecord]]
 
@@ -32,9 +36,21 @@ def is_cut(row: Row) -> bool:
     }
 
 
+def is_held_back(row: Row) -> bool:
+    """Whether the server's settings allow less than the clients could get."""
+    allowed, most = row.configuration_rps, row.ceiling_rps
+    return allowed is not None and (most is None or not isclose(allowed, most))
+
+
 def was_cut(row: Row, launch: LaunchRecord) -> bool:
     """Whether less of the row's load was sent in a launch than was asked for."""
     return (launch.requests, launch.concurrency) != (row.requests, row.concurrency)
+
+
+def has_p99(launch: LaunchRecord) -> bool:
+    """Whether a launch has enough requests for a 99th percentile."""
+    complete = launch.ab.complete if launch.ab else 0
+    return complete >= max(ENOUGH_FOR_P99, TURNS_FOR_P99 * (launch.concurrency or 0))
 
 
 def axes_of(run: RunRecord) -> tuple[str, ...]:
@@ -109,6 +125,7 @@ class Row:
     requests_per_second_spread: Spread = Spread()
     ceiling_rps: float | None = None
     efficiency: float | None = None
+    configuration_rps: float | None = None
     speedup: float | None = None
     speedup_spread: Spread = Spread()
     not_paired: str | None = None
@@ -206,6 +223,14 @@ def _measured(run: RunRecord, cell: CellRecord, launches: Sequence[LaunchRecord]
         disturbed=_share(launches, [launch.disturbed for launch in launches]),
         reused_from=_reused(launches),
     )
+    if outcome.has_figures:
+        found = ceilings_of(run.method, cell, decisive)
+        row = replace(
+            row,
+            ceiling_rps=found.clients_rps,
+            efficiency=found.efficiency,
+            configuration_rps=found.configuration_rps,
+        )
     return _with_figures(row, decisive)
 
 
@@ -296,7 +321,7 @@ def _with_figures(row: Row, launches: Sequence[LaunchRecord]) -> Row:
     )
     if row.outcome is None or not row.outcome.has_figures:
         return row
-    whole = [launch.ab for launch in launches if launch.ab and not was_cut(row, launch)]
+    whole = [launch for launch in launches if launch.ab and not was_cut(row, launch)]
     return _with_resources(_with_latencies(_with_rates(row, launches, ab), whole), launches)
 
 
@@ -310,13 +335,11 @@ def _failed(launch: LaunchRecord) -> int | None:
 
 def _with_rates(row: Row, launches: Sequence[LaunchRecord], ab: Sequence[AbFigures]) -> Row:
     rates = [rate_of(figures) for figures in ab]
-    ceiling = _median(launch.ceiling_rps for launch in launches)
     row = replace(
         row,
         sent_requests=median_high(launch.requests for launch in launches),
         sent_concurrency=median_high(launch.concurrency or 0 for launch in launches) or None,
-        ceiling_rps=ceiling,
-        at_a_time=_median(launch.served.at_a_time for launch in launches if launch.served),
+        at_a_time=_median(_at_a_time(launch.served) for launch in launches if launch.served),
         in_flight=_median(launch.served.in_flight for launch in launches if launch.served),
         time_taken_s=_median(figures.time_taken_s for figures in ab),
     )
@@ -329,12 +352,20 @@ def _with_rates(row: Row, launches: Sequence[LaunchRecord], ab: Sequence[AbFigur
         requests_per_second_spread=Spread(
             low=rate.low, high=rate.high, min=min(rates), max=max(rates)
         ),
-        efficiency=rate.median / ceiling if ceiling else None,
     )
 
 
-def _with_latencies(row: Row, ab: Sequence[AbFigures]) -> Row:
-    enough = [figures for figures in ab if figures.complete >= ENOUGH_FOR_P99]
+def _at_a_time(seen: Served) -> float | None:
+    """How many progressed at a time, never more than were in the application.
+
+    Older records may say more, by a lone request that something slowed: see `Served.service_ms`.
+    """
+    return None if seen.at_a_time is None else min(seen.at_a_time, seen.in_flight)
+
+
+def _with_latencies(row: Row, launches: Sequence[LaunchRecord]) -> Row:
+    ab = [launch.ab for launch in launches if launch.ab]
+    enough = [launch.ab for launch in launches if launch.ab and has_p99(launch)]
     return replace(
         row,
         mean_ms=_median(figures.mean_ms for figures in ab),

@@ -12,7 +12,7 @@ from runner.matrix.canonical import CanonicalIndex
 from runner.outcome import Outcome, outcome_text
 from runner.report.axis_values import Value, axis_text, natural_key
 from runner.report.notes import Note, notes
-from runner.report.rows import Extremes, Row, Spread, axes_of, is_cut, keys_of
+from runner.report.rows import Extremes, Row, Spread, axes_of, is_cut, is_held_back, keys_of
 from runner.report.run import Run
 from runner.store.records import RunRecord
 from runner.text import one_line, suggestion
@@ -110,6 +110,7 @@ FIGURES: Final = (
     ),
     Column(key="ceiling_rps", heading="ceiling", show=two_decimals),
     Column(key="efficiency", heading="efficiency %", show=percent),
+    Column(key="configuration_rps", heading="configuration", show=two_decimals),
     Column(key="speedup", heading="× baseline", show=ratio, spread=lambda row: row.speedup_spread),
     Column(key="p50_ms", heading="p50 ms", show=milliseconds),
     Column(key="p90_ms", heading="p90 ms", show=milliseconds),
@@ -170,7 +171,9 @@ def columns_for(rows: Sequence[Row], run: RunRecord) -> list[Column]:
     repeated = [VERDICT, LAUNCHES] if any(row.launches > 1 for row in rows) else []
     sent = SENT if any(is_cut(row) for row in rows) else ()
     seen = [c for c in (*CONCURRENCY, *TROUBLE) if any(row.value(c.key) for row in rows)]
-    return [*axes, OUTCOME, *sent, *FIGURES, *seen, *repeated]
+    hidden = set() if any(is_held_back(row) for row in rows) else {"configuration_rps"}
+    figures = [column for column in FIGURES if column.key not in hidden]
+    return [*axes, OUTCOME, *sent, *figures, *seen, *repeated]
 
 
 #: All columns but those of axes, in their order.

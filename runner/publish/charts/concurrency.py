@@ -51,7 +51,7 @@ def lines_of(run: Run) -> dict[LineName, list[Row]]:
 
 def notes(lines: Lines) -> Iterator[str]:
     """How to read the chart."""
-    yield "Dashed and thin: the ceiling, the highest rate that the load can show."
+    yield "Dashed and thin: the ceiling, the most that so many clients could get."
     if any(len(rows) > len({row.concurrency for row in rows}) for rows in lines.values()):
         yield "Each mark is the median over its environments."
 
@@ -136,9 +136,9 @@ def _data(column: Column, lines: Lines) -> Iterator[dict[str, Any]]:
 
 
 def _ceilings(lines: Lines) -> list[dict[str, Any]]:
-    """The ceiling of each number of clients, and of each of what serves where it differs by it."""
+    """The ceiling of each number of clients, and of each workload where it differs by it."""
     loads = {
-        (f"{row.server} {row.workload}", row.concurrency): row.ceiling_rps
+        (f"{row.workload}", row.concurrency): row.ceiling_rps
         for rows in lines.values()
         for row in rows
         if row.ceiling_rps is not None

@@ -78,6 +78,15 @@ def test_without_a_lone_request_nothing_is_said_of_how_many_at_a_time() -> None:
     assert (seen.at_a_time, seen.lone_service_ms) == (None, None)
 
 
+def test_a_lone_request_that_something_slowed_does_not_raise_how_many_at_a_time() -> None:
+    """Seen: 222 at a time for 200 clients, by a lone request that took a tenth too long."""
+    seen = served(together(100, 10), 1.5)
+    assert seen
+    assert seen.at_a_time == pytest.approx(10)
+    assert seen.lone_service_ms == 1500
+    assert seen.service_ms == pytest.approx(1000)
+
+
 # -- the outcome -----------------------------------------------------------------------------------
 
 
