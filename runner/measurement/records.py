@@ -77,6 +77,11 @@ class Served(Record):
             return None
         return min(self.lone_service_ms, self.mean_service_ms)
 
+    @property
+    def progressing(self) -> float | None:
+        """`at_a_time`, never above `in_flight`: up to schema 4 a slow lone request raised it."""
+        return None if self.at_a_time is None else min(self.at_a_time, self.in_flight)
+
 
 class Answers(Record):
     """The load's answers by what is known of the right one; their sum is what was completed.

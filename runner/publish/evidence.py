@@ -14,7 +14,8 @@ from runner.measurement.records import AbFigures, LaunchRecord, Resources
 from runner.publish import facts
 from runner.publish.publication import Part, Publication
 from runner.publish.tables import Heading, Line
-from runner.report.rows import Row, has_p99, was_cut
+from runner.report.percentiles import has_p99
+from runner.report.rows import Row, was_cut
 from runner.report.show import by_hand
 from runner.report.tables import milliseconds, two_decimals, whole
 from runner.store.records import CellRecord

@@ -10,20 +10,17 @@ from statistics import median, median_high
 from typing import Final
 
 from runner.matrix.axes import BASE_AXES
-from runner.measurement.records import AbFigures, LaunchRecord, Resources, Served, rate_of
+from runner.measurement.records import AbFigures, LaunchRecord, Resources, rate_of
 from runner.outcome import Outcome, worst
 from runner.report.axis_values import Value, natural_key
 from runner.report.ceilings import ceilings_of
+from runner.report.percentiles import has_p99
 from runner.report.rates import load_of, why_not_launched
 from runner.report.statistics import median_estimate
 from runner.store.records import CellRecord, RunRecord
 
 #: The key of the requests per second that a load at a fixed rate was sent at.
 RATE_KEY: Final = "rate_rps"
-#: Requests of a launch from which its 99th percentile is one: ten of them are beyond it. And turns
-#: of its clients: of fewer, it is the worst moments of one turn in which all of them send together.
-ENOUGH_FOR_P99: Final = 1000
-TURNS_FOR_P99: Final = 20
 
 Launches = Mapping[str, Sequence[LaunchRecord]]
 
@@ -45,12 +42,6 @@ def is_held_back(row: Row) -> bool:
 def was_cut(row: Row, launch: LaunchRecord) -> bool:
     """Whether less of the row's load was sent in a launch than was asked for."""
     return (launch.requests, launch.concurrency) != (row.requests, row.concurrency)
-
-
-def has_p99(launch: LaunchRecord) -> bool:
-    """Whether a launch has enough requests for a 99th percentile."""
-    complete = launch.ab.complete if launch.ab else 0
-    return complete >= max(ENOUGH_FOR_P99, TURNS_FOR_P99 * (launch.concurrency or 0))
 
 
 def axes_of(run: RunRecord) -> tuple[str, ...]:
@@ -339,7 +330,7 @@ def _with_rates(row: Row, launches: Sequence[LaunchRecord], ab: Sequence[AbFigur
         row,
         sent_requests=median_high(launch.requests for launch in launches),
         sent_concurrency=median_high(launch.concurrency or 0 for launch in launches) or None,
-        at_a_time=_median(_at_a_time(launch.served) for launch in launches if launch.served),
+        at_a_time=_median(launch.served.progressing for launch in launches if launch.served),
         in_flight=_median(launch.served.in_flight for launch in launches if launch.served),
         time_taken_s=_median(figures.time_taken_s for figures in ab),
     )
@@ -353,14 +344,6 @@ def _with_rates(row: Row, launches: Sequence[LaunchRecord], ab: Sequence[AbFigur
             low=rate.low, high=rate.high, min=min(rates), max=max(rates)
         ),
     )
-
-
-def _at_a_time(seen: Served) -> float | None:
-    """How many progressed at a time, never more than were in the application.
-
-    Older records may say more, by a lone request that something slowed: see `Served.service_ms`.
-    """
-    return None if seen.at_a_time is None else min(seen.at_a_time, seen.in_flight)
 
 
 def _with_latencies(row: Row, launches: Sequence[LaunchRecord]) -> Row:

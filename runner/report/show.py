@@ -154,7 +154,7 @@ def _recorded(launch: LaunchRecord) -> Iterator[str]:
 
 def _served(seen: Served) -> Iterator[str]:
     """How concurrently the requests were served, in how many processes."""
-    at_a_time = "–" if seen.at_a_time is None else f"{seen.at_a_time:.2f}"
+    at_a_time = "–" if seen.progressing is None else f"{seen.progressing:.2f}"
     offered = "" if seen.offered is None else f" of {seen.offered:.2f} offered"
     yield (
         f"at a time {at_a_time}{offered}, in flight {seen.in_flight:.2f}, "

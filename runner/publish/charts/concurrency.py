@@ -105,10 +105,9 @@ def _panel(column: Column, lines: Lines, x: Spec, looks: Spec) -> Spec:
         layer(dot, data, x=x, y=y, **looks, description={"field": "text"}),
     ]
     if column is PANELS[0]:
-        ceiling = {"type": "line", "strokeDash": [4, 4], "strokeWidth": 1.2, "opacity": 0.6}
-        layers.insert(
-            0, layer(ceiling | {"color": INK}, _ceilings(lines), x=x, y=y, detail={"field": "of"})
-        )
+        dashed = {"type": "line", "strokeDash": [4, 4], "strokeWidth": 1.2, "opacity": 0.6}
+        ceilings = [*_ceilings(lines)]
+        layers.insert(0, layer(dashed | {"color": INK}, ceilings, x=x, y=y, detail={"field": "of"}))
     return {"layer": layers, "width": WIDTH, "height": HEIGHT}
 
 
@@ -135,14 +134,12 @@ def _data(column: Column, lines: Lines) -> Iterator[dict[str, Any]]:
             }
 
 
-def _ceilings(lines: Lines) -> list[dict[str, Any]]:
-    """The ceiling of each number of clients, and of each workload where it differs by it."""
+def _ceilings(lines: Lines) -> Iterator[dict[str, Any]]:
+    """The ceiling of each number of clients: once for all lines that have the same."""
     loads = {
-        (f"{row.workload}", row.concurrency): row.ceiling_rps
-        for rows in lines.values()
-        for row in rows
-        if row.ceiling_rps is not None
+        tuple(sorted({(row.concurrency, row.ceiling_rps) for row in rows if row.ceiling_rps})): of
+        for (of, _), rows in lines.items()
     }
-    return [
-        {"of": of, "clients": clients, "value": ceiling} for (of, clients), ceiling in loads.items()
-    ]
+    for ceilings, of in loads.items():
+        for clients, ceiling in ceilings:
+            yield {"of": of, "clients": clients, "value": ceiling}

@@ -158,6 +158,19 @@ def test_a_server_without_a_limit_is_ok_under_two_clients(requests: int) -> None
     assert slow is (Outcome.SERIALISED if requests > 2 else Outcome.OK)
 
 
+def test_a_slowed_lone_request_does_not_raise_what_a_rate_offers() -> None:
+    load = replace(full_load(a_cell(requests=100), Limits(), AbOpening.TOGETHER), rate=10.0)
+    loaded = Loaded(
+        reply=load_reply(100, 10.0, cpu_s=0.0),
+        load=load,
+        served=served(together(100, 10), 3.0),
+        opening=AbOpening.TOGETHER,
+        set_up=100,
+    )
+    assert loaded.offered == pytest.approx(10)
+    assert verdict.of_concurrency(loaded) == (Outcome.OK, None)
+
+
 def test_a_lone_client_is_never_serialised() -> None:
     assert judged(together(10, 1), concurrency=1) == (Outcome.OK, None)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from itertools import product
 from typing import Any
 from xml.etree import ElementTree as ET
 
@@ -247,6 +248,20 @@ def test_environments_of_one_server_are_one_line() -> None:
     assert rates[0] == "gevent · werkzeug · 50 clients: 25.80 requests/s"
     assert len(rates) == 4
     assert any("the median over its environments" in text for text in texts(chart))
+
+
+def test_servers_have_one_ceiling_for_what_their_clients_can_get() -> None:
+    cells = [
+        cell("3.11", "none", concurrency=clients, further={"server": server}, suffix=f"-{place}")
+        for place, (server, clients) in enumerate(product(("werkzeug", "pywsgi"), (50, 200)))
+    ]
+    run = run_record(*cells, axes=(*AXES, "server", "concurrency"))
+    launches = {one.id: [launch(one, rate=20.0)] for one in cells}
+    found = [*concurrency._ceilings(concurrency.lines_of(collate(run, launches)))]
+    assert [(point["clients"], point["value"]) for point in found] == [
+        (50, pytest.approx(5000 / 202)),
+        (200, pytest.approx(5000 / 52)),
+    ]
 
 
 def test_runs_of_one_page_have_charts_of_their_own(run: Run) -> None:

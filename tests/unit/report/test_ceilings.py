@@ -147,6 +147,7 @@ def test_what_measuring_explains_is_no_contradiction(
 
 
 def test_only_launches_that_ended_as_the_row_says_count() -> None:
-    failed = launch(CELL, 2, rate=90.0).model_copy(update={"outcome": Outcome.FAILED_REQUESTS})
-    run = collate(run_record(CELL), {CELL.id: [launch(CELL), failed]})
+    slow, fast = launch(CELL, rate=0.5, outcome=Outcome.SERIALISED), launch(CELL, 2, rate=90.0)
+    run = collate(run_record(CELL), {CELL.id: [slow, fast]})
+    assert run.rows[0].efficiency == pytest.approx(0.5 / MOST)
     assert "No ceiling" not in render(run, format="plain")
