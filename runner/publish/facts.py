@@ -24,7 +24,8 @@ A figure is the median over a cell's launches. [low–high] is an interval of th
 
 One launch shows values and claims nothing: another launch, on another day, has others.
 
-The ceiling is the highest rate that the load can show with this server's settings.
+The ceiling is the most that the load's clients could get from a server that keeps none of them
+ waiting. The configuration is how much of it the server's settings allow.
 
 A disturbed attempt shared the machine with something else. It is rejected and made again; where the
  last attempt is disturbed too, its figures are shown, and the cell is marked.

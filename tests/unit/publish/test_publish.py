@@ -555,7 +555,7 @@ def test_page_and_readme_say_how_the_run_was_made_and_is_read(results: Path) -> 
             "Example CPU",
             "memory 512 MiB",
             "Percentiles are those of a closed loop",
-            "The ceiling is the highest rate",
+            "The ceiling is the most that the load",
             "no wheel",
         ):
             assert words in text, (name, words)
