@@ -271,12 +271,32 @@ def import_ab(
     note: Annotated[
         list[str] | None, typer.Option(help="A note below the tables; repeatable.")
     ] = None,
+    split: Annotated[
+        bool, typer.Option("--split", help="Take each report in a file as a launch of its cell.")
+    ] = False,
+    launches_of_one_cell: Annotated[
+        bool,
+        typer.Option(
+            "--launches-of-one-cell",
+            help="Reports with equal labels, or without any, are launches of one cell.",
+        ),
+    ] = False,
+    ignore_length: Annotated[
+        bool,
+        typer.Option("--ignore-length", help="Accept answers of another length than the first."),
+    ] = False,
 ) -> None:
     """Make a run out of reports that `ab` printed elsewhere, and print its table."""
     from runner.commands.imports import import_ab, shared_facts
 
-    shared = shared_facts(workload, seconds, note or ())
-    _print(import_ab(results, name, files, shared))
+    shared = shared_facts(
+        workload,
+        seconds,
+        note or (),
+        ignore_length=ignore_length,
+        launches_of_one_cell=launches_of_one_cell,
+    )
+    _print(import_ab(results, name, files, shared, split=split, say=_say))
 
 
 @application.command()
