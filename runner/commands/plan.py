@@ -79,6 +79,7 @@ def _text(
     parts = [table, "", _total(experiment, locked, shard, machine)]
     parts += _unavailable(locked)
     parts += [f"skipped: {what}: {why}" for what, why in experiment.skipped]
+    parts += experiment.remarks
     return "\n".join(parts)
 
 

@@ -91,6 +91,8 @@ class Underway:
 def run(choice: Choice, options: RunOptions, reporter: Reporter) -> RunResult:
     """Measure an experiment, return its table; interrupted, `InterruptedRunError` carries it."""
     experiment = expand(choice)
+    for remark in experiment.remarks:
+        reporter.say(remark)
     if not experiment.cells:
         return RunResult(table=no_cells(experiment, choice.shard))
     check_results(options.results)

@@ -221,7 +221,8 @@ class Experiment:
 
     `axes` are the names in the order of the file. `baseline` is the partial match (axis → value)
     that a cell is compared with, within equal values of the other axes. A disturbed launch is
-    repeated at most `repeats` times. `skipped` are combinations that cannot run, with the reason.
+    repeated at most `repeats` times. `skipped` are combinations that cannot run, with the reason,
+    and `remarks` are on what in the file has no effect.
     """
 
     name: str
@@ -234,3 +235,4 @@ class Experiment:
     repeats: int = 2
     expect: tuple[Expectation, ...] = ()
     skipped: tuple[tuple[str, str], ...] = ()
+    remarks: tuple[str, ...] = ()
