@@ -120,7 +120,7 @@ def plan(
         launches=launches,
         shard=shard_option(shard),
     )
-    _print(plan(choice, results, as_json=as_json))
+    _print(plan(choice, results, as_json=as_json, say=_say))
 
 
 @application.command()

@@ -31,7 +31,7 @@ MANY_ABOVE = 150
 LATE_S = 0.05
 PERCENTAGES = "Percentage of the requests served"
 REPORT_BEGINS = re.compile(r"^(?:Server Software|Concurrency Level):", re.MULTILINE)
-FAILURES = re.compile(r"\((Connect: [0-9]+(?:, [A-Z][a-z]+: [0-9]+)+)\)")
+FAILURES = re.compile(r"\((Connect: [0-9]{1,15}(?:, [A-Z][a-z]+: [0-9]{1,15})+)\)")
 #: An error that `ab` ended with, in the form that APR gives it, and other lines that say nothing.
 APR_ERROR = re.compile(r"^(?:.*\(be patient\)\.*)?[ \t]*(\S.*\([0-9]+\))[ \t]*$", re.MULTILINE)
 NO_WORDS = re.compile(r"This is Apache|Copyright |Licensed |Benchmarking |Completed |Total of ")

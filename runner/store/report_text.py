@@ -12,9 +12,9 @@ _TERMINAL: Final = re.compile(
 )
 #: A line that every whole report has. What is in front of it is in front of all others, too.
 _EVERYWHERE: Final = "Concurrency Level:"
-#: A time or a number of a line, which are part of a prefix and differ from line to line.
-_COUNTING: Final = re.compile(r"[ \t]*(?<![\w-])[0-9][0-9T:.,/+-]*(?:Z|s|ms)?(?!\w)")
-_ANY_COUNT: Final = r"[ \t]*[0-9][0-9T:.,/+-]*(?:Z|s|ms)?"
+#: A time or a number of a line, which are part of a prefix and differ from line to line. Atomic: in
+#: a row of many numbers there is one way to match each.
+_COUNTING: Final = r"(?>[ \t]*(?<![\w-])[0-9][0-9T:.,/+-]*(?:Z|s|ms)?(?!\w))"
 _TAG: Final = re.compile(r"</?[a-z][^<>]*>", re.IGNORECASE)
 _FIGURES: Final = (_EVERYWHERE, "Complete requests:", "Requests per second:")
 #: What a run of `ab` prints, by how it begins, in this order. Not all of it is in every text.
@@ -57,8 +57,7 @@ def _without(prefixes: Iterable[re.Pattern[str]], line: str) -> str:
 
 def _shape(prefix: str) -> str:
     """A pattern for the same prefix on another line, where a time or a number is another."""
-    literal = (re.escape(part) for part in _COUNTING.split(prefix.strip()))
-    return _ANY_COUNT.join(literal)
+    return _COUNTING.join(re.escape(part) for part in re.split(_COUNTING, prefix.strip()))
 
 
 def is_html(text: str) -> bool:
