@@ -228,6 +228,13 @@ def test_labels_of_ones_own_are_columns(matrix: Matrix) -> None:
     assert matrix("export", "--format", "openmetrics").code == 0
 
 
+def test_a_label_is_no_package_even_if_it_is_a_number(matrix: Matrix) -> None:
+    assert matrix("import-ab", "mine", f"label=2.0:{written(text_of(WHOLE))}").code == 0
+    run = json.loads(Path("results/latest/run.json").read_text(encoding="utf-8"))
+    [cell] = run["cells"]
+    assert (cell["id"], cell["axes"], cell["packages"]) == ("2.0", {"label": "2.0"}, {})
+
+
 @pytest.mark.parametrize(
     ("label", "words"),
     [
@@ -444,9 +451,15 @@ def test_other_programs_lines_in_a_log_are_none_of_the_report(matrix: Matrix) ->
     assert "158,534 answers" in rows()[0]["reason"]
 
 
-@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "latin-1"])
-def test_another_encoding_is_named(matrix: Matrix, encoding: str) -> None:
-    text = text_of(WHOLE) + "\u00e9"
-    assert_error(
-        matrix("import-ab", "mine", written(text.encode(encoding))), "not UTF-8", "save it"
-    )
+@pytest.mark.parametrize(
+    ("encoding", "end", "words"),
+    [
+        ("utf-16", "", "not UTF-8 but UTF-16"),
+        ("utf-16-le", "", "not UTF-8 but UTF-16"),
+        ("utf-16-be", "", "not UTF-8 but UTF-16"),
+        ("latin-1", "\u00e9", "not UTF-8 (byte"),
+    ],
+)
+def test_another_encoding_is_named(matrix: Matrix, encoding: str, end: str, words: str) -> None:
+    file = written((text_of(WHOLE) + end).encode(encoding))
+    assert_error(matrix("import-ab", "mine", file), words, "save it as UTF-8")
