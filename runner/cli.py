@@ -257,10 +257,7 @@ def export(
 def import_ab(
     name: Annotated[str, typer.Argument(help="Name of the experiment.")],
     files: Annotated[
-        list[str],
-        typer.Argument(
-            metavar="[AXIS=VALUE,…:]FILE...", help="Reports, each with what its cell is."
-        ),
+        list[str], typer.Argument(metavar="[AXIS=VALUE,…:]FILE...", help="Reports, with labels.")
     ],
     *,
     results: ResultsOption = RESULTS,
@@ -274,14 +271,10 @@ def import_ab(
     split: Annotated[
         bool, typer.Option("--split", help="Take each report in a file as a launch of its cell.")
     ] = False,
-    launches_of_one_cell: Annotated[
-        bool,
-        typer.Option(
-            "--launches-of-one-cell",
-            help="Reports with equal labels, or without any, are launches of one cell.",
-        ),
+    one_cell: Annotated[
+        bool, typer.Option("--launches-of-one-cell", help="Equal labels mean launches of a cell.")
     ] = False,
-    ignore_length: Annotated[
+    any_length: Annotated[
         bool,
         typer.Option("--ignore-length", help="Accept answers of another length than the first."),
     ] = False,
@@ -289,13 +282,7 @@ def import_ab(
     """Make a run out of reports that `ab` printed elsewhere, and print its table."""
     from runner.commands.imports import import_ab, shared_facts
 
-    shared = shared_facts(
-        workload,
-        seconds,
-        note or (),
-        ignore_length=ignore_length,
-        launches_of_one_cell=launches_of_one_cell,
-    )
+    shared = shared_facts(workload, seconds, note or (), any_length=any_length, one_cell=one_cell)
     _print(import_ab(results, name, files, shared, split=split, say=_say))
 
 

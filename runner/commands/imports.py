@@ -91,16 +91,16 @@ def shared_facts(
     seconds: str | None,
     notes: Sequence[str],
     *,
-    ignore_length: bool = False,
-    launches_of_one_cell: bool = False,
+    any_length: bool = False,
+    one_cell: bool = False,
 ) -> Shared:
     """Parse the options shared by all reports; raise `UsageError` for an invalid one."""
     return Shared(
         workload=_option("--workload", workload_name, workload),
         seconds=_option("--seconds", seconds_of, seconds),
         notes=tuple(notes),
-        ignore_length=ignore_length,
-        launches_of_one_cell=launches_of_one_cell,
+        ignore_length=any_length,
+        launches_of_one_cell=one_cell,
     )
 
 
