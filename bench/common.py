@@ -102,7 +102,7 @@ def ready_to_measure(
     choice: Choice, results: Path, *, jobs: int | None, cells: int | None = None
 ) -> Ready:
     """Expand, lock and build; of the cells only the first `cells`, spread over the experiment."""
-    experiment = expand(choice)
+    experiment = expand(choice, print)
     if cells is not None:
         experiment = replace(experiment, cells=spread(experiment.cells, cells))
     options = RunOptions(results=results, jobs=jobs)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import platform
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -23,12 +23,13 @@ from runner.store.machine import machine_of, this_host
 from runner.text import NOT_KNOWN, counted, duration
 
 
-def plan(choice: Choice, results: Path, *, as_json: bool) -> str:
+def plan(choice: Choice, results: Path, *, as_json: bool, say: Callable[[str], None]) -> str:
     """The plan as a table for people, or as a JSON list of one object per cell.
 
     How long a round takes follows from what earlier runs in `results` needed on this machine.
+    `say` gets remarks on the file.
     """
-    experiment = expand(choice)
+    experiment = expand(choice, say)
     locked = lock_chosen(choice, experiment, architecture=platform.machine())
     if as_json:
         return _json(experiment, locked)

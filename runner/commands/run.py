@@ -90,7 +90,7 @@ class Underway:
 
 def run(choice: Choice, options: RunOptions, reporter: Reporter) -> RunResult:
     """Measure an experiment, return its table; interrupted, `InterruptedRunError` carries it."""
-    experiment = expand(choice)
+    experiment = expand(choice, reporter.say)
     if not experiment.cells:
         return RunResult(table=no_cells(experiment, choice.shard))
     check_results(options.results)

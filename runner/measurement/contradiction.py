@@ -30,6 +30,8 @@ def of_report(figures: AbFigures, clients: int) -> str | None:
             f"{figures.time_taken_s:,.3f} s, which cannot be: the load takes as long as its "
             "longest request, or longer"
         )
+    if figures.mean_ms is None:
+        return None
     least_s = figures.complete * (figures.mean_ms - HALF_MS) / 1000
     if least_s <= clients * longest_s:
         return None

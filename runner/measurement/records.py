@@ -21,8 +21,9 @@ class Record(BaseModel):
 class AbFigures(Record):
     """What `ab` reported of one load, or what was found of one at a fixed rate.
 
-    Percentiles are None where it was told not to print them (`ab -d`). `document_length` is the
-    length of the first answer's body, `html_bytes` that of all bodies together, both in bytes.
+    Percentiles are None where it was told not to print them (`ab -d`), the mean where it cannot be
+    told from the maximum beside it (`ab -S`). `document_length` is the length of the first answer's
+    body, `html_bytes` that of all bodies together, both in bytes.
     """
 
     time_taken_s: float
@@ -30,7 +31,7 @@ class AbFigures(Record):
     failed: int
     non_2xx: int
     requests_per_second: float
-    mean_ms: float
+    mean_ms: float | None
     p50_ms: float | None
     p90_ms: float | None
     p99_ms: float | None
@@ -40,11 +41,20 @@ class AbFigures(Record):
     html_bytes: int | None = None
 
 
+#: What `ab` prints was rounded by up to half of its last digit: a time to ms, a rate to hundredths.
+TIME_ROUNDED_S: Final = 0.0005
+RATE_ROUNDED: Final = 0.005
+
+
 def rate_of(figures: AbFigures) -> float:
-    """Requests per second of a load, to more digits than `ab` prints."""
-    if figures.time_taken_s <= 0:
-        return figures.requests_per_second
-    return figures.complete / figures.time_taken_s
+    """Requests per second of a load: as `ab` printed it, or by the time where that is more exact.
+
+    The printed time of a short load is the less exact of the two, the printed rate of a slow one.
+    """
+    seconds, rate = figures.time_taken_s, figures.requests_per_second
+    if seconds <= 0 or RATE_ROUNDED * seconds < TIME_ROUNDED_S * rate:
+        return rate
+    return figures.complete / seconds
 
 
 class Served(Record):

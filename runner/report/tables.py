@@ -187,9 +187,17 @@ ATTEMPTS: Final = Column(
 OUTCOME: Final = Column(key="outcome", heading="outcome")
 
 
+#: The key of a cell's name.
+CELL: Final = "cell"
+
+
 def shown_axes(rows: Sequence[Row], run: RunRecord) -> list[str]:
-    """The axes worth a column: those that always are, a rate, and others where they vary."""
-    return [
+    """The axes worth a column: those that always are, a rate, and others where they vary.
+
+    Where they do not tell rows apart, as those of reports made elsewhere, the cell's name comes
+    first.
+    """
+    axes = [
         *ALWAYS_SHOWN,
         *(
             axis
@@ -197,6 +205,8 @@ def shown_axes(rows: Sequence[Row], run: RunRecord) -> list[str]:
             if axis not in ALWAYS_SHOWN and (axis == "rate" or _varies(rows, axis))
         ),
     ]
+    different = {tuple(row.value(axis) for axis in axes) for row in rows}
+    return axes if len(different) == len(rows) else [CELL, *axes]
 
 
 def _varies(rows: Iterable[Row], axis: str) -> bool:

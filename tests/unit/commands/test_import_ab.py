@@ -153,17 +153,22 @@ def test_without_a_service_time_there_is_no_ceiling(matrix: Matrix) -> None:
 
 
 @pytest.mark.parametrize(
-    ("taken", "seconds", "ceiling", "alone"),
+    ("changes", "seconds", "ceiling", "alone"),
     [
-        ("100.455", "2", 50.0, False),
-        ("102.400", "2", None, None),  # either kind of ab can have taken so long
-        ("100.455", "1.9", None, None),
+        ({}, "2", 50.0, False),
+        # Either kind of ab can have taken so long.
+        ({"100.455": "102.400", "49.77": "48.83"}, "2", None, None),
+        ({}, "1.9", None, None),
     ],
 )
 def test_how_ab_began_is_told_by_the_time_alone(
-    matrix: Matrix, taken: str, seconds: str, ceiling: float | None, alone: bool | None
+    matrix: Matrix,
+    changes: dict[str, str],
+    seconds: str,
+    ceiling: float | None,
+    alone: bool | None,
 ) -> None:
-    file = written("a.txt", changes={"100.455": taken})
+    file = written("a.txt", changes=changes)
     matrix("import-ab", "mine", file, "--seconds", seconds)
     assert rows()["a"]["ceiling_rps"] == ceiling
     assert stored().method.ab_first_request_alone is alone
@@ -171,6 +176,7 @@ def test_how_ab_began_is_told_by_the_time_alone(
 
 def test_where_both_kinds_of_ab_need_the_same_the_ceiling_is_known(matrix: Matrix) -> None:
     changes = {"requests:      5000": "requests:      5001", "100.455": "102.100"}
+    changes |= {"49.77": "48.98"}
     matrix("import-ab", "mine", written("a.txt", changes=changes), "--seconds", "2")
     assert rows()["a"]["ceiling_rps"] == 5001 / 102
     assert stored().method.ab_first_request_alone is None
@@ -186,7 +192,7 @@ def test_the_ceiling_of_a_server_that_takes_one_request_at_a_time(matrix: Matrix
 
 def test_efficiency_is_against_what_the_clients_could_get(matrix: Matrix) -> None:
     """Sixteen at a time need 626 s, or 628 s if the first request is sent alone."""
-    file = written("a.txt", changes={"100.455": "627.000"})
+    file = written("a.txt", changes={"100.455": "627.000", "49.77": "7.97"})
     said = f"server=gunicorn-gthread-w1-t16:{file}"
     assert matrix("import-ab", "mine", said, "--seconds", "2").code == 0
     row = rows()["gunicorn-gthread-w1-t16"]
@@ -206,7 +212,7 @@ def test_efficiency_is_against_what_the_clients_could_get(matrix: Matrix) -> Non
             ),
         ),
         (
-            {"100.455": "2.000", "Level:      100": "Level:      9000"},
+            {"100.455": "2.000", "49.77": "2500.00", "Level:      100": "Level:      9000"},
             "ab reports a request of 2,051 ms in a load of 2.000 s, which cannot be",
         ),
     ],
@@ -322,7 +328,7 @@ def test_bad_lines_leave_nothing(matrix: Matrix, case: str) -> None:
     Path("results").mkdir()
     written("a.txt")
     written("b.txt")
-    written("c.txt", changes={"requests:      5000": "requests:      4000"})
+    written("c.txt", changes={"requests:      5000": "requests:      4000", "49.77": "39.82"})
     Path("d.txt").write_bytes(REPORT.encode("utf-16"))
     written("e.txt", REPORT + " " * 2**20)
     assert_error(matrix("import-ab", "mine", *arguments), *words)
