@@ -30,6 +30,7 @@ from runner.report.statistics import (
     sample,
     weighted,
 )
+from runner.report.tables import varies
 
 TOO_FEW_ROUNDS: Final = (
     f"fewer than {ENOUGH_FOR_INTERVAL} rounds have figures of all its cells and their baselines"
@@ -130,10 +131,7 @@ def _axes(run: Run) -> list[str]:
         axis
         for axis in axes_of(run.record)
         if axis == "patch"
-        or (
-            axis not in {"python", "gevent", "grpcio", *packages}
-            and len({row.value(axis) for row in run.rows}) > 1
-        )
+        or (axis not in {"python", "gevent", "grpcio", *packages} and varies(run.rows, axis))
     ]
 
 

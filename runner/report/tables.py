@@ -183,12 +183,13 @@ def shown_axes(rows: Sequence[Row], run: RunRecord) -> list[str]:
         *(
             axis
             for axis in axes_of(run)
-            if axis not in ALWAYS_SHOWN and (axis == "rate" or _varies(rows, axis))
+            if axis not in ALWAYS_SHOWN and (axis == "rate" or varies(rows, axis))
         ),
     ]
 
 
-def _varies(rows: Iterable[Row], axis: str) -> bool:
+def varies(rows: Iterable[Row], axis: str) -> bool:
+    """Whether rows differ on an axis."""
     values = {row.value(axis) for row in rows}
     if axis == "concurrency":  # which a load at a fixed rate does not have
         values -= {None}
