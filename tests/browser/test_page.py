@@ -335,11 +335,12 @@ def test_a_phone_scrolls_tables_and_not_the_page(browser: Browser, published: Pa
         assert page.evaluate("document.documentElement.scrollWidth") == 390
         table = page.get_by_role("region", name=re.compile("^Against the baseline, "))
         assert table.evaluate("(e) => e.scrollWidth > e.clientWidth")
+        table.evaluate(
+            "(e) => { e.scrolled = new Promise((done) => { e.onscroll = () => done(true); }); }"
+        )
         table.focus()
         page.keyboard.press("ArrowRight")
-        page.wait_for_function(
-            "document.querySelector('#summary .scroll').scrollLeft > 0", timeout=10_000
-        )
+        assert table.evaluate("(e) => e.scrolled")
         page.locator("#cells tbody th a").nth(2).click()
         expect(page.get_by_role("dialog")).to_be_visible()
         assert page.evaluate("document.querySelector('dialog').scrollWidth") <= 390
