@@ -183,5 +183,5 @@ def _view(
     return [
         (heading.key, text)
         for heading, text in zip(headings, line.texts if line else (), strict=True)
-        if heading.key in wanted and heading.choices
+        if heading.key in wanted
     ]

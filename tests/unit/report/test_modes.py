@@ -201,6 +201,18 @@ def test_cells_disagree_where_one_is_further_from_the_interval_than_delta() -> N
     assert "`cells`" not in " ".join(table.notes[0].items)
 
 
+@pytest.mark.parametrize(("odd", "ends"), [(0.5, (0.5, 1.0)), (2.0, (1.0, 2.0))])
+def test_one_cell_alone_disagrees_above_or_below(odd: float, ends: tuple[float, float]) -> None:
+    """The other two are within δ of the mean: 0.79 and 1.26."""
+    bases = [cell(python, "none") for python in ("3.9", "3.11", "3.13")]
+    patched = [cell(python, "gevent", gevent="25.9.1") for python in ("3.9", "3.11", "3.13")]
+    rates = {one.id: [10.0, 20.0, 40.0] for one in (*bases, *patched)}
+    rates[patched[0].id] = [odd * rate for rate in (10.0, 20.0, 40.0)]
+    mode = mode_of(run_of(rates, *bases, *patched))
+    assert mode.disagreement(RATE, 0.3) == pytest.approx(ends)
+    assert mode.disagreement(RATE, 0.6) is None
+
+
 def test_without_an_interval_cells_disagree_with_the_ratio() -> None:
     rates = {one: of_cell[:1] for one, of_cell in drifting(0.5, 2.0).items()}
     mode = mode_of(run_of(rates))
