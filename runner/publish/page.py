@@ -43,6 +43,7 @@ def page(published: Publication) -> str:
             answers=[verdicts.answer(part, headings, lines) for part in published.parts],
             headings=headings,
             lines=lines,
+            attempts=[tables.attempts(part.run) for part in published.parts],
             legend=tables.legend([line.row for line in lines]),
             data=script_json(data(published, headings, lines)),
         )

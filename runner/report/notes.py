@@ -10,6 +10,7 @@ from runner.engine.protocol import EngineInfo
 from runner.outcome import NOT_MEASURED, Outcome
 from runner.report.baseline import NO_SHARED_ROUND, TOO_SHORT
 from runner.report.figures import FIGURES
+from runner.report.ledger import Ledger, sentences
 from runner.report.rows import Row
 from runner.report.run import Run
 from runner.store.records import CellRecord, Host, RunRecord
@@ -42,6 +43,7 @@ def notes(run: Run) -> tuple[Note, ...]:
         Note(heading="Measured", items=_measured(run.record, rows)),
         Note(heading="Reasons", items=_reasons(rows, _has_reason, with_outcome=True)),
         Note(heading="Disturbed", items=_grouped(rows, lambda row: row.disturbed)),
+        Note(heading="Attempts", items=tuple(sentences(Ledger(run=run)))),
         Note(heading="Without an interval", items=_without_interval(rows)),
         Note(heading="Measured before", items=_grouped(rows, lambda row: row.reused_from)),
         Note(heading="Unavailable", items=_reasons(rows, _is(Outcome.UNAVAILABLE))),
@@ -152,8 +154,8 @@ def _not_measured(rows: Sequence[Row]) -> tuple[str, ...]:
     return ((", ".join(unexplained),) if unexplained else ()) + explained
 
 
-#: Parameters that are seconds, and what stands before them.
-_SIGNS: Final = {"seconds": "", "spread": "± "}
+#: Parameters that have a unit, and how they are shown.
+_WITH_UNIT: Final = {"seconds": "{} s", "spread": "± {} s", "spin": "spin {} ms"}
 
 
 def workload_text(cell: CellRecord, *, without: Collection[str] = ()) -> str:
@@ -165,7 +167,7 @@ def workload_text(cell: CellRecord, *, without: Collection[str] = ()) -> str:
     if not parameters and cell.workload_seconds is not None:  # a run of an earlier release
         parameters = {"seconds": f"{cell.workload_seconds:g}"}
     parts = [
-        f"{_SIGNS[name]}{value} s" if name in _SIGNS else f"{name} {value}"
+        _WITH_UNIT.get(name, f"{name} {{}}").format(value)
         for name, value in parameters.items()
         if name not in without
     ]

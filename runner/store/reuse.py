@@ -3,14 +3,15 @@
 A launch may be used again where everything that makes it what it is, is equal: the cell with its
 lock and image, the load and its limits, `ab`, the method, the host and the engine. All of it goes
 into one key per cell; a cell whose key differs in anything is measured. The cell's name is not part
-of it: a second value on an axis renames every cell and changes none.
+of it: a second value on an axis renames every cell and changes none. A value on the axis `copy` is
+part of it: cells that differ in nothing else are compared, so each needs launches of its own.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -28,11 +29,12 @@ from runner.store.run_directory import RunDirectory
 class Reusable:
     """A finished launch of an earlier run: its record and the run that it is in.
 
-    `cell` is what the new run calls its cell.
+    `cell` is what the new run calls its cell, `rejected` are the launch's earlier attempts.
     """
 
     cell: str
     record: LaunchRecord
+    rejected: Sequence[LaunchRecord]
     directory: RunDirectory
     run_id: str
 
@@ -43,6 +45,7 @@ def key(run: RunRecord, cell: CellRecord) -> str:
     companion = run.companions.get(cell.companion or "")
     facts = {
         "cell": cell.model_dump(mode="json", exclude={"axes", "id", "rate_of"}),
+        "copy": cell.axes.get("copy"),
         "lock": environment.lock_digest if environment else None,
         "companion": companion.image_id if companion else None,
         "method": run.method.model_dump(mode="json"),
@@ -122,11 +125,13 @@ def _launches(
     wanted = {cell.id: keys[k] for cell in run.cells if (k := key(run, cell)) in keys}
     if not wanted:
         return {}
-    stored = directory.launches(warn=lambda _: None)
+    stored = directory.launches(warn=_ignore)
+    rejected = directory.rejected(warn=_ignore)
     return {
         (wanted[cell], record.launch): Reusable(
             cell=wanted[cell],
             record=record,
+            rejected=[one for one in rejected.get(cell, []) if one.launch == record.launch],
             directory=directory,
             run_id=run.run_id,
         )
@@ -134,6 +139,10 @@ def _launches(
         for record in stored.get(cell, [])
         if record.launch <= max(now.launches, FAILURE_LAUNCHES) and _counts(record, now.repeats)
     }
+
+
+def _ignore(_warning: str) -> None:
+    """A result that cannot be read is measured again."""
 
 
 def _counts(record: LaunchRecord, repeats: int) -> bool:
@@ -144,12 +153,15 @@ def _counts(record: LaunchRecord, repeats: int) -> bool:
 
 
 def adopt(directory: RunDirectory, earlier: Reusable) -> LaunchRecord:
-    """Store an earlier launch in a run's directory, with the run it was measured in."""
-    record = earlier.record.model_copy(
-        update={
-            "cell": earlier.cell,
-            "reused_from": earlier.record.reused_from or earlier.run_id,
-        }
-    )
+    """Store an earlier launch and its rejected attempts, with the run they were measured in."""
+    for attempt in earlier.rejected:
+        files = earlier.directory.files_of(attempt, final=False)
+        directory.write_disturbed(_adopted(attempt, earlier), files)
+    record = _adopted(earlier.record, earlier)
     directory.write_launch(record, earlier.directory.files_of(earlier.record))
     return record
+
+
+def _adopted(record: LaunchRecord, earlier: Reusable) -> LaunchRecord:
+    origin = record.reused_from or earlier.run_id
+    return record.model_copy(update={"cell": earlier.cell, "reused_from": origin})

@@ -157,10 +157,12 @@ def test_a_load_at_a_fixed_rate_is_shown_with_its_lags_and_errors(tmp_path: Path
     assert CLOSED_LOOP not in text
 
 
-def test_a_spread_is_shown_as_one() -> None:
+def test_times_are_shown_with_their_units() -> None:
     cell = cell_with_workload("sleep")
     spread = cell.model_copy(update={"workload_parameters": {"seconds": "2", "spread": "1"}})
     assert workload_text(spread) == "sleep 2 s ± 1 s"
+    spin = cell.model_copy(update={"workload_parameters": {"seconds": "2", "spin": "0.1"}})
+    assert workload_text(spin) == "sleep 2 s spin 0.1 ms"
 
 
 def test_every_resource_that_is_measured_is_shown(directory: RunDirectory) -> None:
@@ -228,18 +230,19 @@ def test_the_companions_log_is_there_to_read(directory: RunDirectory) -> None:
     assert "== companion.log ==\ncompanion ready\n" in show(directory, read_run(directory), cell.id)
 
 
-def test_attempts_that_were_disturbed_are_named(directory: RunDirectory) -> None:
+def test_attempts_that_were_rejected_are_named(directory: RunDirectory) -> None:
     cell = directory.read_run().cells[1]
     again = launch(cell, rate=40.0, disturbed="ab waited 0.31 ms").model_copy(update={"attempt": 2})
     directory.write_disturbed(again, {})
-    directory.write_launch(launch(cell), {})
+    directory.write_launch(launch(cell).model_copy(update={"attempt": 3}), {})
     text = show(directory, read_run(directory), cell.id)
     place = directory.path / "cells" / cell.id / "disturbed" / "launch-01-attempt-2"
     assert (
-        "== Disturbed, and repeated ==\n"
+        "== Rejected attempts ==\n"
         f"launch 1, attempt 2: ab waited 0.31 ms; 40.00 requests/s; in {place}\n"
+        "1 attempt of which nothing was kept\n"
     ) in text
-    assert "Disturbed" not in show(directory, read_run(directory), BOTH)
+    assert "Rejected" not in show(directory, read_run(directory), BOTH)
 
 
 def test_a_log_cannot_steer_the_terminal(directory: RunDirectory) -> None:

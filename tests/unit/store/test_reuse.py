@@ -14,6 +14,7 @@ from runner.store.reuse import adopt, reusable
 from runner.store.run_directory import RunDirectory
 from tests.support.samples import (
     RESOURCES,
+    attempt,
     cell,
     in_per_cent,
     launch,
@@ -173,6 +174,16 @@ def test_whatever_makes_a_result_what_it_is_must_be_equal(tmp_path: Path, what: 
     assert found(now, tmp_path) == {}
 
 
+def test_a_copys_launch_counts_for_that_copy_alone(tmp_path: Path) -> None:
+    first, second = (
+        CELL.model_copy(update={"id": f"{CELL.id}-copy-{x}", "axes": {**CELL.axes, "copy": x}})
+        for x in ("a", "b")
+    )
+    both = RUN.model_copy(update={"cells": (first, second)})
+    stored(tmp_path, both.model_copy(update={"run_id": OLD}), launch(first))
+    assert found(both.model_copy(update={"run_id": NOW}), tmp_path) == {(first.id, 1): OLD}
+
+
 def test_what_makes_no_difference_may_differ(tmp_path: Path) -> None:
     stored(tmp_path, called(OLD), launch(CELL))
     other = {"seed": 8, "started_at": "2026-11-03T12:00:00+00:00", "command": ("matrix", "again")}
@@ -243,6 +254,20 @@ def test_a_launch_that_is_adopted_brings_its_files_and_says_where_it_was_made(
         path = directory.launch_directory(CELL.id, 1)
         assert (path / "ab.txt").read_bytes() == b"Finished"
     assert earlier.run_id == NEWER
+
+
+def test_a_launch_that_is_adopted_brings_its_own_rejected_attempts(tmp_path: Path) -> None:
+    directory = stored(tmp_path, called(OLD, launches=2), launch(CELL), launch(CELL, 2))
+    own, another = attempt(CELL, 1, 1), attempt(CELL, 2, 1)
+    for rejected in (own, another):
+        directory.write_disturbed(rejected, {"ab.txt": b"rejected"})
+    run = called(NOW)
+    [earlier] = reusable(run, tmp_path).values()
+    now = stored(tmp_path, run)
+    adopt(now, earlier)
+    [[adopted]] = now.rejected().values()
+    assert adopted == own.model_copy(update={"reused_from": OLD})
+    assert (now.disturbed_directory(own) / "ab.txt").read_bytes() == b"rejected"
 
 
 def test_more_launches_of_a_cell_that_failed_are_used_again_with_the_failure(
