@@ -14,10 +14,12 @@ from runner.measurement.records import AbFigures, LaunchRecord, Resources
 from runner.publish import facts
 from runner.publish.publication import Part, Publication
 from runner.publish.tables import Heading, Line
+from runner.publish.verdicts import judged
+from runner.report.figures import FIGURES as COMPARED
 from runner.report.percentiles import has_p99
 from runner.report.rows import Row, was_cut
 from runner.report.show import by_hand
-from runner.report.tables import milliseconds, two_decimals, whole
+from runner.report.tables import NOTHING, milliseconds, two_decimals, whole
 from runner.store.records import CellRecord
 from runner.text import known, one_line
 
@@ -39,6 +41,7 @@ def data(
         "columns": [asdict(heading) for heading in headings],
         "cells": [_cell(line, numbers, held) for line in lines],
         "figures": [name for name, _ in FIGURES],
+        "compared": [figure.label for figure in COMPARED],
         "texts": list(numbers),
     }
 
@@ -71,9 +74,12 @@ def _cell(line: Line, numbers: Numbers, held: set[tuple[str, str]]) -> dict[str,
     def number(text: str | facts.Fact) -> int:
         return numbers.setdefault(text, len(numbers))
 
+    base = part.run.baselines.get(line.row.cell)
     return {
         "key": part.key(line.row),
         "prefix": part.prefix,
+        "baseline": part.key(base) if base and base.cell != line.row.cell else None,
+        "contrasts": [one and [number(word) for word in one] for one in _contrasts(part, line.row)],
         "facts": [number(fact) for fact in facts.of_cell(record, cell)],
         "commands": [number(text) for text in _commands(part, cell)],
         "launches": [_launch(part, _without_doubt(line.row, one), held) for one in line.launches],
@@ -82,6 +88,19 @@ def _cell(line: Line, numbers: Numbers, held: set[tuple[str, str]]) -> dict[str,
             for one in part.run.rejected.get(cell.id, ())
         ],
     }
+
+
+def _contrasts(part: Part, row: Row) -> Iterator[tuple[str, ...] | None]:
+    """Of each figure that is compared: the ratio, its level, the verdict, and that one's class."""
+    for figure in COMPARED:
+        contrast = row.contrast(figure.name)
+        if contrast.verdict is None:
+            yield None
+            continue
+        words = judged(figure, contrast, part.run.deltas[figure.name])
+        level = NOTHING if contrast.level is None else f"{100 * contrast.level:.4g} %"
+        why = f": {contrast.reason}" if contrast.reason else ""
+        yield words.ratio or NOTHING, level, f"{words.sign} {words.verdict}{why}", words.style
 
 
 def _commands(part: Part, cell: CellRecord) -> Iterator[str]:

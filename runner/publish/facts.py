@@ -19,10 +19,18 @@ Fact = tuple[str, str]
 #: How to read the figures of tables and charts.
 READING: Final = tuple(
     """\
-A figure is the median over a cell's launches. [low–high] is an interval of that median (bootstrap,
- nominally 95 %), from five launches on; (low–high) are the extremes of fewer.
+A cell's figure is the median over its launches, [low–high] an interval of that median: the
+ narrowest pair of launches that holds the true median with at least 95 %, else the lowest and the
+ highest launch. Its level is exact: 75 % at three launches, 93.75 % at five, 98.4 % at seven.
 
-One launch shows values and claims nothing: another launch, on another day, has others.
+Against the baseline, a figure is a ratio (×), taken within each round. The ratios' intervals of one
+ figure hold together with 95 %, each at the level that is shown with it.
+
+A verdict is `higher` or `lower` where the interval leaves 1 out and the ratio is beyond δ, the
+ difference that matters; `same` where the whole interval is within δ; else `undecided`. What is
+ undecided may be different: the interval says by how much.
+
+One launch shows values and claims nothing; neither do two.
 
 The ceiling is the most that the load's clients could get from a server that keeps none of them
  waiting. The configuration is how much of it the server's settings allow.

@@ -21,12 +21,14 @@ class Figure:
     """`name` is as in `delta:` and in table.json; `of` is its value in a launch of a row, or None.
 
     `needs_long_load`: whether a load that is mostly its beginning and its end says nothing of it.
+    `more_is_better`: all but the rate are costs, of which more is worse.
     """
 
     name: str
     label: str
     of: Callable[[Row, LaunchRecord], float | None]
     needs_long_load: bool = True
+    more_is_better: bool = False
 
 
 def _rate(_: Row, launch: LaunchRecord) -> float | None:
@@ -48,7 +50,7 @@ def _rss(_: Row, launch: LaunchRecord) -> float | None:
     return launch.resources.peak_rss_mib if launch.resources else None
 
 
-RATE: Final = Figure(name="rate", label="requests/s", of=_rate)
+RATE: Final = Figure(name="rate", label="requests/s", of=_rate, more_is_better=True)
 FIGURES: Final = (
     RATE,
     Figure(name="cpu", label="CPU per request", of=_cpu),

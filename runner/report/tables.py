@@ -202,14 +202,15 @@ def shown_axes(rows: Sequence[Row], run: RunRecord) -> list[str]:
         *(
             axis
             for axis in axes_of(run)
-            if axis not in ALWAYS_SHOWN and (axis == "rate" or _varies(rows, axis))
+            if axis not in ALWAYS_SHOWN and (axis == "rate" or varies(rows, axis))
         ),
     ]
     different = {tuple(row.value(axis) for axis in axes) for row in rows}
     return axes if len(different) == len(rows) else [CELL, *axes]
 
 
-def _varies(rows: Iterable[Row], axis: str) -> bool:
+def varies(rows: Iterable[Row], axis: str) -> bool:
+    """Whether rows differ on an axis."""
     values = {row.value(axis) for row in rows}
     if axis == "concurrency":  # which a load at a fixed rate does not have
         values -= {None}
