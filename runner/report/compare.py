@@ -14,10 +14,10 @@ from enum import StrEnum
 from tabulate import tabulate
 
 from runner.outcome import Outcome
-from runner.report.rows import Row
 from runner.report.baseline import Pair as OfBaseline
 from runner.report.baseline import pairs as of_baselines
 from runner.report.figures import RATE
+from runner.report.rows import Row
 from runner.report.run import Run
 from runner.report.setup_differences import Pair, setup_differences
 from runner.report.statistics import ALPHA, Contrast, Sample, Verdict, contrast, sample, weighted
