@@ -29,6 +29,7 @@ experiments:
     exclude_newer: 2026-11-01
     workload: {{name: sleep, seconds: {seconds:g}}}
     load: {{concurrency: {concurrency}, requests: {requests}}}
+    launches: 1
 """
 PROJECT_MATRIX = REPOSITORY / "matrix.yaml"
 

@@ -357,6 +357,7 @@ experiments:
     workload: {name: grpc, seconds: 0.1, ready: true}
     load: {concurrency: 4, requests: 8}
     limits: {startup: 5, load: 20, memory: 256m, pids: 256}
+    launches: 1
 """
 
 
