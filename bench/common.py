@@ -125,5 +125,5 @@ def measured(
     with closing(ready.engine):
         underway = open_directory(ready, results)
         timeline = Timeline()
-        measure_all(ready, underway, frozenset(), timeline)
+        measure_all(ready, underway, {}, timeline)
         return Measured(directory=underway.directory, timeline=timeline, finished=time.monotonic())

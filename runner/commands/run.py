@@ -17,7 +17,7 @@ from runner.commands.cells import Choice, LockedCells, Shard, expand, lock_chose
 from runner.commands.machine import usable_engine
 from runner.commands.record import run_record
 from runner.commands.runs import RunResult
-from runner.commands.underway import Made, Underway, Watch
+from runner.commands.underway import Earlier, Underway, Watch
 from runner.engine.docker_engine import DockerEngine
 from runner.engine.ownership import remove_run
 from runner.errors import InterruptedRunError, UsageError
@@ -34,8 +34,8 @@ from runner.provision import MMDEBSTRAP
 from runner.report.stopping import why_ended
 from runner.stages import Stages, started_by_make
 from runner.store.machine import machine_of
-from runner.store.records import now
-from runner.store.reuse import adopt, reusable
+from runner.store.records import RunRecord, now
+from runner.store.reuse import reusable
 from runner.store.run_directory import RunDirectory, check_results, only_run
 
 
@@ -83,8 +83,8 @@ def run(choice: Choice, options: RunOptions, reporter: Reporter) -> RunResult:
         with contextlib.closing(ready.engine):
             underway = open_directory(ready, options.results)
             with _table_of_what_exists(underway):
-                done = frozenset() if options.fresh else reuse(underway, reporter)
-                measure_all(ready, underway, done, reporter)
+                earlier = {} if options.fresh else reusable(underway.record, options.results)
+                measure_all(ready, underway, earlier, reporter)
     return finish(underway).result()
 
 
@@ -166,27 +166,8 @@ def open_directory(ready: Ready, results: Path) -> Underway:
     return Underway(directory=directory, record=record)
 
 
-def reuse(underway: Underway, reporter: Reporter) -> frozenset[Made]:
-    """Take over what earlier runs measured of exactly these cells; return which launches."""
-    run = underway.record
-    earlier = reusable(run, underway.directory.results)
-    for launch in earlier.values():
-        underway.launches.append(adopt(underway.directory, launch))
-    if earlier:
-        regular = sum(number <= run.launches for _, number in earlier)
-        runs = ", ".join(sorted({launch.run_id for launch in earlier.values()}))
-        of = "" if run.least_launches else f" of {len(run.cells) * run.launches}"
-        reporter.say(
-            f"measured before, used again: {regular}{of} launches (run {runs}); "
-            "`--fresh` ignores them"
-        )
-    return frozenset(earlier)
-
-
-def measure_all(
-    ready: Ready, underway: Underway, done: frozenset[Made], reporter: Reporter
-) -> None:
-    """Make every launch not yet done; each result is on disk before the next launch starts."""
+def measure_all(ready: Ready, underway: Underway, earlier: Earlier, reporter: Reporter) -> None:
+    """Make every launch that no earlier run made; each is on disk before the next one starts."""
     cells = list(ready.prepared.cells)
     limits, host = ready.experiment.limits, underway.record.host
     machine = machine_of(underway.directory.results, host) if host else None
@@ -194,7 +175,7 @@ def measure_all(
     watch = Watch(
         underway=underway,
         reporter=reporter,
-        done=done,
+        earlier=earlier,
         launch_s=one_round.seconds / len(cells),
     )
     watch.announce()
@@ -202,7 +183,7 @@ def measure_all(
         measure(
             ready.engine,
             cells,
-            _method(ready, underway, done),
+            _method(ready, underway.record, earlier),
             clock=SystemClock(),
             on_begin=watch.begin,
             on_end=watch.end,
@@ -214,10 +195,11 @@ def measure_all(
         remove_run(ready.engine, underway.record.run_id)
 
 
-def _method(ready: Ready, underway: Underway, done: frozenset[Made]) -> Method:
+def _method(ready: Ready, run: RunRecord, earlier: Earlier) -> Method:
     """What all launches of the run have in common."""
+    made = [launch.adopted for launch in earlier.values()]
     return Method(
-        run=underway.record.run_id,
+        run=run.run_id,
         limits=ready.experiment.limits,
         opening=ready.ab.opening,
         # By content, not by name: a name can be given to another image while the run lasts.
@@ -228,10 +210,10 @@ def _method(ready: Ready, underway: Underway, done: frozenset[Made]) -> Method:
         repeats=ready.experiment.repeats,
         seed=ready.seed,
         jobs=ready.jobs,
-        done=done,
-        failed=frozenset(made.cell for made in underway.launches if made.outcome.is_failure),
-        rate_of={cell.id: cell.rate_of for cell in underway.record.cells if cell.rate_of},
-        full_rates=full_rates(underway.launches),
+        done=frozenset(earlier),
+        failed=frozenset(launch.cell for launch in made if launch.outcome.is_failure),
+        rate_of={cell.id: cell.rate_of for cell in run.cells if cell.rate_of},
+        full_rates=full_rates(made),
     )
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TypeAlias
 
 from runner.commands.runs import RunResult, stored_result
 from runner.measurement.job import Job, LaunchResult
@@ -13,11 +14,12 @@ from runner.report.formats import FOR_PEOPLE
 from runner.report.stopping import at_round, is_enough, round_text
 from runner.report.summary import summary
 from runner.store.records import RunRecord
+from runner.store.reuse import Reusable, adopt
 from runner.store.run_directory import RunDirectory
 from runner.text import counted, duration, span
 
-#: A launch by its cell's id and its number.
-Made = tuple[str, int]
+#: Launches of earlier runs that count for this run too, by their cell's id and their number.
+Earlier: TypeAlias = Mapping[tuple[str, int], Reusable]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,14 +39,15 @@ class Underway:
 class Watch:
     """What happens as `measure` makes launches: each is stored, and it is said how far the run is.
 
-    `done` are launches that were made before; one takes `launch_s` seconds of a round.
+    Launches of earlier runs become the run's when it comes to their round: none is taken over of
+    rounds that it does not need. A launch takes `launch_s` seconds of a round.
     """
 
     underway: Underway
     reporter: Reporter
-    done: frozenset[Made]
+    earlier: Earlier
     launch_s: float
-    #: The last round whose launches the reporter was told of.
+    #: The last round whose launches were taken over, or announced.
     told: int = 0
     #: Whether a launch was made since the last round that something was said of.
     is_news: bool = False
@@ -52,22 +55,39 @@ class Watch:
     is_shown: bool = False
 
     def announce(self) -> None:
-        """Say how many launches there are at least, and how many rounds may follow."""
+        """Take over what was measured before; say how many launches there are at least."""
         run = self.underway.record
         self.told = run.least_launches or run.launches
-        missing = sum(self._missing(number) for number in range(1, self.told + 1))
-        if missing and run.least_launches:
-            most = duration(self.launch_s * len(run.cells) * run.launches)
-            self.reporter.say(
-                f"{span(run.least_launches, run.launches)} rounds, until every interval of a patch "
-                f"mode is within its δ: at most about {most}"
-            )
-        if missing:
+        # Of a cell that failed there may be more of them than of others.
+        fixed = run.least_launches is None
+        again = [x for (_, n), x in self.earlier.items() if fixed or n <= self.told]
+        self._take_over(again)
+        regular = sum(launch.record.launch <= self.told for launch in again)
+        total = len(run.cells) * self.told
+        if again:
+            self._say_again(again, f"{regular} of {total}" if fixed else str(regular))
+        if missing := total - regular:
+            if not fixed:
+                self._say_how_many()
             self.reporter.begin(missing, self.launch_s * missing)
 
-    def _missing(self, number: int) -> int:
-        """How many launches of a round are to be made."""
-        return sum((cell.id, number) not in self.done for cell in self.underway.record.cells)
+    def _take_over(self, again: Iterable[Reusable]) -> None:
+        directory = self.underway.directory
+        self.underway.launches.extend(adopt(directory, launch) for launch in again)
+
+    def _say_again(self, again: Iterable[Reusable], number: str) -> None:
+        runs = ", ".join(sorted({launch.run_id for launch in again}))
+        self.reporter.say(
+            f"measured before, used again: {number} launches (run {runs}); `--fresh` ignores them"
+        )
+
+    def _say_how_many(self) -> None:
+        run = self.underway.record
+        most = duration(self.launch_s * len(run.cells) * run.launches)
+        self.reporter.say(
+            f"{span(run.least_launches, run.launches)} rounds, until every interval of a patch mode"
+            f" is within its δ: at most about {most}"
+        )
 
     def begin(self, jobs: Sequence[Job]) -> None:
         """A wave begins; those beyond what was announced are of cells that failed."""
@@ -103,11 +123,13 @@ class Watch:
         run, launches = self.underway.record, self.underway.launches
         if number == run.launches or is_enough(run, launches, number):
             return True
-        missing = self._missing(number + 1)
+        again = [x for (_, n), x in self.earlier.items() if n == number + 1]
+        missing = len(run.cells) - len(again)
         if self.is_news:
             self._say(number, missing)
         if number >= self.told:
             self.told = number + 1
+            self._take_over(again)
             self.reporter.more(missing)
         return False
 

@@ -88,7 +88,7 @@ def _times(run: Run) -> str:
         return times
     if run.record.least_launches is None:
         return f"{times}, those of which a launch failed more often"
-    return f"{times}, those that have further launches more often"
+    return f"at least {times}"
 
 
 def _called(run: RunRecord) -> str:

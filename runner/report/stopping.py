@@ -136,7 +136,7 @@ def _why_without(run: Run, mode: Mode, figure: Figure) -> str | None:
 
 
 def at_round(record: RunRecord, launches: Iterable[LaunchRecord], number: int) -> Run:
-    """The run as it is after so many rounds, whatever of later ones is there already."""
+    """The run as it is after so many rounds, whatever there is of later ones."""
     by_cell: dict[str, list[LaunchRecord]] = {}
     for launch in sorted(launches, key=lambda launch: launch.launch):
         if launch.launch <= number:
@@ -144,13 +144,10 @@ def at_round(record: RunRecord, launches: Iterable[LaunchRecord], number: int) -
     return collate(record, by_cell)
 
 
-def is_enough(record: RunRecord, launches: Sequence[LaunchRecord], number: int) -> bool:
-    """Whether a run ends after so many complete rounds, of which the last is this one.
-
-    It does not while a later round is complete, too: what was measured before is all used.
-    """
+def is_enough(record: RunRecord, launches: Iterable[LaunchRecord], number: int) -> bool:
+    """Whether a run ends after so many rounds, of which the last is this one."""
     least = record.least_launches
-    if least is None or number < least or common_rounds(launches) > number:
+    if least is None or number < least:
         return False
     return precision(at_round(record, launches, number)).is_enough
 
@@ -188,7 +185,7 @@ def _some(texts: Sequence[str]) -> str:
     return listed([*texts[:MOST_NAMED], f"{further} more"] if further > 0 else texts)
 
 
-def round_text(record: RunRecord, launches: Sequence[LaunchRecord], number: int) -> str:
+def round_text(record: RunRecord, launches: Iterable[LaunchRecord], number: int) -> str:
     """One line on a run after a round that is not its last."""
     found = precision(at_round(record, launches, number))
     if not found.compared:

@@ -36,6 +36,12 @@ class Reusable:
     directory: RunDirectory
     run_id: str
 
+    @property
+    def adopted(self) -> LaunchRecord:
+        """The launch as one of the new run, with the run it was measured in."""
+        reused_from = self.record.reused_from or self.run_id
+        return self.record.model_copy(update={"cell": self.cell, "reused_from": reused_from})
+
 
 def key(run: RunRecord, cell: CellRecord) -> str:
     """SHA-256 over all that makes the results of a run's cell what they are."""
@@ -78,7 +84,7 @@ def _at_this_runs_rates(
     found: Mapping[tuple[str, int], Reusable], run: RunRecord
 ) -> dict[tuple[str, int], Reusable]:
     """Without launches at a percentage of a rate that is not the one found for their baseline."""
-    full = full_rates(one.record.model_copy(update={"cell": one.cell}) for one in found.values())
+    full = full_rates(one.adopted for one in found.values())
     shares = {cell.id: cell for cell in run.cells if cell.rate_share is not None}
     return {
         made: one
@@ -145,11 +151,6 @@ def _counts(record: LaunchRecord, repeats: int) -> bool:
 
 def adopt(directory: RunDirectory, earlier: Reusable) -> LaunchRecord:
     """Store an earlier launch in a run's directory, with the run it was measured in."""
-    record = earlier.record.model_copy(
-        update={
-            "cell": earlier.cell,
-            "reused_from": earlier.record.reused_from or earlier.run_id,
-        }
-    )
+    record = earlier.adopted
     directory.write_launch(record, earlier.directory.files_of(earlier.record))
     return record

@@ -168,13 +168,6 @@ def test_rounds_that_cells_do_not_share_are_waited_for() -> None:
     assert "requests/s of gevent has too few rounds for an interval" in why_ended(run, first)
 
 
-def test_what_was_measured_before_is_all_used() -> None:
-    """Four rounds are there: after the third the run does not end."""
-    launches = BASE + rounds(GEVENT, CALM)
-    assert not is_enough(record_of(), launches, 3)
-    assert is_enough(record_of(), launches, 4)
-
-
 def test_only_rounds_that_all_cells_have_are_looked_at() -> None:
     """Of the fourth round there is one launch, and it would make the interval too wide."""
     launches = BASE[:3] + rounds(GEVENT, (*CALM[:3], 20.0))
