@@ -49,8 +49,8 @@ class Watch:
     launch_s: float
     #: The last round whose launches were taken over, or announced.
     told: int = 0
-    #: Whether a launch was made since the last round that something was said of.
-    is_news: bool = False
+    #: Whether a launch was made here: of rounds that were measured before nothing is said.
+    has_begun: bool = False
     #: Whether the run's first table was shown.
     is_shown: bool = False
 
@@ -91,7 +91,7 @@ class Watch:
 
     def begin(self, jobs: Sequence[Job]) -> None:
         """A wave begins; those beyond what was announced are of cells that failed."""
-        self.is_news = True
+        self.has_begun = True
         if jobs[0].number > self.told and jobs[0].attempt == 1:
             self.reporter.more(len(jobs))
         self.reporter.loading([job.cell.id for job in jobs])
@@ -125,7 +125,7 @@ class Watch:
             return True
         again = [x for (_, n), x in self.earlier.items() if n == number + 1]
         missing = len(run.cells) - len(again)
-        if self.is_news:
+        if self.has_begun:
             self._say(number, missing)
         if number >= self.told:
             self.told = number + 1
@@ -136,7 +136,6 @@ class Watch:
     def _say(self, number: int, missing: int) -> None:
         """The first time a table, then a line."""
         run, launches = self.underway.record, self.underway.launches
-        self.is_news = False
         after = f"after round {number} of {span(run.least_launches, run.launches)}"
         table = None if self.is_shown else summary(at_round(run, launches, number))
         self.is_shown = True
