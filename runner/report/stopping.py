@@ -14,7 +14,7 @@ from runner.report.figures import FIGURES, Figure
 from runner.report.modes import TOO_FEW_ROUNDS, Mode, modes
 from runner.report.run import Run, collate, common_rounds
 from runner.store.records import RunRecord
-from runner.text import counted, listed
+from runner.text import counted
 
 #: So many of several things are named; the others are counted.
 MOST_NAMED: Final = 4
@@ -182,7 +182,7 @@ def obstacles(found: Precision) -> str:
 
 def _some(texts: Sequence[str]) -> str:
     further = len(texts) - MOST_NAMED
-    return listed([*texts[:MOST_NAMED], f"{further} more"] if further > 0 else texts)
+    return "; ".join([*texts[:MOST_NAMED], f"{further} more"] if further > 0 else texts)
 
 
 def round_text(record: RunRecord, launches: Iterable[LaunchRecord], number: int) -> str:

@@ -193,7 +193,7 @@ def test_each_load_of_a_mode_is_named() -> None:
 def test_many_that_are_too_wide_are_counted() -> None:
     cells = [NONE, *(cell("3.11", f"p{n}", gevent="25.9.1") for n in range(6))]
     launches = [one for found in cells for one in rounds(found, CALM if found is NONE else WILD)]
-    assert why_ended(record_of(*cells), launches).endswith("wider than 2 % and 2 more")
+    assert why_ended(record_of(*cells), launches).endswith("wider than 2 %; 2 more")
 
 
 def test_a_line_after_each_round() -> None:
