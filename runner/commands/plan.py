@@ -14,13 +14,13 @@ from tabulate import tabulate
 from runner.build.bases import SUITES
 from runner.commands.cells import Choice, LockedCells, Shard, expand, lock_chosen, no_cells
 from runner.matrix.axes import BASE_AXES
-from runner.matrix.ceiling import AbOpening, ceiling_of
+from runner.matrix.ceiling import AbOpening, ceiling_of, configuration_of
 from runner.matrix.cell import Cell, Experiment, Limits
 from runner.measurement.estimate import Machine, launch_s, round_of
 from runner.measurement.schedule import Jobs
 from runner.report.statistics import ENOUGH_FOR_INTERVAL
 from runner.store.machine import machine_of, this_host
-from runner.text import counted, duration, span
+from runner.text import NOT_KNOWN, counted, duration, span
 
 
 def plan(choice: Choice, results: Path, *, as_json: bool) -> str:
@@ -57,6 +57,7 @@ def _item(
         **({"rate": cell.rate if cell.share else cell.per_second} if "rate" in further else {}),
         "environment": lock_.key if lock_ else None,
         "ceiling_rps": ceiling_of(cell, AbOpening.FIRST_ALONE),
+        "configuration_rps": configuration_of(cell, AbOpening.FIRST_ALONE),
         "predicted_s": launch_s(cell, limits) if lock_ else None,
         "unavailable": locked.unavailable.get(cell),
     }
@@ -65,30 +66,38 @@ def _item(
 def _text(
     experiment: Experiment, locked: LockedCells, shard: Shard | None, machine: Machine | None
 ) -> str:
+    rates = {cell: _rates(cell, locked.full_loads.get(cell)) for cell in locked.cells}
+    # What the configuration allows is worth a column where it is less for some cell.
+    shown = 2 if any(allowed not in {most, NOT_KNOWN} for most, allowed in rates.values()) else 1
     rows = [
         (
             cell.id,
             lock_.key if (lock_ := locked.lock_of(cell)) else "",
-            _rate(cell, locked.full_loads.get(cell)),
+            *rates[cell][:shown],
             duration(launch_s(cell, experiment.limits)),
         )
         for cell in locked.cells
     ]
-    headings = ("cell", "environment", "ceiling, requests/s", "one launch")
-    table = tabulate(rows, headings, disable_numparse=True)
+    headings = ("ceiling, requests/s", "configuration, requests/s")[:shown]
+    table = tabulate(rows, ("cell", "environment", *headings, "one launch"), disable_numparse=True)
     parts = [table, "", _total(experiment, locked, shard, machine)]
     parts += _unavailable(locked)
     parts += [f"skipped: {what}: {why}" for what, why in experiment.skipped]
     return "\n".join(parts)
 
 
-def _rate(cell: Cell, full: Cell | None) -> str:
-    """The ceiling; of a rate in per cent, what of its baseline's."""
+def _rates(cell: Cell, full: Cell | None) -> tuple[str, str]:
+    """The ceiling and what the configuration allows; of a rate in per cent, what of its baseline's.
+
+    What a baseline reaches is limited by its own configuration.
+    """
     if full:
-        ceiling = ceiling_of(full, AbOpening.FIRST_ALONE)
-        return f"{cell.rate} of {'the baseline' if ceiling is None else f'{ceiling:.2f}'}"
-    ceiling = ceiling_of(cell, AbOpening.FIRST_ALONE)
-    return "not known" if ceiling is None else f"{ceiling:.2f}"
+        of = configuration_of(full, AbOpening.FIRST_ALONE)
+        share = f"{cell.rate} of {'the baseline' if of is None else f'{of:.2f}'}"
+        return share, share
+    rates = (rate_of(cell, AbOpening.FIRST_ALONE) for rate_of in (ceiling_of, configuration_of))
+    most, allowed = (NOT_KNOWN if rate is None else f"{rate:.2f}" for rate in rates)
+    return most, allowed
 
 
 def _total(

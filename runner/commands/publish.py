@@ -43,7 +43,11 @@ def checked_name(name: str) -> str:
 
 def _anonymous(directory: RunDirectory) -> Run:
     record = directory.read_run()
-    return collate(public(record), public_launches(record, directory.launches()))
+    return collate(
+        public(record),
+        public_launches(record, directory.launches()),
+        rejected=public_launches(record, directory.rejected()),
+    )
 
 
 def _check_different(directories: Sequence[RunDirectory]) -> None:

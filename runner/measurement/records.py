@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Final
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field
 
 from runner.outcome import Outcome
 
 #: The newest layout of result.json that this program knows.
-LAUNCH_SCHEMA: Final = 4
+LAUNCH_SCHEMA: Final = 5
 
 
 class Record(BaseModel):
@@ -53,8 +53,8 @@ class Served(Record):
     `offered` is how many the clients could keep in work at a time.
     `entered` and `left` count requests, `processes` those that served any. `in_flight` is the mean
     number of requests between entry and exit; `at_a_time` the number answered a second times
-    `lone_service_ms`, the time in the application of a request that was alone. `mean_service_ms` is
-    the same under the load.
+    `service_ms`. `lone_service_ms` is the time in the application of a request that was alone,
+    `mean_service_ms` the same under the load.
     """
 
     processes: int
@@ -65,6 +65,22 @@ class Served(Record):
     lone_service_ms: float | None
     mean_service_ms: float
     offered: float | None = None
+
+    @property
+    def service_ms(self) -> float | None:
+        """The time that a request takes if nothing slows it, in the application.
+
+        That of the lone request, or the mean under load if that is shorter: then something else
+        slowed the lone one.
+        """
+        if self.lone_service_ms is None:
+            return None
+        return min(self.lone_service_ms, self.mean_service_ms)
+
+    @property
+    def progressing(self) -> float | None:
+        """`at_a_time`, never above `in_flight`: up to schema 4 a slow lone request raised it."""
+        return None if self.at_a_time is None else min(self.at_a_time, self.in_flight)
 
 
 class Answers(Record):
@@ -162,15 +178,16 @@ class LaunchRecord(Record):
     `requests` and `concurrency` are those really sent: a serialised cell's load is cut.
     `concurrency_factor` is k times the latency of a lone request over the wall time of k requests
     sent at once: 1 for a server that takes them one by one, k for one that takes all together.
-    `ceiling_rps` is the highest rate that the load as asked for can show. `reused_from` is the run
-    in which the launch was made, where that is another than the one it is stored in. `in_step`
-    means that all requests take equally long, so that clients send together. `tracebacks` is how
-    many the server's log holds. `attempt` counts from 1: a launch that was disturbed is made
-    again. `throttled_ms` of its resources is for the server's whole life, all others are over the
-    load. `started_at` is None where the report of the load was made elsewhere and does not say.
-    `concurrency` is None and `rate` known where requests were sent at a fixed rate. `block` is the
-    machine that it was made on, where the launches of a run were made on several. The canaries are
-    those of its wave, before the first and after the last load.
+    `configuration_rps` is the highest rate of the load as asked for that the server's settings
+    allow; up to schema 4 its name was `ceiling_rps`. `reused_from` is the run in which the launch
+    was made, where that is another than the one it is stored in. `in_step` means that all requests
+    take equally long, so that clients send together. `tracebacks` is how many the server's log
+    holds. `attempt` counts from 1: a launch that was disturbed is made again. `throttled_ms` of its
+    resources is for the server's whole life, all others are over the load. `started_at` is None
+    where the report of the load was made elsewhere and does not say. `concurrency` is None and
+    `rate` known where requests were sent at a fixed rate. `block` is the machine that it was made
+    on, where the launches of a run were made on several. The canaries are those of its wave, before
+    the first and after the last load.
     """
 
     schema_version: int = LAUNCH_SCHEMA
@@ -181,7 +198,9 @@ class LaunchRecord(Record):
     started_at: str | None
     requests: int
     concurrency: int | None
-    ceiling_rps: float | None = None
+    configuration_rps: float | None = Field(
+        default=None, validation_alias=AliasChoices("configuration_rps", "ceiling_rps")
+    )
     startup_s: float | None = None
     lone_request_ms: float | None = None
     concurrency_factor: float | None = None

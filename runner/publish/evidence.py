@@ -14,7 +14,8 @@ from runner.measurement.records import AbFigures, LaunchRecord, Resources
 from runner.publish import facts
 from runner.publish.publication import Part, Publication
 from runner.publish.tables import Heading, Line
-from runner.report.rows import ENOUGH_FOR_P99, Row, was_cut
+from runner.report.percentiles import has_p99
+from runner.report.rows import Row, was_cut
 from runner.report.show import by_hand
 from runner.report.tables import milliseconds, two_decimals, whole
 from runner.store.records import CellRecord
@@ -76,6 +77,10 @@ def _cell(line: Line, numbers: Numbers, held: set[tuple[str, str]]) -> dict[str,
         "facts": [number(fact) for fact in facts.of_cell(record, cell)],
         "commands": [number(text) for text in _commands(part, cell)],
         "launches": [_launch(part, _without_doubt(line.row, one), held) for one in line.launches],
+        "rejected": [
+            [part.rejected_path(one), f"{one.launch}, attempt {one.attempt}: {one.disturbed}"]
+            for one in part.run.rejected.get(cell.id, ())
+        ],
     }
 
 
@@ -93,7 +98,7 @@ def _without_doubt(row: Row, launch: LaunchRecord) -> LaunchRecord:
     """The launch without latencies that are not those of the load: see `runner.report.rows`."""
     if launch.ab is None:
         return launch
-    unknown = ["p99_ms"] if launch.ab.complete < ENOUGH_FOR_P99 else []
+    unknown = [] if has_p99(launch) else ["p99_ms"]
     if was_cut(row, launch):
         unknown = ["p50_ms", "p90_ms", "p99_ms", "max_ms"]
     figures = launch.ab.model_copy(update=dict.fromkeys(unknown))

@@ -11,7 +11,8 @@ from typing import Final
 
 from runner.measurement.records import LaunchRecord, rate_of
 from runner.options import DELTAS
-from runner.report.rows import ENOUGH_FOR_P99, Row, was_cut
+from runner.report.percentiles import has_p99
+from runner.report.rows import Row, was_cut
 from runner.store.records import RunRecord
 
 
@@ -38,7 +39,7 @@ def _cpu(_: Row, launch: LaunchRecord) -> float | None:
 
 def _p99(row: Row, launch: LaunchRecord) -> float | None:
     """None of a load that was cut: its latencies are those of another load."""
-    if launch.ab is None or launch.ab.complete < ENOUGH_FOR_P99 or was_cut(row, launch):
+    if launch.ab is None or not has_p99(launch) or was_cut(row, launch):
         return None
     return launch.ab.p99_ms
 

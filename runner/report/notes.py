@@ -9,7 +9,9 @@ from typing import Final
 from runner.engine.protocol import EngineInfo
 from runner.outcome import NOT_MEASURED, Outcome
 from runner.report.baseline import NO_SHARED_ROUND, TOO_SHORT
+from runner.report.ceilings import ceilings_of
 from runner.report.figures import FIGURES
+from runner.report.ledger import Ledger, sentences
 from runner.report.rows import Row
 from runner.report.run import Run
 from runner.store.records import CellRecord, Host, RunRecord
@@ -42,6 +44,8 @@ def notes(run: Run) -> tuple[Note, ...]:
         Note(heading="Measured", items=_measured(run)),
         Note(heading="Reasons", items=_reasons(rows, _has_reason, with_outcome=True)),
         Note(heading="Disturbed", items=_grouped(rows, lambda row: row.disturbed)),
+        Note(heading="No ceiling", items=_without_ceiling(run)),
+        Note(heading="Attempts", items=tuple(sentences(Ledger(run=run)))),
         Note(heading="Without an interval", items=_without_interval(rows)),
         Note(heading="Measured before", items=_grouped(rows, lambda row: row.reused_from)),
         Note(heading="Unavailable", items=_reasons(rows, _is(Outcome.UNAVAILABLE))),
@@ -132,6 +136,17 @@ def _has_reason(row: Row) -> bool:
 
 def _is(outcome: Outcome) -> Callable[[Row], bool]:
     return lambda row: row.outcome is outcome
+
+
+def _without_ceiling(run: Run) -> tuple[str, ...]:
+    """The cells whose load was answered faster than it can be, if their workload is right."""
+    found: dict[str, str | None] = {}
+    for row in run.measured():
+        launches = run.launches.get(row.cell, ())
+        made = [launch for launch in launches if launch.outcome.counts_as(row.outcome)]
+        ceilings = ceilings_of(run.record.method, run.cells[row.cell], made)
+        found[row.cell] = ceilings.contradiction
+    return _grouped(run.rows, lambda row: found.get(row.cell))
 
 
 def _reasons(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
+from math import isclose
 from statistics import median, median_high
 from typing import Final
 
@@ -12,14 +13,14 @@ from runner.matrix.axes import BASE_AXES
 from runner.measurement.records import AbFigures, LaunchRecord, Resources, rate_of
 from runner.outcome import Outcome, worst
 from runner.report.axis_values import Value, natural_key
+from runner.report.ceilings import ceilings_of
+from runner.report.percentiles import has_p99
 from runner.report.rates import load_of, why_not_launched
 from runner.report.statistics import NOT_COMPARED, Contrast, median_interval
 from runner.store.records import CellRecord, RunRecord
 
 #: The key of the requests per second that a load at a fixed rate was sent at.
 RATE_KEY: Final = "rate_rps"
-#: Requests of a launch from which its 99th percentile is one: ten of them are beyond it.
-ENOUGH_FOR_P99: Final = 1000
 
 Launches = Mapping[str, Sequence[LaunchRecord]]
 
@@ -30,6 +31,12 @@ def is_cut(row: Row) -> bool:
         (None, None),
         (row.requests, row.concurrency),
     }
+
+
+def is_held_back(row: Row) -> bool:
+    """Whether the server's settings allow less than the clients could get."""
+    allowed, most = row.configuration_rps, row.ceiling_rps
+    return allowed is not None and (most is None or not isclose(allowed, most))
 
 
 def was_cut(row: Row, launch: LaunchRecord) -> bool:
@@ -80,7 +87,8 @@ class Row:
     tracebacks, overflows, retransmits) are the most that any of them showed. The spread of a figure
     is several keys of table.json, and so is its contrast with the baseline: `rate_ratio` with
     `_low`, `_high` and `_level`, `verdict_rate`, and `rate_undecided_because`. `speedup` is the
-    same as `rate_ratio`.
+    same as `rate_ratio`. `attempts` is how many attempts the launches took, and `rejected` says how
+    many of them were disturbed and repeated, and why.
 
     `outcome` is None for a cell that was not measured. `requests` and `concurrency` are the load
     as asked for, `sent_requests` and `sent_concurrency` what of it was sent. At a fixed rate there
@@ -103,12 +111,15 @@ class Row:
     reason: str | None
     launches: int = 0
     outcome_launches: int = 0
+    attempts: int | None = None
+    rejected: str | None = None
     sent_requests: int | None = None
     sent_concurrency: int | None = None
     requests_per_second: float | None = None
     requests_per_second_spread: Spread = Spread()
     ceiling_rps: float | None = None
     efficiency: float | None = None
+    configuration_rps: float | None = None
     speedup: float | None = None
     rate_contrast: Contrast = NOT_COMPARED
     cpu_contrast: Contrast = NOT_COMPARED
@@ -216,6 +227,14 @@ def _measured(run: RunRecord, cell: CellRecord, launches: Sequence[LaunchRecord]
         disturbed=_share(launches, [launch.disturbed for launch in launches]),
         reused_from=_reused(launches),
     )
+    if outcome.has_figures:
+        found = ceilings_of(run.method, cell, decisive)
+        row = replace(
+            row,
+            ceiling_rps=found.clients_rps,
+            efficiency=found.efficiency,
+            configuration_rps=found.configuration_rps,
+        )
     return _with_figures(row, decisive)
 
 
@@ -306,7 +325,7 @@ def _with_figures(row: Row, launches: Sequence[LaunchRecord]) -> Row:
     )
     if row.outcome is None or not row.outcome.has_figures:
         return row
-    whole = [launch.ab for launch in launches if launch.ab and not was_cut(row, launch)]
+    whole = [launch for launch in launches if launch.ab and not was_cut(row, launch)]
     return _with_resources(_with_latencies(_with_rates(row, launches, ab), whole), launches)
 
 
@@ -320,13 +339,11 @@ def _failed(launch: LaunchRecord) -> int | None:
 
 def _with_rates(row: Row, launches: Sequence[LaunchRecord], ab: Sequence[AbFigures]) -> Row:
     rates = [rate_of(figures) for figures in ab]
-    ceiling = _median(launch.ceiling_rps for launch in launches)
     row = replace(
         row,
         sent_requests=median_high(launch.requests for launch in launches),
         sent_concurrency=median_high(launch.concurrency or 0 for launch in launches) or None,
-        ceiling_rps=ceiling,
-        at_a_time=_median(launch.served.at_a_time for launch in launches if launch.served),
+        at_a_time=_median(launch.served.progressing for launch in launches if launch.served),
         in_flight=_median(launch.served.in_flight for launch in launches if launch.served),
         time_taken_s=_median(figures.time_taken_s for figures in ab),
     )
@@ -337,12 +354,12 @@ def _with_rates(row: Row, launches: Sequence[LaunchRecord], ab: Sequence[AbFigur
         row,
         requests_per_second=rate,
         requests_per_second_spread=_spread(rates),
-        efficiency=rate / ceiling if ceiling else None,
     )
 
 
-def _with_latencies(row: Row, ab: Sequence[AbFigures]) -> Row:
-    enough = [figures for figures in ab if figures.complete >= ENOUGH_FOR_P99]
+def _with_latencies(row: Row, launches: Sequence[LaunchRecord]) -> Row:
+    ab = [launch.ab for launch in launches if launch.ab]
+    enough = [launch.ab for launch in launches if launch.ab and has_p99(launch)]
     return replace(
         row,
         mean_ms=_median(figures.mean_ms for figures in ab),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from runner.report.ledger import Ledger
 from runner.report.notes import workload_text
 from runner.report.rows import Row
 from runner.report.run import Run
@@ -37,7 +38,7 @@ def setup_differences(before: Run, after: Run, pairs: Sequence[Pair]) -> Iterato
     First of them: launches that are in both runs, and cannot differ from themselves.
     """
     yield from _same_launches(before, after)
-    yield from _disturbed_launches(before, after)
+    yield from _disturbed_attempts(before, after)
     old, new = conditions(before.record), conditions(after.record)
     for name in old:
         if name in new and old[name] != new[name]:
@@ -65,14 +66,18 @@ def _origins(run: Run) -> set[tuple[str, str, int]]:
     }
 
 
-def _disturbed_launches(before: Run, after: Run) -> Iterator[str]:
-    """They count like the others, on whichever side they are."""
+def _disturbed_attempts(before: Run, after: Run) -> Iterator[str]:
+    """Those that were rejected, and those that are in the figures although disturbed."""
     counts = []
-    for side in (before, after):
-        launches = [launch for of_cell in side.launches.values() for launch in of_cell]
-        counts.append((sum(bool(launch.disturbed) for launch in launches), len(launches)))
+    for run in (before, after):
+        ledger = Ledger(run=run)
+        counts.append((ledger.rejected + ledger.kept_disturbed, ledger.made))
     if any(disturbed for disturbed, _ in counts):
-        yield "disturbed launches: {} of {} → {} of {}".format(*counts[0], *counts[1])
+        old, new = (
+            NOT_KNOWN if run.record.is_imported else "{} of {}".format(*count)
+            for run, count in zip((before, after), counts, strict=True)
+        )
+        yield f"disturbed attempts: {old} → {new}"
 
 
 def _bases(old: RunRecord, new: RunRecord) -> Iterator[str]:

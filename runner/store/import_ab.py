@@ -15,6 +15,7 @@ from runner.errors import UsageError
 from runner.matrix import axes, plugins
 from runner.matrix.ceiling import AbOpening, shortest_time_s
 from runner.matrix.values import exact_version, server, specifier
+from runner.measurement import contradiction
 from runner.measurement.ab import WholeReport
 from runner.measurement.records import LaunchRecord
 from runner.measurement.verdict import flaw
@@ -121,10 +122,10 @@ class Imported:
 class Bound:
     """What follows from the time that a load took; None is not known.
 
-    The highest rate that it can show, and how its `ab` opened connections.
+    The highest rate that the server's settings allow, and how its `ab` opened connections.
     """
 
-    ceiling_rps: float | None = None
+    configuration_rps: float | None = None
     opening: AbOpening | None = None
 
 
@@ -133,8 +134,9 @@ def run_of_reports(
 ) -> Imported:
     """The run that the reports make, without an id; those of one cell are its launches, in order.
 
-    Raises `UsageError` if reports contradict each other or their labels.
+    Raises `UsageError` if reports contradict themselves, each other or their labels.
     """
+    _reject_impossible(reports)
     _reject_duplicates(reports)
     loads = {report.whole.concurrency for report in reports}
     cells = _cells(reports, with_concurrency=len(loads) > 1)
@@ -171,6 +173,12 @@ def run_of_reports(
         for number, report in enumerate(made, start=1)
     )
     return Imported(run=run, launches=tuple(launches))
+
+
+def _reject_impossible(reports: Iterable[Report]) -> None:
+    for report in reports:
+        if why := contradiction.of_report(report.whole.figures, report.whole.concurrency):
+            raise UsageError(f"{report.source}: {why}; give the report as ab printed it")
 
 
 def _reject_duplicates(reports: Iterable[Report]) -> None:
@@ -214,7 +222,7 @@ def _cells(reports: Iterable[Report], *, with_concurrency: bool) -> dict[str, li
 
 
 def bound(report: Report, seconds: float | None) -> Bound:
-    """What a report's load can show, if each request takes at least so many seconds.
+    """What a report's server can answer, if each request takes at least so many seconds.
 
     A report does not say how its `ab` opened connections. But an `ab` that sends its first request
     alone takes longer, so a shorter time rules it out. Raises `UsageError` for a time that is too
@@ -242,7 +250,7 @@ def bound(report: Report, seconds: float | None) -> Bound:
         )
     times = {*possible.values()}
     return Bound(
-        ceiling_rps=requests / times.pop() if len(times) == 1 else None,
+        configuration_rps=requests / times.pop() if len(times) == 1 else None,
         opening=next(iter(possible)) if len(possible) == 1 else None,
     )
 
@@ -278,6 +286,6 @@ def _launch(cell: str, number: int, report: Report, of: Bound) -> LaunchRecord:
         started_at=None,
         requests=requests,
         concurrency=concurrency,
-        ceiling_rps=of.ceiling_rps,
+        configuration_rps=of.configuration_rps,
         ab=report.whole.figures,
     )

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -29,19 +29,19 @@ from runner.store.run_directory import RunDirectory
 class Reusable:
     """A finished launch of an earlier run: its record and the run that it is in.
 
-    `cell` is what the new run calls its cell.
+    `cell` is what the new run calls its cell, `rejected` are the launch's earlier attempts.
     """
 
     cell: str
     record: LaunchRecord
+    rejected: Sequence[LaunchRecord]
     directory: RunDirectory
     run_id: str
 
     @property
     def adopted(self) -> LaunchRecord:
         """The launch as one of the new run, with the run it was measured in."""
-        reused_from = self.record.reused_from or self.run_id
-        return self.record.model_copy(update={"cell": self.cell, "reused_from": reused_from})
+        return _adopted(self.record, self)
 
 
 def key(run: RunRecord, cell: CellRecord) -> str:
@@ -130,11 +130,13 @@ def _launches(
     wanted = {cell.id: keys[k] for cell in run.cells if (k := key(run, cell)) in keys}
     if not wanted:
         return {}
-    stored = directory.launches(warn=lambda _: None)
+    stored = directory.launches(warn=_ignore)
+    rejected = directory.rejected(warn=_ignore)
     return {
         (wanted[cell], record.launch): Reusable(
             cell=wanted[cell],
             record=record,
+            rejected=[one for one in rejected.get(cell, []) if one.launch == record.launch],
             directory=directory,
             run_id=run.run_id,
         )
@@ -142,6 +144,10 @@ def _launches(
         for record in stored.get(cell, [])
         if record.launch <= max(now.launches, FAILURE_LAUNCHES) and _counts(record, now.repeats)
     }
+
+
+def _ignore(_warning: str) -> None:
+    """A result that cannot be read is measured again."""
 
 
 def _counts(record: LaunchRecord, repeats: int) -> bool:
@@ -152,7 +158,15 @@ def _counts(record: LaunchRecord, repeats: int) -> bool:
 
 
 def adopt(directory: RunDirectory, earlier: Reusable) -> LaunchRecord:
-    """Store an earlier launch in a run's directory, with the run it was measured in."""
+    """Store an earlier launch and its rejected attempts, with the run they were measured in."""
+    for attempt in earlier.rejected:
+        files = earlier.directory.files_of(attempt, final=False)
+        directory.write_disturbed(_adopted(attempt, earlier), files)
     record = earlier.adopted
     directory.write_launch(record, earlier.directory.files_of(earlier.record))
     return record
+
+
+def _adopted(record: LaunchRecord, earlier: Reusable) -> LaunchRecord:
+    origin = record.reused_from or earlier.run_id
+    return record.model_copy(update={"cell": earlier.cell, "reused_from": origin})

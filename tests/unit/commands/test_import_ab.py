@@ -179,7 +179,44 @@ def test_where_both_kinds_of_ab_need_the_same_the_ceiling_is_known(matrix: Matri
 def test_the_ceiling_of_a_server_that_takes_one_request_at_a_time(matrix: Matrix) -> None:
     said = f"server=werkzeug-single:{written('a.txt')}"
     matrix("import-ab", "mine", said, "--seconds", "0.02")
-    assert rows()["werkzeug-single"]["ceiling_rps"] == 50
+    row = rows()["werkzeug-single"]
+    # Which kind of ab this was cannot be told: it takes 100 s either way.
+    assert (row["configuration_rps"], row["ceiling_rps"], row["efficiency"]) == (50, None, None)
+
+
+def test_efficiency_is_against_what_the_clients_could_get(matrix: Matrix) -> None:
+    """Sixteen at a time need 626 s, or 628 s if the first request is sent alone."""
+    file = written("a.txt", changes={"100.455": "627.000"})
+    said = f"server=gunicorn-gthread-w1-t16:{file}"
+    assert matrix("import-ab", "mine", said, "--seconds", "2").code == 0
+    row = rows()["gunicorn-gthread-w1-t16"]
+    assert (row["ceiling_rps"], row["configuration_rps"]) == (50, pytest.approx(5000 / 626))
+    assert row["efficiency"] == pytest.approx(5000 / 627 / 50)
+
+
+@pytest.mark.parametrize(
+    ("changes", "figures"),
+    [
+        (
+            {"Level:      100": "Level:      50"},
+            (
+                "ab reports 5,000 requests of 2,006 ms in the mean, and that 50 clients sent them "
+                "in 100.455 s, which cannot be: the latencies add up to 10,030.0 s, and so many "
+                "clients have 5,022.8 s in that time"
+            ),
+        ),
+        (
+            {"100.455": "2.000", "Level:      100": "Level:      9000"},
+            "ab reports a request of 2,051 ms in a load of 2.000 s, which cannot be",
+        ),
+    ],
+)
+def test_a_report_that_cannot_be_is_refused(
+    matrix: Matrix, changes: dict[str, str], figures: str
+) -> None:
+    said = matrix("import-ab", "mine", *FILES, written("cooked.txt", changes=changes))
+    assert_error(said, f"cooked.txt: {figures}")
+    assert not Path("results").exists()
 
 
 def test_reports_of_one_cell_are_its_launches(matrix: Matrix) -> None:
@@ -192,10 +229,10 @@ def test_reports_of_one_cell_are_its_launches(matrix: Matrix) -> None:
 
 
 def test_concurrency_is_an_axis_where_it_differs(matrix: Matrix) -> None:
-    other = written("b.txt", changes={"Level:      100": "Level:      50"})
+    other = written("b.txt", changes={"Level:      100": "Level:      200"})
     files = [f"Flask=2.2.5,patch=none:{file}" for file in (written("a.txt"), other)]
     matrix("import-ab", "mine", *files)
-    assert [*rows()] == ["flask2.2.5-none-c50", "flask2.2.5-none-c100"]
+    assert [*rows()] == ["flask2.2.5-none-c100", "flask2.2.5-none-c200"]
     assert stored().axes == ("flask", "patch", "concurrency")
 
 

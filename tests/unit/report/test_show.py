@@ -107,8 +107,20 @@ def test_the_rows_figures_are_in_the_summary(tmp_path: Path, run: RunRecord) -> 
         made.write_launch(launch(none, number, rate=20.0), {})
         made.write_launch(launch(patched, number, rate=rate), {})
     figures = show(made, read_run(made), patched.id).splitlines()[2]
-    assert figures.startswith("figures: requests/s 20.00 (10.00–30.00), ceiling 50.00, ")
+    assert figures.startswith("figures: requests/s 20.00 (10.00–30.00), ceiling 49.02, ")
     assert "× baseline 0.866, " in figures
+    assert "configuration" not in figures
+
+
+def test_what_the_configuration_allows_is_a_figure_where_it_is_less(
+    tmp_path: Path, run: RunRecord
+) -> None:
+    made = RunDirectory.create(tmp_path, "sleep", datetime.now(UTC))
+    made.write_run(run)
+    held = launch(run.cells[3], rate=7.9).model_copy(update={"configuration_rps": 7.96})
+    made.write_launch(held, {})
+    found = show(made, read_run(made), run.cells[3].id)
+    assert "ceiling 49.02, efficiency % 16.1, configuration 7.96, " in found
 
 
 @pytest.mark.parametrize("name", plugins.workloads())
@@ -230,18 +242,19 @@ def test_the_companions_log_is_there_to_read(directory: RunDirectory) -> None:
     assert "== companion.log ==\ncompanion ready\n" in show(directory, read_run(directory), cell.id)
 
 
-def test_attempts_that_were_disturbed_are_named(directory: RunDirectory) -> None:
+def test_attempts_that_were_rejected_are_named(directory: RunDirectory) -> None:
     cell = directory.read_run().cells[1]
     again = launch(cell, rate=40.0, disturbed="ab waited 0.31 ms").model_copy(update={"attempt": 2})
     directory.write_disturbed(again, {})
-    directory.write_launch(launch(cell), {})
+    directory.write_launch(launch(cell).model_copy(update={"attempt": 3}), {})
     text = show(directory, read_run(directory), cell.id)
     place = directory.path / "cells" / cell.id / "disturbed" / "launch-01-attempt-2"
     assert (
-        "== Disturbed, and repeated ==\n"
+        "== Rejected attempts ==\n"
         f"launch 1, attempt 2: ab waited 0.31 ms; 40.00 requests/s; in {place}\n"
+        "1 attempt of which nothing was kept\n"
     ) in text
-    assert "Disturbed" not in show(directory, read_run(directory), BOTH)
+    assert "Rejected" not in show(directory, read_run(directory), BOTH)
 
 
 def test_a_log_cannot_steer_the_terminal(directory: RunDirectory) -> None:
