@@ -29,6 +29,7 @@ experiments:
     exclude_newer: 2026-11-01
     workload: {{name: sleep, seconds: {seconds:g}}}
     load: {{concurrency: {concurrency}, requests: {requests}}}
+    launches: 1
 """
 PROJECT_MATRIX = REPOSITORY / "matrix.yaml"
 
@@ -124,5 +125,5 @@ def measured(
     with closing(ready.engine):
         underway = open_directory(ready, results)
         timeline = Timeline()
-        measure_all(ready, underway, frozenset(), timeline)
+        measure_all(ready, underway, {}, timeline)
         return Measured(directory=underway.directory, timeline=timeline, finished=time.monotonic())

@@ -20,7 +20,7 @@ from runner.measurement.estimate import Machine, launch_s, round_of
 from runner.measurement.schedule import Jobs
 from runner.report.statistics import ENOUGH_FOR_INTERVAL
 from runner.store.machine import machine_of, this_host
-from runner.text import NOT_KNOWN, counted, duration
+from runner.text import NOT_KNOWN, counted, duration, span
 
 
 def plan(choice: Choice, results: Path, *, as_json: bool, say: Callable[[str], None]) -> str:
@@ -106,11 +106,19 @@ def _total(
 ) -> str:
     environments = {lock_.digest for cell in locked.cells if (lock_ := locked.lock_of(cell))}
     name = f"{experiment.name}, shard {shard}" if shard else experiment.name
+    rounds = span(experiment.least_launches, experiment.launches)
     return (
         f"{name}: {len(locked.cells)} cells in {len(environments)} environments × "
-        f"{experiment.launches} launch{'es' if experiment.launches > 1 else ''}, without building "
+        f"{rounds} round{'s' if experiment.launches > 1 else ''}, without building "
         f"images: {_duration(experiment, locked, machine)}{_verdicts(experiment, locked)}"
     )
+
+
+def _of_rounds(experiment: Experiment, seconds: float) -> str:
+    """How long all rounds take: `18 min 20 s`, or `5 min 30 s to 27 min 30 s`."""
+    most = duration(experiment.launches * seconds)
+    least = experiment.least_launches
+    return f"{duration(least * seconds)} to {most}" if least else most
 
 
 def _duration(experiment: Experiment, locked: LockedCells, machine: Machine | None) -> str:
@@ -120,17 +128,17 @@ def _duration(experiment: Experiment, locked: LockedCells, machine: Machine | No
         round_of(locked.cells, jobs, experiment.limits, machine=machine)
         for jobs in (Jobs(limit=None, cpus=cpus), Jobs(limit=1))
     )
-    about = f"about {duration(experiment.launches * together.seconds)}"
-    by_one = f"{duration(experiment.launches * alone.seconds)} with --jobs 1"
+    about = f"about {_of_rounds(experiment, together.seconds)}"
+    by_one = f"{_of_rounds(experiment, alone.seconds)} with --jobs 1"
     if machine is None or not together.is_known:
         return (
             f"{about} if all cells fit side by side (this machine's cost per request is not known "
             f"yet), {by_one}"
         )
     costs = [cost for cell in locked.cells if (cost := machine.cost_of(cell)) is not None]
-    rounds = counted(together.groups, "group")
+    groups = counted(together.groups, "group")
     return (
-        f"{about} in {rounds} a round, {by_one}\n"
+        f"{about} in {groups} a round, {by_one}\n"
         f"(a request cost {1000 * median(costs):.2f} ms of CPU here, by runs up to {machine.run}"
         f"{_repeats(machine)})"
     )

@@ -11,7 +11,7 @@ from runner.report.notes import machine_text
 from runner.report.run import Run
 from runner.report.tables import shown_axes
 from runner.store.records import CellRecord, EnvironmentRecord, RunRecord
-from runner.text import NOT_KNOWN, counted, known, one_line
+from runner.text import NOT_KNOWN, counted, known, one_line, span
 
 #: A name and what it is.
 Fact = tuple[str, str]
@@ -60,8 +60,10 @@ def overview(run: Run) -> Iterator[Fact]:
     yield "run", f"{record.run_id}, started {record.started_at[:16].replace('T', ' ')} UTC"
     yield (
         "measured",
-        f"{counted(len(record.cells), 'cell')}, {counted(record.launches, 'launch')} each",
+        f"{counted(len(record.cells), 'cell')}, {counted(run.rounds, 'launch')} each",
     )
+    if record.stopped:
+        yield "stopped", record.stopped
     yield "load", _loads(record)
     yield "machine", _machine(record)
     yield "engine", _engine(record)
@@ -98,7 +100,9 @@ def method(run: RunRecord) -> Iterator[Fact]:
     yield "method", f"version {known(run.method.version)}"
     yield "baseline", ", ".join(f"{k} {v}" for k, v in run.baseline.items()) or "none"
     yield "limits", _limits(run)
-    yield "launches per cell", str(run.launches)
+    yield "launches per cell", span(run.least_launches, run.launches)
+    if run.stopped:
+        yield "stopped", run.stopped
     yield "side by side", "as many as fit" if run.jobs == 0 else known(run.jobs)
     yield "seed", known(run.seed)
     for what, why in run.left_out.items():

@@ -41,7 +41,7 @@ def notes(run: Run) -> tuple[Note, ...]:
     """All that a reader of the run's rows should know, without empty notes."""
     rows = run.rows
     found = (
-        Note(heading="Measured", items=_measured(run.record, rows)),
+        Note(heading="Measured", items=_measured(run)),
         Note(heading="Reasons", items=_reasons(rows, _has_reason, with_outcome=True)),
         Note(heading="Disturbed", items=_grouped(rows, lambda row: row.disturbed)),
         Note(heading="No ceiling", items=_without_ceiling(run)),
@@ -69,22 +69,30 @@ def _without_interval(rows: Sequence[Row]) -> tuple[str, ...]:
     return tuple(f"{', '.join(cells)}: {what}: {why}" for (what, why), cells in found.items())
 
 
-def _measured(run: RunRecord, rows: Sequence[Row]) -> tuple[str, ...]:
-    launches = run.launches
-    cells = (*run.cells, *run.unavailable)
-    workloads = _alternatives(workload_text(c, without=run.axes) for c in cells)
+def _measured(run: Run) -> tuple[str, ...]:
+    record = run.record
+    cells = (*record.cells, *record.unavailable)
+    workloads = _alternatives(workload_text(c, without=record.axes) for c in cells)
     loads = _alternatives(cell.load for cell in cells)
-    times = "once" if launches == 1 else f"{launches} times, medians shown"
-    if any(row.launches > launches for row in rows):
-        times += ", those of which a launch failed more often"
     items = (
-        f"{_called(run)}: {workloads}; {loads}; each cell launched {times}.",
-        *_where(run),
-        *run.method.notes,
+        f"{_called(record)}: {workloads}; {loads}; each cell launched {_times(run)}.",
+        *([f"Stopped {record.stopped}."] if record.stopped else []),
+        *_where(record),
+        *record.method.notes,
         *([CLOSED_LOOP] if any(cell.load_s is None for cell in cells) or not cells else []),
         *([OPEN_LOOP] if any(cell.load_s for cell in cells) else []),
     )
     return tuple(one_line(item) for item in items)
+
+
+def _times(run: Run) -> str:
+    """How often each cell was launched, and which of them more often."""
+    times = "once" if run.rounds <= 1 else f"{run.rounds} times, medians shown"
+    if all(row.launches <= max(1, run.rounds) for row in run.rows):
+        return times
+    if run.record.least_launches is None:
+        return f"{times}, those of which a launch failed more often"
+    return f"at least {times}"
 
 
 def _called(run: RunRecord) -> str:

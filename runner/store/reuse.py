@@ -38,6 +38,11 @@ class Reusable:
     directory: RunDirectory
     run_id: str
 
+    @property
+    def adopted(self) -> LaunchRecord:
+        """The launch as one of the new run, with the run it was measured in."""
+        return _adopted(self.record, self)
+
 
 def key(run: RunRecord, cell: CellRecord) -> str:
     """SHA-256 over all that makes the results of a run's cell what they are."""
@@ -81,7 +86,7 @@ def _at_this_runs_rates(
     found: Mapping[tuple[str, int], Reusable], run: RunRecord
 ) -> dict[tuple[str, int], Reusable]:
     """Without launches at a percentage of a rate that is not the one found for their baseline."""
-    full = full_rates(one.record.model_copy(update={"cell": one.cell}) for one in found.values())
+    full = full_rates(one.adopted for one in found.values())
     shares = {cell.id: cell for cell in run.cells if cell.rate_share is not None}
     return {
         made: one
@@ -157,7 +162,7 @@ def adopt(directory: RunDirectory, earlier: Reusable) -> LaunchRecord:
     for attempt in earlier.rejected:
         files = earlier.directory.files_of(attempt, final=False)
         directory.write_disturbed(_adopted(attempt, earlier), files)
-    record = _adopted(earlier.record, earlier)
+    record = earlier.adopted
     directory.write_launch(record, earlier.directory.files_of(earlier.record))
     return record
 

@@ -33,9 +33,18 @@ CELL = Cell(
 )
 
 
-def total(*patches: str, machine: Machine | None = None) -> str:
+def total(
+    *patches: str, machine: Machine | None = None, least: int | None = None, most: int = 1
+) -> str:
     cells = tuple(replace(CELL, patch=patch) for patch in patches)
-    experiment = Experiment(name="sample", axes=("patch",), cells=cells, limits=Limits())
+    experiment = Experiment(
+        name="sample",
+        axes=("patch",),
+        cells=cells,
+        limits=Limits(),
+        launches=most,
+        least_launches=least,
+    )
     locked = LockedCells(cells=cells, locks={}, unavailable={})
     return _total(experiment, locked, None, machine)
 
@@ -80,6 +89,18 @@ def test_how_many_launches_an_interval_needs() -> None:
     assert total("none", "gevent").splitlines()[1:] == [
         "an interval and a verdict on 1 comparison need --launches 3 or more"
     ]
+
+
+def test_how_long_the_least_and_the_most_rounds_take() -> None:
+    [first, *further] = total("none", "gevent", least=3, most=15).splitlines()
+    assert first.startswith("sample: 2 cells in 0 environments × 3 to 15 rounds, without building")
+    assert further == []  # which would say that there are too few rounds for intervals
+    [once, *_] = total("none", "gevent").splitlines()
+    assert "× 1 round, without building" in once
+    seven = total("none", "gevent", most=7)
+    assert "× 7 rounds, without building images: about 12 min" in seven
+    assert re.search(r"about 5 min \d\d s to 27 min \d\d s if all cells fit", first)
+    assert re.search(r", 10 min \d\d s to 53 min \d\d s with --jobs 1", first)
 
 
 def test_where_nothing_is_compared_no_verdict_is_spoken_of() -> None:

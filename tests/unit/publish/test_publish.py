@@ -453,6 +453,19 @@ def test_a_run_whose_machine_is_not_known(results: Path) -> None:
     assert {("machine", "not known"), ("engine", "not known")} <= {*overview(found)}
 
 
+def test_how_many_rounds_were_needed_and_why_no_more(results: Path) -> None:
+    directory = open_run(results, "latest")
+    why = "after 1 round: nothing is compared"
+    run = directory.read_run().model_copy(
+        update={"launches": 15, "least_launches": 3, "stopped": why}
+    )
+    assert {("launches per cell", "3 to 15"), ("stopped", why)} <= {*method(run)}
+    facts = dict(overview(collate(run, directory.launches())))
+    assert facts["measured"] == "9 cells, 1 launch each"
+    assert facts["stopped"] == why
+    assert "stopped" not in dict(method(directory.read_run()))
+
+
 def test_attempts_are_counted_and_not_only_the_launches_kept(results: Path) -> None:
     directory = open_run(results, "latest")
     found = collate(directory.read_run(), directory.launches())
