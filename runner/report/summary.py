@@ -117,7 +117,7 @@ def _reading(run: Run, found: Sequence[Mode], figures: Sequence[Figure]) -> Iter
     )
     if any(c.level for mode in compared for c in mode.contrasts.values()):
         yield _levels(run, compared, figures)
-        yield f"This run could have shown {_sensitivity(compared, figures)}."
+        yield f"This run could have shown a difference of {sensitivity(compared, figures)}."
     yield from _reasons(compared)
 
 
@@ -132,7 +132,7 @@ def _levels(run: Run, compared: Sequence[Mode], figures: Sequence[Figure]) -> st
     )
 
 
-def _sensitivity(compared: Sequence[Mode], figures: Sequence[Figure]) -> str:
+def sensitivity(compared: Sequence[Mode], figures: Sequence[Figure]) -> str:
     """What this run would have seen: the widest interval's half-width of each figure."""
     parts = []
     for figure in figures:
@@ -143,7 +143,7 @@ def _sensitivity(compared: Sequence[Mode], figures: Sequence[Figure]) -> str:
         ]
         if halves:
             parts.append(f"{100 * max(halves):.2g} % of {figure.label}")
-    return f"a difference of {', '.join(parts)}"
+    return ", ".join(parts)
 
 
 def _reasons(compared: Sequence[Mode]) -> Iterator[str]:
