@@ -42,7 +42,8 @@ class Options:
     cells: int | None = None
     requests: int | None = None
     launches: int | None = None
-    runs: tuple[Path, ...] = ()
+    simulations: int | None = None
+    run: str | None = None
 
 
 def figure(name: str, value: str, goal: str = "", *, met: bool | None = None) -> str:

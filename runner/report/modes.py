@@ -180,19 +180,24 @@ def _serialises(row: Row) -> bool:
 
 
 def _sample(strata: Sequence[Pair]) -> Sample | None:
-    """The mean log ratio over the strata; None if there are too few rounds, or loads too short.
+    """The mean log ratio over the strata; None if there are too few rounds, or loads too short."""
+    if not strata or not all(pair.long_enough for pair in strata):
+        return None
+    return mean_over([pair.ratios for pair in strata])
+
+
+def mean_over(strata: Sequence[Mapping[Round, float]]) -> Sample | None:
+    """The mean over the strata of a value that each has in its rounds; None of too few rounds.
 
     Strata that share rounds are averaged in each round that all of them have. Those measured in
     rounds of their own, on another machine for one, are independent of them.
     """
-    if not strata or not all(pair.long_enough for pair in strata):
-        return None
     parts = []
-    for together in _by_shared_rounds([pair.ratios for pair in strata]):
-        common = set.intersection(*({*ratios} for ratios in together))
+    for together in _by_shared_rounds(strata):
+        common = set.intersection(*({*values} for values in together))
         if len(common) < ENOUGH_FOR_INTERVAL:
             return None
-        means = [statistics.fmean(ratios[key] for ratios in together) for key in common]
+        means = [statistics.fmean(values[key] for values in together) for key in common]
         parts.append((len(together) / len(strata), sample(means)))
     return weighted(parts)
 
