@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import platform
 import secrets
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -35,7 +35,7 @@ from runner.provision import MMDEBSTRAP
 from runner.stages import Stages, started_by_make
 from runner.store.machine import machine_of
 from runner.store.records import RunRecord, now
-from runner.store.reuse import adopt, reusable
+from runner.store.reuse import Reusable, adopt, reusable
 from runner.store.run_directory import RunDirectory, check_results, only_run
 
 #: A launch by its cell's id and its number.
@@ -194,9 +194,17 @@ def reuse(underway: Underway, reporter: Reporter) -> frozenset[Made]:
         runs = ", ".join(sorted({launch.run_id for launch in earlier.values()}))
         reporter.say(
             f"measured before, used again: {regular} of {len(run.cells) * run.launches} "
-            f"launches (run {runs}); `--fresh` ignores them"
+            f"launches (run {runs}){_blocks(earlier.values())}; `--fresh` ignores them"
         )
     return frozenset(earlier)
+
+
+def _blocks(earlier: Iterable[Reusable]) -> str:
+    """Which rounds are of another boot, for people."""
+    rounds = sorted({launch.record.launch for launch in earlier if launch.other_boot})
+    if not rounds:
+        return ""
+    return f", those of round {', '.join(map(str, rounds))} as a block: they are of another boot"
 
 
 def measure_all(

@@ -9,7 +9,11 @@ from pydantic import BaseModel, ConfigDict, Field
 from runner.outcome import Outcome
 
 #: The newest layout of result.json that this program knows.
-LAUNCH_SCHEMA: Final = 4
+LAUNCH_SCHEMA: Final = 5
+#: From this layout on a reused launch of another boot says so.
+FIRST_WITH_BOOT: Final = 5
+#: The boot of a launch of which nobody knows in which its machine was.
+UNKNOWN_BOOT: Final = "unknown"
 
 
 class Record(BaseModel):
@@ -163,7 +167,10 @@ class LaunchRecord(Record):
     `concurrency_factor` is k times the latency of a lone request over the wall time of k requests
     sent at once: 1 for a server that takes them one by one, k for one that takes all together.
     `ceiling_rps` is the highest rate that the load as asked for can show. `reused_from` is the run
-    in which the launch was made, where that is another than the one it is stored in. `in_step`
+    in which the launch was made, where that is another than the one it is stored in, and
+    `other_boot` the boot in which its machine was then, where that is another than the run's, or
+    `UNKNOWN_BOOT`. Up to schema 4 there is no `other_boot`: whatever is reused is of a round of the
+    run that it is from. `in_step`
     means that all requests take equally long, so that clients send together. `tracebacks` is how
     many the server's log holds. `attempt` counts from 1: a launch that was disturbed is made
     again. `throttled_ms` of its resources is for the server's whole life, all others are over the
@@ -200,5 +207,13 @@ class LaunchRecord(Record):
     wall_s: float | None = None
     overhead_s: float | None = None
     reused_from: str | None = None
+    other_boot: str | None = None
     attempt: int = 1
     block: str | None = None
+
+    @property
+    def is_of_its_round(self) -> bool:
+        """Whether it belongs to a round of the run that it is stored in, not of another one."""
+        if self.schema_version < FIRST_WITH_BOOT:
+            return self.reused_from is None
+        return self.other_boot is None
