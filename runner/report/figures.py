@@ -12,6 +12,7 @@ from typing import Final
 from runner.measurement.records import LaunchRecord, rate_of
 from runner.options import DELTAS
 from runner.report.rows import ENOUGH_FOR_P99, Row, was_cut
+from runner.report.statistics import Verdict
 from runner.store.records import RunRecord
 
 
@@ -20,12 +21,14 @@ class Figure:
     """`name` is as in `delta:` and in table.json; `of` is its value in a launch of a row, or None.
 
     `needs_long_load`: whether a load that is mostly its beginning and its end says nothing of it.
+    `worse` is the verdict that is bad news.
     """
 
     name: str
     label: str
     of: Callable[[Row, LaunchRecord], float | None]
     needs_long_load: bool = True
+    worse: Verdict = Verdict.HIGHER
 
 
 def _rate(_: Row, launch: LaunchRecord) -> float | None:
@@ -47,7 +50,7 @@ def _rss(_: Row, launch: LaunchRecord) -> float | None:
     return launch.resources.peak_rss_mib if launch.resources else None
 
 
-RATE: Final = Figure(name="rate", label="requests/s", of=_rate)
+RATE: Final = Figure(name="rate", label="requests/s", of=_rate, worse=Verdict.LOWER)
 FIGURES: Final = (
     RATE,
     Figure(name="cpu", label="CPU per request", of=_cpu),
