@@ -222,7 +222,8 @@ class Experiment:
     `axes` are the names in the order of the file. `baseline` is the partial match (axis → value)
     that a cell is compared with, within equal values of the other axes. A disturbed launch is
     repeated at most `repeats` times. Each cell has `launches` launches; where `least_launches` are
-    fewer, rounds end once the intervals are as narrow as `delta`, by figure. `skipped` are combinations that cannot run, with the reason.
+    fewer, rounds end once the intervals are as narrow as `delta`, by figure. `skipped` are
+    combinations that cannot run, with the reason.
     """
 
     name: str

@@ -73,7 +73,7 @@ def expand(name: str, document: Document, section: ExperimentSection) -> Experim
 
 
 def _least(launches: LaunchesSection) -> int | None:
-    """From how many rounds on the run may end before it has all; None where their number is fixed."""
+    """From how many rounds on the run may end early; None where their number is fixed."""
     return None if launches.min == launches.max else launches.min
 
 

@@ -360,7 +360,7 @@ def _default_text(default: Parameter) -> str:
 
 
 def delta_share(text: str) -> float:
-    """The smallest difference that matters, a share: 0.02 is 2 %. `ValueError` says what is wrong."""
+    """The smallest difference that matters, a share: 0.02 is 2 %; `ValueError` for none."""
     try:
         value = float(text)
     except ValueError:

@@ -11,7 +11,7 @@ import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from runner.matrix.canonical import CanonicalIndex
 from runner.measurement.records import LaunchRecord
@@ -176,7 +176,7 @@ def with_contrasts(
 
     The intervals of one figure hold together over all the rows.
     """
-    contrasts: dict[str, dict[str, Contrast]] = {}
+    contrasts: dict[str, dict[str, Any]] = {}
     for figure in FIGURES:
         paired = pairs(figure, rows, found, launches)
         comparisons = sum(pair.is_judged for pair in paired.values())

@@ -15,11 +15,11 @@ from tabulate import tabulate
 
 from runner.errors import UsageError
 from runner.options import Format
-from runner.report.rows import keys_of
 from runner.report.figures import FIGURES
 from runner.report.modes import Mode, modes
+from runner.report.rows import keys_of
 from runner.report.run import Run
-from runner.report.statistics import Contrast
+from runner.report.statistics import NOT_COMPARED
 from runner.report.summary import summary
 from runner.report.tables import Table, comparison, pivot_table, sort_rows
 from runner.text import suggestion
@@ -100,7 +100,7 @@ def _mode(mode: Mode) -> dict[str, object]:
         "outcomes": {str(outcome): number for outcome, number in mode.outcomes.items()},
     }
     for figure in FIGURES:
-        contrast = mode.contrasts.get(figure.name, Contrast())
+        contrast = mode.contrasts.get(figure.name, NOT_COMPARED)
         keys |= {
             f"verdict_{figure.name}": contrast.verdict,
             f"{figure.name}_ratio": contrast.ratio,

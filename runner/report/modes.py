@@ -63,7 +63,7 @@ class Mode:
 
 
 def modes(run: Run) -> list[Mode]:
-    """The run's modes in table order. The intervals of one figure hold together over all of them."""
+    """The run's modes in table order. All intervals of one figure hold together."""
     groups = _groups(run)
     if not groups:
         return []
@@ -116,7 +116,8 @@ def _axes(run: Run) -> list[str]:
 
 def _groups(run: Run) -> list[list[Row]]:
     """The launched rows by their values on those axes."""
-    axes, groups = _axes(run), {}
+    axes = _axes(run)
+    groups: dict[tuple[Value, ...], list[Row]] = {}
     for row in run.rows:
         if row.outcome is not None and row.outcome.is_launched:
             groups.setdefault(tuple(row.value(axis) for axis in axes), []).append(row)

@@ -8,10 +8,10 @@ from typing import Final
 
 from runner.engine.protocol import EngineInfo
 from runner.outcome import NOT_MEASURED, Outcome
+from runner.report.baseline import NO_SHARED_ROUND, TOO_SHORT
 from runner.report.figures import FIGURES
 from runner.report.rows import Row
 from runner.report.run import Run
-from runner.report.statistics import Contrast
 from runner.store.records import CellRecord, Host, RunRecord
 from runner.text import NOT_KNOWN, one_line
 
@@ -57,9 +57,9 @@ def _without_interval(rows: Sequence[Row]) -> tuple[str, ...]:
     for row in rows:
         reasons: dict[str, list[str]] = {}
         for figure in FIGURES:
-            contrast: Contrast = getattr(row, f"{figure.name}_contrast")
-            if contrast.reason:
-                reasons.setdefault(contrast.reason, []).append(figure.label)
+            reason = row.contrast(figure.name).reason
+            if reason in {NO_SHARED_ROUND, TOO_SHORT}:
+                reasons.setdefault(reason, []).append(figure.label)
         for reason, labels in reasons.items():
             found.setdefault((", ".join(labels), reason), []).append(row.cell)
     return tuple(f"{', '.join(cells)}: {what}: {why}" for (what, why), cells in found.items())

@@ -19,7 +19,7 @@ from runner.measurement.records import (
 from runner.outcome import Outcome, worst
 from runner.report.axis_values import Value, natural_key
 from runner.report.rates import load_of, why_not_launched
-from runner.report.statistics import Contrast, median_interval
+from runner.report.statistics import NOT_COMPARED, Contrast, median_interval
 from runner.store.records import CellRecord, RunRecord
 
 #: The key of the requests per second that a load at a fixed rate was sent at.
@@ -85,7 +85,8 @@ class Row:
     `launches`; `max_ms` and a count of what should be none (failed requests, other statuses,
     tracebacks, overflows, retransmits) are the most that any of them showed. The spread of a figure
     is several keys of table.json, and so is its contrast with the baseline: `rate_ratio` with
-    `_low`, `_high` and `_level`, and `verdict_rate`. `speedup` is the same as `rate_ratio`.
+    `_low`, `_high` and `_level`, `verdict_rate`, and `rate_undecided_because`. `speedup` is the
+    same as `rate_ratio`.
 
     `outcome` is None for a cell that was not measured. `requests` and `concurrency` are the load
     as asked for, `sent_requests` and `sent_concurrency` what of it was sent. At a fixed rate there
@@ -115,10 +116,10 @@ class Row:
     ceiling_rps: float | None = None
     efficiency: float | None = None
     speedup: float | None = None
-    rate_contrast: Contrast = Contrast()
-    cpu_contrast: Contrast = Contrast()
-    p99_contrast: Contrast = Contrast()
-    rss_contrast: Contrast = Contrast()
+    rate_contrast: Contrast = NOT_COMPARED
+    cpu_contrast: Contrast = NOT_COMPARED
+    p99_contrast: Contrast = NOT_COMPARED
+    rss_contrast: Contrast = NOT_COMPARED
     at_a_time: float | None = None
     in_flight: float | None = None
     time_taken_s: float | None = None
@@ -157,6 +158,11 @@ class Row:
         value: Value = getattr(getattr(self, name), end) if end else getattr(self, name)
         return value
 
+    def contrast(self, figure: str) -> Contrast:
+        """The figure of this name (see `runner.report.figures`) against the baseline."""
+        contrast: Contrast = getattr(self, f"{figure}_contrast")
+        return contrast
+
     def values(self) -> dict[str, Value]:
         """The row as table.json holds it."""
         return {key: self.value(key) for key in (*KEYS, *self.further)}
@@ -174,6 +180,7 @@ def _places_in_a_row() -> dict[str, tuple[str, str]]:
             places[f"verdict_{figure}"] = (of.name, "verdict")
             places[f"{figure}_ratio"] = (of.name, "ratio")
             places |= {f"{figure}_ratio_{end}": (of.name, end) for end in ("low", "high", "level")}
+            places[f"{figure}_undecided_because"] = (of.name, "reason")
         elif of.name != "further":
             places[of.name] = (of.name, "")
     return places

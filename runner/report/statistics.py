@@ -25,9 +25,9 @@ ENOUGH_FOR_INTERVAL: Final = FEWEST_TO_STOP
 CONFIDENCE: Final = 0.95
 ALPHA: Final = 1 - CONFIDENCE
 #: The share of wrong intervals to compute with where a run looked at its intervals after each round
-#: and stopped once they were narrow enough. They stop too early where the spread is underestimated,
-#: so that intervals computed with 5 % are wrong in up to 10 % of runs. With 2 % it is 4.7 % at most,
-#: whatever the spread, for 3 to 60 rounds (simulated: `python -m bench coverage`).
+#: and stopped once they were narrow enough. Such a run stops too early where the spread looks
+#: smaller than it is: intervals computed with 5 % are wrong in up to 10 % of runs. With 2 % it is
+#: 4.7 % at most, whatever the spread, for 3 to 60 rounds (simulated: `python -m bench coverage`).
 ALPHA_OF_LOOKS: Final = 0.02
 
 
@@ -159,6 +159,10 @@ class Contrast:
     def is_shown(self) -> bool:
         """Whether the interval leaves 1 out: there is a difference, be it ever so small."""
         return self.low is not None and self.high is not None and not self.low <= 1 <= self.high
+
+
+#: Of a figure that nothing is compared with.
+NOT_COMPARED: Final = Contrast()
 
 
 def contrast(logarithms: Sample, *, comparisons: int, delta: float, alpha: float) -> Contrast:

@@ -5,16 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
-from runner.outcome import Outcome
 from runner.report.axis_values import axis_text
 from runner.report.figures import FIGURES, Figure
 from runner.report.modes import Mode, modes
 from runner.report.notes import Note
 from runner.report.rows import Row
 from runner.report.run import Run
-from runner.report.statistics import CONFIDENCE, ENOUGH_FOR_INTERVAL, Contrast, Verdict
+from runner.report.statistics import CONFIDENCE, Contrast, Verdict
 from runner.report.tables import NOTHING, Column, Table, milliseconds, two_decimals, whole
-from runner.text import counted, one_line
+from runner.text import one_line
 
 #: What the line of a baseline shows of each figure, by the figure's name.
 ABSOLUTE: Final[Mapping[str, Column]] = {

@@ -11,11 +11,11 @@ from runner.matrix.axes import ALWAYS_SHOWN
 from runner.matrix.canonical import CanonicalIndex
 from runner.outcome import Outcome, outcome_text
 from runner.report.axis_values import Value, axis_text, natural_key
-from runner.report.notes import Note, notes
 from runner.report.figures import FIGURES as COMPARED
+from runner.report.notes import Note, notes
 from runner.report.rows import Row, Spread, axes_of, is_cut, keys_of
 from runner.report.run import Run
-from runner.report.statistics import Contrast, Verdict
+from runner.report.statistics import Verdict
 from runner.store.records import RunRecord
 from runner.text import one_line, suggestion
 
@@ -162,9 +162,8 @@ def verdicts_of(row: Row) -> str:
     """All verdicts on a row: `CPU per request lower; same: requests/s, p99`. Empty for none."""
     found: dict[Verdict, list[str]] = {}
     for figure in COMPARED:
-        contrast: Contrast = getattr(row, f"{figure.name}_contrast")
-        if contrast.verdict is not None:
-            found.setdefault(contrast.verdict, []).append(figure.label)
+        if verdict := row.contrast(figure.name).verdict:
+            found.setdefault(verdict, []).append(figure.label)
     parts = [f"{label} {v}" for v in (Verdict.HIGHER, Verdict.LOWER) for label in found.get(v, ())]
     for verdict, word in ((Verdict.SAME, "same"), (Verdict.UNDECIDED, "undecided")):
         if labels := found.get(verdict):

@@ -15,7 +15,7 @@ from runner.cli import application
 from runner.matrix import plugins
 from runner.matrix.file import load
 from runner.outcome import Outcome
-from runner.report.statistics import Difference
+from runner.report.statistics import Verdict
 from runner.report.tables import KNOWN, OUTCOME
 
 ROOT = Path(__file__).parents[2]
@@ -73,7 +73,7 @@ def test_every_outcome_is_explained_and_no_other() -> None:
         ("docs/matrix-file.md", plugins.patches()),
         ("docs/matrix-file.md", plugins.servers()),
         ("docs/matrix-file.md", plugins.workloads()),
-        ("docs/reading-the-table.md", [*Difference]),
+        ("docs/reading-the-table.md", [*Verdict]),
     ],
     ids=["patches", "servers", "workloads", "verdicts"],
 )

@@ -37,7 +37,7 @@ def notes(run: Run, found: Sequence[Environment]) -> Iterator[str]:
     if any(row.ceiling_rps for row in run.rows):
         yield "│ the ceiling: the highest rate that the load can show with this server's settings."
     if any(row.launches > 1 for row in run.rows):
-        yield "Marks are medians over launches; lines are their intervals, of two launches the extremes."
+        yield "Marks are medians over launches; lines are intervals, of two launches extremes."
     if any(row.disturbed for row in run.rows):
         yield "Hollow marks: some launch was disturbed."
     if len(found) > MOST_LINES:

@@ -118,7 +118,9 @@ def test_defaults_and_short_forms(tmp_path: Path) -> None:
     (cell,) = one.cells
     assert (cell.patch, cell.server) == ("none", Server(name="werkzeug"))
     assert (cell.workload.name, cell.workload.service_s) == ("sleep", 2)
-    assert (cell.concurrency, cell.requests, one.launches) == (100, 5000, 1)
+    assert (cell.concurrency, cell.requests) == (100, 5000)
+    assert (one.least_launches, one.launches) == (3, 15)
+    assert dict(one.delta) == {"rate": 0.02, "cpu": 0.1, "p99": 0.05, "rss": 0.05}
     assert one.base == Base(kind="debian")
 
 

@@ -12,6 +12,7 @@ from runner.outcome import Outcome
 from runner.report.formats import escape_latex as latex
 from runner.report.formats import escape_markdown as markdown
 from runner.report.formats import render, stored_tables
+from runner.report.modes import modes
 from runner.report.rows import Row
 from runner.report.run import Run, collate
 from runner.store.records import RunRecord
@@ -32,8 +33,12 @@ def hostile_run() -> Run:
 
 def test_json_is_the_document_of_the_design(rows: tuple[Row, ...], collated: Run) -> None:
     document = json.loads(render(collated, format="json"))
-    assert list(document) == ["schema", "experiment", "rows"]
-    assert (document["schema"], document["experiment"]) == (1, "sleep")
+    assert list(document) == ["schema", "experiment", "delta", "modes", "rows"]
+    assert (document["schema"], document["experiment"]) == (2, "sleep")
+    assert document["delta"] == {"rate": 0.02, "cpu": 0.1, "p99": 0.05, "rss": 0.05}
+    assert [mode["patch"] for mode in document["modes"]] == [
+        mode.values["patch"] for mode in modes(collated)
+    ]
     assert document["rows"] == [row.values() for row in rows]
     assert document["rows"][0]["gevent"] is None
     assert document["rows"][-1]["requests_per_second"] is None

@@ -7,9 +7,10 @@ import pytest
 
 from runner.matrix.canonical import CanonicalIndex
 from runner.measurement.records import LaunchRecord
+from runner.report.baseline import NO_SHARED_ROUND, baselines
 from runner.report.formats import render
 from runner.report.rows import Row
-from runner.report.run import NO_SHARED_ROUND, OTHER_RUNS, baselines, collate
+from runner.report.run import collate
 from tests.support.samples import cell, launch, run_record
 
 NONE, GEVENT = cell("3.11", "none"), cell("3.11", "gevent", gevent="25.9.1")
@@ -38,32 +39,27 @@ FASTER = [1.1 * rate for rate in DRIFTING]
 
 def test_pairing_removes_what_drifts_between_rounds() -> None:
     row = patched(made("none", DRIFTING), made("gevent", FASTER))
-    assert row.speedup == row.speedup_spread.low == row.speedup_spread.high == pytest.approx(1.1)
-    assert row.not_paired is None
+    found = row.rate_contrast
+    assert [found.low, found.ratio, found.high] == pytest.approx([1.1] * 3)
+    assert (row.speedup, found.verdict, found.reason) == (found.ratio, "higher", None)
 
 
-def test_below_five_launches_the_extremes_of_the_paired_ratios_are_shown() -> None:
-    row = patched(made("none", [10.0, 20.0, 40.0]), made("gevent", [10.0, 22.0, 48.0]))
-    assert row.speedup_spread.low is None
-    assert [row.speedup_spread.min, row.speedup, row.speedup_spread.max] == pytest.approx(
-        [1.0, 1.1, 1.2]
+def test_below_three_rounds_there_is_a_ratio_and_no_interval() -> None:
+    row = patched(made("none", [10.0, 20.0]), made("gevent", [10.0, 24.2]))
+    assert row.speedup == pytest.approx(1.1)
+    assert (row.rate_contrast.low, row.rate_contrast.verdict) == (None, "undecided")
+    assert row.value("rate_undecided_because") == (
+        "2 rounds with figures of both, of 3 that an interval needs"
     )
-    text = render(replace(collate(RUN, {}), rows=(row,)), format="plain")
-    assert "1.100 (1.000–1.200)" in text
 
 
 def test_launches_of_different_runs_are_not_a_round() -> None:
     row = patched(made("none", DRIFTING, run="20261001T120000Z"), made("gevent", FASTER))
     assert row.speedup == pytest.approx(1.1)
-    assert [
-        row.speedup_spread.low,
-        row.speedup_spread.high,
-        row.speedup_spread.min,
-        row.speedup_spread.max,
-    ] == [None] * 4
-    assert row.not_paired == OTHER_RUNS
-    assert f"Not paired:\n  {GEVENT.id}: {OTHER_RUNS}\n" in render(
-        replace(collate(RUN, {}), rows=(row,)), format="plain"
+    assert (row.rate_contrast.low, row.rate_contrast.verdict) == (None, "undecided")
+    assert row.rate_contrast.reason == NO_SHARED_ROUND
+    assert f"Without an interval:\n  {GEVENT.id}: requests/s, CPU per request, p99, memory: " in (
+        render(replace(collate(RUN, {}), rows=(row,)), format="plain")
     )
 
 
@@ -71,23 +67,54 @@ def test_launches_taken_over_are_paired_within_the_run_they_are_from() -> None:
     old = "20261001T120000Z"
     row = patched(
         [*made("none", [10.0, 20.0], run=old), *made("none", [80.0], first=3)],
-        [*made("gevent", [20.0, 60.0], run=old), *made("gevent", [80.0], first=3)],
+        [*made("gevent", [20.0, 80.0], run=old), *made("gevent", [80.0], first=3)],
     )
-    assert (row.speedup, row.speedup_spread.min, row.speedup_spread.max) == (2.0, 1.0, 3.0)
-    assert row.not_paired is None
+    assert row.speedup == pytest.approx(2)
+    assert row.rate_contrast.rounds == 3
 
 
 def test_only_rounds_that_both_have_in_one_run_are_paired() -> None:
     # Round 1 of the baseline is of another run than round 1 of the cell.
     base = [*made("none", [1.0], run="20261001T120000Z"), *made("none", [50.0], first=2)]
     row = patched(base, made("gevent", [49.0, 50.0]))
-    assert (row.speedup, row.speedup_spread.min, row.speedup_spread.max) == (1.0, 1.0, 1.0)
+    assert (row.speedup, row.rate_contrast.rounds) == (1.0, 1)
 
 
-def test_without_a_round_that_has_figures_of_both_the_medians_are_compared() -> None:
+def test_without_a_round_that_has_figures_of_both_all_launches_are_compared() -> None:
     row = patched(made("none", [40.0]), made("gevent", [44.0], first=2))
     assert row.speedup == pytest.approx(1.1)
-    assert row.not_paired == NO_SHARED_ROUND
+    assert row.rate_contrast.reason == NO_SHARED_ROUND
+
+
+def test_the_intervals_of_one_figure_hold_together_over_the_table() -> None:
+    cells = [NONE, *(cell("3.11", "gevent", gevent=f"25.{n}.1") for n in range(5))]
+    run = collate(
+        run_record(*cells, launches=5),
+        {
+            one.id: [launch(one, n, rate=rate) for n, rate in enumerate(DRIFTING, start=1)]
+            for one in cells
+        },
+    )
+    levels = [row.rate_contrast.level for row in run.rows if row.cell != NONE.id]
+    assert levels == [pytest.approx(0.99)] * 5
+
+
+def test_a_run_that_looked_after_each_round_has_wider_intervals() -> None:
+    launches = {NONE.id: made("none", DRIFTING), GEVENT.id: made("gevent", FASTER)}
+    looked = RUN.model_copy(update={"least_launches": 3})
+    fixed, sequential = (
+        collate(record, launches).by_cell[GEVENT.id].rate_contrast for record in (RUN, looked)
+    )
+    assert [fixed.level, sequential.level] == pytest.approx([0.95, 0.98])
+
+
+def test_what_matters_is_the_runs_own_unless_chosen() -> None:
+    launches = {NONE.id: made("none", DRIFTING), GEVENT.id: made("gevent", FASTER)}
+    lenient = RUN.model_copy(update={"delta": {"rate": 0.2}})
+    assert collate(RUN, launches).by_cell[GEVENT.id].value("verdict_rate") == "higher"
+    assert collate(lenient, launches).by_cell[GEVENT.id].value("verdict_rate") == "same within δ"
+    chosen = collate(lenient, launches, delta={"rate": 0.05})
+    assert chosen.by_cell[GEVENT.id].value("verdict_rate") == "higher"
 
 
 # -- the cell of a point of the matrix -------------------------------------------------------------

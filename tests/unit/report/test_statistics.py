@@ -1,173 +1,162 @@
 from __future__ import annotations
 
 import math
+import random
+import statistics
 
-import numpy as np
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from runner.report.resampling import _middle_positions, mann_whitney
 from runner.report.statistics import (
-    Comparison,
-    Difference,
-    can_differ,
-    differences,
-    holm,
-    launches_needed,
-    median_estimate,
-    smallest_p,
+    Contrast,
+    Verdict,
+    contrast,
+    median_interval,
+    sample,
+    verdict,
+    weighted,
 )
 
-SLOW = tuple(float(n) for n in range(40, 48))
-FAST = tuple(float(n) for n in range(50, 58))
-rates = st.lists(st.floats(1, 1000), min_size=1, max_size=6)
+values = st.lists(st.integers(-1000, 1000), min_size=2, max_size=12, unique=True)
 
 
-def test_the_smallest_p_that_so_few_launches_can_reach() -> None:
-    assert smallest_p(5, 5) == pytest.approx(0.0079, abs=5e-5)
-    assert smallest_p(1, 1) == 1
-    assert mann_whitney([1, 2, 3, 4, 5], [6, 7, 8, 9, 10]) == pytest.approx(smallest_p(5, 5))
+# -- the interval of a median ----------------------------------------------------------------------
 
 
-def test_how_many_launches_a_verdict_needs() -> None:
-    assert [launches_needed(m) for m in (0, 1, 6, 23, 26)] == [5, 5, 5, 6, 7]
-    assert not can_differ(5, 5, 26)
-    assert can_differ(7, 7, 26)
+@pytest.mark.parametrize(
+    ("number", "low", "high", "level"),
+    [
+        (3, 0, 2, 0.75),
+        (5, 0, 4, 0.9375),
+        (6, 0, 5, 0.96875),
+        (7, 0, 6, 0.984375),
+        (8, 0, 7, 0.9921875),
+        (9, 1, 7, 0.9609375),
+        (20, 5, 14, 0.958610534667968),
+    ],
+)
+def test_a_median_is_between_order_statistics(
+    number: int, low: int, high: int, level: float
+) -> None:
+    """The places and levels of the sign test's interval, from the tables of the binomial."""
+    shuffled = random.Random(number).sample([float(n) for n in range(number)], number)
+    found = median_interval(shuffled)
+    assert found is not None
+    assert (found.low, found.high) == (low, high)
+    assert found.level == pytest.approx(level)
 
 
-@pytest.mark.parametrize(("values", "reference"), [(4, 4), (4, 30), (30, 4)])
-def test_fewer_than_five_launches_on_either_side_claim_nothing(values: int, reference: int) -> None:
-    assert smallest_p(values, reference) < 0.05
-    assert not can_differ(values, reference, 1)
-    pair = Comparison(
-        values=tuple(100.0 + n for n in range(values)),
-        reference=tuple(10.0 + n for n in range(reference)),
+def test_two_launches_have_no_interval() -> None:
+    assert median_interval([1.0, 2.0]) is None
+
+
+@pytest.mark.parametrize("number", [3, 5, 7, 9, 12])
+def test_the_level_is_how_often_the_interval_holds_the_median(number: int) -> None:
+    draws = random.Random(7)
+    tables = [[draws.expovariate(1) for _ in range(number)] for _ in range(4000)]
+    intervals = [median_interval(table) for table in tables]
+    held = sum(i is not None and i.low <= math.log(2) <= i.high for i in intervals) / len(tables)
+    assert intervals[0] is not None
+    assert held == pytest.approx(intervals[0].level, abs=0.02)
+
+
+# -- means and their errors ------------------------------------------------------------------------
+
+
+def test_a_single_value_has_no_known_error() -> None:
+    assert sample([0.5]).error == math.inf
+    assert weighted([(1, sample([0.5])), (-1, sample([0.1, 0.2]))]).error == math.inf
+
+
+@given(values, values)
+def test_the_difference_of_two_means_is_welchs(first: list[float], second: list[float]) -> None:
+    found = weighted([(1, sample(first)), (-1, sample(second))])
+    expected = stats.ttest_ind(first, second, equal_var=False).confidence_interval(0.95)
+    half = stats.t.ppf(0.975, found.freedom) * found.error
+    assert found.mean - half == pytest.approx(expected.low, abs=1e-6)
+    assert found.mean + half == pytest.approx(expected.high, abs=1e-6)
+
+
+def test_one_part_alone_is_itself() -> None:
+    only = sample([0.1, 0.3])
+    assert weighted([(1.0, only)]) is only
+
+
+# -- what is said ----------------------------------------------------------------------------------
+
+
+@given(st.lists(st.floats(-0.5, 0.5), min_size=3, max_size=9))
+def test_the_interval_is_students(logarithms: list[float]) -> None:
+    found = contrast(sample(logarithms), comparisons=1, delta=0.02, alpha=0.05)
+    half = stats.t.ppf(0.975, len(logarithms) - 1) * stats.sem(logarithms)
+    mean = statistics.fmean(logarithms)
+    assert [found.low, found.high] == pytest.approx([math.exp(mean - half), math.exp(mean + half)])
+    assert found.level == 0.95
+    assert found.half_width == pytest.approx(half, abs=1e-9)
+
+
+def test_intervals_of_a_larger_table_are_wider_and_say_their_level() -> None:
+    logarithms = sample([0.01, 0.02, 0.03, 0.04])
+    one, of_many = (
+        contrast(logarithms, comparisons=number, delta=0.02, alpha=0.05) for number in (1, 25)
     )
-    assert differences([pair]) == [Difference.TOO_FEW]
+    assert one.level == pytest.approx(0.95)
+    assert of_many.level == pytest.approx(0.998)
+    assert one.half_width is not None
+    assert of_many.half_width is not None
+    assert of_many.half_width > 2 * one.half_width
 
 
-def test_ties_are_exact() -> None:
-    assert mann_whitney([1, 1, 2, 2, 2], [3, 3, 4, 4, 5]) == pytest.approx(2 / 252)
-    assert mann_whitney([1.0] * 5, [1.0] * 5) == 1
-    # 9 against 9, apart but for ties within: 2 / C(18, 9), which no approximation gives.
-    assert mann_whitney([1.0] * 9, [2.0] * 9) == pytest.approx(2 / 48_620)
+@pytest.mark.parametrize("number", [1, 2])
+def test_fewer_than_three_rounds_claim_nothing(number: int) -> None:
+    found = contrast(sample([0.7] * number), comparisons=1, delta=0.02, alpha=0.05)
+    assert (found.low, found.verdict) == (None, Verdict.UNDECIDED)
+    assert found.ratio == pytest.approx(math.exp(0.7))
+    assert found.reason is not None
+    assert found.reason.startswith(f"{number} round")
 
 
-few = st.lists(st.integers(1, 4).map(float), min_size=2, max_size=5)
+@pytest.mark.parametrize(
+    ("ratio", "low", "high", "expected"),
+    [
+        (1.05, 1.03, 1.07, "higher"),
+        (0.95, 0.93, 0.97, "lower"),
+        (1.00, 0.99, 1.01, "same within δ"),
+        # Shown, and too small to matter.
+        (1.01, 1.005, 1.015, "same within δ"),
+        # Shown, but not whether it matters.
+        (1.015, 1.005, 1.025, "undecided"),
+        # Beyond δ, and not shown.
+        (1.05, 0.98, 1.12, "undecided"),
+        # Shown and beyond δ, though it may be less.
+        (1.03, 1.01, 1.05, "higher"),
+        (1 / 1.03, 1 / 1.05, 1 / 1.01, "lower"),
+    ],
+)
+def test_verdicts(ratio: float, low: float, high: float, expected: str) -> None:
+    assert verdict(ratio, low, high, 0.02) == expected
 
 
-@settings(deadline=None)
-@given(few, few)
-def test_the_permutations_are_those_of_scipy(first: list[float], second: list[float]) -> None:
-    every = stats.PermutationMethod(n_resamples=1_000)
-    expected = stats.mannwhitneyu(first, second, method=every).pvalue
-    assert mann_whitney(first, second) == pytest.approx(expected)
+ratios = st.tuples(*[st.floats(0.5, 2)] * 3).map(sorted)
 
 
-def test_beyond_a_hundred_launches_ties_are_approximated() -> None:
-    first, second = [1.0, 2.0] * 30, [1.0, 2.0, 2.0] * 20
-    expected = stats.mannwhitneyu(first, second, method="asymptotic").pvalue
-    assert mann_whitney(first, second) == expected
+@given(ratios, st.floats(0.001, 0.5))
+def test_a_verdict_turned_round_is_its_opposite(three: list[float], delta: float) -> None:
+    low, ratio, high = three
+    opposite = {Verdict.HIGHER: Verdict.LOWER, Verdict.LOWER: Verdict.HIGHER}
+    there = verdict(ratio, low, high, delta)
+    back = verdict(1 / ratio, 1 / high, 1 / low, delta)
+    on_a_bound = any(
+        math.isclose(value, bound, rel_tol=1e-12)
+        for value in three
+        for bound in (1, 1 + delta, 1 / (1 + delta))
+    )
+    assert on_a_bound or back is opposite.get(there, there)
 
 
-different = st.lists(st.floats(1, 1000), min_size=4, max_size=12, unique=True)
-
-
-@settings(deadline=None)
-@given(different, st.integers(1, 3))
-def test_without_ties_it_is_the_exact_test_of_scipy(values: list[float], size: int) -> None:
-    first, second = values[:size], values[size:]
-    expected = stats.mannwhitneyu(first, second, method="exact").pvalue
-    assert mann_whitney(first, second) == pytest.approx(expected)
-
-
-@pytest.mark.parametrize("others", [[1.0], [1.0, 2.0], [2.0, 2.0, 1.0]])
-def test_a_single_launch_is_compared_too(others: list[float]) -> None:
-    assert mann_whitney([1.0], others) > 0.05
-    assert mann_whitney(others, [1.0]) > 0.05
-
-
-def test_holm_against_a_worked_example() -> None:
-    # 0.01 × 4, 0.02 × 3, then neither below the one before: 0.03 × 2, 0.04 × 1.
-    assert holm([0.04, 0.01, 0.03, 0.02]) == pytest.approx([0.06, 0.04, 0.06, 0.06])
-    assert holm([]) == []
-    assert holm([0.9, 0.8]) == [1.0, 1.0]
-
-
-@given(st.lists(st.floats(0, 1), max_size=20))
-def test_holm_never_lowers_a_p_and_keeps_their_order(p_values: list[float]) -> None:
-    adjusted = holm(p_values)
-    assert all(a >= p for a, p in zip(adjusted, p_values, strict=True))
-    ranked = sorted(zip(p_values, adjusted, strict=True))
-    assert [a for _, a in ranked] == sorted(a for _, a in ranked)
-
-
-def test_below_five_launches_nothing_is_claimed() -> None:
-    estimate = median_estimate([3.0, 1.0, 2.0, 9.0])
-    assert (estimate.median, estimate.low, estimate.high) == (2.5, None, None)
-    with pytest.raises(ValueError, match="no launch"):
-        median_estimate([])
-
-
-def test_from_five_launches_on_there_is_an_interval_and_always_the_same() -> None:
-    first = median_estimate([48.1, 48.3, 48.2, 48.6, 48.4])
-    assert first.low
-    assert first.high
-    assert 48.1 <= first.low <= first.median == 48.3 <= first.high <= 48.6
-    equal = median_estimate([2.0] * 5)
-    assert (equal.low, equal.high) == (2.0, 2.0)
-
-
-def test_the_interval_is_that_of_scipy_and_the_same_in_every_process() -> None:
-    # So many unlike values that another seed gives other bounds.
-    values = [math.sin(n) for n in range(400)]
-    first = median_estimate(values)
-    _middle_positions.cache_clear()
-    assert median_estimate(values) == first
-    scipy = stats.bootstrap(
-        (values,), np.median, method="percentile", rng=np.random.default_rng(1)
-    ).confidence_interval
-    assert (first.low, first.high) == pytest.approx((scipy.low, scipy.high), abs=0.02)
-
-
-def test_verdicts() -> None:
-    pairs = [
-        Comparison(values=FAST, reference=SLOW),
-        Comparison(values=SLOW, reference=FAST),
-        Comparison(values=SLOW, reference=tuple(v * 1.0001 for v in SLOW)),
-        Comparison(values=FAST[:2], reference=SLOW[:2]),
-    ]
-    assert differences(pairs) == [
-        Difference.FASTER,
-        Difference.SLOWER,
-        Difference.NONE_SHOWN,
-        Difference.TOO_FEW,
-    ]
-
-
-def test_a_sure_difference_of_no_consequence_is_none() -> None:
-    near = tuple(value + 0.001 for value in SLOW)
-    pair = Comparison(values=tuple(v + 50 for v in near), reference=tuple(v + 42 for v in SLOW))
-    assert differences([pair], threshold=0.02) == [Difference.FASTER]
-    assert differences([pair], threshold=0.5) == [Difference.NONE_SHOWN]
-
-
-def test_the_correction_is_over_the_whole_table() -> None:
-    pair = Comparison(values=FAST[:5], reference=SLOW[:5])
-    assert differences([pair]) == [Difference.FASTER]
-    assert differences([pair] * 26) == [Difference.TOO_FEW] * 26
-
-
-# A ratio of 1.0201 one way is 0.9803 the other: beyond 1.02 and 1 / 1.02, though not beyond 0.98.
-@example([1 + n / 1e5 for n in range(5)], [1.0201 + n / 1e5 for n in range(5)])
-@given(rates, rates)
-def test_a_verdict_turned_round_is_its_opposite(first: list[float], second: list[float]) -> None:
-    opposite = {
-        Difference.FASTER: Difference.SLOWER,
-        Difference.SLOWER: Difference.FASTER,
-    }
-    [there] = differences([Comparison(values=tuple(first), reference=tuple(second))])
-    [back] = differences([Comparison(values=tuple(second), reference=tuple(first))])
-    assert back == opposite.get(there, there)
+def test_a_difference_is_shown_where_the_interval_leaves_1_out() -> None:
+    assert Contrast(ratio=1.01, low=1.005, high=1.015).is_shown
+    assert not Contrast(ratio=1.01, low=0.999, high=1.021).is_shown
+    assert not Contrast(ratio=1.5).is_shown

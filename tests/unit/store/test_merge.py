@@ -77,14 +77,14 @@ def test_two_shards_of_two_hosts_are_one_run() -> None:
     assert {name: row.launches for name, row in rows.items()} == {"none": 2, "gevent": 1, "grpc": 1}
     assert rows["gevent"].speedup == pytest.approx(1.1)
     assert rows["grpc"].speedup == pytest.approx(1.5)  # against 20 of its own host, not 30 or 40
-    assert "Merged from 2 runs on 2 hosts; ratios to the baseline are taken within a host" in said(
+    assert "Merged from 2 runs on 2 hosts; ratios to the baseline are taken within a round" in said(
         found
     )
     assert "a: 2 × Example CPU, 8.0 GiB" in said(found)
     assert "shard" not in said(found)
 
 
-def test_a_verdict_leaves_out_hosts_that_the_cell_did_not_run_on() -> None:
+def test_a_ratio_leaves_out_hosts_that_the_cell_did_not_run_on() -> None:
     """Against the baseline of both hosts the slow host's cell would look slower."""
     slow = part("slow", {"none": [20.0 + n / 100 for n in range(8)]}, launches=8)
     same = [20.003 + n / 100 for n in range(8)]
@@ -92,16 +92,16 @@ def test_a_verdict_leaves_out_hosts_that_the_cell_did_not_run_on() -> None:
     slow = replace(slow, run=slow.run.model_copy(update={"cells": (NONE, GEVENT)}))
     fast = part("fast", {"none": [40.0 + n / 100 for n in range(30)]}, launches=30)
     rows = rows_of(merged(fast, slow))
-    assert rows["gevent"].verdict == "no difference shown"
+    assert rows["gevent"].value("verdict_rate") == "same within δ"
     assert rows["none"].launches == 38
 
 
-def test_a_verdict_leaves_out_hosts_that_the_baseline_did_not_run_on() -> None:
+def test_a_ratio_leaves_out_hosts_that_the_baseline_did_not_run_on() -> None:
     fast = part("fast", {"gevent": [40.0 + n / 100 for n in range(30)]}, launches=30)
     slow = part("slow", {"none": [20.0 + n / 100 for n in range(8)]}, launches=8)
     slow = replace(slow, launches={**slow.launches, GEVENT.id: rates([20.003] * 8)})
     slow = replace(slow, run=slow.run.model_copy(update={"cells": (NONE, GEVENT)}))
-    assert rows_of(merged(fast, slow))["gevent"].verdict == "no difference shown"
+    assert rows_of(merged(fast, slow))["gevent"].value("verdict_rate") == "same within δ"
 
 
 def rates(values: Sequence[float]) -> list[LaunchRecord]:
@@ -117,7 +117,8 @@ def test_rounds_follow_each_other_and_keep_their_host() -> None:
     ]  # fmt: skip
     assert [(x.launch, x.block) for x in found[GEVENT.id]] == [(1, "a"), (2, "a"), (3, "b")]
     rows = rows_of(merged(first, second))
-    assert rows["gevent"].speedup == pytest.approx(1.1)  # median of 1.1, 1.098, 1.2
+    assert rows["gevent"].rate_contrast.rounds == 3
+    assert rows["gevent"].speedup == pytest.approx((44 / 40 * 45 / 41 * 24 / 20) ** (1 / 3))
 
 
 def test_machines_of_one_name_are_told_apart_and_one_machine_is_one_block() -> None:
