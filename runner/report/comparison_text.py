@@ -71,7 +71,7 @@ def _table(comparison: RunComparison) -> str:
 
 def _lines(comparison: RunComparison, *, narrow: bool = False) -> str:
     figures = telling(comparison)
-    headings = ("cell", "outcome", "old /s", "new /s", *(heading(figure) for figure in figures))
+    headings = ("cell", "outcome", "old /s", "new /s", *(heading(figure, narrow=narrow) for figure in figures))
     lines = [
         (
             cell.cell,
@@ -98,9 +98,9 @@ def telling(comparison: RunComparison) -> list[Figure]:
     ]
 
 
-def heading(figure: Figure) -> str:
+def heading(figure: Figure, *, narrow: bool = False) -> str:
     """The heading of a figure's column."""
-    return f"{figure.label}, new / old"
+    return f"{figure.label}\nnew / old" if narrow else f"{figure.label}, new / old"
 
 
 def outcomes(cell: CellComparison) -> str:
