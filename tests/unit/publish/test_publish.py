@@ -129,7 +129,7 @@ def test_a_publication_can_be_read_like_the_run(results: Path) -> None:
     run = str(results / "latest")
     published = str(results / "published/sleep")
     assert table_text(results, published, format_="csv") == table_text(results, run, format_="csv")
-    assert "no regression" in compared(results, run, published, delta={})
+    assert "no regression" in compared(results, [run], [published], delta={})
 
 
 def test_nothing_gives_the_machine_away(results: Path) -> None:
