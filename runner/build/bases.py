@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shlex
 import shutil
 import subprocess
@@ -20,9 +21,13 @@ from runner.paths import IMAGES
 
 #: Debian suites by the Python they carry.
 SUITES: Final = {"3.9": "bullseye", "3.11": "bookworm", "3.13": "trixie", "3.14": "forky"}
-#: Beside the essential packages: wheels for manylinux count on libstdc++.
-PACKAGES: Final = ("python3", "ca-certificates", "libstdc++6", "tzdata")
+#: Suites that are not released: which Python is their `python3` still changes, and a mirror's copy
+#: of their package lists expires after a week.
+MOVING: Final = frozenset({"forky"})
+#: Beside the essential packages and Python: wheels for manylinux count on libstdc++.
+PACKAGES: Final = ("ca-certificates", "libstdc++6", "tzdata")
 TIMEOUT_S = 900
+ADDRESS: Final = re.compile(r"\b[a-z]+://\S+")
 #: What a cell never reads, what names this machine or its mirror, and what a container gets from
 #: its engine. It is left out when the archive is written: dpkg's option `path-exclude` would make
 #: mmdebstrap start a Python program for each package.
@@ -168,7 +173,8 @@ def _from_suite(
             "`base: registry` takes it from a registry"
         )
     suite = SUITES[python]
-    keys = {r: digest([suite, *PACKAGES, *r.packages, *LEFT_OUT])[:12] for r in requests}
+    packages = (interpreter(suite, python), *PACKAGES)
+    keys = {r: digest([suite, *packages, *r.packages, *LEFT_OUT])[:12] for r in requests}
     names = {r: f"monkey-matrix/base:{r.name}-{suite}-{key}" for r, key in keys.items()}
     made = {r: current_image(engine, names[r], keys[r]) for r in requests}
     missing = [request for request, image in made.items() if image is None]
@@ -187,6 +193,22 @@ def _from_suite(
     }
 
 
+def interpreter(suite: str, python: str) -> str:
+    """The package of a suite that has the Python."""
+    return f"python{python}" if suite in MOVING else "python3"
+
+
+def about_moving(pythons: Iterable[str]) -> str:
+    """What to know of the Pythons that come from a suite which is not released; empty for none."""
+    moving = [f"Python {p} from {SUITES[p]}" for p in pythons if SUITES.get(p) in MOVING]
+    if not moving:
+        return ""
+    return (
+        f"{', '.join(moving)}: a suite that is not released and changes daily. The expiry date of "
+        "its package lists is not checked, so that a mirror's older copy of them will do"
+    )
+
+
 def mmdebstrap_command(
     suite: str, archives: Mapping[BaseRequest, Path], *, allow_expired: bool
 ) -> list[str]:
@@ -196,14 +218,17 @@ def mmdebstrap_command(
     trace of it is left out of the archives.
     """
     first, *others = archives
-    command = ["mmdebstrap", "--quiet", "--variant=essential", "--format=null"]
-    command += [f"--include={','.join((*PACKAGES, *first.packages))}"]
+    python = interpreter(suite, first.python)
+    command = ["mmdebstrap", "--variant=essential", "--format=null"]
+    command += [f"--include={','.join((python, *PACKAGES, *first.packages))}"]
     command += ['--aptopt=Acquire::Languages "none"', "--dpkgopt=force-unsafe-io"]
     command += ["--skip=chroot/start-stop-daemon"]  # its stand-in would be in the archives
-    if allow_expired:
+    if allow_expired or suite in MOVING:
         command += ['--aptopt=Acquire::Check-Valid-Until "false"']
     if suite in MERGED_BY_HOOK and MERGE_HOOK.is_dir():
         command += [f"--hook-dir={MERGE_HOOK}"]
+    if suite in MOVING:
+        command += [f'--customize-hook=ln -sf {python} "$1"/usr/bin/python3']
     command += [f"--customize-hook={_archived(archives[first])}"]
     for request in others:
         apt_get = 'APT_CONFIG="$MMDEBSTRAP_APT_CONFIG" apt-get -oDPkg::Chroot-Directory="$1"'
@@ -271,7 +296,8 @@ def _why_no_suite(suite: str, printed: str) -> str:
         )
     errors = [x.strip() for x in printed.splitlines() if x.startswith(("E:", "Err:"))]
     why = errors[0] if errors else printed[-200:].strip()
-    return f"Debian's {suite} could not be bootstrapped: {why}"
+    # A cell's reason is published, and which mirror this machine uses is nobody's business.
+    return f"Debian's {suite} could not be bootstrapped: {ADDRESS.sub('the mirror', why)}"
 
 
 def _require_mmdebstrap() -> None:

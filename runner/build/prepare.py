@@ -16,6 +16,7 @@ from runner.build.bases import (
     BaseImage,
     BaseRequest,
     NoBaseError,
+    about_moving,
     base_of_cells,
     ensure_bases,
     groups,
@@ -131,6 +132,8 @@ def prepare(
     pythons = sorted({cell.python for cell in cells})
     kind = resolve_kind(engine, pythons, base) if pythons else base.kind
     stages.say(f"base images: {_origin(kind)}")
+    if kind == "debian" and (note := about_moving(pythons)):
+        stages.say(note)
     companions = lock_companions(
         [name for cell in cells if (name := cell.workload.kind.companion)],
         platform=platform_of(engine.info().architecture),

@@ -100,9 +100,11 @@ def _cell(
     cell: Cell, experiment: Experiment, locked: LockedCells, image: Image | None = None
 ) -> dict[str, Any]:
     lock, full = locked.locks.get(cell.environment), locked.full_loads.get(cell)
+    # `copy` is among the `axes` alone: it is nothing that a cell runs with.
+    settings = {axis: cell.axis(axis) for axis in SETTINGS if axis != "copy"}
     return {
         "id": cell.id,
-        **{axis: cell.axis(axis) for axis in SETTINGS},
+        **settings,
         "workload_seconds": cell.workload.service_s,
         "workload_parameters": dict(cell.workload.parameters),
         "companion": cell.workload.kind.companion,

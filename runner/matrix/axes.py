@@ -16,6 +16,7 @@ from runner.matrix.values import (
     CLOSED,
     PERCENT,
     RATE_SCHEMA,
+    label,
     one_of,
     package_name,
     parameter,
@@ -32,6 +33,8 @@ from runner.matrix.values import (
 
 #: When the patch is applied: before anything else is imported, or after Flask and grpc were.
 ORDERS: Final = ("first", "late")
+#: The patch modes that patch nothing, so that it cannot matter when they do.
+UNPATCHED: Final = frozenset({"none", "imported"})
 Schema = dict[str, Any]
 NUMBER_OR_TEXT: Final[Schema] = {"anyOf": [{"type": "string"}, {"type": "number"}]}
 SCALAR: Final[Schema] = {"anyOf": [{"type": t} for t in ("string", "number", "boolean")]}
@@ -191,6 +194,15 @@ AXES: Final = (
         id_part=lambda _, value: value if value == CLOSED else f"r{value.replace(PERCENT, 'pct')}",
         in_every_row=False,
     ),
+    Axis(
+        name="copy",
+        description="Labels of cells that are equal in all that runs, to compare a cell with "
+        "itself.",
+        read=label,
+        schema=lambda: {**NUMBER_OR_TEXT, "examples": ["a"]},
+        id_part=lambda name, value: f"{name}-{value}",
+        in_every_row=False,
+    ),
 )
 _PLACES: Final = {axis.name: place for place, axis in enumerate(AXES)}
 NAMED_AXES: Final = tuple(axis for axis in AXES if axis not in {PACKAGE, PARAMETER})
@@ -289,6 +301,7 @@ def relevant(settings: Mapping[str, str]) -> dict[str, str]:
 @cache
 def _irrelevant(chosen: Imports) -> frozenset[str]:
     """Packages that nothing imports, other workloads' parameters, `order` if nothing is patched."""
-    unused = plugins.optional_packages() - needed_packages(chosen)
+    imported = needed_packages(chosen) | plugins.patches()[chosen.patch].packages_if_named
+    unused = plugins.optional_packages() - imported
     unused |= set(plugins.parameters()) - plugins.workloads()[chosen.workload].parameters.keys()
-    return unused | {"order"} if chosen.patch == "none" else unused
+    return unused | {"order"} if chosen.patch in UNPATCHED else unused

@@ -82,6 +82,8 @@ class Cell:
     many times a second for `load_s` seconds. Then `requests` is how many these are, and
     `concurrency` means nothing.
 
+    `copy` is a label that nothing which runs depends on.
+
     A rate may be a percentage of what the baseline reaches in a closed loop of `concurrency`
     clients. Before that is known (`at_share_of`), `requests` is 0, and there is no `per_second`.
     """
@@ -97,6 +99,7 @@ class Cell:
     rate: str | None = None
     load_s: float | None = None
     share_rps: float | None = None
+    copy: str | None = None
     exclude_newer: str | None = None
     varied: tuple[str, ...] = ()
 

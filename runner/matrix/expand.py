@@ -126,6 +126,7 @@ class CellFactory:
             concurrency=load.concurrency if rate else self._concurrency(settings, entry),
             requests=self._sent(rate, entry) if rate else load.requests,
             requirements=self._requirements(settings, entry),
+            copy=settings.get("copy"),
             exclude_newer=self.section.exclude_newer,
             varied=self.varied,
         )

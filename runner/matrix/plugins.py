@@ -24,11 +24,16 @@ Parameter: TypeAlias = "float | int | bool | tuple[str, ...]"
 
 @dataclass(frozen=True, kw_only=True)
 class PatchMode:
-    """What is patched before anything else is imported; `packages` are those it imports."""
+    """What is patched before anything else is imported.
+
+    `packages` are those it imports, `packages_if_named` those it also imports where the matrix file
+    names a version of them.
+    """
 
     name: str
     place: int
     packages: frozenset[str]
+    packages_if_named: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,7 +103,10 @@ def patches() -> Mapping[str, PatchMode]:
     """The patch modes by name, in the order of tables."""
     return _in_order(
         PatchMode(
-            name=plugin["NAME"], place=plugin["PLACE"], packages=frozenset(plugin["PACKAGES"])
+            name=plugin["NAME"],
+            place=plugin["PLACE"],
+            packages=frozenset(plugin["PACKAGES"]),
+            packages_if_named=frozenset(plugin.get("PACKAGES_IF_NAMED", ())),
         )
         for plugin in _plugins(PROGRAM / "patches")
     )
@@ -162,7 +170,7 @@ def companions() -> Mapping[str, CompanionKind]:
 def optional_packages() -> frozenset[str]:
     """Packages that a cell carries only if its patch mode, server or workload imports them."""
     return frozenset().union(
-        *(mode.packages for mode in patches().values()),
+        *(mode.packages | mode.packages_if_named for mode in patches().values()),
         *(kind.packages for kind in servers().values()),
         *(kind.all_packages for kind in workloads().values()),
     )
@@ -200,6 +208,10 @@ class _Plugin:
             raise SpecError(
                 f"{self.path}: {name} is missing; define it as docs/extending.md shows"
             ) from None
+
+    def get(self, name: str, default: Any) -> Any:  # noqa: ANN401 - as above
+        """What the plug-in defines under a name that it may leave out."""
+        return getattr(self._module, name, default)
 
 
 def _plugins(directory: Path) -> list[_Plugin]:

@@ -37,6 +37,7 @@ RATE_SCHEMA = {
 }
 SIZES = {"": 1, "k": 1024, "m": 1024**2, "g": 1024**3}
 LARGEST_MEMORY = 2**50
+_NUMBER = re.compile(r"[0-9]{1,9}(\.[0-9]+)?|\.[0-9]+")
 
 
 # -- versions and packages -------------------------------------------------------------------------
@@ -145,8 +146,15 @@ def repeats(text: str) -> int:
 
 def seconds(text: str) -> float:
     """A number of seconds above 0, at most a day."""
-    if not re.fullmatch(r"[0-9]{1,9}(\.[0-9]+)?|\.[0-9]+", text) or not 0 < float(text) <= DAY_S:
+    if not _NUMBER.fullmatch(text) or not 0 < float(text) <= DAY_S:
         raise ValueError(f"{text!r} is not a number of seconds above 0 (at most {DAY_S}, a day)")
+    return float(text)
+
+
+def number(text: str) -> float:
+    """A number that may be 0, at most as large as a number of seconds."""
+    if not _NUMBER.fullmatch(text) or float(text) > DAY_S:
+        raise ValueError(f"{text!r} is not a number from 0 to {DAY_S}")
     return float(text)
 
 
@@ -204,6 +212,13 @@ def one_of(what: str, text: str, known: Mapping[str, object]) -> str:
     """The text if it is a known word; else a ValueError with a suggestion."""
     if text not in known:
         raise ValueError(f"unknown {what} {text!r}{suggestion(text, known)}")
+    return text
+
+
+def label(text: str) -> str:
+    """A label of the axis `copy`; it is part of a cell's id."""
+    if not re.fullmatch(r"[A-Za-z0-9]{1,20}", text):
+        raise ValueError(f"a label is at most 20 letters and digits, not {text!r}")
     return text
 
 
@@ -346,9 +361,7 @@ def parameter(name: str, text: str) -> str:
         return one_of(name, text, dict.fromkeys(default))
     if isinstance(default, int):
         return str(whole_number(text))
-    if not default and re.fullmatch(r"0(\.0+)?", text):
-        return "0"
-    return f"{seconds(text):g}"
+    return f"{seconds(text) if default else number(text):g}"
 
 
 def _default_text(default: Parameter) -> str:

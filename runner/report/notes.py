@@ -152,8 +152,8 @@ def _not_measured(rows: Sequence[Row]) -> tuple[str, ...]:
     return ((", ".join(unexplained),) if unexplained else ()) + explained
 
 
-#: Parameters that are seconds, and what stands before them.
-_SIGNS: Final = {"seconds": "", "spread": "± "}
+#: Parameters that have a unit, and how they are shown.
+_WITH_UNIT: Final = {"seconds": "{} s", "spread": "± {} s", "spin": "spin {} ms"}
 
 
 def workload_text(cell: CellRecord, *, without: Collection[str] = ()) -> str:
@@ -165,7 +165,7 @@ def workload_text(cell: CellRecord, *, without: Collection[str] = ()) -> str:
     if not parameters and cell.workload_seconds is not None:  # a run of an earlier release
         parameters = {"seconds": f"{cell.workload_seconds:g}"}
     parts = [
-        f"{_SIGNS[name]}{value} s" if name in _SIGNS else f"{name} {value}"
+        _WITH_UNIT.get(name, f"{name} {{}}").format(value)
         for name, value in parameters.items()
         if name not in without
     ]

@@ -3,7 +3,8 @@
 A launch may be used again where everything that makes it what it is, is equal: the cell with its
 lock and image, the load and its limits, `ab`, the method, the host and the engine. All of it goes
 into one key per cell; a cell whose key differs in anything is measured. The cell's name is not part
-of it: a second value on an axis renames every cell and changes none.
+of it: a second value on an axis renames every cell and changes none. A value on the axis `copy` is
+part of it: cells that differ in nothing else are compared, so each needs launches of its own.
 
 Another boot of the same machine can be another machine's worth of difference. So what was made in
 this boot counts in this run's rounds, beside what is measured now; what was made in another boot is
@@ -63,6 +64,7 @@ def key(run: RunRecord, cell: CellRecord) -> str:
     companion = run.companions.get(cell.companion or "")
     facts = {
         "cell": cell.model_dump(mode="json", exclude={"axes", "id", "rate_of"}),
+        "copy": cell.axes.get("copy"),
         "lock": environment.lock_digest if environment else None,
         "companion": companion.image_id if companion else None,
         "method": run.method.model_dump(mode="json"),

@@ -43,6 +43,12 @@ experiments:
     exclude_newer: 2026-11-01
     workload: {seconds: 0.1}
     load: {concurrency: 16, requests: 65}
+  imported:
+    extends: servers
+    axes:
+      server: [werkzeug]
+      grpcio: [1.76.0]
+      patch: [imported, gevent+grpc]
   workloads:
     extends: servers
     axes:
@@ -75,6 +81,16 @@ experiments:
 """
 
 
+#: Prepares as a cell's server does; prints what is imported then, and whose functions these are.
+PREPARED = """
+import sys
+sys.path.insert(0, "/server")
+import main
+main.prepare()
+import socket, time
+print("gevent.monkey" in sys.modules, "grpc.experimental.gevent" in sys.modules)
+print(time.sleep.__module__, socket.socket.__module__)
+"""
 Measured = dict[str, LaunchResult]
 
 
@@ -184,6 +200,27 @@ def test_every_server_serves_patched_and_not(engine: DockerEngine, matrix: Path)
     assert seen == expected(seen, of), [r.record.reason for r in results.values()]
     factors = {c: r.record.concurrency_factor for c, r in results.items() if c.endswith("-t4")}
     assert all(factor and 1.5 < factor < 4 for factor in factors.values()), factors
+
+
+def test_imported_imports_what_is_patched_elsewhere_and_patches_nothing(
+    engine: DockerEngine, client: docker.DockerClient, matrix: Path
+) -> None:
+    cells, prepared = made_ready(engine, matrix, "imported")
+    printed = {
+        cell.patch: client.containers.run(
+            prepared.cells[cell].image_id,
+            ["python3", "-c", PREPARED],
+            network_mode="none",
+            remove=True,
+        )
+        for cell in cells
+    }
+    assert printed == {
+        "imported": b"True True\ntime socket\n",
+        "gevent+grpc": b"True True\ngevent.hub gevent._socket3\n",
+    }
+    seen = {cell.patch: str(launched(engine, cell, prepared).record.outcome) for cell in cells}
+    assert seen == expected(seen, {"imported": "ok", "gevent+grpc": "ok"})
 
 
 def test_every_workload_does_its_work(engine: DockerEngine, matrix: Path) -> None:

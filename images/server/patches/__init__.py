@@ -1,6 +1,7 @@
 """What is patched before anything else is imported: one module per patch mode.
 
 A module defines NAME, PLACE (its position in tables), PACKAGES (the distributions it imports) and
-`apply()`. Its top level imports nothing but the standard library, because the runner reads the
+`apply()`. It may define PACKAGES_IF_NAMED: what it also imports where the matrix file names a
+version of it. Its top level imports nothing but the standard library, because the runner reads the
 module too.
 """

@@ -1,7 +1,7 @@
 """`gevent.monkey.patch_all()`."""
 
 NAME = "gevent"
-PLACE = 1
+PLACE = 2
 PACKAGES = ("gevent",)
 
 

@@ -1,7 +1,7 @@
 """`gevent.monkey.patch_all()`, then `grpc.experimental.gevent.init_gevent()`."""
 
 NAME = "gevent+grpc"
-PLACE = 6
+PLACE = 7
 PACKAGES = ("gevent", "grpcio")
 
 

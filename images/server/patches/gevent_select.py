@@ -1,7 +1,7 @@
 """`gevent.monkey.patch_select()` alone."""
 
 NAME = "gevent-select"
-PLACE = 3
+PLACE = 4
 PACKAGES = ("gevent",)
 
 

@@ -1,7 +1,7 @@
 """`gevent.monkey.patch_socket()` alone."""
 
 NAME = "gevent-socket"
-PLACE = 2
+PLACE = 3
 PACKAGES = ("gevent",)
 
 

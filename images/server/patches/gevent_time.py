@@ -1,7 +1,7 @@
 """`gevent.monkey.patch_time()` alone."""
 
 NAME = "gevent-time"
-PLACE = 4
+PLACE = 5
 PACKAGES = ("gevent",)
 
 

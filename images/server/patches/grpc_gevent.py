@@ -5,7 +5,7 @@ imports gevent, so the mode needs both.
 """
 
 NAME = "grpc"
-PLACE = 5
+PLACE = 6
 PACKAGES = ("gevent", "grpcio")
 
 

@@ -29,6 +29,7 @@ PURPLE: Final = "#CC79A7"
 #: How each patch mode looks, in every chart. Other modes take a look by their place.
 LOOKS: Final = {
     "none": (INK, "circle"),
+    "imported": (SKY, "triangle-left"),
     "gevent": (BLUE, "square"),
     "grpc": (VERMILION, "triangle-up"),
     "gevent+grpc": (GREEN, "diamond"),

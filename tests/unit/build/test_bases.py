@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -19,12 +20,15 @@ from runner.build.bases import (
     mmdebstrap_command,
     resolve_kind,
 )
+from runner.build.lock import Lock
 from runner.build.prepare import prepare
 from runner.engine.protocol import EngineImage
 from runner.errors import EngineUnavailableError
 from runner.matrix.cell import Base
 from runner.stages import Stages
 from tests.support.memory_engine import MemoryEngine, silent
+from tests.support.samples import LOCK
+from tests.support.simulated import a_cell
 
 DEBIAN = Base(kind="debian")
 PYTHON = base_of_cells("3.11")
@@ -132,18 +136,81 @@ def test_mmdebstrap_filters_no_package() -> None:
     assert "path-exclude" not in " ".join(command)
 
 
-def test_expired_suites_are_accepted_only_if_the_file_says_so() -> None:
-    option = '--aptopt=Acquire::Check-Valid-Until "false"'
-    archives = {PYTHON: Path("x")}
-    assert option not in mmdebstrap_command("forky", archives, allow_expired=False)
-    assert option in mmdebstrap_command("forky", archives, allow_expired=True)
+@pytest.mark.parametrize(
+    ("suite", "allowed", "accepted"),
+    [("trixie", False, False), ("trixie", True, True), ("forky", False, True)],
+)
+def test_an_expired_suite_is_accepted_if_the_file_says_so_or_it_is_not_released(
+    suite: str, allowed: bool, accepted: bool
+) -> None:
+    command = mmdebstrap_command(suite, {PYTHON: Path("x")}, allow_expired=allowed)
+    assert ('--aptopt=Acquire::Check-Valid-Until "false"' in command) is accepted
+
+
+def test_a_suite_that_still_changes_gives_the_python_that_was_asked_for(tmp_path: Path) -> None:
+    released = mmdebstrap_command("trixie", {PYTHON: tmp_path}, allow_expired=False)
+    assert any(word.startswith("--include=python3,") for word in released)
+    archives = {base_of_cells("3.14"): tmp_path / "archive"}
+    moving = mmdebstrap_command("forky", archives, allow_expired=False)
+    assert any(word.startswith("--include=python3.14,") for word in moving)
+    hooks = [word.partition("=")[2] for word in moving if word.startswith("--customize-hook=")]
+    assert hooks[0] == 'ln -sf python3.14 "$1"/usr/bin/python3'
+    assert hooks[1].startswith("tar ")
+
+
+@pytest.mark.parametrize("python", ["3.13", "3.14"])
+def test_a_run_says_which_pythons_are_of_a_suite_that_is_not_released(
+    engine: MemoryEngine, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, python: str
+) -> None:
+    mmdebstrap(monkeypatch, tmp_path, "exit 1")
+    monkeypatch.setattr("runner.build.prepare.pack_all", lambda *_: {})
+    cell = replace(a_cell(), python=python)
+    lock = Lock(request=cell.environment, platform="x86_64-manylinux_2_28", text=LOCK)
+    said: list[str] = []
+    with pytest.raises(EngineUnavailableError):
+        prepare(
+            engine,
+            [cell],
+            {cell.environment: lock},
+            experiment="x",
+            base=DEBIAN,
+            cache=tmp_path,
+            stages=Stages(said.append),
+        )
+    about = [line for line in said if "not released" in line]
+    assert [line.startswith("Python 3.14 from forky: ") for line in about] == (
+        [True] if python == "3.14" else []
+    )
 
 
 def test_an_expired_suite_names_the_setting(
     engine: MemoryEngine, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     mmdebstrap(monkeypatch, tmp_path, "echo 'E: Release file is not valid anymore' >&2; exit 1")
-    assert "allow_expired: true" in str(failed(engine, base_of_cells("3.14")))
+    assert "allow_expired: true" in str(failed(engine, base_of_cells("3.13")))
+
+
+def test_apts_reason_is_given_and_not_the_last_that_failed_because_of_it(
+    engine: MemoryEngine, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    script = """\
+case "$*" in *--quiet*) ;; *) echo 'E: Unable to locate package python3.14';; esac
+echo 'E: setup failed' >&2; exit 1"""
+    mmdebstrap(monkeypatch, tmp_path, script)
+    why = str(failed(engine, base_of_cells("3.14")))
+    assert why == (
+        "Debian's forky could not be bootstrapped: E: Unable to locate package python3.14"
+    )
+
+
+def test_the_reason_does_not_name_the_mirror(
+    engine: MemoryEngine, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    line = "Err:1 http://localhost:3142/debian trixie InRelease could not connect"
+    mmdebstrap(monkeypatch, tmp_path, f"echo '{line}'; exit 1")
+    assert str(failed(engine, base_of_cells("3.13"))).endswith(
+        ": Err:1 the mirror trixie InRelease could not connect"
+    )
 
 
 @pytest.mark.parametrize("memory_kib", [0, 1 << 40])

@@ -19,9 +19,9 @@ def test_it_writes_a_matrix_file_with_its_schema(matrix: Matrix, tmp_path: Path)
     experiment = load(written).experiment()
     assert [cell.id for cell in experiment.cells] == [
         "py3.11-none",
-        "py3.11-gevent25.9.1-gevent",
-        "py3.11-gevent25.9.1-grpcio1.76.0-grpc",
-        "py3.11-gevent25.9.1-grpcio1.76.0-gevent+grpc",
+        "py3.11-gevent26.9.0-gevent",
+        "py3.11-gevent26.9.0-grpcio1.85.3-grpc",
+        "py3.11-gevent26.9.0-grpcio1.85.3-gevent+grpc",
     ]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import statistics
+import time
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +18,12 @@ def slept(directory: Path, number: int = 1000, **parameters: str) -> list[float]
     """How long the first requests of a server's next process sleep, in seconds."""
     sleep: Any = module("sleep_in_cell", PROGRAM / "workloads" / "sleep.py")
     sleep.DIRECTORY = str(directory)
-    work = sleep.make({"seconds": "2", "spread": "0", **parameters})
+    work = sleep.make({"seconds": "2", "spread": "0", "spin": "0", **parameters})
     times: list[float] = []
 
     class Time:
         sleep = times.append
+        thread_time = time.thread_time
 
     sleep.time = Time
     for _ in range(number):
@@ -32,6 +34,17 @@ def slept(directory: Path, number: int = 1000, **parameters: str) -> list[float]
 def test_without_a_spread_all_take_equally_long(tmp_path: Path) -> None:
     assert set(slept(tmp_path)) == {2.0}
     assert [*tmp_path.iterdir()] == []
+
+
+@pytest.mark.parametrize("spread", ["0", "1"])
+def test_a_spin_uses_cpu_and_changes_no_sleep(tmp_path: Path, spread: str) -> None:
+    plain, spinning = tmp_path / "plain", tmp_path / "spinning"
+    plain.mkdir()
+    spinning.mkdir()
+    before = time.thread_time()
+    times = slept(spinning, 20, spread=spread, spin="5")
+    assert time.thread_time() - before >= 20 * 0.005
+    assert times == slept(plain, 20, spread=spread)
 
 
 def test_spread_out_they_are_uniform_around_the_mean(tmp_path: Path) -> None:

@@ -185,7 +185,10 @@ CASES: dict[str, tuple[str, str, *tuple[str, ...]]] = {
     "spread of another workload": (
         more("workload: {name: cpu, spread: 1}"), "6:27", "unknown key 'spread'",
     ),
-    "negative spread": (more("workload: {spread: -1}"), "6:24", "number of seconds above 0"),
+    "negative spread": (more("workload: {spread: -1}"), "6:24", "number from 0"),
+    "copy with a blank": (
+        axes("python: 3.11, copy: a b"), "5:32", "axes.copy", "letters and digits",
+    ),
     "memory in words": (more("limits: {memory: lots}"), "6:22", "512m or 2g"),
     "too little memory": (more("limits: {memory: 5m}"), "6:22", "6m"),
     "too much memory": (more("limits: {memory: 99999999g}"), "6:22", "write e.g. 512m"),

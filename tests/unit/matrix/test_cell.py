@@ -38,6 +38,7 @@ def test_a_cell_has_a_value_on_every_axis_that_matters(tmp_path: Path) -> None:
         "workload": "grpc",
         "concurrency": "100",
         "rate": None,
+        "copy": None,
     }
     assert (cell.axis("flask"), cell.axis("call"), cell.axis("driver")) == (
         ">=3,<4", "unary", None,

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from runner.build.images import server_environment
 from runner.matrix.canonical import full_loads
 from runner.matrix.ceiling import AbOpening, ceiling_of
 from runner.matrix.cell import Base, Requirement
@@ -13,6 +15,8 @@ from runner.matrix.plugins import patches
 from runner.matrix.values import Server
 from tests.unit.matrix.matrices import REPOSITORY, expanded, ids, written
 
+#: The axes of the experiment `control`, less those of its versions.
+CONTROLLED = ("patch", "copy", "seconds", "spin")
 GEVENT: dict[str, Any] = {
     "axes": {"python": ["3.11"], "gevent": ["24.2.1", "25.9.1"], "patch": ["none", "gevent"]}
 }
@@ -21,18 +25,18 @@ GEVENT: dict[str, Any] = {
 # -- the committed file ----------------------------------------------------------------------------
 
 
-def test_the_default_experiment_has_33_canonical_cells() -> None:
+def test_the_default_experiment_has_30_canonical_cells() -> None:
     sleep = load(REPOSITORY / "matrix.yaml").experiment()
     assert sleep.name == "sleep"
     assert [sum(c.patch == mode for c in sleep.cells) for mode in patches()] == [
-        3, 6, 0, 0, 0, 12, 12,
+        4, 0, 6, 0, 0, 0, 10, 10,
     ]  # fmt: skip
     assert ids(sleep)[:3] == [
         "py3.9-none",
         "py3.9-gevent22.10.2-gevent",
         "py3.9-gevent22.10.2-grpcio1.53.0-grpc",
     ]
-    assert len({cell.environment for cell in sleep.cells}) == 3 + 6 + 12
+    assert len({cell.environment for cell in sleep.cells}) == 4 + 6 + 10
 
 
 def test_smoke_is_sleep_with_a_shorter_load() -> None:
@@ -142,6 +146,7 @@ def test_a_cell_carries_only_what_its_patch_mode_imports(tmp_path: Path) -> None
     )
     assert {str(c.patch): [r.name for r in c.requirements] for c in one.cells} == {
         "none": [],
+        "imported": ["gevent", "grpcio"],
         "gevent": ["gevent"],
         "gevent-socket": ["gevent"],
         "gevent-select": ["gevent"],
@@ -149,6 +154,51 @@ def test_a_cell_carries_only_what_its_patch_mode_imports(tmp_path: Path) -> None
         "grpc": ["gevent", "grpcio"],
         "gevent+grpc": ["gevent", "grpcio"],
     }
+
+
+def test_imported_has_grpcio_only_where_the_file_names_it(tmp_path: Path) -> None:
+    axes = {"python": "3.11", "gevent": ["1", "2"], "patch": ["none", "imported"]}
+    one = expanded(tmp_path, {"axes": axes})
+    assert ids(one) == ["py3.11-none", "py3.11-gevent1-imported", "py3.11-gevent2-imported"]
+    one = expanded(tmp_path, {"axes": {**axes, "gevent": "1", "grpcio": ["3", "4"]}})
+    assert ids(one)[1:] == [
+        "py3.11-gevent1-grpcio3-imported",
+        "py3.11-gevent1-grpcio4-imported",
+    ]
+
+
+def test_when_nothing_is_patched_its_order_does_not_matter(tmp_path: Path) -> None:
+    axes = {"python": "3.11", "patch": ["none", "imported", "gevent"], "order": ["first", "late"]}
+    one = expanded(tmp_path, {"axes": axes, "packages": {"gevent": "1"}})
+    assert ids(one) == [
+        "py3.11-none",
+        "py3.11-gevent1-imported",
+        "py3.11-gevent1-gevent-first",
+        "py3.11-gevent1-gevent-late",
+    ]
+
+
+def test_copies_differ_in_their_names_and_in_nothing_that_runs(tmp_path: Path) -> None:
+    axes = {"python": "3.11", "patch": "gevent", "copy": ["a", "b"], "seconds": ["2", "2.01"]}
+    one = expanded(tmp_path, {"axes": axes, "packages": {"gevent": "1"}})
+    assert ids(one) == [
+        "py3.11-gevent1-gevent-seconds2-copy-a",
+        "py3.11-gevent1-gevent-seconds2.01-copy-a",
+        "py3.11-gevent1-gevent-seconds2-copy-b",
+        "py3.11-gevent1-gevent-seconds2.01-copy-b",
+    ]
+    first, _, copy, _ = one.cells
+    assert server_environment(copy) == server_environment(first)
+    assert replace(copy, copy="a") == first
+    assert copy.environment == first.environment
+
+
+def test_control_has_a_copy_and_one_effect_at_a_time() -> None:
+    control = load(REPOSITORY / "matrix.yaml").experiment("control")
+    kinds = [tuple(cell.axis(axis) for axis in CONTROLLED) for cell in control.cells]
+    each = [("a", "2", "0"), ("a", "2", "0.1"), ("a", "2.01", "0"), ("b", "2", "0")]
+    assert kinds == [(patch, *kind) for patch in ("none", "gevent") for kind in each]
+    assert dict(control.baseline) == {"copy": "a", "seconds": "2", "spin": "0"}
 
 
 def test_ids_name_what_varies(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Iterable
 from typing import Any
 
 import pytest
@@ -68,10 +69,15 @@ def matrices(draw: st.DrawFn) -> dict[str, Any]:
     }
 
 
-def canonical(values: Values) -> Values:
-    """All that a cell has, without what its patch mode does not import."""
+def canonical(values: Values, axes: Iterable[str]) -> Values:
+    """All that a cell has, without what its patch mode does not import.
+
+    An added cell has only what it names, of what the axes vary.
+    """
     merged = DEFAULTS | values
-    needs = patches()[merged["patch"]].packages
+    mode = patches()[merged["patch"]]
+    named = {name for name in DEFAULTS if name in values or name not in axes}
+    needs = mode.packages | mode.packages_if_named & named
     return {n: v for n, v in merged.items() if n not in {"gevent", "grpcio"} or n in needs}
 
 
@@ -84,8 +90,8 @@ def github(matrix: dict[str, Any]) -> list[Values] | None:
     axes: dict[str, list[str]] = matrix["axes"]
     raw = [dict(zip(axes, values, strict=True)) for values in itertools.product(*axes.values())]
     for entry in matrix["exclude"]:
-        rest = [canonical(values) for values in raw if not matches(entry, values)]
-        if all(canonical(values) in rest for values in raw if matches(entry, values)):
+        rest = [canonical(values, axes) for values in raw if not matches(entry, values)]
+        if all(canonical(values, axes) in rest for values in raw if matches(entry, values)):
             return None
     kept = [v for v in raw if not any(matches(entry, v) for entry in matrix["exclude"])]
     if not kept:
@@ -95,16 +101,16 @@ def github(matrix: dict[str, Any]) -> list[Values] | None:
     for entry in matrix["include"]:
         original = {name: value for name, value in entry.items() if name in axes}
         targets = [i for i, values in enumerate(kept) if matches(original, values)]
-        before = [canonical(extended[i]) for i in targets]
+        before = [canonical(extended[i], axes) for i in targets]
         for i in targets:
             extended[i] = extended[i] | entry
-        if targets and [canonical(extended[i]) for i in targets] == before:
+        if targets and [canonical(extended[i], axes) for i in targets] == before:
             return None
         if not targets:
             added.append(entry)
-    cells = [canonical(values) for values in extended]
+    cells = [canonical(values, axes) for values in extended]
     for entry in added:
-        cell = canonical(entry)
+        cell = canonical(entry, axes)
         if "python" not in entry or cell in cells or _lacks(entry, axes):
             return None
         cells.append(cell)
@@ -165,7 +171,8 @@ def test_cells_and_their_ids_are_unique_and_fit_for_file_names(
     assert not any(set(name) & set("/ \\\0\n") for name in ids(one))
     for cell in one.cells:
         carried = {r.name for r in cell.requirements} & {"gevent", "grpcio"}
-        assert carried == patches()[cell.patch].packages
+        mode = patches()[cell.patch]
+        assert mode.packages <= carried <= mode.packages | mode.packages_if_named
 
 
 @given(AXES)

@@ -172,6 +172,29 @@ def test_the_row_that_carries_most_axes_is_meant_and_dropped_axes_do_not_matter(
     assert found("3.9", "25.9.1") is None
 
 
+def test_a_baseline_may_be_a_label_and_parameters_of_the_workload() -> None:
+    """Each cell is compared with the one of its own patch mode."""
+    axes = ("python", "gevent", "patch", "copy", "seconds", "spin")
+    kinds = [("a", "2", "0"), ("b", "2", "0"), ("a", "2.01", "0"), ("a", "2", "0.1")]
+    cells = {
+        (patch, kind): cell(
+            "3.11",
+            patch,
+            gevent="26.9.0",
+            further=dict(zip(axes[3:], kind, strict=True)),
+            suffix="-" + "-".join(kind),
+        )
+        for patch in ("imported", "gevent")
+        for kind in kinds
+    }
+    baseline = {"copy": "a", "seconds": "2", "spin": "0"}
+    run = run_record(*cells.values(), axes=axes, baseline=baseline)
+    found = baselines(collate(run, {}).rows, run)
+    assert {cell: base.cell for cell, base in found.items()} == {
+        one.id: cells[patch, kinds[0]].id for (patch, _), one in cells.items()
+    }
+
+
 def test_a_row_has_the_baseline_of_its_python_and_a_baseline_is_its_own() -> None:
     other = cell("3.13", "gevent", gevent="25.9.1")
     run = collate(run_record(NONE, GEVENT, other), {NONE.id: made("none", [40.0])})

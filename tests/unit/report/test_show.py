@@ -157,10 +157,12 @@ def test_a_load_at_a_fixed_rate_is_shown_with_its_lags_and_errors(tmp_path: Path
     assert CLOSED_LOOP not in text
 
 
-def test_a_spread_is_shown_as_one() -> None:
+def test_times_are_shown_with_their_units() -> None:
     cell = cell_with_workload("sleep")
     spread = cell.model_copy(update={"workload_parameters": {"seconds": "2", "spread": "1"}})
     assert workload_text(spread) == "sleep 2 s ± 1 s"
+    spin = cell.model_copy(update={"workload_parameters": {"seconds": "2", "spin": "0.1"}})
+    assert workload_text(spin) == "sleep 2 s spin 0.1 ms"
 
 
 def test_every_resource_that_is_measured_is_shown(directory: RunDirectory) -> None:

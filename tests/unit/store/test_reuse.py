@@ -182,6 +182,16 @@ def test_whatever_makes_a_result_what_it_is_must_be_equal(tmp_path: Path, what: 
     assert found(now, tmp_path) == {}
 
 
+def test_a_copys_launch_counts_for_that_copy_alone(tmp_path: Path) -> None:
+    first, second = (
+        CELL.model_copy(update={"id": f"{CELL.id}-copy-{x}", "axes": {**CELL.axes, "copy": x}})
+        for x in ("a", "b")
+    )
+    both = RUN.model_copy(update={"cells": (first, second)})
+    stored(tmp_path, both.model_copy(update={"run_id": OLD}), launch(first))
+    assert found(both.model_copy(update={"run_id": NOW}), tmp_path) == {(first.id, 1): OLD}
+
+
 def test_what_makes_no_difference_may_differ(tmp_path: Path) -> None:
     stored(tmp_path, called(OLD), launch(CELL))
     other = {"seed": 8, "started_at": "2026-11-03T12:00:00+00:00", "command": ("matrix", "again")}
