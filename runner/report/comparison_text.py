@@ -71,7 +71,13 @@ def _table(comparison: RunComparison) -> str:
 
 def _lines(comparison: RunComparison, *, narrow: bool = False) -> str:
     figures = telling(comparison)
-    headings = ("cell", "outcome", "old /s", "new /s", *(heading(figure, narrow=narrow) for figure in figures))
+    headings = (
+        "cell",
+        "outcome",
+        "old /s",
+        "new /s",
+        *(heading(figure, narrow=narrow) for figure in figures),
+    )
     lines = [
         (
             cell.cell,
