@@ -11,7 +11,7 @@ from runner.outcome import Kind, Outcome, outcome_text
 from runner.publish.publication import Part, Publication
 from runner.report.axis_values import natural_key
 from runner.report.compare import CellComparison, Change, RunComparison
-from runner.report.comparison_text import basis, ending, sums
+from runner.report.comparison_text import basis, ending, reading, sums
 from runner.report.figures import Figure
 from runner.report.rows import Row
 from runner.report.statistics import Verdict
@@ -170,8 +170,8 @@ def heading_of(comparison: RunComparison, published: Publication) -> str:
 
 
 def summary_of(comparison: RunComparison) -> list[str]:
-    """What is compared, how many cells became what, and whether that is a regression."""
-    return [basis(comparison), *sums(comparison), ending(comparison)]
+    """What is compared, how to read it, how many cells became what, and whether that is bad."""
+    return [basis(comparison), *reading(comparison), *sums(comparison), ending(comparison)]
 
 
 def changes(comparison: RunComparison) -> list[CellComparison]:

@@ -149,6 +149,15 @@ def test_two_rounds_have_no_interval() -> None:
     assert found.reason.startswith("2 rounds")
 
 
+def test_rounds_of_a_run_that_stopped_early_have_wider_intervals() -> None:
+    fixed, stopped = run_of(RATES), run_of(RATES, run_id="later")
+    record = stopped.record.model_copy(update={"least_launches": 3})
+    stopped = replace(stopped, record=record)
+    assert rate_of(between(fixed, fixed)).level == pytest.approx(0.95)
+    for old, new in ((fixed, stopped), (stopped, fixed)):
+        assert rate_of(between(old, new)).level == pytest.approx(0.98)
+
+
 def test_short_loads_claim_nothing() -> None:
     short = [
         record.model_copy(update={"ab": ab_figures(rate, 300)})
