@@ -341,6 +341,12 @@ def test_the_newest_whole_round_of_another_boot_counts(tmp_path: Path) -> None:
     assert {*found(of_boot(NOW, BOOT), tmp_path).values()} == {NEWER}
 
 
+def test_a_newer_round_that_lacks_a_cell_does_not_hide_a_whole_one(tmp_path: Path) -> None:
+    stored(tmp_path, of_boot(OLD, ANOTHER), launch(NONE), launch(GEVENT))
+    stored(tmp_path, of_boot(NEWER, ANOTHER), launch(NONE))
+    assert {*found(of_boot(NOW, BOOT), tmp_path).values()} == {OLD}
+
+
 def test_a_round_at_a_rate_that_is_not_this_runs_is_not_whole(tmp_path: Path) -> None:
     run = in_per_cent()
     closed = [one for one in run.cells if one.rate_share is None]
