@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TypeVar
@@ -14,11 +14,10 @@ from runner.matrix.file import name_problem
 from runner.matrix.values import seconds as seconds_of
 from runner.matrix.values import workload_name
 from runner.measurement.ab import AbReportError, parse_whole
-from runner.measurement.records import LaunchRecord
 from runner.store.import_ab import Report, Shared, run_of_reports, split_label
-from runner.store.merge import Merged, Part, merge
+from runner.store.merge import Joined, Part, merge
 from runner.store.records import now
-from runner.store.run_directory import RunDirectory, check_results, open_run
+from runner.store.run_directory import RunDirectory, WithFiles, check_results, open_run
 
 T = TypeVar("T")
 
@@ -33,22 +32,31 @@ def merged(results: Path, runs: Sequence[str]) -> RunResult:
     """
     directories = [open_run(results, run) for run in runs]
     parts = [
-        Part(source=source, run=directory.read_run(), launches=directory.launches())
+        Part(
+            source=source,
+            run=directory.read_run(),
+            launches=directory.launches(),
+            rejected=directory.rejected(),
+        )
         for source, directory in zip(runs, directories, strict=True)
     ]
     joined = merge(parts, command=sys.argv)
     check_results(results)
     directory = RunDirectory.create(results, joined.run.experiment, datetime.now(UTC))
-    record = directory.write_whole(joined.run, _with_files(joined, directories))
+    record = directory.write_whole(
+        joined.run,
+        _with_files(joined.launches, directories),
+        _with_files(joined.rejected, directories),
+    )
     return stored_result(directory, record, [launch.record for launch in joined.launches])
 
 
 def _with_files(
-    joined: Merged, directories: Sequence[RunDirectory]
-) -> Iterator[tuple[LaunchRecord, dict[str, bytes]]]:
+    joined: Iterable[Joined], directories: Sequence[RunDirectory]
+) -> Iterator[WithFiles]:
     """Each launch with the files that it left where it was measured."""
-    for launch in joined.launches:
-        yield launch.record, directories[launch.part].files_of(launch.was)
+    for one in joined:
+        yield one.record, directories[one.part].files_of(one.was, final=one.final)
 
 
 def import_ab(results: Path, name: str, files: Sequence[str], shared: Shared) -> str:

@@ -44,4 +44,8 @@ def checked_name(name: str) -> str:
 
 def _anonymous(directory: RunDirectory) -> Run:
     record = directory.read_run()
-    return collate(public(record), public_launches(record, directory.launches()))
+    return collate(
+        public(record),
+        public_launches(record, directory.launches()),
+        rejected=public_launches(record, directory.rejected()),
+    )

@@ -33,7 +33,7 @@ def stored_result(
     by_cell: dict[str, list[LaunchRecord]] = {}
     for launch in sorted(launches, key=lambda launch: launch.launch):
         by_cell.setdefault(launch.cell, []).append(launch)
-    run = collate(record, by_cell)
+    run = collate(record, by_cell, rejected=directory.rejected())
     directory.write_tables(stored_tables(run))
     return RunResult(
         table=render(run, format="plain"),

@@ -28,6 +28,18 @@ LARGEST_STEAL_SHARE = 0.005
 #: Share of the CPUs' time that others may use than the pods, the engine and the runner.
 LARGEST_OTHERS_SHARE = 0.1
 
+#: How the reasons of a disturbance begin, and the same in words that have no figures.
+KINDS = {
+    "ab waited": "ab waited for a CPU",
+    "ab kept": "ab kept a CPU busy",
+    "the load generator kept": "the load generator kept a CPU busy",
+    "the server was throttled": "the server was throttled",
+    "1 % of the requests": "requests were sent late",
+    "the hypervisor took": "the hypervisor took CPU time",
+    "other processes used": "other processes used the CPUs",
+    "the listen queue overflowed": "the listen queue overflowed",
+}
+
 
 def disturbance(record: LaunchRecord) -> str | None:
     """Why the launch's figures are not the cell's alone, None if they are, or if it has none.
@@ -39,6 +51,14 @@ def disturbance(record: LaunchRecord) -> str | None:
     if not record.outcome.has_figures or resources is None or figures is None:
         return None
     return ", ".join([*_by_others(record, resources, figures), *_queues(resources)]) or None
+
+
+def kinds_of_disturbance(text: str) -> list[str]:
+    """The reasons in a disturbance's text, without their figures; what is not known stays."""
+    return [
+        next((kind for begin, kind in KINDS.items() if reason.startswith(begin)), reason)
+        for reason in text.split(", ")
+    ]
 
 
 def worth_repeating(record: LaunchRecord) -> bool:

@@ -76,6 +76,10 @@ def _cell(line: Line, numbers: Numbers, held: set[tuple[str, str]]) -> dict[str,
         "facts": [number(fact) for fact in facts.of_cell(record, cell)],
         "commands": [number(text) for text in _commands(part, cell)],
         "launches": [_launch(part, _without_doubt(line.row, one), held) for one in line.launches],
+        "rejected": [
+            [part.rejected_path(one), f"{one.launch}, attempt {one.attempt}: {one.disturbed}"]
+            for one in part.run.rejected.get(cell.id, ())
+        ],
     }
 
 

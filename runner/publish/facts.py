@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Final
 
 from runner.report.axis_values import axis_text, natural_key
+from runner.report.ledger import Ledger
 from runner.report.notes import machine_text
 from runner.report.run import Run
 from runner.report.tables import shown_axes
@@ -25,11 +26,17 @@ One launch shows values and claims nothing: another launch, on another day, has 
 
 The ceiling is the highest rate that the load can show with this server's settings.
 
-A disturbed launch shared the machine with something else. It is repeated; where it stays disturbed,
- its figures are shown, and the cell is marked.
+A disturbed attempt shared the machine with something else. It is rejected and made again; where the
+ last attempt is disturbed too, its figures are shown, and the cell is marked.
 
 CPU and memory are those of the server's processes alone, not of its companion.
 """.replace("\n ", " ").split("\n\n")
+)
+
+#: How to read the table of attempts.
+ATTEMPTS: Final = (
+    "Medians of the attempts that were kept, of those that were rejected as disturbed, and of the "
+    "first attempt at each launch, as if none had been rejected."
 )
 
 
@@ -50,7 +57,7 @@ def overview(run: Run) -> Iterator[Fact]:
     yield "machine", _machine(record)
     yield "engine", _engine(record)
     yield "ab", known(record.method.ab_version)
-    yield "disturbed", _disturbed(run)
+    yield "attempts", _attempts(run)
 
 
 def _loads(run: RunRecord) -> str:
@@ -58,16 +65,16 @@ def _loads(run: RunRecord) -> str:
     return f"{first} and {counted(len(others), 'other load')}" if others else first
 
 
-def _disturbed(run: Run) -> str:
-    """How many launches are shown although disturbed, and how many attempts were repeated."""
+def _attempts(run: Run) -> str:
+    """How many attempts the launches took, and what became of those that were disturbed."""
     if run.record.is_imported:
         return NOT_KNOWN
-    launches = [launch for of_cell in run.launches.values() for launch in of_cell]
-    kept = sum(launch.disturbed is not None for launch in launches)
-    repeated = sum(launch.attempt - 1 for launch in launches)
-    words = f"{kept:,} of {counted(len(launches), 'launch')}"
-    attempts = counted(repeated, "disturbed attempt")
-    return f"{words}, after {attempts} that were repeated" if repeated else words
+    ledger = Ledger(run=run)
+    words = f"{ledger.made:,} for {counted(ledger.kept, 'launch')}"
+    rejected, kept = ledger.rejected, ledger.kept_disturbed
+    if not rejected + kept:
+        return f"{words}, none of them disturbed"
+    return f"{words}; disturbed: {rejected:,} rejected, {kept:,} kept"
 
 
 def method(run: RunRecord) -> Iterator[Fact]:

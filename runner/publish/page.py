@@ -43,6 +43,7 @@ def page(published: Publication) -> str:
             publication=published,
             headings=headings,
             lines=lines,
+            attempts=[tables.attempts(part.run) for part in published.parts],
             legend=tables.legend([line.row for line in lines]),
             data=script_json(data(published, headings, lines)),
         )

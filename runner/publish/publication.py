@@ -16,7 +16,7 @@ from runner.report.compare import RunComparison, compare
 from runner.report.rows import Row
 from runner.report.run import Run
 from runner.report.tables import Grid
-from runner.store.run_directory import RunDirectory
+from runner.store.run_directory import RunDirectory, disturbed_path, launch_path
 from runner.text import listed
 
 #: The published files of a launch: name to content.
@@ -56,7 +56,11 @@ class Part:
 
     def path(self, launch: LaunchRecord) -> str:
         """Where the launch's files are in the publication."""
-        return launch_path(self.prefix, launch)
+        return self.prefix + launch_path(launch.cell, launch.launch)
+
+    def rejected_path(self, attempt: LaunchRecord) -> str:
+        """Where the result of a rejected attempt is in the publication."""
+        return self.prefix + disturbed_path(attempt)
 
     def key(self, row: Row) -> str:
         """What the page's address calls the cell."""
@@ -110,16 +114,13 @@ def _part(directory: RunDirectory, run: Run, number: int, of: int) -> Part:
         environments=found,
         prefix=prefix,
         files={
-            launch_path(prefix, one): _files(directory.launch_directory(one.cell, one.launch), one)
+            prefix + launch_path(one.cell, one.launch): _files(
+                directory.launch_directory(one.cell, one.launch), one
+            )
             for one in launches
         },
         curves=curves_of(directory, run, found),
     )
-
-
-def launch_path(prefix: str, launch: LaunchRecord) -> str:
-    """Where a launch's files are in the publication."""
-    return f"{prefix}cells/{launch.cell}/launch-{launch.launch:02d}"
 
 
 def _charts(part: Part, number: int) -> Iterator[Chart]:

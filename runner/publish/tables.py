@@ -13,13 +13,19 @@ from runner.report.axis_values import natural_key
 from runner.report.compare import CellComparison, Change, RunComparison
 from runner.report.comparison_text import basis, ending, reading, sums
 from runner.report.figures import Figure
+from runner.report.ledger import FIGURES as COMPARED
+from runner.report.ledger import CellLedger, Ledger
 from runner.report.rows import Row
+from runner.report.run import Run
 from runner.report.statistics import Verdict
 from runner.report.tables import (
+    ATTEMPTS,
+    FIGURES,
     NOTHING,
     OUTCOME,
     VERDICT,
     Column,
+    Table,
     columns_for,
 )
 from runner.text import one_line
@@ -157,6 +163,49 @@ def _value(text: str) -> str | int | None:
     if text == NOTHING:
         return None
     return int(text) if text.isdecimal() else text
+
+
+# -- attempts --------------------------------------------------------------------------------------
+
+
+def attempts(run: Run) -> Table | None:
+    """A line per cell with rejected attempts: medians of those kept, rejected, and made first.
+
+    None where no rejected attempt was stored: there is nothing to set beside those kept.
+    """
+    ledger = Ledger(run=run)
+    if not ledger.reasons:
+        return None
+    known = {column.key: column for column in FIGURES}
+    figures = [known[key] for key in COMPARED if _is_known(ledger.cells, key)]
+    return Table(
+        headings=(
+            *("cell", "attempts"),
+            *(f"{column.heading}, {which}" for column in figures for which in _CHOICES),
+            "rejected",
+        ),
+        numeric=(False, False, *(True,) * len(_CHOICES) * len(figures), False),
+        lines=tuple(_ledger_line(cell, figures) for cell in ledger.cells),
+        notes=(),
+    )
+
+
+#: What a figure is the median of, in the order of `_ledger_line`.
+_CHOICES: Final = ("kept", "rejected", "first")
+
+
+def _is_known(cells: Sequence[CellLedger], key: str) -> bool:
+    return any(cell.kept.value(key) is not None for cell in cells)
+
+
+def _ledger_line(cell: CellLedger, figures: Sequence[Column]) -> tuple[str, ...]:
+    choices = (cell.kept, cell.rejected, cell.first)
+    return (
+        cell.kept.cell,
+        ATTEMPTS.text(cell.kept),
+        *(column.alone(row) if row else NOTHING for column in figures for row in choices),
+        one_line(cell.kept.rejected or NOTHING),
+    )
 
 
 # -- two runs side by side -------------------------------------------------------------------------

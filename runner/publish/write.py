@@ -11,8 +11,10 @@ import json
 import secrets
 import shutil
 from collections.abc import Iterable, Iterator
+from itertools import chain
 from pathlib import Path
 
+from runner.measurement.records import LaunchRecord
 from runner.publish.charts.style import on_paper, png
 from runner.publish.index import DIRECTORY, SUMMARY, index, summary
 from runner.publish.latency import CURVE, curve_text
@@ -20,6 +22,7 @@ from runner.publish.page import page, readme
 from runner.publish.publication import Part, Publication
 from runner.report.formats import TABLE_SCHEMA, render
 from runner.store.atomic import replace_directory, unwritable, write_atomic
+from runner.store.records import RunRecord
 from runner.store.run_directory import RESULT
 
 
@@ -92,15 +95,18 @@ def _tables(published: Publication) -> Iterator[tuple[str, str]]:
 
 def _run(part: Part) -> Iterator[tuple[str, str]]:
     """The run itself, as `matrix table` and `matrix compare` can read it."""
-    yield (
-        f"{part.prefix}run.json",
-        part.run.record.model_dump_json(indent=2, exclude_unset=True) + "\n",
-    )
+    yield f"{part.prefix}run.json", _json(part.run.record)
     for of_cell in part.run.launches.values():
         for launch in of_cell:
             path = part.path(launch)
-            yield f"{path}/{RESULT}", launch.model_dump_json(indent=2, exclude_unset=True) + "\n"
+            yield f"{path}/{RESULT}", _json(launch)
             for name, text in part.files[path].items():
                 yield f"{path}/{name}", text
+    for attempt in chain.from_iterable(part.run.rejected.values()):
+        yield f"{part.rejected_path(attempt)}/{RESULT}", _json(attempt)
     for cell, curve in part.curves.items():
         yield f"{part.prefix}cells/{cell}/{CURVE}", curve_text(curve)
+
+
+def _json(record: RunRecord | LaunchRecord) -> str:
+    return record.model_dump_json(indent=2, exclude_unset=True) + "\n"

@@ -10,6 +10,7 @@ from runner.engine.protocol import EngineInfo
 from runner.outcome import NOT_MEASURED, Outcome
 from runner.report.baseline import NO_SHARED_ROUND, TOO_SHORT
 from runner.report.figures import FIGURES
+from runner.report.ledger import Ledger, sentences
 from runner.report.rows import Row
 from runner.report.run import Run
 from runner.store.records import CellRecord, Host, RunRecord
@@ -42,6 +43,7 @@ def notes(run: Run) -> tuple[Note, ...]:
         Note(heading="Measured", items=_measured(run.record, rows)),
         Note(heading="Reasons", items=_reasons(rows, _has_reason, with_outcome=True)),
         Note(heading="Disturbed", items=_grouped(rows, lambda row: row.disturbed)),
+        Note(heading="Attempts", items=tuple(sentences(Ledger(run=run)))),
         Note(heading="Without an interval", items=_without_interval(rows)),
         Note(heading="Measured before", items=_grouped(rows, lambda row: row.reused_from)),
         Note(heading="Unavailable", items=_reasons(rows, _is(Outcome.UNAVAILABLE))),

@@ -86,7 +86,8 @@ class Row:
     tracebacks, overflows, retransmits) are the most that any of them showed. The spread of a figure
     is several keys of table.json, and so is its contrast with the baseline: `rate_ratio` with
     `_low`, `_high` and `_level`, `verdict_rate`, and `rate_undecided_because`. `speedup` is the
-    same as `rate_ratio`.
+    same as `rate_ratio`. `attempts` is how many attempts the launches took, and `rejected` says how
+    many of them were disturbed and repeated, and why.
 
     `outcome` is None for a cell that was not measured. `requests` and `concurrency` are the load
     as asked for, `sent_requests` and `sent_concurrency` what of it was sent. At a fixed rate there
@@ -109,6 +110,8 @@ class Row:
     reason: str | None
     launches: int = 0
     outcome_launches: int = 0
+    attempts: int | None = None
+    rejected: str | None = None
     sent_requests: int | None = None
     sent_concurrency: int | None = None
     requests_per_second: float | None = None

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
+from runner.report.attempts import NONE_REJECTED, with_attempts
 from runner.report.baseline import alpha_of, baselines, with_contrasts
 from runner.report.figures import deltas
 from runner.report.rows import Launches, Row, rows_of
@@ -19,6 +20,8 @@ class Run:
 
     `baselines` are the rows' baselines by the rows' cells, `deltas` the shares by which a figure
     must differ before that matters, by the figure's name.
+    `rejected` are attempts that were disturbed and repeated, by launch and attempt. They are in no
+    figure of the rows.
     """
 
     record: RunRecord
@@ -26,6 +29,7 @@ class Run:
     rows: tuple[Row, ...]
     baselines: Mapping[str, Row]
     deltas: Mapping[str, float]
+    rejected: Launches = field(default_factory=dict)
 
     @cached_property
     def cells(self) -> dict[str, CellRecord]:
@@ -45,20 +49,32 @@ class Run:
 
 
 def collate(
-    record: RunRecord, launches: Launches, *, delta: Mapping[str, float] | None = None
+    record: RunRecord,
+    launches: Launches,
+    *,
+    rejected: Launches = NONE_REJECTED,
+    delta: Mapping[str, float] | None = None,
 ) -> Run:
     """The run that these records are of, measured to its end or not.
 
+    `rejected` are the attempts that were disturbed and repeated, as far as they are stored.
     `delta` replaces the shares that the run says matter, by the figure's name.
     """
-    rows, matters = rows_of(record, launches), deltas(record, delta)
-    found = baselines(rows, record)
+    rows = with_attempts(rows_of(record, launches), record, launches, rejected)
+    matters, found = deltas(record, delta), baselines(rows, record)
     compared = with_contrasts(rows, found, launches, deltas=matters, alpha=alpha_of(record))
     return Run(
-        record=record, launches=launches, rows=tuple(compared), baselines=found, deltas=matters
+        record=record,
+        launches=launches,
+        rows=tuple(compared),
+        baselines=found,
+        deltas=matters,
+        rejected=rejected,
     )
 
 
 def read_run(directory: RunDirectory, *, delta: Mapping[str, float] | None = None) -> Run:
     """The run that is stored in a directory; `UsageError` if it cannot be read."""
-    return collate(directory.read_run(), directory.launches(), delta=delta)
+    return collate(
+        directory.read_run(), directory.launches(), rejected=directory.rejected(), delta=delta
+    )

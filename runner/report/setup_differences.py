@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from statistics import median
 
+from runner.report.ledger import Ledger
 from runner.report.notes import workload_text
 from runner.report.pairing import Pair
 from runner.report.rows import Row
@@ -31,7 +32,7 @@ def setup_differences(before: Side, after: Side, pairs: Sequence[Pair]) -> Itera
     yield f"the machine: {_speed(before, after)}"
     yield from _boots(before, after)
     yield from _same_launches(before, after)
-    yield from _disturbed_launches(before, after)
+    yield from _disturbed_attempts(before, after)
     yield from _conditions(before, after)
     yield from _bases(before, after)
     yield from _companions(before, after)
@@ -107,14 +108,19 @@ def _same_launches(before: Side, after: Side) -> Iterator[str]:
         )
 
 
-def _disturbed_launches(before: Side, after: Side) -> Iterator[str]:
-    """They count like the others, on whichever side they are."""
+def _disturbed_attempts(before: Side, after: Side) -> Iterator[str]:
+    """Those that were rejected, and those that are in the figures although disturbed."""
     counts = []
     for side in (before, after):
-        launches = [*side.all_launches()]
-        counts.append((sum(bool(launch.disturbed) for launch in launches), len(launches)))
+        ledgers = [Ledger(run=run) for run in side.runs]
+        disturbed = sum(ledger.rejected + ledger.kept_disturbed for ledger in ledgers)
+        counts.append((disturbed, sum(ledger.made for ledger in ledgers)))
     if any(disturbed for disturbed, _ in counts):
-        yield "disturbed launches: {} of {} → {} of {}".format(*counts[0], *counts[1])
+        old, new = (
+            NOT_KNOWN if side.is_imported else "{} of {}".format(*count)
+            for side, count in zip((before, after), counts, strict=True)
+        )
+        yield f"disturbed attempts: {old} → {new}"
 
 
 # -- conditions of whole runs ----------------------------------------------------------------------

@@ -61,7 +61,7 @@ def show(directory: RunDirectory, run: Run, cell_id: str, *, hashes: bool = Fals
     sections = [
         _section(cell_id, _summary(cell, run.by_cell[cell_id])),
         *(_launch(directory, launch) for launch in launches),
-        _section("Disturbed, and repeated", _disturbed(directory, cell_id)),
+        _section("Rejected attempts", _rejected(directory, run, cell_id)),
         _section("Reproduce by hand", by_hand(run.record, cell, launches)),
         _section("Environment", _environment(run.record, cell, hashes=hashes)),
     ]
@@ -238,13 +238,17 @@ def _ms(value: float | None) -> str:
     return known(None if value is None else f"{value:.1f} ms")
 
 
-def _disturbed(directory: RunDirectory, cell_id: str) -> list[str]:
-    """The disturbed attempts: why, their rate, and where their files are."""
-    return [
-        f"launch {attempt.launch}, attempt {attempt.attempt}: {attempt.disturbed}; {_rate(attempt)}"
-        f"; in {directory.disturbed_directory(attempt)}"
-        for attempt in directory.disturbed(cell_id)
-    ]
+def _rejected(directory: RunDirectory, run: Run, cell_id: str) -> Iterator[str]:
+    """The attempts that were repeated: why, their rate, and where their files are."""
+    stored = run.rejected.get(cell_id, ())
+    for attempt in stored:
+        yield (
+            f"launch {attempt.launch}, attempt {attempt.attempt}: {attempt.disturbed}; "
+            f"{_rate(attempt)}; in {directory.disturbed_directory(attempt)}"
+        )
+    row = run.by_cell[cell_id]
+    if missing := (row.attempts or row.launches) - row.launches - len(stored):
+        yield f"{counted(missing, 'attempt')} of which nothing was kept"
 
 
 def _rate(launch: LaunchRecord) -> str:

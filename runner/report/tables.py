@@ -59,15 +59,19 @@ class Column:
         `[low–high]` is an interval; `(min–max)`, where there are too few launches for one, is all
         that was seen, and claims nothing.
         """
+        text = self.alone(row)
+        if text == NOTHING or self.spread is None or row.launches < 2:
+            return text
+        return text + self._around(self.spread(row))
+
+    def alone(self, row: Row) -> str:
+        """The row's value without its spread."""
         if self.words is not None:
             return self.words(row) or NOTHING
         value = row.value(self.key)
         if value is None:
             return NOTHING
-        text = self._show(value)
-        if self.spread is None or row.launches < 2:
-            return text
-        return text + self._around(self.spread(row))
+        return self._show(value)
 
     def _around(self, spread: Spread) -> str:
         if spread.low is not None and spread.high is not None:
@@ -173,6 +177,12 @@ def verdicts_of(row: Row) -> str:
 
 VERDICT: Final = Column(key="verdict_rate", heading="against baseline", words=verdicts_of)
 LAUNCHES: Final = Column(key="launches", heading="launches", show=whole)
+#: Launches kept of the attempts made, shown where any was rejected.
+ATTEMPTS: Final = Column(
+    key="attempts",
+    heading="attempts",
+    words=lambda row: "" if row.attempts is None else f"{row.launches}/{row.attempts}",
+)
 OUTCOME: Final = Column(key="outcome", heading="outcome")
 
 
@@ -201,11 +211,12 @@ def columns_for(rows: Sequence[Row], run: RunRecord) -> list[Column]:
     repeated = [VERDICT, LAUNCHES] if any(row.launches > 1 for row in rows) else []
     sent = SENT if any(is_cut(row) for row in rows) else ()
     seen = [c for c in (*CONCURRENCY, *TROUBLE) if any(row.value(c.key) for row in rows)]
-    return [*axes, OUTCOME, *sent, *FIGURES, *seen, *repeated]
+    tried = [ATTEMPTS] if any((row.attempts or 0) > row.launches for row in rows) else []
+    return [*axes, OUTCOME, *sent, *FIGURES, *seen, *repeated, *tried]
 
 
 #: All columns but those of axes, in their order.
-KNOWN: Final = (OUTCOME, *SENT, *FIGURES, *CONCURRENCY, *TROUBLE, VERDICT, LAUNCHES)
+KNOWN: Final = (OUTCOME, *SENT, *FIGURES, *CONCURRENCY, *TROUBLE, VERDICT, LAUNCHES, ATTEMPTS)
 _KEY_OF_HEADING: Final = {column.heading: column.key for column in KNOWN}
 
 

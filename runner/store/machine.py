@@ -27,11 +27,11 @@ RUN_ID = re.compile(r"\d{8}T\d{6}Z(-\d+)?")
 
 @dataclass(frozen=True, kw_only=True)
 class _Made:
-    """A run that was made here: its record, its launches, and those that were repeated."""
+    """A run that was made here: its record, its launches, and the attempts that were rejected."""
 
     run: RunRecord
     launches: Sequence[LaunchRecord]
-    disturbed: Sequence[LaunchRecord]
+    rejected: Sequence[LaunchRecord]
 
     @property
     def cells(self) -> dict[str, CellRecord]:
@@ -70,11 +70,9 @@ def _made(results: Path, host: Host) -> Iterator[_Made]:
         if run.host is None or run.host.machine != host.machine or run.blocks:
             continue
         launches = list(chain.from_iterable(directory.launches(warn=_ignore).values()))
-        disturbed = [
-            record for cell in run.cells for record in directory.disturbed(cell.id, warn=_ignore)
-        ]
+        rejected = list(chain.from_iterable(directory.rejected(warn=_ignore).values()))
         if launches:
-            yield _Made(run=run, launches=launches, disturbed=disturbed)
+            yield _Made(run=run, launches=launches, rejected=rejected)
 
 
 def _ignore(_warning: str) -> None:
@@ -104,7 +102,7 @@ def _kinds(cell: CellRecord) -> tuple[Kind, ...]:
 def _pod_s(made: _Made) -> float | None:
     """Seconds that each of many pods added to the rounds, None if it cannot be found out."""
     firsts: dict[int, list[LaunchRecord]] = {}
-    for record in (*made.launches, *made.disturbed):
+    for record in (*made.launches, *made.rejected):
         if record.attempt == 1 and record.reused_from is None:
             firsts.setdefault(record.launch, []).append(record)
     waves = [wave for wave in firsts.values() if _is_wave(made, wave)]

@@ -7,7 +7,8 @@ always of one machine.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from itertools import chain
 from typing import Final, TypeVar
 
 from runner.engine.protocol import EngineInfo
@@ -31,28 +32,37 @@ NamedBlock = tuple[str | None, Block]
 
 @dataclass(frozen=True, kw_only=True)
 class Part:
-    """A run to be joined with others; `source` is what the user calls it."""
+    """A run to be joined with others; `source` is what the user calls it.
+
+    `rejected` are attempts that were disturbed and repeated.
+    """
 
     source: str
     run: RunRecord
     launches: Mapping[str, Sequence[LaunchRecord]]
+    rejected: Mapping[str, Sequence[LaunchRecord]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Joined:
-    """A launch of the merged run, and which launch of which part (by its place) it is."""
+    """A launch of the merged run, and which launch of which part (by its place) it is.
+
+    `final` is False for an attempt that was rejected.
+    """
 
     record: LaunchRecord
     part: int
     was: LaunchRecord
+    final: bool
 
 
 @dataclass(frozen=True, kw_only=True)
 class Merged:
-    """The record of the merged run, without an id, and its launches."""
+    """The record of the merged run, without an id, its launches, and the rejected attempts."""
 
     run: RunRecord
     launches: tuple[Joined, ...]
+    rejected: tuple[Joined, ...]
 
 
 def merge(parts: Sequence[Part], *, command: Sequence[str]) -> Merged:
@@ -83,7 +93,12 @@ def merge(parts: Sequence[Part], *, command: Sequence[str]) -> Merged:
             "blocks": tuple(block for of_part in blocks for _, block in of_part),
         }
     )
-    return Merged(run=run, launches=tuple(_launches(parts, blocks)))
+    joined = [*_launches(parts, blocks)]
+    return Merged(
+        run=run,
+        launches=tuple(launch for launch in joined if launch.final),
+        rejected=tuple(launch for launch in joined if not launch.final),
+    )
 
 
 def _common(values: Sequence[T]) -> T | None:
@@ -180,15 +195,17 @@ def _label(hostname: str, taken: Sequence[str]) -> str:
 
 
 def _launches(parts: Sequence[Part], blocks: Sequence[Sequence[NamedBlock]]) -> Iterator[Joined]:
-    """All launches, renumbered: a part's rounds follow those of the parts before it."""
+    """All attempts, renumbered: a part's rounds follow those of the parts before it."""
     rounds = 0
     for place, (part, own) in enumerate(zip(parts, blocks, strict=True)):
         labels = {name: block.label for name, block in own}
-        made = [launch for of_cell in part.launches.values() for launch in of_cell]
-        for launch in made:
-            update = {"launch": rounds + launch.launch, "block": labels[launch.block]}
-            yield Joined(record=launch.model_copy(update=update), part=place, was=launch)
-        rounds += max((launch.launch for launch in made), default=0)
+        made = [(one, True) for one in chain.from_iterable(part.launches.values())]
+        made += [(one, False) for one in chain.from_iterable(part.rejected.values())]
+        for was, final in made:
+            update = {"launch": rounds + was.launch, "block": labels[was.block]}
+            record = was.model_copy(update=update)
+            yield Joined(record=record, part=place, was=was, final=final)
+        rounds += max((was.launch for was, _ in made), default=0)
 
 
 # -- cells -----------------------------------------------------------------------------------------

@@ -16,7 +16,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -39,11 +39,13 @@ from runner.store.run_directory import RunDirectory
 class Reusable:
     """A finished launch of an earlier run: its record and the run that it is in.
 
-    `cell` is what the new run calls its cell; `other_boot` is as in `LaunchRecord`.
+    `cell` is what the new run calls its cell, `rejected` are the launch's earlier attempts;
+    `other_boot` is as in `LaunchRecord`.
     """
 
     cell: str
     record: LaunchRecord
+    rejected: Sequence[LaunchRecord]
     directory: RunDirectory
     run_id: str
     other_boot: str | None
@@ -197,11 +199,13 @@ def _launches(
     wanted = {cell.id: keys[k] for cell in run.cells if (k := key(run, cell)) in keys}
     if not wanted:
         return {}
-    stored = directory.launches(warn=lambda _: None)
+    stored = directory.launches(warn=_ignore)
+    rejected = directory.rejected(warn=_ignore)
     return {
         (wanted[cell], record.launch): Reusable(
             cell=wanted[cell],
             record=record,
+            rejected=[one for one in rejected.get(cell, []) if one.launch == record.launch],
             directory=directory,
             run_id=run.run_id,
             other_boot=_other_boot(record, run, now),
@@ -210,6 +214,10 @@ def _launches(
         for record in stored.get(cell, [])
         if record.launch <= max(now.launches, FAILURE_LAUNCHES) and _counts(record, now.repeats)
     }
+
+
+def _ignore(_warning: str) -> None:
+    """A result that cannot be read is measured again."""
 
 
 def _other_boot(record: LaunchRecord, run: RunRecord, now: RunRecord) -> str | None:
@@ -234,8 +242,17 @@ def _counts(record: LaunchRecord, repeats: int) -> bool:
 
 
 def adopt(directory: RunDirectory, earlier: Reusable) -> LaunchRecord:
-    """Store an earlier launch in a run's directory, with the run it was measured in."""
-    record = earlier.record.model_copy(
+    """Store an earlier launch and its rejected attempts, with the run they were measured in."""
+    for attempt in earlier.rejected:
+        files = earlier.directory.files_of(attempt, final=False)
+        directory.write_disturbed(_adopted(attempt, earlier), files)
+    record = _adopted(earlier.record, earlier)
+    directory.write_launch(record, earlier.directory.files_of(earlier.record))
+    return record
+
+
+def _adopted(record: LaunchRecord, earlier: Reusable) -> LaunchRecord:
+    return record.model_copy(
         update={
             "cell": earlier.cell,
             "reused_from": earlier.made_in,
@@ -243,5 +260,3 @@ def adopt(directory: RunDirectory, earlier: Reusable) -> LaunchRecord:
             "schema_version": LAUNCH_SCHEMA,  # its round is told by this one's rule
         }
     )
-    directory.write_launch(record, earlier.directory.files_of(earlier.record))
-    return record

@@ -27,11 +27,24 @@ LATEST: Final = "latest"
 RESULT: Final = "result.json"
 DISTURBED: Final = "disturbed"
 
+#: A launch and what it left besides its result, by name.
+WithFiles = tuple[LaunchRecord, Mapping[str, bytes]]
 RecordT = TypeVar("RecordT", RunRecord, LaunchRecord)
 
 
 def _to_standard_error(message: str) -> None:
     sys.stderr.write(f"{message}\n")
+
+
+def launch_path(cell: str, launch: int) -> str:
+    """Where in a run's directory the files of a launch are."""
+    return f"cells/{cell}/launch-{launch:02d}"
+
+
+def disturbed_path(attempt: LaunchRecord) -> str:
+    """Where in a run's directory the files of an attempt are that was disturbed and repeated."""
+    name = f"launch-{attempt.launch:02d}-attempt-{attempt.attempt}"
+    return f"cells/{attempt.cell}/{DISTURBED}/{name}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,11 +83,11 @@ class RunDirectory:
 
     def launch_directory(self, cell: str, launch: int) -> Path:
         """Where a launch's files go, whether they are there or not."""
-        return self.path / "cells" / cell / f"launch-{launch:02d}"
+        return self.path / launch_path(cell, launch)
 
-    def files_of(self, launch: LaunchRecord) -> dict[str, bytes]:
+    def files_of(self, launch: LaunchRecord, *, final: bool = True) -> dict[str, bytes]:
         """What a stored launch left besides its result, by name."""
-        directory = self.launch_directory(launch.cell, launch.launch)
+        directory = self._place(launch, final=final)
         return {path.name: path.read_bytes() for path in directory.iterdir() if path.name != RESULT}
 
     def write_launch(self, record: LaunchRecord, files: Mapping[str, bytes]) -> None:
@@ -90,17 +103,19 @@ class RunDirectory:
         _write_launch(directory, record, files)
 
     def write_whole(
-        self, run: RunRecord, launches: Iterable[tuple[LaunchRecord, Mapping[str, bytes]]]
+        self, run: RunRecord, launches: Iterable[WithFiles], rejected: Iterable[WithFiles] = ()
     ) -> RunRecord:
         """Store a run that is known from beginning to end, or nothing; return its record.
 
-        The record is given this directory's id. `run.json` comes last: without it, what an
-        interruption leaves is not a run.
+        `rejected` are attempts that were disturbed and repeated. The record is given this
+        directory's id. `run.json` comes last: without it, what an interruption leaves is not a run.
         """
         named = run.model_copy(update={"run_id": self.run_id})
         try:
             for record, files in launches:
                 self.write_launch(record, files)
+            for record, files in rejected:
+                self.write_disturbed(record, files)
             self.write_run(named)
         except BaseException:
             shutil.rmtree(self.path, ignore_errors=True)
@@ -113,21 +128,16 @@ class RunDirectory:
 
     def complete(self, record: LaunchRecord, *, final: bool) -> None:
         """Replace the record of a launch that is stored already; its files stay."""
-        place = self.launch_directory(record.cell, record.launch)
-        if not final:
-            place = self.disturbed_directory(record)
-        write_atomic(place / RESULT, _json(record))
+        write_atomic(self._place(record, final=final) / RESULT, _json(record))
+
+    def _place(self, record: LaunchRecord, *, final: bool) -> Path:
+        if final:
+            return self.launch_directory(record.cell, record.launch)
+        return self.disturbed_directory(record)
 
     def disturbed_directory(self, record: LaunchRecord) -> Path:
         """Where the files of a launch go that was disturbed and is repeated."""
-        name = f"launch-{record.launch:02d}-attempt-{record.attempt}"
-        return self.path / "cells" / record.cell / DISTURBED / name
-
-    def disturbed(
-        self, cell: str, warn: Callable[[str], None] = _to_standard_error
-    ) -> list[LaunchRecord]:
-        """The cell's disturbed and repeated launches, as `launches` reads them."""
-        return self._launches_of(self.path / "cells" / cell / DISTURBED, warn)
+        return self.path / disturbed_path(record)
 
     def launches(
         self, warn: Callable[[str], None] = _to_standard_error
@@ -136,8 +146,19 @@ class RunDirectory:
 
         A damaged result is skipped, with a message to `warn`.
         """
+        return self._by_cell("", warn)
+
+    def rejected(
+        self, warn: Callable[[str], None] = _to_standard_error
+    ) -> dict[str, list[LaunchRecord]]:
+        """Each cell's attempts that were disturbed and repeated, by launch and attempt."""
+        return self._by_cell(DISTURBED, warn)
+
+    def _by_cell(self, below: str, warn: Callable[[str], None]) -> dict[str, list[LaunchRecord]]:
         cells = self.path / "cells"
-        found = {cell: self._launches_of(cells / cell, warn) for cell in _subdirectories(cells)}
+        found = {
+            cell: self._launches_of(cells / cell / below, warn) for cell in _subdirectories(cells)
+        }
         return {cell: records for cell, records in found.items() if records}
 
     def _launches_of(self, cell: Path, warn: Callable[[str], None]) -> list[LaunchRecord]:
@@ -149,7 +170,7 @@ class RunDirectory:
                 continue
             except UsageError as error:
                 warn(f"{error}; this launch is skipped")
-        return sorted(records, key=lambda record: record.launch)
+        return sorted(records, key=lambda record: (record.launch, record.attempt))
 
     def write_tables(self, tables: Mapping[str, str]) -> None:
         """Store the run's tables, file name to text."""

@@ -11,6 +11,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect
 from runner.commands.publish import publish
 from tests.browser.conftest import Watched, watched
 from tests.support.published import FRAME, NASTY, every_outcome, stored
+from tests.support.samples import WAITED, attempt
 
 HUNG = "py3.11-gevent25.9.1-grpcio1.76.0-gevent+grpc"
 
@@ -151,6 +152,25 @@ def test_a_hollow_mark_is_pointed_at_in_its_middle(context: BrowserContext, tmp_
     page.goto(Path(publish(tmp_path / "results", [], None)).as_uri())
     page.locator(".chart svg [aria-label]").first.hover()
     expect(page.get_by_role("tooltip")).to_contain_text("disturbed")
+
+
+def test_a_cell_leads_to_its_rejected_attempts(context: BrowserContext, tmp_path: Path) -> None:
+    run, launches = every_outcome()
+    first, *others = launches
+    kept = first.model_copy(update={"attempt": 2})
+    directory = stored(tmp_path / "results", run, [kept, *others])
+    directory.write_disturbed(attempt(run.cells[0], 1, 1), {})
+    page = context.new_page()
+    published = Path(publish(tmp_path / "results", [], None))
+    page.goto(published.as_uri())
+    section = page.get_by_role("region", name="Attempts, ")
+    section.get_by_role("link", name=run.cells[0].id).click()
+    dialog = page.get_by_role("dialog")
+    expect(dialog.get_by_role("heading", level=2)).to_have_text(run.cells[0].id)
+    expect(dialog).to_contain_text(f"Launch 1, attempt 1: {WAITED}")
+    link = dialog.get_by_role("link", name="result.json").last
+    assert (published.parent / str(link.get_attribute("href"))).is_file()
+    assert "disturbed/launch-01-attempt-1" in str(link.get_attribute("href"))
 
 
 def test_a_charts_marks_are_one_stop_and_the_arrow_keys_go_on(seen: Watched) -> None:

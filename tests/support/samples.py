@@ -242,3 +242,21 @@ RESOURCES = Resources(
     peak_rss_mib=61.4,
     peak_threads=101,
 )
+
+
+WAITED = "ab waited 0.31 ms per request for a CPU (1.2% of the time)"
+
+
+def attempt(
+    cell: CellRecord,
+    number: int,
+    attempt: int,
+    *,
+    rate: float = 48.0,
+    cpu_ms: float = 1.0,
+    disturbed: str | None = WAITED,
+) -> LaunchRecord:
+    """An attempt at a launch, disturbed unless told otherwise."""
+    made = launch(cell, number, rate=rate, disturbed=disturbed)
+    resources = RESOURCES.model_copy(update={"cpu_ms_per_request": cpu_ms})
+    return made.model_copy(update={"attempt": attempt, "resources": resources})

@@ -8,6 +8,7 @@ from typing import Any, Final
 from runner.outcome import Outcome, outcome_text
 from runner.publish.charts.style import Spec, layer, patch_channels, quantity
 from runner.publish.environments import Environment, most_different
+from runner.report.ledger import Ledger
 from runner.report.rows import Row, Spread
 from runner.report.run import Run
 from runner.report.tables import FIGURES, Column
@@ -40,6 +41,9 @@ def notes(run: Run, found: Sequence[Environment]) -> Iterator[str]:
         yield "Marks are medians over launches; lines are intervals, of two launches extremes."
     if any(row.disturbed for row in run.rows):
         yield "Hollow marks: some launch was disturbed."
+    if (ledger := Ledger(run=run)).rejected:
+        attempts = f"{ledger.rejected:,} of {counted(ledger.made, 'attempt')}"
+        yield f"Not shown: {attempts}, rejected as disturbed."
     if len(found) > MOST_LINES:
         number = f"{MOST_LINES} of {len(found)} environments"
         yield f"Shown: {number}, those whose patch modes differ most."

@@ -303,6 +303,10 @@
       pairs(cell.facts.map(text)),
       make("h3", {}, "Reproduce"), button, make("pre", { tabindex: "0", "aria-label": "commands" }, commands),
       ...cell.launches.map((launch) => launchOf(launch, cell)),
+      ...(cell.rejected.length ? [make("h3", {}, "Rejected attempts")] : []),
+      ...cell.rejected.map(([path, words]) => (
+        make("div", {}, make("p", {}, `Launch ${words}`), fileOf(path, "result.json", null))
+      )),
     ];
   }
 

@@ -7,11 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from runner.measurement.records import LaunchRecord
 from runner.store.records import CellRecord, RunRecord
 from runner.store.reuse import reusable
 from runner.store.run_directory import RunDirectory
 from tests.support.command_line import Matrix
-from tests.support.samples import cell, launch, run_record
+from tests.support.samples import attempt, cell, launch, run_record
 
 NONE = cell("3.11", "none")
 GEVENT = cell("3.11", "gevent", gevent="25.9.1")
@@ -56,6 +57,23 @@ def test_the_runs_are_one_with_all_their_files(matrix: Matrix, shards: list[str]
     assert "run 20261101T120000Z on b" in matrix("show", "latest", GEVENT.id).out
 
 
+def test_rejected_attempts_come_along_with_their_files(matrix: Matrix, shards: list[str]) -> None:
+    directory = RunDirectory(results=Path("results"), path=Path(shards[1]))
+    first = attempt(NONE, 1, 1, rate=10.0)
+    directory.write_disturbed(first, {"ab.txt": b"rejected"})
+    assert matrix("merge", *shards).code == 0
+    made = RunDirectory(results=Path("results"), path=Path("results/latest").resolve())
+    assert made.rejected() == {
+        NONE.id: [first.model_copy(update={"launch": 2, "block": "b"})],
+    }
+    [kept] = made.path.glob("cells/*none/disturbed/launch-02-attempt-1/ab.txt")
+    assert kept.read_bytes() == b"rejected"
+    rows = json.loads((made.path / "table.json").read_text(encoding="utf-8"))["rows"]
+    assert [row["rejected"] for row in rows if row["patch"] == "none"] == [
+        "1 of 2 attempts: ab waited for a CPU"
+    ]
+
+
 def test_a_run_with_itself_is_refused_and_nothing_is_left(
     matrix: Matrix, shards: list[str]
 ) -> None:
@@ -71,13 +89,15 @@ def test_a_merge_that_is_interrupted_leaves_no_run(
     matrix: Matrix, shards: list[str], stop: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     files_of = RunDirectory.files_of
-    calls = []
+    calls: list[LaunchRecord] = []
 
-    def interrupted(self: RunDirectory, *arguments: object) -> dict[str, bytes]:
-        calls.append(arguments)
+    def interrupted(
+        self: RunDirectory, launch: LaunchRecord, *, final: bool = True
+    ) -> dict[str, bytes]:
+        calls.append(launch)
         if len(calls) > stop:
             raise KeyboardInterrupt
-        return files_of(self, *arguments)  # type: ignore[arg-type]
+        return files_of(self, launch, final=final)
 
     with monkeypatch.context() as patched:
         patched.setattr(RunDirectory, "files_of", interrupted)

@@ -17,7 +17,13 @@ from runner.matrix.cell import Cell, Limits
 from runner.matrix.values import Server, Workload, server, workload
 from runner.measurement import ab, load
 from runner.measurement.records import LaunchRecord, Machine, RateFigures, Resources
-from runner.measurement.resources import LARGEST_OTHERS_SHARE, disturbance, worth_repeating
+from runner.measurement.resources import (
+    KINDS,
+    LARGEST_OTHERS_SHARE,
+    disturbance,
+    kinds_of_disturbance,
+    worth_repeating,
+)
 from runner.outcome import Outcome
 from tests.support.samples import cell, launch
 from tests.support.simulated import a_cell, report
@@ -190,6 +196,26 @@ def test_what_others_took_of_the_machine_disturbs(
     record = loaded().model_copy(update={"machine": Machine(cpus=2, **{"busy_share": 0} | changed)})
     assert disturbance(record) == reason
     assert worth_repeating(record.model_copy(update={"disturbed": reason})) is bool(reason)
+
+
+def test_every_reason_has_a_kind_without_figures() -> None:
+    lags = RateFigures(rate=45, requests=9, sent=9, lag_p50_ms=0, lag_p99_ms=99, lag_max_ms=99)
+    busy = Machine(cpus=2, busy_share=1, steal_share=0.5, others_cpu_share=0.5)
+    all_at_once = loaded(
+        loadgen_run_queue_delay_ms=900, loadgen_cpu_share=0.95, throttled_ms=12, listen_drops=2
+    ).model_copy(update={"machine": busy})
+    found = [
+        kinds_of_disturbance(disturbance(record) or "")
+        for record in (all_at_once, all_at_once.model_copy(update={"rate": lags}))
+    ]
+    assert found[0][:2] == ["ab waited for a CPU", "ab kept a CPU busy"]
+    assert found[1][:2] == ["requests were sent late", "the load generator kept a CPU busy"]
+    assert found[0][2:] == found[1][2:]
+    assert {*found[0], *found[1]} == {*KINDS.values()}
+
+
+def test_a_reason_of_another_release_stays_as_it_is() -> None:
+    assert kinds_of_disturbance("load generator busy 95 %") == ["load generator busy 95 %"]
 
 
 def test_a_launch_without_figures_is_not_called_disturbed() -> None:

@@ -187,6 +187,15 @@ def test_notes_say_how_to_read_the_chart(charts: dict[str, Chart]) -> None:
     assert "Hollow marks: some launch was disturbed." in found
 
 
+def test_a_chart_says_how_many_attempts_it_does_not_show() -> None:
+    none = cell("3.11", "none")
+    words = "Not shown: 2 of 3 attempts, rejected as disturbed."
+    for number, shown in ((1, []), (3, [words])):
+        kept = launch(none).model_copy(update={"attempt": number})
+        found = texts(made(run_record(none), {none.id: [kept]})["figures"])
+        assert [text for text in found if text.startswith("Not shown")] == shown
+
+
 @pytest.mark.parametrize(("ceiling", "is_logarithmic"), [(0.6, True), (50.0, False)])
 def test_loads_far_apart_have_a_logarithmic_axis(ceiling: float, is_logarithmic: bool) -> None:
     slow, fast = cell("3.11", "none"), cell("3.11", "gevent", gevent="25.9.1")

@@ -18,18 +18,18 @@ from runner.commands.imports import import_ab
 from runner.commands.publish import checked_name, publish
 from runner.commands.runs import compared, table_text
 from runner.errors import UsageError
-from runner.measurement.records import UNKNOWN_BOOT
+from runner.measurement.records import UNKNOWN_BOOT, LaunchRecord
 from runner.publish import evidence
 from runner.publish import write as writing
 from runner.publish.anonymise import public
-from runner.publish.facts import method, overview
+from runner.publish.facts import ATTEMPTS, method, overview
 from runner.publish.publication import LONGEST_BYTES, STACKS_IN_LOG, Publication, shortened
 from runner.report.run import collate
 from runner.store.import_ab import Shared
 from runner.store.records import Block
 from runner.store.run_directory import RunDirectory, open_run
 from tests.support.published import NASTY, every_outcome, stored
-from tests.support.samples import AXES, cell, launch, run_record
+from tests.support.samples import AXES, attempt, cell, launch, run_record
 
 pytestmark = pytest.mark.usefixtures("plain_charts")
 
@@ -479,18 +479,92 @@ def test_a_run_whose_machine_is_not_known(results: Path) -> None:
     assert {("machine", "not known"), ("engine", "not known")} <= {*overview(found)}
 
 
-def test_disturbed_launches_are_counted_with_the_attempts_before_them(results: Path) -> None:
+def test_attempts_are_counted_and_not_only_the_launches_kept(results: Path) -> None:
     directory = open_run(results, "latest")
     found = collate(directory.read_run(), directory.launches())
-    assert ("disturbed", "0 of 9 launches") in [*overview(found)]
+    assert ("attempts", "9 for 9 launches, none of them disturbed") in [*overview(found)]
     (first, *_), *others = found.launches.values()
     made = [
         first.model_copy(update={"disturbed": "ab waited", "attempt": 3}),
         *(launch for of_cell in others for launch in of_cell),
     ]
     by_cell = {launch.cell: [launch] for launch in made}
-    counted = dict(overview(collate(found.record, by_cell)))["disturbed"]
-    assert counted == "1 of 9 launches, after 2 disturbed attempts that were repeated"
+    counted = dict(overview(collate(found.record, by_cell)))["attempts"]
+    assert counted == "11 for 9 launches; disturbed: 2 rejected, 1 kept"
+
+
+def with_rejected(results: Path) -> tuple[LaunchRecord, ...]:
+    """Two attempts at the first launch of the latest run's first cell; the third is kept."""
+    directory = open_run(results, "latest")
+    none = directory.read_run().cells[0]
+    [kept] = directory.launches()[none.id]
+    directory.complete(kept.model_copy(update={"attempt": 3}), final=True)
+    made = attempt(none, 1, 1, rate=24.0), attempt(none, 1, 2, rate=12.0)
+    for one in made:
+        directory.write_disturbed(one, {"ab.txt": b"rejected", "server.log": b"rejected"})
+    return made
+
+
+def test_the_results_of_rejected_attempts_are_published_and_nothing_else_of_them(
+    results: Path,
+) -> None:
+    made = with_rejected(results)
+    publish(results, [], None)
+    published = open_run(results, str(results / "published/sleep"))
+    assert published.rejected() == {made[0].cell: [*made]}
+    found = {path.name for path in published.path.glob("cells/*/disturbed/*/*")}
+    assert found == {"result.json"}
+    first = contents(published.path)
+    publish(results, [str(published.path)], None)
+    assert contents(published.path) == first
+    for form in ("csv", "github"):
+        run, again = str(results / "latest"), str(published.path)
+        assert table_text(results, again, format_=form) == table_text(results, run, format_=form)
+
+
+def test_rejected_attempts_of_several_runs_are_published_below_each(results: Path) -> None:
+    with_rejected(results)
+    publish(results, [str(results / "sleep/20261101T120000Z"), str(second(results).path)], "both")
+    found = (results / "published/both").glob("**/disturbed/*/result.json")
+    assert {path.relative_to(results / "published/both").parts[1] for path in found} == {
+        "1-sleep-20261101T120000Z"
+    }
+
+
+def test_page_and_readme_set_rejected_attempts_beside_those_kept(results: Path) -> None:
+    publish(results, [], None)
+    published = results / "published/sleep"
+    for name in ("index.html", "README.md"):
+        assert ATTEMPTS not in (published / name).read_text(encoding="utf-8")
+    with_rejected(results)
+    publish(results, [], None)
+    readme = (published / "README.md").read_text(encoding="utf-8")
+    [line] = [
+        x for x in readme.partition(ATTEMPTS)[2].splitlines() if x.startswith("| py3.11-none")
+    ]
+    texts = [text.strip() for text in line.split("|")[1:-1]]
+    assert texts[:6] == ["py3.11-none", "1/3", "48.01", "18.00", "24.00", "1.00"]
+    assert texts[-1] == "2 of 3 attempts: ab waited for a CPU"
+    page = (published / "index.html").read_text(encoding="utf-8")
+    section = page.partition('<section id="attempts"')[2].partition("</section>")[0]
+    assert '<a href="#cell=py3.11-none">py3.11-none</a>' in section
+    assert section.count("<tr>") == 2
+    assert "cells/py3.11-none/disturbed/launch-01-attempt-2" in page
+
+
+def test_the_machine_of_a_rejected_attempt_is_as_anonymous_as_that_of_a_launch(
+    results: Path,
+) -> None:
+    directory = open_run(results, "latest")
+    run, none = directory.read_run(), directory.read_run().cells[0]
+    assert run.host
+    assert run.engine
+    block = Block(label="secret", run_id="of-1", host=run.host, engine=run.engine)
+    directory.write_run(run.model_copy(update={"blocks": (block,)}))
+    directory.write_disturbed(attempt(none, 1, 1).model_copy(update={"block": "secret"}), {})
+    publish(results, [], None)
+    [[found]] = open_run(results, str(results / "published/sleep")).rejected().values()
+    assert found.block == "machine 1"
 
 
 def test_nobody_knows_what_disturbed_an_imported_run(results: Path) -> None:
@@ -498,7 +572,7 @@ def test_nobody_knows_what_disturbed_an_imported_run(results: Path) -> None:
     import_ab(results, "imported", [f"patch=gevent:{reports}/ab-gevent.txt"], Shared())
     publish(results, [], None)
     readme = (results / "published/imported/README.md").read_text(encoding="utf-8")
-    assert "- disturbed: not known" in readme
+    assert "- attempts: not known" in readme
 
 
 def test_page_and_readme_say_how_the_run_was_made_and_is_read(results: Path) -> None:

@@ -677,18 +677,36 @@ def test_another_order_of_patching_is_a_doubt() -> None:
 
 
 @pytest.mark.parametrize(("old", "new"), [(0, 1), (2, 0), (2, 2)])
-def test_disturbed_launches_are_counted_on_either_side(old: int, new: int) -> None:
+def test_disturbed_attempts_are_counted_on_either_side(old: int, new: int) -> None:
+    """Those that are in the figures, and those before the second launch, which took two more."""
+
     def with_disturbed(number: int) -> list[LaunchRecord]:
         made = launches_of(GEVENT, RATES)
+        if number == 2:
+            return [made[0], made[1].model_copy(update={"attempt": 3}), *made[2:]]
         waited = [x.model_copy(update={"disturbed": "ab waited"}) for x in made[:number]]
         return waited + made[number:]
 
     before, after = run_record(GEVENT), run_record(GEVENT).model_copy(update={"run_id": "later"})
+    made_of = {0: 5, 1: 5, 2: 7}
     comparison = between(
         collate(before, {GEVENT.id: with_disturbed(old)}),
         collate(after, {GEVENT.id: with_disturbed(new)}),
     )
-    assert comparison.setup_differences[1:] == (f"disturbed launches: {old} of 5 → {new} of 5",)
+    assert comparison.setup_differences[1:] == (
+        f"disturbed attempts: {old} of {made_of[old]} → {new} of {made_of[new]}",
+    )
+
+
+def test_the_attempts_of_reports_made_elsewhere_are_not_known() -> None:
+    now = run_record(GEVENT)
+    method = now.method.model_copy(update={"version": None})
+    imported = now.model_copy(update={"method": method, "run_id": "earlier"})
+    waited = launch(GEVENT).model_copy(update={"attempt": 3})
+    differences = between(
+        collate(imported, {GEVENT.id: [launch(GEVENT)]}), collate(now, {GEVENT.id: [waited]})
+    ).setup_differences
+    assert "disturbed attempts: not known → 2 of 3" in differences
 
 
 def changed(run: RunRecord) -> RunRecord:

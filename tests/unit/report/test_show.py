@@ -230,18 +230,19 @@ def test_the_companions_log_is_there_to_read(directory: RunDirectory) -> None:
     assert "== companion.log ==\ncompanion ready\n" in show(directory, read_run(directory), cell.id)
 
 
-def test_attempts_that_were_disturbed_are_named(directory: RunDirectory) -> None:
+def test_attempts_that_were_rejected_are_named(directory: RunDirectory) -> None:
     cell = directory.read_run().cells[1]
     again = launch(cell, rate=40.0, disturbed="ab waited 0.31 ms").model_copy(update={"attempt": 2})
     directory.write_disturbed(again, {})
-    directory.write_launch(launch(cell), {})
+    directory.write_launch(launch(cell).model_copy(update={"attempt": 3}), {})
     text = show(directory, read_run(directory), cell.id)
     place = directory.path / "cells" / cell.id / "disturbed" / "launch-01-attempt-2"
     assert (
-        "== Disturbed, and repeated ==\n"
+        "== Rejected attempts ==\n"
         f"launch 1, attempt 2: ab waited 0.31 ms; 40.00 requests/s; in {place}\n"
+        "1 attempt of which nothing was kept\n"
     ) in text
-    assert "Disturbed" not in show(directory, read_run(directory), BOTH)
+    assert "Rejected" not in show(directory, read_run(directory), BOTH)
 
 
 def test_a_log_cannot_steer_the_terminal(directory: RunDirectory) -> None:

@@ -14,7 +14,7 @@ from runner.report.rows import Row
 from runner.report.run import collate
 from runner.store.merge import Merged, Part, merge
 from runner.store.records import RunRecord
-from tests.support.samples import cell, launch, run_record, unavailable
+from tests.support.samples import attempt, cell, launch, run_record, unavailable
 
 NONE = cell("3.11", "none")
 GEVENT = cell("3.11", "gevent", gevent="25.9.1")
@@ -130,6 +130,19 @@ def test_machines_of_one_name_are_told_apart_and_one_machine_is_one_block() -> N
     found = merged(first, again, other)
     assert [block.label for block in found.run.blocks] == ["a", "a", "a#2"]
     assert "Merged from 3 runs on 2 hosts" in said(found)
+
+
+def test_rejected_attempts_keep_to_their_launches() -> None:
+    """Also those of an interrupted run, of which no launch was kept."""
+    first = part("a", {"none": [40.0]})
+    first = replace(first, rejected={NONE.id: [attempt(NONE, 1, 1), attempt(NONE, 2, 1)]})
+    second = part("b", {"none": [20.0]})
+    second = replace(second, rejected={NONE.id: [attempt(NONE, 1, 1, rate=10.0)]})
+    found = merged(first, second)
+    assert [(x.record.launch, x.record.block, x.part) for x in found.rejected] == [
+        (1, "a", 0), (2, "a", 0), (3, "b", 1),
+    ]  # fmt: skip
+    assert [(x.launch, x.block) for x in launches_of(found)[NONE.id]] == [(1, "a"), (3, "b")]
 
 
 def test_a_merged_run_can_be_merged_again() -> None:

@@ -14,6 +14,7 @@ from runner.store.reuse import adopt, reusable
 from runner.store.run_directory import RunDirectory
 from tests.support.samples import (
     RESOURCES,
+    attempt,
     cell,
     in_per_cent,
     launch,
@@ -264,6 +265,20 @@ def test_a_launch_that_is_adopted_brings_its_files_and_says_where_it_was_made(
     assert earlier.run_id == NEWER
 
 
+def test_a_launch_that_is_adopted_brings_its_own_rejected_attempts(tmp_path: Path) -> None:
+    directory = stored(tmp_path, called(OLD, launches=2), launch(CELL), launch(CELL, 2))
+    own, another = attempt(CELL, 1, 1), attempt(CELL, 2, 1)
+    for rejected in (own, another):
+        directory.write_disturbed(rejected, {"ab.txt": b"rejected"})
+    run = called(NOW)
+    [earlier] = reusable(run, tmp_path).values()
+    now = stored(tmp_path, run)
+    adopt(now, earlier)
+    [[adopted]] = now.rejected().values()
+    assert adopted == own.model_copy(update={"reused_from": OLD})
+    assert (now.disturbed_directory(own) / "ab.txt").read_bytes() == b"rejected"
+
+
 def test_more_launches_of_a_cell_that_failed_are_used_again_with_the_failure(
     tmp_path: Path,
 ) -> None:
@@ -376,6 +391,7 @@ def test_the_boot_that_a_launch_was_made_in_stays_known(tmp_path: Path) -> None:
         directory = stored(tmp_path, run)
         adopted = [adopt(directory, one) for one in earlier]
         assert {(one.other_boot, one.reused_from) for one in adopted} == {(said, OLD)}
+        (tmp_path / "sleep" / OLD / "run.json").unlink(missing_ok=True)  # the newer run is left
 
 
 def test_what_an_earlier_release_reused_is_of_an_unknown_boot(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from runner.measurement.records import LAUNCH_SCHEMA, Canary
 from runner.outcome import Outcome
 from runner.store.records import RUN_SCHEMA
 from runner.store.run_directory import RunDirectory, check_results, open_run
-from tests.support.samples import LOCK, cell, launch, run_record, unavailable
+from tests.support.samples import LOCK, attempt, cell, launch, run_record, unavailable
 
 ROOT = Path(__file__).resolve().parents[3]
 NOON = datetime(2026, 11, 1, 12, 0, 0, tzinfo=UTC)
@@ -247,9 +247,17 @@ def test_a_stored_record_can_be_completed(directory: RunDirectory, final: bool) 
     store(record, {"ab.txt": b"Finished"})
     complete = record.model_copy(update={"canary_after": Canary(wall_ms=50, cpu_ms=49)})
     directory.complete(complete, final=final)
-    found = directory.launches().get(NONE.id) if final else directory.disturbed(NONE.id)
+    found = directory.launches().get(NONE.id) if final else directory.rejected().get(NONE.id)
     assert found == [complete]
     assert len(list(directory.path.rglob("ab.txt"))) == 1
+
+
+def test_rejected_attempts_are_read_by_launch_and_attempt(directory: RunDirectory) -> None:
+    made = [attempt(NONE, 1, 2), attempt(NONE, 1, 10), attempt(NONE, 2, 1)]
+    for one in reversed(made):
+        directory.write_disturbed(one, {})
+    assert directory.rejected() == {NONE.id: made}
+    assert directory.launches() == {}
 
 
 def test_a_newer_run_that_happens_to_parse_is_refused(directory: RunDirectory) -> None:
