@@ -6,13 +6,13 @@ import argparse
 import inspect
 import sys
 import time
-from pathlib import Path
 
 from bench import (
     aa,
     companions,
     coscheduling,
     cost,
+    coverage,
     fidelity,
     overhead,
     plan,
@@ -35,6 +35,7 @@ MODULES = (
     fidelity,
     companions,
     coscheduling,
+    coverage,
     aa,
 )
 BENCHMARKS = {module.__name__.removeprefix("bench."): module for module in MODULES}
@@ -57,15 +58,14 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--full", action="store_true", help="coscheduling: the article's load")
     made.add_argument("--cells", type=int, help="cells (plan, cost, publish, setup, coscheduling)")
     made.add_argument("--requests", type=int, help="requests per launch")
-    made.add_argument(
-        "--launches", type=int, help="launches (overhead, cost, publish, fidelity, aa)"
-    )
-    made.add_argument("--runs", type=Path, nargs=2, default=[], help="aa: two run directories")
+    made.add_argument("--launches", type=int, help="launches (overhead, cost, publish, fidelity)")
+    made.add_argument("--simulations", type=int, help="coverage: simulated runs a setting")
+    made.add_argument("--run", metavar="RUN", help="aa: a run of `control`, or `latest`")
     return made
 
 
 def main() -> int:
-    """Print the figures; 3 where an engine is needed and fails."""
+    """Print the figures; 3 where an engine is needed and fails, 2 for what cannot be read."""
     arguments = parser().parse_args()
     if unknown := [name for name in arguments.names if name not in BENCHMARKS]:
         parser().error(f"no benchmark {', '.join(unknown)}; there are {', '.join(BENCHMARKS)}")
@@ -74,7 +74,8 @@ def main() -> int:
         cells=arguments.cells,
         requests=arguments.requests,
         launches=arguments.launches,
-        runs=tuple(arguments.runs),
+        simulations=arguments.simulations,
+        run=arguments.run,
     )
     for name in arguments.names or BENCHMARKS:
         began = time.monotonic()
@@ -84,7 +85,7 @@ def main() -> int:
                 print(line, flush=True)
         except (EngineError, MatrixError) as error:
             print(f"error: {error}", file=sys.stderr)
-            return 3
+            return error.exit_code if isinstance(error, MatrixError) else 3
         print(f"  ({time.monotonic() - began:.0f} s)\n", flush=True)
     return 0
 

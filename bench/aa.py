@@ -1,171 +1,142 @@
-"""A against A: how often a verdict calls two runs of the same cells different.
+"""A against A: cells that are equal or differ by a known effect, of a run of `control`.
 
-Two real runs, `--runs RUN_A RUN_B` or two of `smoke` made for it, are compared as `matrix compare`
-does: what drifts between runs is in them. As they are one table of a few dozen cells, the launches
-of both together are then dealt at random into many more such tables, two sides a cell, without
-replacement where there are enough of them. All launches are real; a side has as many as a verdict
-in a table of 26 needs, for with fewer the rule never says that anything differs.
+An interval of two equal cells has to hold 1; one of a known effect has to hold that, and to show
+it if the run could. Both sides are launches of their own, made in the same rounds.
 """
 
 from __future__ import annotations
 
-import random
-import tempfile
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack
-from pathlib import Path
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
 
-from bench.common import PROJECT_MATRIX, Options, figure, measured
-from runner.commands.cells import Choice
+from bench.common import REPOSITORY, Options, figure
 from runner.errors import UsageError
-from runner.measurement.records import rate_of
-from runner.options import THRESHOLD
-from runner.outcome import Outcome
-from runner.report.compare import Change, compare
+from runner.report.figures import FIGURES, Figure
+from runner.report.modes import modes
+from runner.report.rows import Row, axes_of
 from runner.report.run import Run, read_run
-from runner.report.statistics import (
-    ENOUGH_FOR_INTERVAL,
-    Comparison,
-    Difference,
-    differences,
-    launches_needed,
-)
+from runner.report.statistics import Contrast
+from runner.report.summary import sensitivity
 from runner.store.run_directory import open_run
 
-TABLE, TABLES, SEED = 26, 40, 1
-ENOUGH_PAIRS = 200
-GOAL = 0.01
-DIFFERS = {Difference.FASTER, Difference.SLOWER}
+#: An axis that nothing depends on, and the workload's parameters whose effect is known.
+INERT, SECONDS, SPIN = "copy", "seconds", "spin"
+HOW: Final = 'make matrix EXPERIMENT=control, then make bench ARGS="aa --run latest"'
 
-Rates = list[list[float]]
+
+@dataclass(frozen=True, kw_only=True)
+class Known:
+    """Two cells whose true ratios are known: by the figure's name, 1 where it is not named."""
+
+    row: Row
+    differs: str
+    ratios: dict[str, float]
+
+    def contrast(self, of: Figure) -> Contrast:
+        """What the run shows of a figure."""
+        found: Contrast = getattr(self.row, f"{of.name}_contrast")
+        return found
 
 
 def run(options: Options) -> Iterator[str]:
-    """Shares of false verdicts, with the threshold and by the test alone: of the runs, of deals."""
-    with ExitStack() as stack:
-        if not options.runs:
-            yield "  measuring `smoke` twice"
-            temporary = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-            first, second = (measured_run(options, temporary / name) for name in "ab")
-        elif len(options.runs) == 2:
-            first, second = (read(path) for path in options.runs)
-        else:
-            raise UsageError("aa --runs takes two run directories of the same experiment")
-    yield from compared(first, second)
-    rates = pooled(first, second)
-    if not rates:
-        yield f"  no cell has {ENOUGH_FOR_INTERVAL} launches with figures: nothing to deal"
+    """Each pair's ratios beside the true ones, and what the run could have shown."""
+    if options.run is None:
+        yield f"  needs a run of `control`: {HOW}"
         return
-    yield from dealt(rates, launches_needed(TABLE), TABLES)
+    found = read_run(open_run(REPOSITORY / "results", options.run))
+    pairs = known_pairs(found)
+    if not pairs:
+        raise UsageError(
+            f"{options.run}: no cell differs from its baseline in {INERT}, {SECONDS} or {SPIN} "
+            f"alone; {HOW}"
+        )
+    for pair in pairs:
+        for of in FIGURES:
+            yield line(pair, of)
+    yield from _summed(pairs)
+    if could_have_shown := sensitivity([mode for mode in modes(found) if not mode.is_baseline]):
+        yield f"  {could_have_shown}"
 
 
-def read(path: Path) -> Run:
-    """A stored run; `UsageError` if it is none."""
-    return read_run(open_run(path.parent.parent, str(path)))
+def known_pairs(found: Run) -> list[Known]:
+    """The cells that differ from their baseline in nothing but what has a known effect."""
+    pairs = []
+    for row in found.rows:
+        base = found.baselines.get(row.cell)
+        if base is None or base.cell == row.cell or row.outcome is not base.outcome:
+            continue
+        own, other = row.values(), base.values()
+        differing = [axis for axis in axes_of(found.record) if own[axis] != other[axis]]
+        if differing and {*differing} <= {INERT, SECONDS, SPIN}:
+            values = ", ".join(f"{axis} {own[axis]}" for axis in differing)
+            pairs.append(
+                Known(row=row, differs=f"{row.patch}, {values}", ratios=true_ratios(row, base))
+            )
+    return pairs
 
 
-def measured_run(options: Options, results: Path) -> Run:
-    """A run of `smoke` with as many launches as a verdict needs, nothing of it used again."""
-    choice = Choice(
-        file=PROJECT_MATRIX,
-        experiment="smoke",
-        requests=options.requests,
-        launches=options.launches or launches_needed(TABLE),
-    )
-    return read_run(measured(choice, results, jobs=None, cells=options.cells).directory)
+def true_ratios(row: Row, base: Row) -> dict[str, float]:
+    """What the cells' parameters make of the baseline's figures, by the figure's name.
 
-
-# -- two real runs ---------------------------------------------------------------------------------
-
-
-def compared(first: Run, second: Run) -> Iterator[str]:
-    """What `matrix compare` says of the two runs."""
-    comparison = compare(first, second)
-    yield from (
-        f"  set up differently: {difference}" for difference in comparison.setup_differences
-    )
-    for cell in comparison.cells:
-        if isinstance(cell.change, Change):
-            yield f"  {cell.cell}: {cell.change} ({cell.old} → {cell.new})"
-    cells = [cell.cell for cell in comparison.cells if cell.ratio is not None]
-    yield figure("two runs: cell pairs: launches a side", f"{len(cells)}: {sizes(cells, first)}")
-    for threshold in (THRESHOLD, 0.0):
-        found = compare(first, second, threshold=threshold).cells
-        # A cell without figures on both sides is no pair: nothing was compared.
-        pairs = [cell.change for cell in found if cell.ratio is not None]
-        verdicts = [change for change in pairs if isinstance(change, Difference)]
-        yield from false_share("two runs", verdicts, threshold)
-
-
-def sizes(cells: Sequence[str], side: Run) -> str:
-    """How many launches with figures the cells have: `7`, or `5–7` where not all have as many."""
-    numbers = [
-        len([x for x in side.launches[cell] if x.outcome.has_figures]) for cell in cells
-    ] or [0]
-    return "–".join(str(number) for number in sorted({min(numbers), max(numbers)}))
-
-
-def false_share(
-    what: str, verdicts: Sequence[Change | Difference], threshold: float
-) -> Iterator[str]:
-    """How many of the verdicts that are possible call A different from A."""
-    able = [verdict for verdict in verdicts if verdict is not Difference.TOO_FEW]
-    if len(able) < len(verdicts) and threshold:
-        yield f"    (of {len(verdicts)}, {len(verdicts) - len(able)} with too few launches)"
-    false = sum(verdict in DIFFERS for verdict in able)
-    share = false / max(1, len(able))
-    yield figure(
-        f"{what}: said to differ, threshold {threshold:.0%}",
-        f"{share:.2%} ({false} of {len(able)})",
-        "≤ 1 %" if threshold else "",
-        met=share <= GOAL if threshold and able else None,
-    )
-
-
-# -- the same launches, dealt ----------------------------------------------------------------------
-
-
-def pooled(*sides: Run) -> Rates:
-    """Requests/s of each cell's launches of all sides, of the cells that have enough.
-
-    A launch that one run took over from the other is one launch, and another outcome is another
-    cell.
+    So many clients that wait for so long make requests in inverse proportion; a latency becomes
+    longer by the difference; `spin` is CPU time, which comes on top.
     """
-    pools: dict[tuple[str, Outcome], dict[tuple[str, int], float]] = {}
-    for side in sides:
-        for launch in (launch for of_cell in side.launches.values() for launch in of_cell):
-            if launch.ab and launch.outcome.has_figures:
-                pool = pools.setdefault((launch.cell, launch.outcome), {})
-                made_in = launch.reused_from or side.record.run_id
-                pool[made_in, launch.launch] = rate_of(launch.ab)
-    return [[*pool.values()] for pool in pools.values() if len(pool) >= ENOUGH_FOR_INTERVAL]
+    longer_s = _number(row, SECONDS) - _number(base, SECONDS)
+    more_cpu_ms = _number(row, SPIN) - _number(base, SPIN)
+    ratios = {}
+    if longer_s:
+        ratios["rate"] = _number(base, SECONDS) / _number(row, SECONDS)
+        if base.p99_ms:
+            ratios["p99"] = 1 + 1000 * longer_s / base.p99_ms
+    if more_cpu_ms and base.cpu_ms_per_request:
+        ratios["cpu"] = 1 + more_cpu_ms / base.cpu_ms_per_request
+    return ratios
 
 
-def dealt(rates: Rates, launches: int, tables: int) -> Iterator[str]:
-    """Deal the launches, judge the tables by the report's own rule, count."""
-    generator = random.Random(SEED)  # noqa: S311 - an order, not a secret
-    deals = [
-        [deal(generator.choice(rates), launches, generator) for _ in range(TABLE)]
-        for _ in range(tables)
+def _number(row: Row, axis: str) -> float:
+    """A parameter of the workload that is an axis of the run; 0 where it is none."""
+    return float(row.further.get(axis) or 0)
+
+
+# -- what the run shows ----------------------------------------------------------------------------
+
+
+def line(pair: Known, of: Figure) -> str:
+    """A figure of a pair: what was found, what is true, and whether the one is within the other."""
+    found, true = pair.contrast(of), pair.ratios.get(of.name, 1.0)
+    name = f"{pair.differs}: {of.label}"
+    if found.low is None or found.high is None:
+        ratio = "–" if found.ratio is None else f"× {found.ratio:.4f}"
+        return figure(name, ratio) + f"   {found.reason or 'no figures'}"
+    interval = f"× {found.ratio:.4f} [{found.low:.4f}–{found.high:.4f}]"
+    goal = f"holds {true:.4f}" if of.name in pair.ratios else "holds 1"
+    told = "" if of.name not in pair.ratios else _told(found, true)
+    return figure(name, interval, goal, met=found.low <= true <= found.high) + told
+
+
+def _told(found: Contrast, true: float) -> str:
+    """Whether a known effect was found: the interval leaves 1 out, on the right side of it."""
+    return ", found" if is_found(found, true) else ", not found"
+
+
+def is_found(found: Contrast, true: float) -> bool:
+    """Whether the run shows that there is an effect in the direction of the true one."""
+    return found.is_shown and ((found.ratio or 1.0) > 1) == (true > 1)
+
+
+def _summed(pairs: list[Known]) -> Iterator[str]:
+    """Of all intervals of equal figures those that hold 1, of all known effects those found."""
+    judged = [(pair, of) for pair in pairs for of in FIGURES if pair.contrast(of).low is not None]
+    equal = [pair.contrast(of) for pair, of in judged if of.name not in pair.ratios]
+    effects = [
+        is_found(pair.contrast(of), pair.ratios[of.name])
+        for pair, of in judged
+        if of.name in pair.ratios
     ]
-    whole = sum(len(of_cell) >= 2 * launches for of_cell in rates)
-    yield figure("dealt: cells, of them with launches enough", f"{len(rates)}, {whole}")
-    pairs = tables * TABLE
-    yield figure(
-        "dealt: cell pairs: launches a side",
-        f"{pairs}: {launches}",
-        f"≥ {ENOUGH_PAIRS} pairs",
-        met=pairs >= ENOUGH_PAIRS,
-    )
-    for threshold in (THRESHOLD, 0.0):
-        verdicts = [v for table in deals for v in differences(table, threshold=threshold)]
-        yield from false_share("dealt", verdicts, threshold)
-
-
-def deal(rates: Sequence[float], launches: int, generator: random.Random) -> Comparison:
-    """Two sides of one cell."""
-    if len(rates) >= 2 * launches:
-        drawn = generator.sample(rates, 2 * launches)
-    else:
-        drawn = generator.choices(rates, k=2 * launches)
-    return Comparison(values=tuple(drawn[:launches]), reference=tuple(drawn[launches:]))
+    false = sum(contrast.is_shown for contrast in equal)
+    if equal:
+        held = f"{len(equal) - false} of {len(equal)}"
+        yield figure("equal: intervals that hold 1", held, "all", met=not false)
+    if effects:
+        yield figure("known effects found", f"{sum(effects)} of {len(effects)}")

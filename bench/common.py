@@ -29,6 +29,7 @@ experiments:
     exclude_newer: 2026-11-01
     workload: {{name: sleep, seconds: {seconds:g}}}
     load: {{concurrency: {concurrency}, requests: {requests}}}
+    launches: 1
 """
 PROJECT_MATRIX = REPOSITORY / "matrix.yaml"
 
@@ -41,7 +42,8 @@ class Options:
     cells: int | None = None
     requests: int | None = None
     launches: int | None = None
-    runs: tuple[Path, ...] = ()
+    simulations: int | None = None
+    run: str | None = None
 
 
 def figure(name: str, value: str, goal: str = "", *, met: bool | None = None) -> str:
@@ -102,7 +104,7 @@ def ready_to_measure(
     choice: Choice, results: Path, *, jobs: int | None, cells: int | None = None
 ) -> Ready:
     """Expand, lock and build; of the cells only the first `cells`, spread over the experiment."""
-    experiment = expand(choice)
+    experiment = expand(choice, print)
     if cells is not None:
         experiment = replace(experiment, cells=spread(experiment.cells, cells))
     options = RunOptions(results=results, jobs=jobs)
@@ -124,5 +126,5 @@ def measured(
     with closing(ready.engine):
         underway = open_directory(ready, results)
         timeline = Timeline()
-        measure_all(ready, underway, frozenset(), timeline)
+        measure_all(ready, underway, {}, timeline)
         return Measured(directory=underway.directory, timeline=timeline, finished=time.monotonic())

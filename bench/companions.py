@@ -31,13 +31,13 @@ def run(_options: Options) -> Iterator[str]:
             choice = Choice(file=PROJECT_MATRIX, experiment=experiment, select=select, launches=1)
             done = measured(choice, Path(name) / experiment, jobs=None)
             for cell, (record, *_) in done.launches.items():
-                if record.ab is None or record.ceiling_rps is None:
+                if record.ab is None or record.configuration_rps is None:
                     yield f"  {cell}: {record.outcome}: {record.reason}"
                     continue
-                share = rate_of(record.ab) / record.ceiling_rps
+                share = rate_of(record.ab) / record.configuration_rps
                 yield figure(
                     cell,
-                    f"{rate_of(record.ab):.2f} of {record.ceiling_rps:.2f}/s, {share:.1%}",
+                    f"{rate_of(record.ab):.2f} of {record.configuration_rps:.2f}/s, {share:.1%}",
                     f"≥ {LOWEST:.0%}",
                     met=share >= LOWEST,
                 )

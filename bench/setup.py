@@ -78,7 +78,7 @@ class SetUp:
 
 def run(options: Options) -> Iterator[str]:
     """Cold in three ways, the ratio, and warm."""
-    experiment = expand(Choice(file=PROJECT_MATRIX, experiment=EXPERIMENT))
+    experiment = expand(Choice(file=PROJECT_MATRIX, experiment=EXPERIMENT), print)
     experiment = replace(experiment, cells=spread(experiment.cells, options.cells or 10**6))
     engine = CountingEngine(docker.from_env(timeout=CALL_TIMEOUT_S))
     with closing(engine), tempfile.TemporaryDirectory() as name:

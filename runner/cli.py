@@ -128,7 +128,7 @@ def plan(
         launches=launches,
         shard=shard_option(shard),
     )
-    _print(plan(choice, results, as_json=as_json))
+    _print(plan(choice, results, as_json=as_json, say=_say))
 
 
 @application.command()
@@ -268,10 +268,7 @@ def export(
 def import_ab(
     name: Annotated[str, typer.Argument(help="Name of the experiment.")],
     files: Annotated[
-        list[str],
-        typer.Argument(
-            metavar="[AXIS=VALUE,…:]FILE...", help="Reports, each with what its cell is."
-        ),
+        list[str], typer.Argument(metavar="[AXIS=VALUE,…:]FILE...", help="Reports, with labels.")
     ],
     *,
     results: ResultsOption = RESULTS,
@@ -282,12 +279,22 @@ def import_ab(
     note: Annotated[
         list[str] | None, typer.Option(help="A note below the tables; repeatable.")
     ] = None,
+    split: Annotated[
+        bool, typer.Option("--split", help="Take each report in a file as a launch of its cell.")
+    ] = False,
+    one_cell: Annotated[
+        bool, typer.Option("--launches-of-one-cell", help="Equal labels mean launches of a cell.")
+    ] = False,
+    any_length: Annotated[
+        bool,
+        typer.Option("--ignore-length", help="Accept answers of another length than the first."),
+    ] = False,
 ) -> None:
     """Make a run out of reports that `ab` printed elsewhere, and print its table."""
     from runner.commands.imports import import_ab, shared_facts
 
-    shared = shared_facts(workload, seconds, note or ())
-    _print(import_ab(results, name, files, shared))
+    shared = shared_facts(workload, seconds, note or (), any_length=any_length, one_cell=one_cell)
+    _print(import_ab(results, name, files, shared, split=split, say=_say))
 
 
 @application.command()

@@ -18,7 +18,7 @@ from runner.options import ExportFormat, Format
 from runner.outcome import NOT_MEASURED, Kind, outcome_text
 from runner.report.expected import check
 from runner.report.formats import render
-from runner.report.rows import Row
+from runner.report.rows import Row, is_held_back
 from runner.report.run import Run
 from runner.store.records import Host
 
@@ -68,6 +68,7 @@ def _extra(row: Row) -> str:
         "outcome": row.outcome,
         "launches": row.launches,
         "ceiling": f"{row.ceiling_rps:.2f}/s" if row.ceiling_rps else None,
+        "configuration": f"{row.configuration_rps:.2f}/s" if is_held_back(row) else None,
         "p50": f"{row.p50_ms:.0f} ms" if row.p50_ms is not None else None,
         "p99": f"{row.p99_ms:.0f} ms" if row.p99_ms is not None else None,
         "CPU": f"{row.cpu_ms_per_request:.3f} ms/request" if row.cpu_ms_per_request else None,
@@ -222,7 +223,16 @@ _LABELS: Final = tuple(sorted(("cell", *BASE_AXES)))
 #: Name, help, value; in base units, as OpenMetrics asks for: seconds and bytes.
 _GAUGES: Final[tuple[tuple[str, str, Callable[[Row], float | None]], ...]] = (
     ("requests_per_second", "Rate of the load.", lambda r: r.requests_per_second),
-    ("ceiling_requests_per_second", "Highest rate the load can show.", lambda r: r.ceiling_rps),
+    (
+        "ceiling_requests_per_second",
+        "Most that the load's clients could get.",
+        lambda r: r.ceiling_rps,
+    ),
+    (
+        "configuration_requests_per_second",
+        "Most of it that the server's settings allow.",
+        lambda r: r.configuration_rps,
+    ),
     ("latency_p50_seconds", "Median latency.", lambda r: _scaled(r.p50_ms, 1e-3)),
     ("latency_p99_seconds", "99th percentile of latency.", lambda r: _scaled(r.p99_ms, 1e-3)),
     (

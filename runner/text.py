@@ -32,6 +32,11 @@ def counted(number: int, noun: str) -> str:
     return f"{number:,} {noun if number == 1 else plural}"
 
 
+def span(least: int | None, most: int) -> str:
+    """`3 to 15`, or `7` where there is no other least."""
+    return str(most) if least is None else f"{least} to {most}"
+
+
 def listed(words: Sequence[str], last: str = "and") -> str:
     """`a, b and c`."""
     if len(words) < 2:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -33,9 +33,10 @@ class Choice:
     shard: Shard | None = None
 
 
-def expand(choice: Choice) -> Experiment:
+def expand(choice: Choice, say: Callable[[str], None]) -> Experiment:
     """Read the file, expand the experiment into its cells, keep those selected, and the shard's.
 
+    `say` gets remarks on what in the file has no effect.
     Cells whose versions are not exact yet are kept if they may match, and so is the baseline whose
     rate another cell's rate is a percentage of. A shard can have no cells.
     """
@@ -46,6 +47,8 @@ def expand(choice: Choice) -> Experiment:
         launches=choice.launches,
         repeats=choice.repeats,
     )
+    for remark in experiment.remarks:
+        say(remark)
     globs = parse(choice.select, experiment.axes)
     selected = tuple(cell for cell in experiment.cells if may_match(cell, globs))
     if not selected:

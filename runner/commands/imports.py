@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import fields
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TypeVar
 
 from runner.commands.runs import RunResult, stored_result
 from runner.errors import UsageError
+from runner.matrix import plugins
 from runner.matrix.file import name_problem
 from runner.matrix.values import seconds as seconds_of
 from runner.matrix.values import workload_name
 from runner.measurement.ab import AbReportError, parse_whole
-from runner.store.import_ab import Report, Shared, run_of_reports, split_label
+from runner.report.rows import Row
+from runner.store.import_ab import Report, Shared, run_of_reports
 from runner.store.merge import Joined, Part, merge
 from runner.store.records import now
+from runner.store.report_labels import SETTINGS, split_label
+from runner.store.report_text import decoded, is_html, plain, separate
 from runner.store.run_directory import RunDirectory, WithFiles, check_results, open_run
 
 T = TypeVar("T")
@@ -59,31 +64,51 @@ def _with_files(
         yield one.record, directories[one.part].files_of(one.was, final=one.final)
 
 
-def import_ab(results: Path, name: str, files: Sequence[str], shared: Shared) -> str:
+def import_ab(
+    results: Path,
+    name: str,
+    files: Sequence[str],
+    shared: Shared,
+    *,
+    split: bool = False,
+    say: Callable[[str], None] = print,
+) -> str:
     """Store the reports as a run of an experiment of that name; return its table.
 
-    All of them are read before anything is written. Raises `UsageError`.
+    A file with several reports is refused, unless it is to be split. All of them are read before
+    anything is written; `say` gets remarks on them. Raises `UsageError`.
     """
     if problem := name_problem(name):
         raise UsageError(problem)
-    reports = [_report(argument) for argument in files]
+    reports = [report for argument in files for report in _reports(argument, split=split)]
     made = run_of_reports(name, reports, shared, now=now(), command=sys.argv)
     check_results(results)
     directory = RunDirectory.create(results, name, datetime.now(UTC))
     record = directory.write_whole(
         made.run, ((launch, {"ab.txt": report.text}) for launch, report in made.launches)
     )
+    for remark in made.remarks:
+        say(remark)
     return stored_result(directory, record, [launch for launch, _ in made.launches]).table.rstrip(
         "\n"
     )
 
 
-def shared_facts(workload: str | None, seconds: str | None, notes: Sequence[str]) -> Shared:
+def shared_facts(
+    workload: str | None,
+    seconds: str | None,
+    notes: Sequence[str],
+    *,
+    any_length: bool = False,
+    one_cell: bool = False,
+) -> Shared:
     """Parse the options shared by all reports; raise `UsageError` for an invalid one."""
     return Shared(
         workload=_option("--workload", workload_name, workload),
         seconds=_option("--seconds", seconds_of, seconds),
         notes=tuple(notes),
+        ignore_length=any_length,
+        launches_of_one_cell=one_cell,
     )
 
 
@@ -94,24 +119,57 @@ def _option(flag: str, convert: Callable[[str], T], text: str | None) -> T | Non
         raise UsageError(f"{flag}: {error}") from None
 
 
-def _report(argument: str) -> Report:
+def _reports(argument: str, *, split: bool) -> Iterator[Report]:
+    """The reports in a file with their label: one, unless the file is to be split."""
     labels, file = split_label(argument)
-    path = Path(file)
+    _refuse_columns(argument, labels)
+    content = _content(file)
     try:
-        content = path.read_bytes()
-        if len(content) > LARGEST_REPORT:
-            raise UsageError(f"{file}: not a report of ab: {len(content) >> 20} MiB")
-        whole = parse_whole(content.decode("utf-8-sig").replace("\r\n", "\n"))
+        text = plain(decoded(content))
+    except ValueError as error:
+        raise UsageError(f"{file}: {error}") from None
+    if is_html(text):
+        raise UsageError(
+            f"{file}: a report in HTML, of a page or of `ab -w`; give the text that ab prints"
+        )
+    parts = separate(text)
+    if len(parts) > 1 and not split:
+        raise UsageError(
+            f"{file}: the output of {len(parts)} runs of ab; keep one, or give --split to make "
+            "each a launch of one cell"
+        )
+    for number, part in enumerate(parts, start=1):
+        of = "" if len(parts) == 1 else f", report {number} of {len(parts)}"
+        try:
+            whole = parse_whole(part)
+        except AbReportError as error:
+            raise UsageError(f"{file}{of}: not a complete report of ab: {error}") from None
+        yield Report(
+            source=f"{argument}{of}",
+            file=file,
+            name=Path(file).stem,
+            labels=labels,
+            whole=whole,
+            text=part.encode() if of else content,
+        )
+
+
+def _content(file: str) -> bytes:
+    try:
+        content = Path(file).read_bytes()
     except FileNotFoundError:
         raise UsageError(
             f"{file}: no such file; give FILE, or AXIS=VALUE,AXIS=VALUE:FILE to label its cell"
         ) from None
     except OSError as error:
         raise UsageError(f"{file}: cannot be read ({error.strerror})") from None
-    except UnicodeDecodeError as error:
-        raise UsageError(f"{file}: not UTF-8 (byte {error.start}); save it as UTF-8") from None
-    except AbReportError as error:
-        raise UsageError(
-            f"{file}: not a complete report of ab 2.3: {error}; give all that `ab` printed"
-        ) from None
-    return Report(source=argument, name=path.stem, labels=labels, whole=whole, text=content)
+    if len(content) > LARGEST_REPORT:
+        raise UsageError(f"{file}: not a report of ab: {len(content) >> 20} MiB")
+    return content
+
+
+def _refuse_columns(argument: str, labels: Mapping[str, str]) -> None:
+    """A label of one's own is a column of the table, so it cannot have the name of another."""
+    taken = {field.name for field in fields(Row)} - {*SETTINGS} - plugins.optional_packages()
+    if clashing := next((axis for axis in labels if axis in taken), None):
+        raise UsageError(f"{argument}: {clashing}: the table has such a column; use another name")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import platform
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -14,21 +14,22 @@ from tabulate import tabulate
 from runner.build.bases import SUITES
 from runner.commands.cells import Choice, LockedCells, Shard, expand, lock_chosen, no_cells
 from runner.matrix.axes import BASE_AXES
-from runner.matrix.ceiling import AbOpening, ceiling_of
+from runner.matrix.ceiling import AbOpening, ceiling_of, configuration_of
 from runner.matrix.cell import Cell, Experiment, Limits
 from runner.measurement.estimate import Machine, launch_s, round_of
 from runner.measurement.schedule import Jobs
 from runner.report.statistics import ENOUGH_FOR_INTERVAL
 from runner.store.machine import machine_of, this_host
-from runner.text import counted, duration
+from runner.text import NOT_KNOWN, counted, duration, span
 
 
-def plan(choice: Choice, results: Path, *, as_json: bool) -> str:
+def plan(choice: Choice, results: Path, *, as_json: bool, say: Callable[[str], None]) -> str:
     """The plan as a table for people, or as a JSON list of one object per cell.
 
     How long a round takes follows from what earlier runs in `results` needed on this machine.
+    `say` gets remarks on the file.
     """
-    experiment = expand(choice)
+    experiment = expand(choice, say)
     locked = lock_chosen(choice, experiment, architecture=platform.machine())
     if as_json:
         return _json(experiment, locked)
@@ -57,6 +58,7 @@ def _item(
         **({"rate": cell.rate if cell.share else cell.per_second} if "rate" in further else {}),
         "environment": lock_.key if lock_ else None,
         "ceiling_rps": ceiling_of(cell, AbOpening.FIRST_ALONE),
+        "configuration_rps": configuration_of(cell, AbOpening.FIRST_ALONE),
         "predicted_s": launch_s(cell, limits) if lock_ else None,
         "unavailable": locked.unavailable.get(cell),
     }
@@ -65,30 +67,38 @@ def _item(
 def _text(
     experiment: Experiment, locked: LockedCells, shard: Shard | None, machine: Machine | None
 ) -> str:
+    rates = {cell: _rates(cell, locked.full_loads.get(cell)) for cell in locked.cells}
+    # What the configuration allows is worth a column where it is less for some cell.
+    shown = 2 if any(allowed not in {most, NOT_KNOWN} for most, allowed in rates.values()) else 1
     rows = [
         (
             cell.id,
             lock_.key if (lock_ := locked.lock_of(cell)) else "",
-            _rate(cell, locked.full_loads.get(cell)),
+            *rates[cell][:shown],
             duration(launch_s(cell, experiment.limits)),
         )
         for cell in locked.cells
     ]
-    headings = ("cell", "environment", "ceiling, requests/s", "one launch")
-    table = tabulate(rows, headings, disable_numparse=True)
+    headings = ("ceiling, requests/s", "configuration, requests/s")[:shown]
+    table = tabulate(rows, ("cell", "environment", *headings, "one launch"), disable_numparse=True)
     parts = [table, "", _total(experiment, locked, shard, machine)]
     parts += _unavailable(locked)
     parts += [f"skipped: {what}: {why}" for what, why in experiment.skipped]
     return "\n".join(parts)
 
 
-def _rate(cell: Cell, full: Cell | None) -> str:
-    """The ceiling; of a rate in per cent, what of its baseline's."""
+def _rates(cell: Cell, full: Cell | None) -> tuple[str, str]:
+    """The ceiling and what the configuration allows; of a rate in per cent, what of its baseline's.
+
+    What a baseline reaches is limited by its own configuration.
+    """
     if full:
-        ceiling = ceiling_of(full, AbOpening.FIRST_ALONE)
-        return f"{cell.rate} of {'the baseline' if ceiling is None else f'{ceiling:.2f}'}"
-    ceiling = ceiling_of(cell, AbOpening.FIRST_ALONE)
-    return "not known" if ceiling is None else f"{ceiling:.2f}"
+        of = configuration_of(full, AbOpening.FIRST_ALONE)
+        share = f"{cell.rate} of {'the baseline' if of is None else f'{of:.2f}'}"
+        return share, share
+    rates = (rate_of(cell, AbOpening.FIRST_ALONE) for rate_of in (ceiling_of, configuration_of))
+    most, allowed = (NOT_KNOWN if rate is None else f"{rate:.2f}" for rate in rates)
+    return most, allowed
 
 
 def _total(
@@ -96,11 +106,19 @@ def _total(
 ) -> str:
     environments = {lock_.digest for cell in locked.cells if (lock_ := locked.lock_of(cell))}
     name = f"{experiment.name}, shard {shard}" if shard else experiment.name
+    rounds = span(experiment.least_launches, experiment.launches)
     return (
         f"{name}: {len(locked.cells)} cells in {len(environments)} environments × "
-        f"{experiment.launches} launch{'es' if experiment.launches > 1 else ''}, without building "
+        f"{rounds} round{'s' if experiment.launches > 1 else ''}, without building "
         f"images: {_duration(experiment, locked, machine)}{_verdicts(experiment, locked)}"
     )
+
+
+def _of_rounds(experiment: Experiment, seconds: float) -> str:
+    """How long all rounds take: `18 min 20 s`, or `5 min 30 s to 27 min 30 s`."""
+    most = duration(experiment.launches * seconds)
+    least = experiment.least_launches
+    return f"{duration(least * seconds)} to {most}" if least else most
 
 
 def _duration(experiment: Experiment, locked: LockedCells, machine: Machine | None) -> str:
@@ -110,17 +128,17 @@ def _duration(experiment: Experiment, locked: LockedCells, machine: Machine | No
         round_of(locked.cells, jobs, experiment.limits, machine=machine)
         for jobs in (Jobs(limit=None, cpus=cpus), Jobs(limit=1))
     )
-    about = f"about {duration(experiment.launches * together.seconds)}"
-    by_one = f"{duration(experiment.launches * alone.seconds)} with --jobs 1"
+    about = f"about {_of_rounds(experiment, together.seconds)}"
+    by_one = f"{_of_rounds(experiment, alone.seconds)} with --jobs 1"
     if machine is None or not together.is_known:
         return (
             f"{about} if all cells fit side by side (this machine's cost per request is not known "
             f"yet), {by_one}"
         )
     costs = [cost for cell in locked.cells if (cost := machine.cost_of(cell)) is not None]
-    rounds = counted(together.groups, "group")
+    groups = counted(together.groups, "group")
     return (
-        f"{about} in {rounds} a round, {by_one}\n"
+        f"{about} in {groups} a round, {by_one}\n"
         f"(a request cost {1000 * median(costs):.2f} ms of CPU here, by runs up to {machine.run}"
         f"{_repeats(machine)})"
     )

@@ -5,9 +5,9 @@ from __future__ import annotations
 import contextlib
 import platform
 import secrets
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -16,7 +16,8 @@ from runner.build.prepare import Prepared, prepare
 from runner.commands.cells import Choice, LockedCells, Shard, expand, lock_chosen, no_cells
 from runner.commands.machine import usable_engine
 from runner.commands.record import run_record
-from runner.commands.runs import RunResult, stored_result
+from runner.commands.runs import RunResult
+from runner.commands.underway import Earlier, Underway, Watch
 from runner.engine.docker_engine import DockerEngine
 from runner.engine.ownership import remove_run
 from runner.errors import InterruptedRunError, UsageError
@@ -24,22 +25,18 @@ from runner.matrix.cell import Experiment
 from runner.measurement import estimate
 from runner.measurement.agent import AbFacts, ab_facts
 from runner.measurement.clock import SystemClock
-from runner.measurement.job import Job, LaunchResult
-from runner.measurement.records import LaunchRecord
 from runner.measurement.rounds import Method, full_rates, measure
 from runner.measurement.schedule import Jobs
 from runner.options import LARGEST_WAVE
 from runner.paths import CACHE
 from runner.progress import Reporter
 from runner.provision import MMDEBSTRAP
+from runner.report.stopping import why_ended
 from runner.stages import Stages, started_by_make
 from runner.store.machine import machine_of
 from runner.store.records import RunRecord, now
-from runner.store.reuse import Reusable, adopt, reusable
+from runner.store.reuse import reusable
 from runner.store.run_directory import RunDirectory, check_results, only_run
-
-#: A launch by its cell's id and its number.
-Made = tuple[str, int]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,22 +72,9 @@ class Ready:
     shard: Shard | None = None
 
 
-@dataclass(frozen=True, kw_only=True)
-class Underway:
-    """A run that is being made: where it is stored, its record, its launches so far."""
-
-    directory: RunDirectory
-    record: RunRecord
-    launches: list[LaunchRecord] = field(default_factory=list)
-
-    def result(self) -> RunResult:
-        """The tables of what was measured so far, stored."""
-        return stored_result(self.directory, self.record, self.launches)
-
-
 def run(choice: Choice, options: RunOptions, reporter: Reporter) -> RunResult:
     """Measure an experiment, return its table; interrupted, `InterruptedRunError` carries it."""
-    experiment = expand(choice)
+    experiment = expand(choice, reporter.say)
     if not experiment.cells:
         return RunResult(table=no_cells(experiment, choice.shard))
     check_results(options.results)
@@ -99,10 +83,9 @@ def run(choice: Choice, options: RunOptions, reporter: Reporter) -> RunResult:
         with contextlib.closing(ready.engine):
             underway = open_directory(ready, options.results)
             with _table_of_what_exists(underway):
-                done = frozenset() if options.fresh else reuse(underway, reporter)
-                measure_all(ready, underway, done, reporter)
-    finish(underway)
-    return underway.result()
+                earlier = {} if options.fresh else reusable(underway.record, options.results)
+                measure_all(ready, underway, earlier, reporter)
+    return finish(underway).result()
 
 
 def make_ready(
@@ -183,87 +166,40 @@ def open_directory(ready: Ready, results: Path) -> Underway:
     return Underway(directory=directory, record=record)
 
 
-def reuse(underway: Underway, reporter: Reporter) -> frozenset[Made]:
-    """Take over what earlier runs measured of exactly these cells; return which launches."""
-    run = underway.record
-    earlier = reusable(run, underway.directory.results)
-    for launch in earlier.values():
-        underway.launches.append(adopt(underway.directory, launch))
-    if earlier:
-        regular = sum(number <= run.launches for _, number in earlier)
-        runs = ", ".join(sorted({launch.run_id for launch in earlier.values()}))
-        reporter.say(
-            f"measured before, used again: {regular} of {len(run.cells) * run.launches} "
-            f"launches (run {runs}){_blocks(earlier.values())}; `--fresh` ignores them"
-        )
-    return frozenset(earlier)
-
-
-def _blocks(earlier: Iterable[Reusable]) -> str:
-    """Which rounds are of another boot, for people."""
-    rounds = sorted({launch.record.launch for launch in earlier if launch.other_boot})
-    if not rounds:
-        return ""
-    return f", those of round {', '.join(map(str, rounds))} as a block: they are of another boot"
-
-
-def measure_all(
-    ready: Ready, underway: Underway, done: frozenset[Made], reporter: Reporter
-) -> None:
-    """Make every launch not yet done; each result is on disk before the next launch starts."""
+def measure_all(ready: Ready, underway: Underway, earlier: Earlier, reporter: Reporter) -> None:
+    """Make every launch that no earlier run made; each is on disk before the next one starts."""
     cells = list(ready.prepared.cells)
-    launches = ready.experiment.launches
-    missing = len(cells) * launches - sum(number <= launches for _, number in done)
     limits, host = ready.experiment.limits, underway.record.host
     machine = machine_of(underway.directory.results, host) if host else None
     one_round = estimate.round_of(cells, ready.jobs, limits, ready.ab.opening, machine)
-    if missing:
-        reporter.begin(missing, one_round.seconds * missing / len(cells))
-    method = _method(ready, underway, done)
-
-    def begin(jobs: Sequence[Job]) -> None:
-        if jobs[0].number > launches and jobs[0].attempt == 1:
-            reporter.more(len(jobs))
-        reporter.loading([job.cell.id for job in jobs])
-
-    def end(result: LaunchResult, final: bool) -> None:
-        directory = underway.directory
-        store = directory.write_launch if final else directory.write_disturbed
-        store(result.record, result.files)
-        if final:
-            underway.launches.append(result.record)
-        reporter.ended(result.record, final=final)
-
-    def complete(record: LaunchRecord, final: bool) -> None:
-        underway.directory.complete(record, final=final)
-        made = (record.cell, record.launch)
-        if final:
-            launches = underway.launches
-            launches[:] = [record if (x.cell, x.launch) == made else x for x in launches]
-
-    def skip(waiting: Sequence[str]) -> None:
-        reporter.more(-len(waiting))
-        reporter.say(f"not launched, the baseline has no rate yet: {', '.join(waiting)}")
-
+    watch = Watch(
+        underway=underway,
+        reporter=reporter,
+        earlier=earlier,
+        launch_s=one_round.seconds / len(cells),
+    )
+    watch.announce()
     try:
         measure(
             ready.engine,
             cells,
-            method,
+            _method(ready, underway.record, earlier),
             clock=SystemClock(),
-            on_begin=begin,
-            on_end=end,
-            on_complete=complete,
-            on_skip=skip,
+            on_begin=watch.begin,
+            on_end=watch.end,
+            on_complete=watch.complete,
+            on_skip=watch.skip,
+            is_enough=watch.is_enough,
         )
     finally:
         remove_run(ready.engine, underway.record.run_id)
 
 
-def _method(ready: Ready, underway: Underway, done: frozenset[Made]) -> Method:
+def _method(ready: Ready, run: RunRecord, earlier: Earlier) -> Method:
     """What all launches of the run have in common."""
+    made = [launch.adopted for launch in earlier.values()]
     return Method(
-        run=underway.record.run_id,
+        run=run.run_id,
         limits=ready.experiment.limits,
         opening=ready.ab.opening,
         # By content, not by name: a name can be given to another image while the run lasts.
@@ -274,10 +210,10 @@ def _method(ready: Ready, underway: Underway, done: frozenset[Made]) -> Method:
         repeats=ready.experiment.repeats,
         seed=ready.seed,
         jobs=ready.jobs,
-        done=done,
-        failed=frozenset(made.cell for made in underway.launches if made.outcome.is_failure),
-        rate_of={cell.id: cell.rate_of for cell in underway.record.cells if cell.rate_of},
-        full_rates=full_rates(underway.launches),
+        done=frozenset(earlier),
+        failed=frozenset(launch.cell for launch in made if launch.outcome.is_failure),
+        rate_of={cell.id: cell.rate_of for cell in run.cells if cell.rate_of},
+        full_rates=full_rates(made),
     )
 
 
@@ -290,7 +226,10 @@ def _table_of_what_exists(underway: Underway) -> Iterator[None]:
         raise InterruptedRunError(underway.result().table) from None
 
 
-def finish(underway: Underway) -> None:
-    """Note in `run.json` that all launches were made."""
-    record = underway.record.model_copy(update={"finished_at": now()})
-    underway.directory.write_run(record)
+def finish(underway: Underway) -> Underway:
+    """Note in `run.json` that all launches were made, and why no more where that was not fixed."""
+    record, launches = underway.record, underway.launches
+    stopped = why_ended(record, launches) if record.least_launches else None
+    finished = record.model_copy(update={"finished_at": now(), "stopped": stopped})
+    underway.directory.write_run(finished)
+    return replace(underway, record=finished)

@@ -25,6 +25,7 @@ from runner.matrix.values import (
     rate,
     server,
     server_from_mapping,
+    server_matcher,
     version,
     whole_number,
     workload,
@@ -53,7 +54,8 @@ class Axis:
     """One thing that can be varied.
 
     `read` turns a value of the matrix file into the one text that stands for it, and
-    `read_mapping` a value that is a mapping; a ValueError says what is wrong with the value.
+    `read_mapping` a value that is a mapping, of which `match_mapping` makes a test of texts; a
+    ValueError says what is wrong with the value.
     `schema` is the JSON Schema of one value. `id_part` makes a part of a cell's id of the axis's
     name and a value. `always_shown` axes are in every id and table, whether they vary or not;
     `in_every_row` axes are columns of every table.json.
@@ -65,6 +67,7 @@ class Axis:
     schema: Callable[[], Schema]
     kind: Kind = Kind.SETTING
     read_mapping: Callable[[Mapping[str, str]], str] | None = None
+    match_mapping: Callable[[Mapping[str, str]], Callable[[str], bool]] | None = None
     id_part: Callable[[str, str], str] = lambda _, value: value
     always_shown: bool = False
     in_every_row: bool = True
@@ -76,6 +79,12 @@ class Axis:
         if self.read_mapping is None:
             raise ValueError("plain text is expected here, not a mapping")
         return self.read_mapping(written)
+
+    def matcher(self, written: str | Mapping[str, str]) -> Callable[[str], bool]:
+        """Whether an entry means a value, given as text: it is the same, or has what is named."""
+        if isinstance(written, str) or self.match_mapping is None:
+            return self.value(written).__eq__
+        return self.match_mapping(written)
 
 
 def _words(known: Callable[[], Iterable[str]]) -> Callable[[], Schema]:
@@ -168,6 +177,7 @@ AXES: Final = (
         description="What serves the application.",
         read=lambda value: str(server(value)),
         read_mapping=lambda value: str(server_from_mapping(value)),
+        match_mapping=server_matcher,
         schema=_server_schema,
     ),
     Axis(

@@ -1,4 +1,4 @@
-"""The highest rate a load can show with a server's settings, and the shortest time it can take.
+"""What the clients of a load can get at most, what a configuration allows, and how long it takes.
 
 `ab` is a closed loop of `c` clients: by Little's law (J. D. C. Little, "A Proof for the Queuing
 Formula: L = λW", 1961) it cannot exceed `c / s` requests a second over a service time of `s`
@@ -34,11 +34,22 @@ def shortest_time_s(
 
 
 def ceiling_rps(
-    *, requests: int, concurrency: int, service_s: float, opening: AbOpening
+    *,
+    requests: int,
+    concurrency: int,
+    service_s: float | None,
+    opening: AbOpening,
+    spread_s: float = 0.0,
 ) -> float | None:
-    """The highest rate in requests per second, None if the service time is not known."""
-    if service_s <= 0:
+    """The most requests per second that so many clients can get, if none of them has to wait.
+
+    None if the service time is not known. Requests of different lengths (`spread_s`) are not
+    answered in rounds: there the bound is Little's law itself, with their mean time.
+    """
+    if service_s is None or service_s <= 0:
         return None
+    if spread_s:
+        return concurrency / service_s
     return requests / shortest_time_s(
         requests=requests, concurrency=concurrency, service_s=service_s, opening=opening
     )
@@ -62,29 +73,42 @@ def shortest_load_s(
 
 
 def ceiling_of(cell: Cell, opening: AbOpening) -> float | None:
-    """The highest rate a cell can show, in requests per second.
+    """The most requests per second that the load's clients can get, or its rate.
 
-    It is bounded by the load's clients, or its rate, and by what the server works on at a time,
-    whichever is less. None if the workload does not define how long a request takes, or the rate is
-    not known yet. Requests of different lengths are not answered in rounds: there the bound is
-    Little's law itself.
+    The server's settings do not count. None if the workload does not define how long a request
+    takes, or the rate is not known yet.
     """
-    if cell.rate and cell.per_second is None:
+    return cell.per_second if cell.rate else _closed_loop_rps(cell, cell.concurrency, opening)
+
+
+def configuration_of(cell: Cell, opening: AbOpening) -> float | None:
+    """The same where the server's settings let in fewer requests at a time than are sent.
+
+    None also where requests compute. How much of that Python's lock lets through is no setting, and
+    not exactly one second of CPU per second: threads that hand over the lock run at the same time.
+    """
+    if cell.workload.kind.cpu_bound:
         return None
+    if not cell.rate:
+        return _closed_loop_rps(cell, cell.server_limit, opening)
     service_s = cell.workload.service_s
-    if service_s is None or service_s <= 0:
+    if cell.per_second is None or not service_s or cell.server_limit == cell.most_in_flight:
         return cell.per_second
-    if cell.per_second is not None:
-        return min(cell.per_second, cell.at_once / service_s)
-    if cell.workload.spread_s:
-        return cell.at_once / service_s
+    return min(cell.per_second, cell.server_limit / service_s)
+
+
+def _closed_loop_rps(cell: Cell, at_a_time: int, opening: AbOpening) -> float | None:
     return ceiling_rps(
-        requests=cell.requests, concurrency=cell.at_once, service_s=service_s, opening=opening
+        requests=cell.requests,
+        concurrency=at_a_time,
+        service_s=cell.workload.service_s,
+        spread_s=cell.workload.spread_s,
+        opening=opening,
     )
 
 
 def too_long(cells: Iterable[Cell], limits: Limits) -> str | None:
-    """The problem if a cell's load takes longer than `limits.load` even at its ceiling.
+    """The problem if a cell's load takes longer than `limits.load` even if nothing is lost.
 
     Cells that take one request at a time are left out: their load is cut to what the limit allows.
     """
@@ -102,7 +126,7 @@ def too_long(cells: Iterable[Cell], limits: Limits) -> str | None:
     elif cell.rate:
         load = f"{cell.requests} requests at {cell.rate}/s"
     return (
-        f"{load} need {longest:g} s even at their "
-        f"ceiling, more than the limit of {limits.load_s:g} s; set `limits.load` to "
+        f"{load} need {longest:g} s at the "
+        f"least, more than the limit of {limits.load_s:g} s; set `limits.load` to "
         f"{math.ceil(1.2 * longest)} or send less"
     )

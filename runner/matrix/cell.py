@@ -226,7 +226,8 @@ class Experiment:
     that a cell is compared with, within equal values of the other axes. A disturbed launch is
     repeated at most `repeats` times. Each cell has `launches` launches; where `least_launches` are
     fewer, rounds end once the intervals are as narrow as `delta`, by figure. `skipped` are
-    combinations that cannot run, with the reason.
+    combinations that cannot run, with the reason, and `remarks` are on what in the file has no
+    effect.
     """
 
     name: str
@@ -241,3 +242,4 @@ class Experiment:
     repeats: int = 2
     expect: tuple[Expectation, ...] = ()
     skipped: tuple[tuple[str, str], ...] = ()
+    remarks: tuple[str, ...] = ()

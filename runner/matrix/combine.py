@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 from packaging.utils import canonicalize_version
 
@@ -20,17 +21,26 @@ from runner.matrix.yaml_document import Document, KeyPath
 from runner.text import suggestion
 
 Combination = Mapping[str, str]
+#: A partial match as the file writes it, and as tests of values.
+Entry = Mapping[str, str | Mapping[str, str]]
+Tests = Mapping[str, Callable[[str], bool]]
 AXES: KeyPath = ("axes",)
+T = TypeVar("T")
 #: A round of more cells would take weeks; it is most likely a mistake.
 MOST_COMBINATIONS = 100_000
 
 
 @dataclass(frozen=True, kw_only=True)
 class Combinations:
-    """What is left of the axes' product, and what `include` entries added, each with its entry."""
+    """What is left of the axes' product, and what `include` entries added, each with its entry.
+
+    `remarks` are on entries that change nothing, and `idle` the names that only those bring.
+    """
 
     of_axes: Sequence[Combination]
     added: Sequence[tuple[KeyPath, Combination]]
+    remarks: tuple[str, ...] = ()
+    idle: frozenset[str] = frozenset()
 
     def __iter__(self) -> Iterator[Combination]:
         """All of them, in order."""
@@ -44,7 +54,10 @@ def combine(
     axes: Mapping[str, Sequence[str]],
     defaults: Mapping[str, str],
 ) -> Combinations:
-    """The experiment's combinations; `SpecError` for an entry that has no effect."""
+    """The experiment's combinations; `SpecError` for an `exclude` entry that has no effect.
+
+    Without axes there is none but what `include` adds.
+    """
     size = math.prod(map(len, axes.values()))
     if size > MOST_COMBINATIONS:
         document.fail(
@@ -53,7 +66,8 @@ def combine(
             "remove values",
             key=True,
         )
-    product = [dict(zip(axes, values, strict=True)) for values in itertools.product(*axes.values())]
+    every = itertools.product(*axes.values()) if axes else ()
+    product = [dict(zip(axes, values, strict=True)) for values in every]
     kept = _exclude(document, section, [*axes], product, defaults)
     return _include(document, section, [*axes], kept, defaults)
 
@@ -73,7 +87,7 @@ def _exclude(
             document.fail(
                 keys, "an empty entry would exclude everything; name an axis, or remove it"
             )
-        wanted = read_entry(document, keys, entry, axes)
+        wanted = _tests(document, keys, entry, axes)
         matching = [c for c in product if _agrees(c, wanted)]
         if not matching:
             document.fail(keys, f"matches no cell: {_shown(entry)}; fix the values, or remove it")
@@ -81,13 +95,13 @@ def _exclude(
         if _cells(matching, defaults) <= _cells(others, defaults):
             document.fail(keys, _no_effect(matching, wanted, defaults))
         kept = [c for c in kept if not _agrees(c, wanted)]
-    if not kept:
+    if section.exclude and not kept and not section.include:
         document.fail(("exclude",), "the excludes leave no cell; remove one")
     return kept
 
 
-def _agrees(combination: Combination, wanted: Mapping[str, str]) -> bool:
-    return all(combination[name] == value for name, value in wanted.items())
+def _agrees(combination: Combination, wanted: Tests) -> bool:
+    return all(is_meant(combination[name]) for name, is_meant in wanted.items())
 
 
 def _cells(
@@ -98,7 +112,7 @@ def _cells(
 
 
 def _no_effect(
-    matching: Iterable[Combination], wanted: Mapping[str, str], defaults: Mapping[str, str]
+    matching: Iterable[Combination], wanted: Iterable[str], defaults: Mapping[str, str]
 ) -> str:
     """Why an `exclude` removes nothing: it tells cells apart by what does not matter for them."""
     settings = [{**defaults, **combination} for combination in matching]
@@ -124,28 +138,48 @@ def _include(
     """
     of_axes = list(kept)
     added: list[tuple[KeyPath, Combination]] = []
+    remarks: list[str] = []
+    used: set[str] = set()
     for number, entry in enumerate(section.include):
         keys: KeyPath = ("include", number)
         if not entry:
             document.fail(keys, "an empty entry changes nothing; name an axis, or remove it")
-        wanted = read_entry(document, keys, entry, _nameable(axes, section))
-        of_axis = {name: value for name, value in wanted.items() if name in axes}
-        extended = {i: {**c, **wanted} for i, c in enumerate(of_axes) if _agrees(c, of_axis)}
-        if not extended:
-            added.append((keys, wanted))
+        own, further = _divided(document, keys, entry, axes, _nameable(axes, section))
+        found = [i for i, combination in enumerate(of_axes) if _agrees(combination, own)]
+        if not found:
+            added.append((keys, read_entry(document, keys, entry, _nameable(axes, section))))
             continue
-        if all(
-            relevant({**defaults, **new}) == relevant({**defaults, **of_axes[i]})
-            for i, new in extended.items()
-        ):
-            document.fail(
-                keys,
-                f"this include changes nothing: {_shown(entry)} is already so, or does not matter "
-                "for the cells that it matches; remove it",
-            )
-        for i, new in extended.items():
-            of_axes[i] = new
-    return Combinations(of_axes=of_axes, added=added)
+        before = [relevant({**defaults, **of_axes[i]}) for i in found]
+        for i in found:
+            of_axes[i] = {**of_axes[i], **further}
+        if [relevant({**defaults, **of_axes[i]}) for i in found] == before:
+            remarks.append(_changes_nothing(document, keys, entry))
+        else:
+            used.update(further)
+    names = {name for combination in of_axes for name in combination}
+    brought = {name for _, combination in added for name in combination}
+    return Combinations(
+        of_axes=of_axes,
+        added=added,
+        remarks=tuple(remarks),
+        idle=frozenset(names - used - brought - {*axes}),
+    )
+
+
+def _divided(
+    document: Document, keys: KeyPath, entry: Entry, axes: Sequence[str], known: Sequence[str]
+) -> tuple[Tests, Combination]:
+    """What an `include` entry says of the axes, as tests, and what it says besides, as values."""
+    own = {name: value for name, value in entry.items() if canonical_name(name) in axes}
+    further = {name: value for name, value in entry.items() if name not in own}
+    return _tests(document, keys, own, axes), read_entry(document, keys, further, known)
+
+
+def _changes_nothing(document: Document, keys: KeyPath, entry: Entry) -> str:
+    return (
+        f"{document.position(keys)}: this include changes nothing: {_shown(entry)} is already so, "
+        "or does not matter for the cells that it matches"
+    )
 
 
 def _nameable(axes: Sequence[str], section: ExperimentSection) -> list[str]:
@@ -154,8 +188,11 @@ def _nameable(axes: Sequence[str], section: ExperimentSection) -> list[str]:
     return list(dict.fromkeys((*names, *sorted(plugins.parameters()))))
 
 
-def _shown(entry: Mapping[str, str]) -> str:
-    return ", ".join(f"{name} {value}" for name, value in entry.items())
+def _shown(entry: Entry) -> str:
+    return ", ".join(
+        f"{name} {value}" if isinstance(value, str) else f"{name} ({_shown(value)})"
+        for name, value in entry.items()
+    )
 
 
 # -- values as the file writes them ----------------------------------------------------------------
@@ -194,18 +231,34 @@ def _refuse_duplicates(document: Document, keys: KeyPath, name: str, values: Seq
 
 
 def read_entry(
-    document: Document, keys: KeyPath, entry: Mapping[str, str], known: Iterable[str]
+    document: Document, keys: KeyPath, entry: Entry, known: Iterable[str]
 ) -> dict[str, str]:
-    """A partial match, axis → value, in the form that axis values have."""
+    """A partial cell, axis → value, in the form that axis values have."""
+    return {
+        name: read_value(document, (*keys, written), name, entry[written], shown=name)
+        for name, written in _names(document, keys, entry, known)
+    }
+
+
+def _tests(document: Document, keys: KeyPath, entry: Entry, known: Iterable[str]) -> Tests:
+    """A partial match, axis → whether a value is meant."""
+    return {
+        name: _read(document, (*keys, written), axis(name).matcher, entry[written], shown=name)
+        for name, written in _names(document, keys, entry, known)
+    }
+
+
+def _names(
+    document: Document, keys: KeyPath, entry: Entry, known: Iterable[str]
+) -> Iterator[tuple[str, str]]:
+    """Each name of an entry, as it is called and as it is written there."""
     known = [*dict.fromkeys(known)]
-    wanted = {}
-    for written, value in entry.items():
+    for written in entry:
         name = canonical_name(written)
         if name not in known:
             hint = suggestion(name, known)
             document.fail((*keys, written), f"unknown axis {written!r}{hint}", key=True)
-        wanted[name] = read_value(document, (*keys, written), name, value, shown=name)
-    return wanted
+        yield name, written
 
 
 def read_value(
@@ -217,8 +270,19 @@ def read_value(
     shown: str,
 ) -> str:
     """A value of an axis as text; `SpecError` with its position if it cannot be one."""
+    return _read(document, keys, axis(name).value, written, shown=shown)
+
+
+def _read(
+    document: Document,
+    keys: KeyPath,
+    read: Callable[[str | Mapping[str, str]], T],
+    written: str | Mapping[str, str],
+    *,
+    shown: str,
+) -> T:
     try:
-        return axis(name).value(written)
+        return read(written)
     except ValueError as error:
         message = str(error)
         # "unknown patch 'x'" names the axis itself.

@@ -35,7 +35,8 @@ def expand(name: str, document: Document, section: ExperimentSection) -> Experim
     defaults = _defaults(document, section)
     values = axis_values(document, section)
     combinations = combine(document, section, values, defaults)
-    axes = tuple(dict.fromkeys((*values, *(name for c in combinations for name in c))))
+    named = (name for c in combinations for name in c if name not in combinations.idle)
+    axes = tuple(dict.fromkeys((*values, *named)))
     varied = tuple(a for a in axes if a not in values or _varies(a, combinations, defaults))
     factory = CellFactory(document=document, section=section, defaults=defaults, varied=varied)
     cells, skipped = _cells(document, factory, combinations)
@@ -69,6 +70,7 @@ def expand(name: str, document: Document, section: ExperimentSection) -> Experim
         repeats=section.repeats,
         expect=expectations(document, section, axes, cells),
         skipped=skipped,
+        remarks=combinations.remarks,
     )
 
 
@@ -112,7 +114,8 @@ class CellFactory:
         """The cell of a combination; `entry` is the `include` entry that added it, if any did."""
         settings = relevant({**self.defaults, **combination})
         if "python" not in settings:
-            self.document.fail(entry or AXES, "this include adds a cell without `python`; name one")
+            what = "this include adds a cell without" if entry else "no axis and no include gives"
+            self.document.fail(entry or AXES, f"{what} `python`; name one")
         load = self.section.load
         rate = settings.get("rate")
         return Cell(

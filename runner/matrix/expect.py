@@ -15,9 +15,10 @@ from runner.text import suggestion
 
 #: Columns of the table that a bound may be set on.
 COLUMNS = (
-    "requests_per_second", "ceiling_rps", "efficiency", "speedup", "time_taken_s", "mean_ms",
-    "p50_ms", "p90_ms", "p99_ms", "max_ms", "failed_requests", "non_2xx", "cpu_ms_per_request",
-    "peak_rss_mib", "peak_threads", "listen_overflows", "at_a_time", "in_flight", "tracebacks",
+    "requests_per_second", "ceiling_rps", "efficiency", "configuration_rps", "speedup",
+    "time_taken_s", "mean_ms", "p50_ms", "p90_ms", "p99_ms", "max_ms", "failed_requests", "non_2xx",
+    "cpu_ms_per_request", "peak_rss_mib", "peak_threads", "listen_overflows", "at_a_time",
+    "in_flight", "tracebacks",
 )  # fmt: skip
 OUTCOMES = tuple(str(outcome) for outcome in Outcome if outcome.can_be_expected)
 BOUND = re.compile(r"\s*(?P<operator>>=|<=|>|<)\s*(?P<value>[0-9]+(\.[0-9]+)?)\s*")

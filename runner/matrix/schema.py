@@ -136,6 +136,15 @@ AxisValues = Annotated[list[AxisValue], BeforeValidator(_as_list), Field(min_len
 WorkloadText = Annotated[str, AfterValidator(workload_name)]
 ServerText = Annotated[str, BeforeValidator(_server)]
 PartialCell = dict[str, Scalar]
+#: A partial cell that may name a server by its mapping.
+Entry = dict[
+    str,
+    Annotated[
+        str | dict[str, str],
+        PlainValidator(_text_or_mapping),
+        WithJsonSchema({"anyOf": [*SCALAR["anyOf"], {"type": "object"}]}),
+    ],
+]
 
 
 class Section(BaseModel):
@@ -249,7 +258,7 @@ class ExperimentSection(Section):
 
     description: str | None = None
     extends: str | None = Field(None, description="The experiment whose keys it inherits.")
-    axes: dict[str, AxisValues]
+    axes: dict[str, AxisValues] = Field(default_factory=dict)
     packages: dict[PackageName, Versions] = Field(default_factory=dict)
     exclude_newer: Date | None = Field(
         None, description="The date that decides the versions of all that is not named."
@@ -259,9 +268,9 @@ class ExperimentSection(Section):
     workload: WorkloadSection = WorkloadSection()
     load: LoadSection = LoadSection()
     limits: LimitsSection = LimitsSection()
-    baseline: PartialCell = Field(default_factory=lambda: {"patch": "none"})
-    exclude: list[PartialCell] = Field(default_factory=list)
-    include: list[PartialCell] = Field(default_factory=list)
+    baseline: Entry = Field(default_factory=lambda: Entry(patch="none"))
+    exclude: list[Entry] = Field(default_factory=list)
+    include: list[Entry] = Field(default_factory=list)
     base: Annotated[BaseSection, BeforeValidator(_base_section)] = BaseSection()
     launches: Annotated[LaunchesSection, BeforeValidator(_launches_section)] = LaunchesSection()
     delta: DeltaSection = DeltaSection()
@@ -312,8 +321,9 @@ def checked(document: Document) -> ExperimentSection:
         problems = error.errors(include_url=False)
         # A misspelt key first: it often is why another one is missing.
         _report(document, min(problems, key=lambda problem: problem["type"] == "missing"))
-    if "python" not in section.axes:
-        document.fail(("axes",), "`python:` is missing here; add it")
+    if "python" not in section.axes and not section.include:
+        keys = ("axes",) if "axes" in content else ()
+        document.fail(keys, f"`{'python' if keys else 'axes'}:` is missing here; add it")
     return section
 
 

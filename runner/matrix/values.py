@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
 from functools import cache
@@ -286,6 +286,29 @@ def server_from_mapping(section: Mapping[str, object]) -> Server:
     name = one_of("server", str(section["name"]), plugins.servers())
     chosen = {key: str(value) for key, value in section.items() if key != "name"}
     return _server(plugins.servers()[name], chosen)
+
+
+def server_matcher(section: Mapping[str, object]) -> Callable[[str], bool]:
+    """Whether a server, as text, has the name and the settings that a mapping names of it."""
+    kinds = plugins.servers()
+    name = str(section["name"]) if "name" in section else None
+    named = [kinds[one_of("server", name, kinds)]] if name else [*kinds.values()]
+    known = [setting for kind in named for setting in kind.settings]
+    wanted = {}
+    for key, value in section.items():
+        if key == "name":
+            continue
+        if key not in known:
+            raise ValueError(f"{name or 'a server'} has no setting {key!r}{suggestion(key, known)}")
+        wanted[key] = whole_number(str(value))
+    if not section:
+        raise ValueError("name a server, or a setting of one")
+
+    def matches(text: str) -> bool:
+        one = server(text)
+        return name in {None, one.name} and wanted.items() <= dict(one.settings).items()
+
+    return matches
 
 
 def _server(kind: ServerKind, chosen: Mapping[str, str]) -> Server:

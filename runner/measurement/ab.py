@@ -4,22 +4,42 @@ from __future__ import annotations
 
 import csv
 import io
-import math
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from runner.measurement.records import AbFigures
 
-REPORT_LINE = re.compile(r"^(?P<name>[A-Z][^:\n]*):[ \t]+(?P<value>.*?)[ \t]*$", re.MULTILINE)
-PERCENTAGE_LINE = re.compile(r"^\s*(?P<share>\d+)%\s+(?P<ms>\d+)", re.MULTILINE)
-FIRST_NUMBER = re.compile(r"-?\d+(?:\.\d+)?")
+REPORT_LINE = re.compile(r"^(?P<name>[A-Z][^:\n]*):[ \t]*(?P<value>.*?)[ \t]*$", re.MULTILINE)
+PERCENTAGE_LINE = re.compile(r"^\s*(?P<share>[0-9]{1,3})%\s+(?P<ms>\S.*)$", re.MULTILINE)
+#: A number up to its end: a unit or a remark may follow, but nothing that could be more of it.
+NUMBER = re.compile(
+    r"(?P<number>-?[0-9]{1,15}(?:\.(?P<decimals>[0-9]{1,15}))?)"
+    r"(?![0-9A-Za-z_.,'’])(?!\s*[.,'’]?[0-9])"
+)
 VERSION = re.compile(r"This is ApacheBench, Version (\S+)")
 GAVE_UP = re.compile(r"^Total of (\d+) requests completed", re.MULTILINE)
+PATIENT = "(be patient)"
 #: What `ab` prints while it goes on, and once more when all is done: below 150 requests on standard
 #: output, above on standard error, so that a report alone may hold neither.
 GOING_ON = re.compile(r"\(be patient\)\.\.\.|^Completed \d+ requests", re.MULTILINE)
 DONE = re.compile(r"\.\.done|^Finished \d+ requests", re.MULTILINE)
+#: More than so many requests were asked for where no dots follow these words.
+MANY = re.compile(r"\(be patient\)[ \t]*$", re.MULTILINE)
+MANY_ABOVE = 150
+#: A load that `ab -t` ended took a whole number of seconds, and up to this much more.
+LATE_S = 0.05
 PERCENTAGES = "Percentage of the requests served"
+REPORT_BEGINS = re.compile(r"^(?:Server Software|Concurrency Level):", re.MULTILINE)
+FAILURES = re.compile(r"\((Connect: [0-9]{1,15}(?:, [A-Z][a-z]+: [0-9]{1,15})+)\)")
+#: An error that `ab` ended with, in the form that APR gives it, and other lines that say nothing.
+APR_ERROR = re.compile(r"^(?:.*\(be patient\)\.*)?[ \t]*(\S.*\([0-9]+\))[ \t]*$", re.MULTILINE)
+NO_WORDS = re.compile(r"This is Apache|Copyright |Licensed |Benchmarking |Completed |Total of ")
+#: Lines of which a report has one.
+ONCE = frozenset(
+    {"Concurrency Level", "Time taken for tests", "Complete requests", "Failed requests",
+     "Non-2xx responses", "Total transferred", "Requests per second", "Total"}
+)  # fmt: skip
 
 #: Exit statuses are APR's: an errno of the system, or 1 for a report cut short by a signal.
 EXIT_REASONS = {
@@ -39,53 +59,113 @@ class AbReportError(ValueError):
 
 @dataclass(frozen=True, kw_only=True)
 class WholeReport:
-    """A report from its first to its last line. `version` is that of `ab`, if it is printed."""
+    """A report from its first to its last line. `version` is that of `ab`, if it is printed.
+
+    `failures` are the failed requests by kind, as far as they are printed, `received_bytes` all
+    that came back. A report that breaks off before its table of times has no latencies.
+    """
 
     concurrency: int
     figures: AbFigures
     version: str | None
+    failures: Mapping[str, int] = field(default_factory=dict)
+    received_bytes: int | None = None
+    has_latencies: bool = True
+
+
+@dataclass(frozen=True, kw_only=True)
+class Printed:
+    """A number as it is printed: up to half a unit of its last digit away from what it was."""
+
+    value: float
+    decimals: str
+
+    @property
+    def half_unit(self) -> float:
+        """By how much it may have been rounded."""
+        return 0.5 * 10.0 ** -len(self.decimals)
+
+    @property
+    def unpadded(self) -> Printed:
+        """Seconds with microseconds behind them, as `ab` 2.0.40 prints 4.051029: as 4.51029."""
+        whole = int(self.value)
+        decimals = self.decimals.rjust(6, "0")
+        return Printed(value=float(f"{whole}.{decimals}"), decimals=decimals)
+
+
+# -- lines and numbers -----------------------------------------------------------------------------
 
 
 def _fields(report: str) -> dict[str, str]:
-    """`Name:  value` lines; of a name that comes twice, the first."""
+    """`Name:  value` lines; of a name that may come twice, the first."""
     fields: dict[str, str] = {}
     for match in REPORT_LINE.finditer(report):
-        fields.setdefault(match["name"], match["value"])
+        first = fields.setdefault(match["name"], match["value"])
+        if match["name"] in ONCE and first != match["value"]:
+            raise AbReportError(
+                f"it has two {match['name']!r} lines, {first!r} and {match['value']!r}; "
+                "keep the lines of one report"
+            )
     return fields
 
 
-def _connection_times(fields: dict[str, str]) -> tuple[float, float | None, float | None]:
-    """Mean, median and maximum in ms, from the table `Connection Times`.
+def _printed(fields: Mapping[str, str], name: str) -> Printed:
+    """The number of a line; `AbReportError` if it is not there, or not a number as a whole."""
+    if name not in fields:
+        raise AbReportError(f"the report has no {name!r} line")
+    match = NUMBER.match(fields[name])
+    if match is None:
+        raise _not_a_number(name, fields[name])
+    return Printed(value=float(match["number"]), decimals=match["decimals"] or "")
 
-    Its columns are min, mean, sd, median, max, or with `ab -S` min, mean, max. The mean is not
-    `Time per request`, but where there is nothing else: that is `c × T / n`, which is no latency
-    at all where `ab` sends its first request alone.
+
+def _not_a_number(name: str, text: str) -> AbReportError:
+    return AbReportError(
+        f"its {name!r} is {text[:40]!r}, which is not a number as ab prints one; correct the line"
+    )
+
+
+def _number(fields: Mapping[str, str], name: str) -> float:
+    return _printed(fields, name).value
+
+
+def _count(fields: Mapping[str, str], name: str) -> int:
+    number = _printed(fields, name)
+    if number.decimals or number.value < 0:
+        raise _not_a_number(name, fields[name])
+    return int(number.value)
+
+
+def _optional_count(fields: Mapping[str, str], name: str) -> int | None:
+    """A line that not every report has (`Document Length:  Variable` with `ab -l` is no number)."""
+    return _count(fields, name) if fields.get(name, "")[:1].isdecimal() else None
+
+
+def _columns(fields: Mapping[str, str], name: str) -> list[float]:
+    """The numbers of a line of the table `Connection Times`, none if one cannot be read."""
+    words = fields.get(name, "").split()
+    matches = [NUMBER.fullmatch(word) for word in words]
+    return [float(match["number"]) for match in matches if match] if all(matches) else []
+
+
+def _connection_times(
+    fields: Mapping[str, str],
+) -> tuple[float | None, float | None, float | None]:
+    """Mean, median and maximum in ms, from the table `Connection Times`, None for what it has not.
+
+    Its columns are min, mean, sd, median, max, or with `ab -S` min, mean, max. With `-S` nothing
+    separates a mean and a maximum of five digits. The line `Time per request` is no substitute for
+    the mean: it is `c × T / n`, which is no latency where `ab` sends its first request alone.
     """
-    columns = [float(match) for match in FIRST_NUMBER.findall(fields.get("Total", ""))]
+    columns = _columns(fields, "Total")
     if len(columns) == 5:
         return columns[1], columns[3], columns[4]
     if len(columns) == 3:
         return columns[1], None, columns[2]
-    return _number(fields, "Time per request"), None, None
+    return None, None, None
 
 
-def _number(fields: dict[str, str], name: str) -> float:
-    match = FIRST_NUMBER.search(fields.get(name, ""))
-    if match is None:
-        raise AbReportError(f"the report has no {name!r} line")
-    number = float(match.group())
-    if not math.isfinite(number):
-        raise AbReportError(f"the report's {name!r} is no number that ab could print")
-    return number
-
-
-def _count(fields: dict[str, str], name: str) -> int | None:
-    """A line that not every report has (`Document Length:  Variable` with `ab -l` is no number)."""
-    match = FIRST_NUMBER.match(fields.get(name, ""))
-    return int(float(match.group())) if match else None
-
-
-def _percentiles(report: str, percentiles_csv: str | None) -> dict[int, float]:
+def _percentiles(report: str, percentiles_csv: str | None = None) -> dict[int, float]:
     """Percentage → ms: to the µs from the percentile file, else whole ms from the report."""
     if percentiles_csv:
         try:
@@ -93,26 +173,39 @@ def _percentiles(report: str, percentiles_csv: str | None) -> dict[int, float]:
             return {int(row[0]): float(row[1]) for row in rows if len(row) == 2}
         except (ValueError, csv.Error) as error:
             raise AbReportError(f"the percentile file is none of ab's: {error}") from None
-    return {int(m["share"]): float(m["ms"]) for m in PERCENTAGE_LINE.finditer(report)}
+    found: dict[int, float] = {}
+    for line in PERCENTAGE_LINE.finditer(report.partition(PERCENTAGES)[2]):
+        name = f"{line['share']}%"
+        ms = _number({name: line["ms"]}, name)
+        if found.setdefault(int(line["share"]), ms) != ms:
+            raise AbReportError(f"it has two {name!r} lines; keep the lines of one report")
+    return found
+
+
+# -- reports ---------------------------------------------------------------------------------------
 
 
 def parse(report: str, percentiles_csv: str | None = None) -> AbFigures:
     """Figures of a report of ApacheBench 2.3; raise `AbReportError` if it is not one.
 
-    A report of a single request has no percentile table: its mean is used for each of them. Nor
-    has one made with `ab -d`: there are but the median and the maximum of its connection times.
+    A report of a single request has no percentile table, and its table of times is in whole ms:
+    its `Time per request` is the time of that request. Nor has one made with `ab -d` a percentile
+    table: there are but the median and the maximum of its connection times.
     """
     fields = _fields(report)
+    complete = _count(fields, "Complete requests")
     mean_ms, median_ms, max_ms = _connection_times(fields)
-    complete = int(_number(fields, "Complete requests"))
     percentiles = _percentiles(report, percentiles_csv if complete > TOO_FEW_FOR_FILE else None)
     if complete == 1:
-        percentiles = dict.fromkeys((50, 90, 99, 100), mean_ms) | percentiles
+        if fields.get("Concurrency Level", "").split()[:1] == ["1"]:
+            mean_ms = _number(fields, "Time per request")
+        if mean_ms is not None:
+            percentiles = dict.fromkeys((50, 90, 99, 100), mean_ms)
     return AbFigures(
         time_taken_s=_number(fields, "Time taken for tests"),
         complete=complete,
-        failed=int(_number(fields, "Failed requests")),
-        non_2xx=int(_number(fields, "Non-2xx responses")) if "Non-2xx responses" in fields else 0,
+        failed=_count(fields, "Failed requests"),
+        non_2xx=_count(fields, "Non-2xx responses") if "Non-2xx responses" in fields else 0,
         requests_per_second=_number(fields, "Requests per second"),
         mean_ms=mean_ms,
         p50_ms=percentiles.get(50, median_ms),
@@ -120,29 +213,103 @@ def parse(report: str, percentiles_csv: str | None = None) -> AbFigures:
         p99_ms=percentiles.get(99),
         max_ms=percentiles.get(100, max_ms),
         server_software=fields.get("Server Software") or None,
-        document_length=_count(fields, "Document Length"),
-        html_bytes=_count(fields, "HTML transferred"),
+        document_length=_optional_count(fields, "Document Length"),
+        html_bytes=_optional_count(fields, "HTML transferred"),
     )
 
 
-def parse_whole(report: str) -> WholeReport:
-    """Read a report without its percentile file; raise `AbReportError` for one broken off."""
-    if (given_up := GAVE_UP.search(report)) and "Complete requests" not in report:
-        raise AbReportError(f"ab gave up after {given_up[1]} requests and printed no report")
+def parse_whole(text: str) -> WholeReport:
+    """Read a report without its percentile file; raise `AbReportError` for one broken off.
+
+    Lines before the report are not read as part of it: with `ab -v` they hold whole answers.
+    """
+    begins = REPORT_BEGINS.search(text)
+    report = text[begins.start() :] if begins else text
     fields = _fields(report)
-    for name in ("Concurrency Level", "Time taken for tests", "Complete requests", "Total"):
-        _number(fields, name)
-    if PERCENTAGES in report and 100 not in _percentiles(report, None):
-        raise AbReportError("the report breaks off in its table of percentiles")
-    if GOING_ON.search(report) and not DONE.search(report):
-        complete = fields["Complete requests"]
-        raise AbReportError(f"ab was stopped before its last request, {complete} were complete")
-    version = VERSION.search(report)
+    if begins is None:
+        _refuse_given_up(text)
+    concurrency = _count(fields, "Concurrency Level")
+    time_s = _agreed_time(fields)
+    figures = parse(report).model_copy(update={"time_taken_s": time_s})
+    if PERCENTAGES in report and 100 not in _percentiles(report):
+        raise AbReportError(
+            "the report breaks off in its table of percentiles; give all that ab printed"
+        )
+    if _was_stopped(text, figures):
+        raise AbReportError(
+            f"ab was stopped before its last request, {figures.complete} were complete; "
+            "give a report of a whole load"
+        )
+    version, failures = VERSION.search(text), FAILURES.search(report)
     return WholeReport(
-        concurrency=int(_number(fields, "Concurrency Level")),
-        figures=parse(report),
+        concurrency=concurrency,
+        figures=figures,
         version=version[1] if version else None,
+        failures=_kinds(failures[1]) if failures else {},
+        received_bytes=_optional_count(fields, "Total transferred"),
+        has_latencies="Total" in fields,
     )
+
+
+def _kinds(text: str) -> dict[str, int]:
+    pairs = (pair.split(": ") for pair in text.split(", "))
+    return {kind: int(number) for kind, number in pairs}
+
+
+def _agreed_time(fields: Mapping[str, str]) -> float:
+    """The time that a load took, in seconds; `AbReportError` if the printed rate contradicts it.
+
+    `ab` 2.0.40 prints microseconds without leading zeros, which the rate tells, too.
+    """
+    taken, rate = _printed(fields, "Time taken for tests"), _printed(fields, "Requests per second")
+    complete = _count(fields, "Complete requests")
+    for time in (taken, taken.unpadded):
+        if time.value >= 0 and _agree(complete, time, rate):
+            return time.value
+    raise AbReportError(
+        f"{complete} requests in {taken.value:g} s are not the {rate.value:g} per second that it "
+        "says; correct what is not as ab printed it"
+    )
+
+
+def _agree(complete: int, time: Printed, rate: Printed) -> bool:
+    """Whether requests ÷ time can be the rate: some values that round to those printed must."""
+    longest, shortest = time.value + time.half_unit, time.value - time.half_unit
+    slack = 1 + 1e-9  # the bounds themselves are possible
+    is_low_enough = complete / longest <= (rate.value + rate.half_unit) * slack
+    return is_low_enough and (rate.value - rate.half_unit) * max(shortest, 0) <= complete * slack
+
+
+def _was_stopped(text: str, figures: AbFigures) -> bool:
+    """Whether a signal ended `ab` early: it began to show its progress, and never that it is done.
+
+    Before a tenth of many requests there is no progress to show, but that they were many is known.
+    """
+    if DONE.search(text):
+        return False
+    if GOING_ON.search(text):
+        return True
+    seconds = figures.time_taken_s
+    may_be_limited = seconds >= 1 and seconds % 1 <= LATE_S
+    return bool(MANY.search(text)) and figures.complete <= MANY_ABOVE and not may_be_limited
+
+
+def _refuse_given_up(text: str) -> None:
+    """`AbReportError` with the last words of an `ab` that gave up, if this is one's output."""
+    given_up, words = GAVE_UP.search(text), _last_words(text)
+    if not given_up and not (PATIENT in text and words):
+        return
+    after = f" after {given_up[1]} requests" if given_up else ""
+    raise AbReportError(f"ab gave up{after} and printed no report" + (words and f": {words}"))
+
+
+def _last_words(text: str) -> str:
+    """The error that `ab` ended with, or else its last line that is no progress."""
+    if errors := APR_ERROR.findall(text):
+        return str(errors[-1])
+    lines = [line.partition(PATIENT)[2].strip(".") or line for line in text.splitlines()]
+    said = [line.strip() for line in lines if not NO_WORDS.match(line)]
+    return next((line for line in reversed(said) if any(map(str.isalpha, line))), "")
 
 
 def exit_reason(code: int | None, stderr: str) -> str:

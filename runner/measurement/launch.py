@@ -9,7 +9,7 @@ from typing import TypeVar
 from runner.engine.pod import Pod
 from runner.engine.protocol import Engine
 from runner.errors import EngineError
-from runner.matrix.ceiling import ceiling_of
+from runner.matrix.ceiling import configuration_of
 from runner.matrix.cell import Cell
 from runner.measurement import agent, companion, evidence, verdict
 from runner.measurement.agent import CalibrateReply, CheckReply, ReadyReply, Refusal
@@ -369,7 +369,7 @@ class Launch:
             started_at=self._started_at.isoformat(timespec="seconds"),
             requests=load.requests if load else cell.requests,
             concurrency=_concurrency(cell, load),
-            ceiling_rps=ceiling_of(cell, self.job.opening),
+            configuration_rps=configuration_of(cell, self.job.opening),
             startup_s=self.startup_s,
             lone_request_ms=checked.lone_s * 1000 if checked else None,
             concurrency_factor=self.calibrated.factor if self.calibrated else None,

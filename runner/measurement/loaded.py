@@ -20,8 +20,8 @@ from runner.text import last_line
 class Loaded:
     """A load that was sent, and what is known of it.
 
-    `set_up` is how many requests the server is set up to take at a time. `files` are what is kept
-    of the load, by name.
+    `set_up` is how many requests the server is set up to take at a time, `sent_right` how many
+    right answers it recorded. `files` are what is kept of the load, by name.
     """
 
     reply: LoadReply
@@ -31,6 +31,7 @@ class Loaded:
     figures: AbFigures | None = None
     served: Served | None = None
     answers: Answers | None = None
+    sent_right: int = 0
     rate: RateFigures | None = None
     files: Mapping[str, bytes] = field(default_factory=dict)
 
@@ -42,8 +43,8 @@ class Loaded:
         times that time.
         """
         if self.load.rate:
-            lone_ms = self.served.lone_service_ms if self.served else None
-            return self.load.rate * (lone_ms or 0.0) / 1000
+            service_ms = self.served.service_ms if self.served else None
+            return self.load.rate * (service_ms or 0.0) / 1000
         return self.load.requests / shortest_time_s(
             requests=self.load.requests,
             concurrency=self.load.concurrency,
@@ -76,11 +77,12 @@ def read_load(
         figures, answers, at_a_rate = _read_rate(reply, load.rate, load.requests, files)
     else:
         figures = _read_ab(reply, files)
-    seen = None
+    seen, sent_right = None, 0
     if reply.served_archive:
         files["served.tsv.gz"] = reply.served_archive
         requests = served.parse(reply.served_archive)
         seen = served.served(requests, lone_s)
+        sent_right = served.sent_right(requests, HTTPStatus.OK, len(BODY))
         if figures and not load.rate:
             answers = served.answers(requests, figures, HTTPStatus.OK, len(BODY))
         if answers is None:
@@ -93,6 +95,7 @@ def read_load(
         figures=figures,
         served=seen,
         answers=answers,
+        sent_right=sent_right,
         rate=at_a_rate,
         files=files,
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field
 
 from runner.outcome import Outcome
 
@@ -25,8 +25,9 @@ class Record(BaseModel):
 class AbFigures(Record):
     """What `ab` reported of one load, or what was found of one at a fixed rate.
 
-    Percentiles are None where it was told not to print them (`ab -d`). `document_length` is the
-    length of the first answer's body, `html_bytes` that of all bodies together, both in bytes.
+    Percentiles are None where it was told not to print them (`ab -d`), the mean where it cannot be
+    told from the maximum beside it (`ab -S`). `document_length` is the length of the first answer's
+    body, `html_bytes` that of all bodies together, both in bytes.
     """
 
     time_taken_s: float
@@ -34,7 +35,7 @@ class AbFigures(Record):
     failed: int
     non_2xx: int
     requests_per_second: float
-    mean_ms: float
+    mean_ms: float | None
     p50_ms: float | None
     p90_ms: float | None
     p99_ms: float | None
@@ -44,11 +45,20 @@ class AbFigures(Record):
     html_bytes: int | None = None
 
 
+#: What `ab` prints was rounded by up to half of its last digit: a time to ms, a rate to hundredths.
+TIME_ROUNDED_S: Final = 0.0005
+RATE_ROUNDED: Final = 0.005
+
+
 def rate_of(figures: AbFigures) -> float:
-    """Requests per second of a load, to more digits than `ab` prints."""
-    if figures.time_taken_s <= 0:
-        return figures.requests_per_second
-    return figures.complete / figures.time_taken_s
+    """Requests per second of a load: as `ab` printed it, or by the time where that is more exact.
+
+    The printed time of a short load is the less exact of the two, the printed rate of a slow one.
+    """
+    seconds, rate = figures.time_taken_s, figures.requests_per_second
+    if seconds <= 0 or RATE_ROUNDED * seconds < TIME_ROUNDED_S * rate:
+        return rate
+    return figures.complete / seconds
 
 
 class Served(Record):
@@ -57,8 +67,8 @@ class Served(Record):
     `offered` is how many the clients could keep in work at a time.
     `entered` and `left` count requests, `processes` those that served any. `in_flight` is the mean
     number of requests between entry and exit; `at_a_time` the number answered a second times
-    `lone_service_ms`, the time in the application of a request that was alone. `mean_service_ms` is
-    the same under the load.
+    `service_ms`. `lone_service_ms` is the time in the application of a request that was alone,
+    `mean_service_ms` the same under the load.
     """
 
     processes: int
@@ -69,6 +79,22 @@ class Served(Record):
     lone_service_ms: float | None
     mean_service_ms: float
     offered: float | None = None
+
+    @property
+    def service_ms(self) -> float | None:
+        """The time that a request takes if nothing slows it, in the application.
+
+        That of the lone request, or the mean under load if that is shorter: then something else
+        slowed the lone one.
+        """
+        if self.lone_service_ms is None:
+            return None
+        return min(self.lone_service_ms, self.mean_service_ms)
+
+    @property
+    def progressing(self) -> float | None:
+        """`at_a_time`, never above `in_flight`: up to schema 4 a slow lone request raised it."""
+        return None if self.at_a_time is None else min(self.at_a_time, self.in_flight)
 
 
 class Answers(Record):
@@ -166,11 +192,11 @@ class LaunchRecord(Record):
     `requests` and `concurrency` are those really sent: a serialised cell's load is cut.
     `concurrency_factor` is k times the latency of a lone request over the wall time of k requests
     sent at once: 1 for a server that takes them one by one, k for one that takes all together.
-    `ceiling_rps` is the highest rate that the load as asked for can show. `reused_from` is the run
-    in which the launch was made, where that is another than the one it is stored in, and
-    `other_boot` the boot in which its machine was then, where that is another than the run's, or
-    `UNKNOWN_BOOT`. Up to schema 4 there is no `other_boot`: whatever is reused is of a round of the
-    run that it is from. `in_step`
+    `configuration_rps` is the highest rate of the load as asked for that the server's settings
+    allow; up to schema 4 its name was `ceiling_rps`. `reused_from` is the run in which the launch
+    was made, where that is another than the one it is stored in, and `other_boot` the boot in which
+    its machine was then, where that is another than the run's, or `UNKNOWN_BOOT`. Up to schema 4
+    there is no `other_boot`: whatever is reused is of a round of the run that it is from. `in_step`
     means that all requests take equally long, so that clients send together. `tracebacks` is how
     many the server's log holds. `attempt` counts from 1: a launch that was disturbed is made
     again. `throttled_ms` of its resources is for the server's whole life, all others are over the
@@ -188,7 +214,9 @@ class LaunchRecord(Record):
     started_at: str | None
     requests: int
     concurrency: int | None
-    ceiling_rps: float | None = None
+    configuration_rps: float | None = Field(
+        default=None, validation_alias=AliasChoices("configuration_rps", "ceiling_rps")
+    )
     startup_s: float | None = None
     lone_request_ms: float | None = None
     concurrency_factor: float | None = None

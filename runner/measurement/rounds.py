@@ -70,8 +70,11 @@ def measure(
     on_end: Callable[[LaunchResult, bool], None],
     on_complete: Callable[[LaunchRecord, bool], None] = lambda *_: None,
     on_skip: Callable[[Sequence[str]], None] = lambda _: None,
+    is_enough: Callable[[int], bool] = lambda _: False,
 ) -> None:
     """Make every launch of every cell; `on_end` stores a result before the next launch starts.
+
+    `is_enough` is asked at the end of each round, by its number, whether it was the last.
 
     A cell of which a launch failed has at least `FAILURE_LAUNCHES`: one says nothing of how often.
     In each round, cells with a rate in per cent follow the others. The first rate of a baseline is
@@ -81,7 +84,8 @@ def measure(
     and the last time alone. `on_complete` gets each record of a wave again at its end, with what is
     known only then.
     """
-    jobs, failed, full = method.jobs, set(method.failed), dict(method.full_rates)
+    jobs, last = method.jobs, method.launches
+    failed, full = set(method.failed), dict(method.full_rates)
 
     def end(result: LaunchResult, final: bool) -> None:
         record = result.record
@@ -92,20 +96,22 @@ def measure(
         on_end(result, final)
 
     numbers = itertools.count(1)
-    for number, order in rounds(cells, max(method.launches, FAILURE_LAUNCHES), method.seed):
+    for number, order in rounds(cells, max(last, FAILURE_LAUNCHES), method.seed):
+        if number > max(last, FAILURE_LAUNCHES):
+            break
         positions = {cell.id: position for position, cell in enumerate(order, start=1)}
         for part in round_parts(order):
             ready = {cell.id: _at_its_rate(cell, method, full) for cell in part}
             waiting = [cell for cell, at_its_rate in ready.items() if at_its_rate is None]
             failed.update(waiting)
-            if waiting and number <= method.launches:
+            if waiting and number <= last:
                 on_skip(waiting)
             wanted = [
                 replace(job_of(cell, number, method), position=positions[id_])
                 for id_, cell in ready.items()
                 if cell is not None
                 and (cell.id, number) not in method.done
-                and (number <= method.launches or cell.id in failed)
+                and (number <= last or cell.id in failed)
             ]
             jobs = _make(
                 engine,
@@ -118,6 +124,8 @@ def measure(
                 on_end=end,
                 on_complete=on_complete,
             )
+        if number <= last and is_enough(number):
+            last = number
 
 
 def _at_its_rate(cell: Cell, method: Method, full: Mapping[str, float]) -> Cell | None:

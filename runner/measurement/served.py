@@ -50,7 +50,9 @@ def served(requests: Sequence[Request], lone_s: float | None) -> Served | None:
     The load lasts from the first entry to the last exit, T seconds. `in_flight` is the mean number
     of requests inside over T: the sum of their times divided by T (Little's law). `at_a_time` is
     the number answered / T × `lone_s`, the time that one takes alone, in seconds: as many as would
-    have to progress at once, each as fast as alone, to answer so many.
+    have to progress at once, each as fast as alone, to answer so many. A request that something
+    slowed while it was alone does not show how fast that is: none is faster under load than alone,
+    so the mean under load takes its place if it is shorter (`Served.service_ms`).
     """
     times = [(request.entered_s, request.left_s) for request in requests if request.left_s]
     if not times:
@@ -59,14 +61,15 @@ def served(requests: Sequence[Request], lone_s: float | None) -> Served | None:
     lasted = max(left or 0.0 for _, left in times) - min(request.entered_s for request in requests)
     if lasted <= 0:
         return None
+    mean_s = sum(inside) / len(inside)
     return Served(
         processes=_busy_processes(requests),
         entered=len(requests),
         left=len(times),
         in_flight=sum(inside) / lasted,
-        at_a_time=None if lone_s is None else len(times) / lasted * lone_s,
+        at_a_time=None if lone_s is None else len(times) / lasted * min(lone_s, mean_s),
         lone_service_ms=None if lone_s is None else 1000 * lone_s,
-        mean_service_ms=1000 * sum(inside) / len(inside),
+        mean_service_ms=1000 * mean_s,
     )
 
 
@@ -74,6 +77,11 @@ def _busy_processes(requests: Sequence[Request]) -> int:
     """How many processes served: those with at least half of an even share of the requests."""
     counts = Counter(request.process for request in requests)
     return sum(2 * number * len(counts) >= len(requests) for number in counts.values())
+
+
+def sent_right(requests: Sequence[Request], status: int, length: int) -> int:
+    """How many answers the server sent with this status and a body of this length in bytes."""
+    return sum(r.status == status and r.length == length for r in requests)
 
 
 def answers(
@@ -89,12 +97,12 @@ def answers(
     """
     if len(requests) < figures.complete and _has_no_complaint(figures, length):
         return None
-    sent_right = sum(r.status == status and r.length == length for r in requests)
+    sent = sent_right(requests, status, length)
     wrong_status = sum(r.status != status for r in requests if r.left_s is not None)
     wrong_length = sum(r.status == status and r.length != length for r in requests)
-    arrived = min(sent_right, figures.complete - figures.non_2xx)
+    arrived = min(sent, figures.complete - figures.non_2xx)
     if figures.html_bytes is not None and length:
-        others = sum(r.length for r in requests) - sent_right * length
+        others = sum(r.length for r in requests) - sent * length
         arrived = min(arrived, max(0, figures.html_bytes - others) // length)
     if figures.document_length in {None, length}:
         arrived = min(arrived, figures.complete - figures.failed)

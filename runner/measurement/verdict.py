@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 
 from runner.contract import IMPORT_FAILED
 from runner.engine.protocol import ContainerState
-from runner.measurement import ab
+from runner.measurement import ab, contradiction
 from runner.measurement.agent import CalibrateReply, Refusal
 from runner.measurement.load import AS_SET_UP, SERIALISED_BELOW
 from runner.measurement.loaded import Loaded
@@ -137,15 +137,8 @@ def of_load(loaded: Loaded, log: Callable[[], str] = str) -> Verdict:
     `log` reads the server's, for what it says of a failure.
     """
     reply, load, figures = loaded.reply, loaded.load, loaded.figures
-    busy = cpu_used(reply.last_cpu_share)
-    done = f"{figures.complete if figures else 0:,} of {load.requests:,} requests answered"
-    if reply.ab.ending == "stalled":
-        return Outcome.HANG_UNDER_LOAD, f"{done} in {reply.ab.wall_s:.0f} s, then no more{busy}"
-    if reply.ab.ending == "late":
-        reason = f"too slow: {done} in {load.limit_s:.0f} s; raise `limits.load` to see more"
-        return Outcome.FAILED_REQUESTS, reason
-    if reply.ab.ending == "gone":
-        return Outcome.CRASHED, f"{done}, then no process of the server was left"
+    if early := _of_ending(loaded):
+        return early
     if reply.ab.exit_code != 0 or figures is None:
         ended = ab.exit_reason(reply.ab.exit_code, reply.ab.stderr)
         return Outcome.FAILED_REQUESTS, with_exception(ended, log())
@@ -153,7 +146,24 @@ def of_load(loaded: Loaded, log: Callable[[], str] = str) -> Verdict:
         rate_flaw(loaded.rate) if loaded.rate else flaw(figures, loaded.answers, load.requests)
     ):
         return Outcome.FAILED_REQUESTS, with_exception(why, log())
+    if why := contradiction.of_load(loaded):
+        return Outcome.ENGINE_ERROR, why
     return of_concurrency(loaded)
+
+
+def _of_ending(loaded: Loaded) -> Verdict | None:
+    """A load that was ended before its last request; None for others."""
+    reply, load, figures = loaded.reply, loaded.load, loaded.figures
+    done = f"{figures.complete if figures else 0:,} of {load.requests:,} requests answered"
+    if reply.ab.ending == "stalled":
+        busy = cpu_used(reply.last_cpu_share)
+        return Outcome.HANG_UNDER_LOAD, f"{done} in {reply.ab.wall_s:.0f} s, then no more{busy}"
+    if reply.ab.ending == "late":
+        reason = f"too slow: {done} in {load.limit_s:.0f} s; raise `limits.load` to see more"
+        return Outcome.FAILED_REQUESTS, reason
+    if reply.ab.ending == "gone":
+        return Outcome.CRASHED, f"{done}, then no process of the server was left"
+    return None
 
 
 def of_concurrency(loaded: Loaded) -> Verdict:

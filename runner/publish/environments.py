@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Final, NamedTuple
 
-from runner.report.axis_values import Value, axis_text
+from runner.report.axis_values import Value, named
 from runner.report.rows import Row, axes_of
 from runner.report.run import Run
 from runner.report.tables import Grid, grid
-from runner.text import one_line
 
 PATCH: Final = "patch"
-#: Axes whose values need no name beside them.
-_SELF_EXPLAINING: Final = {PATCH, "server", "workload", "driver"}
 
 
 class Environment(NamedTuple):
@@ -76,20 +73,3 @@ def varying_axes(run: Run) -> list[str]:
 
 def _values(rows: Iterable[Row], axis: str) -> set[Value]:
     return {row.value(axis) for row in rows} - {None}
-
-
-def named(values: Mapping[str, Value], axes: Iterable[str]) -> str:
-    """The values on these axes: `Python 3.11 · gevent 25.9.1 · werkzeug`."""
-    return " · ".join(
-        _with_axis(axis, one_line(axis_text(value)))
-        for axis in axes
-        if (value := values.get(axis)) is not None
-    )
-
-
-def _with_axis(axis: str, value: str) -> str:
-    if axis == "python":
-        return f"Python {value}"
-    if axis == "concurrency":
-        return f"{value} clients"
-    return value if axis in _SELF_EXPLAINING else f"{axis} {value}"

@@ -14,9 +14,12 @@ from runner.measurement.records import AbFigures, LaunchRecord, Resources
 from runner.publish import facts
 from runner.publish.publication import Part, Publication
 from runner.publish.tables import Heading, Line
-from runner.report.rows import ENOUGH_FOR_P99, Row, was_cut
+from runner.publish.verdicts import judged
+from runner.report.figures import FIGURES as COMPARED
+from runner.report.percentiles import has_p99
+from runner.report.rows import Row, was_cut
 from runner.report.show import by_hand
-from runner.report.tables import milliseconds, two_decimals, whole
+from runner.report.tables import NOTHING, milliseconds, two_decimals, whole
 from runner.store.records import CellRecord
 from runner.text import known, one_line
 
@@ -38,6 +41,7 @@ def data(
         "columns": [asdict(heading) for heading in headings],
         "cells": [_cell(line, numbers, held) for line in lines],
         "figures": [name for name, _ in FIGURES],
+        "compared": [figure.label for figure in COMPARED],
         "texts": list(numbers),
     }
 
@@ -70,9 +74,12 @@ def _cell(line: Line, numbers: Numbers, held: set[tuple[str, str]]) -> dict[str,
     def number(text: str | facts.Fact) -> int:
         return numbers.setdefault(text, len(numbers))
 
+    base = part.run.baselines.get(line.row.cell)
     return {
         "key": part.key(line.row),
         "prefix": part.prefix,
+        "baseline": part.key(base) if base and base.cell != line.row.cell else None,
+        "contrasts": [one and [number(word) for word in one] for one in _contrasts(part, line.row)],
         "facts": [number(fact) for fact in facts.of_cell(record, cell)],
         "commands": [number(text) for text in _commands(part, cell)],
         "launches": [_launch(part, _without_doubt(line.row, one), held) for one in line.launches],
@@ -81,6 +88,19 @@ def _cell(line: Line, numbers: Numbers, held: set[tuple[str, str]]) -> dict[str,
             for one in part.run.rejected.get(cell.id, ())
         ],
     }
+
+
+def _contrasts(part: Part, row: Row) -> Iterator[tuple[str, ...] | None]:
+    """Of each figure that is compared: the ratio, its level, the verdict, and that one's class."""
+    for figure in COMPARED:
+        contrast = row.contrast(figure.name)
+        if contrast.verdict is None:
+            yield None
+            continue
+        words = judged(figure, contrast, part.run.deltas[figure.name])
+        level = NOTHING if contrast.level is None else f"{100 * contrast.level:.4g} %"
+        why = f": {contrast.reason}" if contrast.reason else ""
+        yield words.ratio or NOTHING, level, f"{words.sign} {words.verdict}{why}", words.style
 
 
 def _commands(part: Part, cell: CellRecord) -> Iterator[str]:
@@ -97,7 +117,7 @@ def _without_doubt(row: Row, launch: LaunchRecord) -> LaunchRecord:
     """The launch without latencies that are not those of the load: see `runner.report.rows`."""
     if launch.ab is None:
         return launch
-    unknown = ["p99_ms"] if launch.ab.complete < ENOUGH_FOR_P99 else []
+    unknown = [] if has_p99(launch) else ["p99_ms"]
     if was_cut(row, launch):
         unknown = ["p50_ms", "p90_ms", "p99_ms", "max_ms"]
     figures = launch.ab.model_copy(update=dict.fromkeys(unknown))

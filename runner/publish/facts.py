@@ -11,7 +11,7 @@ from runner.report.notes import machine_text
 from runner.report.run import Run
 from runner.report.tables import shown_axes
 from runner.store.records import CellRecord, EnvironmentRecord, RunRecord
-from runner.text import NOT_KNOWN, counted, known, one_line
+from runner.text import NOT_KNOWN, counted, known, one_line, span
 
 #: A name and what it is.
 Fact = tuple[str, str]
@@ -19,12 +19,21 @@ Fact = tuple[str, str]
 #: How to read the figures of tables and charts.
 READING: Final = tuple(
     """\
-A figure is the median over a cell's launches. [low–high] is an interval of that median (bootstrap,
- nominally 95 %), from five launches on; (low–high) are the extremes of fewer.
+A cell's figure is the median over its launches, [low–high] an interval of that median: the
+ narrowest pair of launches that holds the true median with at least 95 %, else the lowest and the
+ highest launch. Its level is exact: 75 % at three launches, 93.75 % at five, 98.4 % at seven.
 
-One launch shows values and claims nothing: another launch, on another day, has others.
+Against the baseline, a figure is a ratio (×), taken within each round. The ratios' intervals of one
+ figure hold together with 95 %, each at the level that is shown with it.
 
-The ceiling is the highest rate that the load can show with this server's settings.
+A verdict is `higher` or `lower` where the interval leaves 1 out and the ratio is beyond δ, the
+ difference that matters; `same` where the whole interval is within δ; else `undecided`. What is
+ undecided may be different: the interval says by how much.
+
+One launch shows values and claims nothing; neither do two.
+
+The ceiling is the most that the load's clients could get from a server that keeps none of them
+ waiting. The configuration is how much of it the server's settings allow.
 
 A disturbed attempt shared the machine with something else. It is rejected and made again; where the
  last attempt is disturbed too, its figures are shown, and the cell is marked.
@@ -51,8 +60,10 @@ def overview(run: Run) -> Iterator[Fact]:
     yield "run", f"{record.run_id}, started {record.started_at[:16].replace('T', ' ')} UTC"
     yield (
         "measured",
-        f"{counted(len(record.cells), 'cell')}, {counted(record.launches, 'launch')} each",
+        f"{counted(len(record.cells), 'cell')}, {counted(run.rounds, 'launch')} each",
     )
+    if record.stopped:
+        yield "stopped", record.stopped
     yield "load", _loads(record)
     yield "machine", _machine(record)
     yield "engine", _engine(record)
@@ -89,7 +100,9 @@ def method(run: RunRecord) -> Iterator[Fact]:
     yield "method", f"version {known(run.method.version)}"
     yield "baseline", ", ".join(f"{k} {v}" for k, v in run.baseline.items()) or "none"
     yield "limits", _limits(run)
-    yield "launches per cell", str(run.launches)
+    yield "launches per cell", span(run.least_launches, run.launches)
+    if run.stopped:
+        yield "stopped", run.stopped
     yield "side by side", "as many as fit" if run.jobs == 0 else known(run.jobs)
     yield "seed", known(run.seed)
     for what, why in run.left_out.items():

@@ -7,10 +7,10 @@ from functools import cache
 from typing import Any, Final
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from runner.outcome import outcome_text
-from runner.publish import facts, tables
+from runner.publish import facts, tables, verdicts
 from runner.publish.evidence import data
 from runner.publish.publication import Publication
 from runner.report import comparison_text
@@ -41,6 +41,7 @@ def page(published: Publication) -> str:
         .get_template("page.html.j2")
         .render(
             publication=published,
+            answers=[verdicts.answer(part, headings, lines) for part in published.parts],
             headings=headings,
             lines=lines,
             attempts=[tables.attempts(part.run) for part in published.parts],
@@ -52,7 +53,10 @@ def page(published: Publication) -> str:
 
 def readme(published: Publication) -> str:
     """The publication in Markdown, ending with a newline."""
-    return _environment().get_template("readme.md.j2").render(publication=published)
+    answers = [verdicts.answer(part) for part in published.parts]
+    return (
+        _environment().get_template("readme.md.j2").render(publication=published, answers=answers)
+    )
 
 
 def script_json(content: Any) -> Markup:  # noqa: ANN401 - whatever JSON can hold
@@ -66,6 +70,24 @@ def script_json(content: Any) -> Markup:  # noqa: ANN401 - whatever JSON can hol
 def markdown(text: object) -> Markup:
     """Text as Markdown shows it."""
     return Markup(escape_markdown(str(text)))  # noqa: S704 - of a README, which is no HTML
+
+
+def sentence(text: str) -> Markup:
+    """A sentence of `runner.report.sentences` as HTML: what is between backticks is code."""
+    parts = map(escape, text.split("`"))
+    return Markup("").join(
+        Markup("<code>{}</code>").format(part) if number % 2 else part
+        for number, part in enumerate(parts)
+    )
+
+
+def markdown_sentence(text: str) -> Markup:
+    """The same as Markdown, in which code needs no escapes."""
+    parts = text.split("`")
+    return Markup("`").join(
+        Markup(part) if number % 2 else markdown(part)  # noqa: S704 - of a README
+        for number, part in enumerate(parts)
+    )
 
 
 def markdown_table(table: Table) -> Markup:
@@ -84,10 +106,12 @@ def _environment() -> Environment:
     )
     environment.filters |= {
         "markdown": markdown,
+        "markdown_sentence": markdown_sentence,
         "markdown_table": markdown_table,
         "one_line": one_line,
         "or_nothing": lambda value, show=str: NOTHING if value is None else show(value),
         "outcome_text": outcome_text,
+        "sentence": sentence,
         "shown_outcome": shown_outcome,
         "percent": percent,
         "two_decimals": two_decimals,
@@ -104,6 +128,7 @@ def _environment() -> Environment:
         pivot_table=pivot_table,
         result=RESULT,
         tables=tables,
+        verdict_styles=verdicts.STYLES,
         style=_asset(environment, "page.css"),
         script=_asset(environment, "page.js"),
     )

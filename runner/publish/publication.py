@@ -13,6 +13,7 @@ from runner.publish.charts.latency import curves_of
 from runner.publish.environments import Environment, by_environment, environments
 from runner.publish.latency import Curve
 from runner.report.compare import RunComparison, compare
+from runner.report.modes import Mode, modes
 from runner.report.rows import Row
 from runner.report.run import Run
 from runner.report.tables import Grid
@@ -36,12 +37,13 @@ LONGEST_BYTES: Final = 64 * 1024
 class Part:
     """A run of a publication, anonymous.
 
-    `grid` has a line per environment. `prefix` is the path of its files in the publication, empty
-    where it is the only run. `files` are those of each launch by the launch's path, `curves` those
-    of the cells in its chart.
+    `modes` are its patch modes and loads, `grid` has a line per environment. `prefix` is the path
+    of its files in the publication, empty where it is the only run. `files` are those of each
+    launch by the launch's path, `curves` those of the cells in its chart.
     """
 
     run: Run
+    modes: Sequence[Mode]
     grid: Grid | None
     environments: Sequence[Environment]
     prefix: str
@@ -110,6 +112,7 @@ def _part(directory: RunDirectory, run: Run, number: int, of: int) -> Part:
     found = environments(run, grid)
     return Part(
         run=run,
+        modes=modes(run),
         grid=grid,
         environments=found,
         prefix=prefix,

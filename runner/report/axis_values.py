@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from functools import cache
 from typing import Final
 
@@ -9,8 +10,11 @@ from packaging.version import InvalidVersion, Version
 
 from runner.matrix import plugins
 from runner.matrix.values import server_name, share
+from runner.text import one_line
 
 Value = str | int | float | None
+#: Axes whose values need no name beside them.
+_SELF_EXPLAINING: Final = {"patch", "server", "workload", "driver"}
 _FIRST: Final = Version("0")
 
 SortKey = tuple[int, float, Version, str]
@@ -47,3 +51,20 @@ def natural_key(axis: str, value: Value) -> SortKey:
 def axis_text(value: Value) -> str:
     """An axis's value as a reader knows it: a rate of 45.0 is 45."""
     return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def named(values: Mapping[str, Value], axes: Iterable[str]) -> str:
+    """The values on these axes: `Python 3.11 · gevent 25.9.1 · werkzeug`."""
+    return " · ".join(
+        _with_axis(axis, one_line(axis_text(value)))
+        for axis in axes
+        if (value := values.get(axis)) is not None
+    )
+
+
+def _with_axis(axis: str, value: str) -> str:
+    if axis == "python":
+        return f"Python {value}"
+    if axis == "concurrency":
+        return f"{value} clients"
+    return value if axis in _SELF_EXPLAINING else f"{axis} {value}"

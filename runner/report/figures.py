@@ -11,7 +11,8 @@ from typing import Final
 
 from runner.measurement.records import LaunchRecord, rate_of
 from runner.options import DELTAS
-from runner.report.rows import ENOUGH_FOR_P99, Row, was_cut
+from runner.report.percentiles import has_p99
+from runner.report.rows import Row, was_cut
 from runner.report.statistics import Verdict
 from runner.store.records import RunRecord
 
@@ -21,14 +22,19 @@ class Figure:
     """`name` is as in `delta:` and in table.json; `of` is its value in a launch of a row, or None.
 
     `needs_long_load`: whether a load that is mostly its beginning and its end says nothing of it.
-    `worse` is the verdict that is bad news.
+    `more_is_better`: all but the rate are costs, of which more is worse.
     """
 
     name: str
     label: str
     of: Callable[[Row, LaunchRecord], float | None]
     needs_long_load: bool = True
-    worse: Verdict = Verdict.HIGHER
+    more_is_better: bool = False
+
+    @property
+    def worse(self) -> Verdict:
+        """The verdict that is bad news."""
+        return Verdict.LOWER if self.more_is_better else Verdict.HIGHER
 
 
 def _rate(_: Row, launch: LaunchRecord) -> float | None:
@@ -41,7 +47,7 @@ def _cpu(_: Row, launch: LaunchRecord) -> float | None:
 
 def _p99(row: Row, launch: LaunchRecord) -> float | None:
     """None of a load that was cut: its latencies are those of another load."""
-    if launch.ab is None or launch.ab.complete < ENOUGH_FOR_P99 or was_cut(row, launch):
+    if launch.ab is None or not has_p99(launch) or was_cut(row, launch):
         return None
     return launch.ab.p99_ms
 
@@ -50,7 +56,7 @@ def _rss(_: Row, launch: LaunchRecord) -> float | None:
     return launch.resources.peak_rss_mib if launch.resources else None
 
 
-RATE: Final = Figure(name="rate", label="requests/s", of=_rate, worse=Verdict.LOWER)
+RATE: Final = Figure(name="rate", label="requests/s", of=_rate, more_is_better=True)
 FIGURES: Final = (
     RATE,
     Figure(name="cpu", label="CPU per request", of=_cpu),

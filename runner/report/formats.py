@@ -101,12 +101,15 @@ def _mode(mode: Mode) -> dict[str, object]:
     }
     for figure in FIGURES:
         contrast = mode.contrasts.get(figure.name, NOT_COMPARED)
+        of_cells = mode.ratios(figure)
         keys |= {
             f"verdict_{figure.name}": contrast.verdict,
             f"{figure.name}_ratio": contrast.ratio,
             f"{figure.name}_ratio_low": contrast.low,
             f"{figure.name}_ratio_high": contrast.high,
             f"{figure.name}_ratio_level": contrast.level,
+            f"{figure.name}_ratio_min": of_cells and of_cells.min,
+            f"{figure.name}_ratio_max": of_cells and of_cells.max,
             f"{figure.name}_rounds": contrast.rounds,
             f"{figure.name}_cells": mode.compared.get(figure.name, []),
             f"{figure.name}_undecided_because": contrast.reason,

@@ -13,12 +13,12 @@ import statistics
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from runner.outcome import Outcome
 from runner.report.axis_values import Value
 from runner.report.baseline import TOO_SHORT, Pair, Round, alpha_of, pairs
-from runner.report.figures import FIGURES
+from runner.report.figures import FIGURES, Figure
 from runner.report.rows import Row, axes_of
 from runner.report.run import Run
 from runner.report.statistics import (
@@ -30,36 +30,58 @@ from runner.report.statistics import (
     sample,
     weighted,
 )
+from runner.report.tables import varies
 
 TOO_FEW_ROUNDS: Final = (
     f"fewer than {ENOUGH_FOR_INTERVAL} rounds have figures of all its cells and their baselines"
 )
 
 
+class Range(NamedTuple):
+    """The least and the greatest."""
+
+    min: float
+    max: float
+
+
 @dataclass(frozen=True, kw_only=True)
 class Mode:
     """The launched cells that differ in their environment alone.
 
-    `values` are those on all axes but the environment's that vary in the run; `contrasts` are the
-    figures against the baseline by their names, each over the cells in `compared`.
+    `values` are those on all axes but the environment's that vary in the run; `bases` are the
+    baselines of its cells; `outcomes` is how many launches ended how. `contrasts` are the figures
+    against the baseline by their names, each over the cells in `compared`.
     """
 
     values: Mapping[str, Value]
     rows: Sequence[Row]
+    bases: Sequence[Row]
+    outcomes: Mapping[Outcome, int]
     is_baseline: bool
     contrasts: Mapping[str, Contrast]
     compared: Mapping[str, Sequence[str]]
 
-    @property
-    def outcomes(self) -> Counter[Outcome]:
-        """How many launches ended how."""
-        return Counter(
-            {
-                outcome: sum(r.launches for r in self.rows if r.outcome is outcome)
-                for outcome in Outcome
-                if any(r.outcome is outcome for r in self.rows)
-            }
-        )
+    def ratios(self, figure: Figure) -> Range | None:
+        """The range of its cells' own ratios, of those that are compared."""
+        cells = self.compared.get(figure.name, ())
+        found = [
+            ratio
+            for row in self.rows
+            if row.cell in cells and (ratio := row.contrast(figure.name).ratio) is not None
+        ]
+        return Range(min(found), max(found)) if found else None
+
+    def disagreement(self, figure: Figure, delta: float) -> Range | None:
+        """That range, where a cell's ratio is outside the mode's interval by more than `delta`.
+
+        Where there is no interval, it is the mode's ratio alone that a cell may differ from.
+        """
+        contrast, found = self.contrasts.get(figure.name), self.ratios(figure)
+        if contrast is None or contrast.ratio is None or found is None:
+            return None
+        low, high = contrast.low or contrast.ratio, contrast.high or contrast.ratio
+        agree = low / (1 + delta) <= found.min and found.max <= high * (1 + delta)
+        return None if agree else found
 
 
 def modes(run: Run) -> list[Mode]:
@@ -92,6 +114,8 @@ def modes(run: Run) -> list[Mode]:
         Mode(
             values={axis: rows[0].value(axis) for axis in axes},
             rows=rows,
+            bases=_bases(run, rows),
+            outcomes=_outcomes(run, rows),
             is_baseline=all(_is_baseline(run, row) for row in rows),
             contrasts=contrasts[place],
             compared=compared[place],
@@ -107,10 +131,7 @@ def _axes(run: Run) -> list[str]:
         axis
         for axis in axes_of(run.record)
         if axis == "patch"
-        or (
-            axis not in {"python", "gevent", "grpcio", *packages}
-            and len({row.value(axis) for row in run.rows}) > 1
-        )
+        or (axis not in {"python", "gevent", "grpcio", *packages} and varies(run.rows, axis))
     ]
 
 
@@ -122,6 +143,18 @@ def _groups(run: Run) -> list[list[Row]]:
         if row.outcome is not None and row.outcome.is_launched:
             groups.setdefault(tuple(row.value(axis) for axis in axes), []).append(row)
     return [*groups.values()]
+
+
+def _bases(run: Run, rows: Sequence[Row]) -> list[Row]:
+    """The baselines of the rows, each once."""
+    found = (run.baselines.get(row.cell) for row in rows)
+    return [*{base.cell: base for base in found if base}.values()]
+
+
+def _outcomes(run: Run, rows: Sequence[Row]) -> dict[Outcome, int]:
+    """How many of the rows' launches ended how, in the order of the list of outcomes."""
+    counts = Counter(one.outcome for row in rows for one in run.launches.get(row.cell, ()))
+    return {outcome: counts[outcome] for outcome in Outcome if counts[outcome]}
 
 
 def _is_baseline(run: Run, row: Row) -> bool:
@@ -147,19 +180,24 @@ def _serialises(row: Row) -> bool:
 
 
 def _sample(strata: Sequence[Pair]) -> Sample | None:
-    """The mean log ratio over the strata; None if there are too few rounds, or loads too short.
+    """The mean log ratio over the strata; None if there are too few rounds, or loads too short."""
+    if not strata or not all(pair.long_enough for pair in strata):
+        return None
+    return mean_over([pair.ratios for pair in strata])
+
+
+def mean_over(strata: Sequence[Mapping[Round, float]]) -> Sample | None:
+    """The mean over the strata of a value that each has in its rounds; None of too few rounds.
 
     Strata that share rounds are averaged in each round that all of them have. Those measured in
     rounds of their own, on another machine for one, are independent of them.
     """
-    if not strata or not all(pair.long_enough for pair in strata):
-        return None
     parts = []
-    for together in _by_shared_rounds([pair.ratios for pair in strata]):
-        common = set.intersection(*({*ratios} for ratios in together))
+    for together in _by_shared_rounds(strata):
+        common = set.intersection(*({*values} for values in together))
         if len(common) < ENOUGH_FOR_INTERVAL:
             return None
-        means = [statistics.fmean(ratios[key] for ratios in together) for key in common]
+        means = [statistics.fmean(values[key] for values in together) for key in common]
         parts.append((len(together) / len(strata), sample(means)))
     return weighted(parts)
 

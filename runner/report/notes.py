@@ -9,6 +9,7 @@ from typing import Final
 from runner.engine.protocol import EngineInfo
 from runner.outcome import NOT_MEASURED, Outcome
 from runner.report.baseline import NO_SHARED_ROUND, TOO_SHORT
+from runner.report.ceilings import ceilings_of
 from runner.report.figures import FIGURES
 from runner.report.ledger import Ledger, sentences
 from runner.report.rows import Row
@@ -40,9 +41,10 @@ def notes(run: Run) -> tuple[Note, ...]:
     """All that a reader of the run's rows should know, without empty notes."""
     rows = run.rows
     found = (
-        Note(heading="Measured", items=_measured(run.record, rows)),
+        Note(heading="Measured", items=_measured(run)),
         Note(heading="Reasons", items=_reasons(rows, _has_reason, with_outcome=True)),
         Note(heading="Disturbed", items=_grouped(rows, lambda row: row.disturbed)),
+        Note(heading="No ceiling", items=_without_ceiling(run)),
         Note(heading="Attempts", items=tuple(sentences(Ledger(run=run)))),
         Note(heading="Without an interval", items=_without_interval(rows)),
         Note(heading="Measured before", items=_grouped(rows, lambda row: row.reused_from)),
@@ -67,22 +69,30 @@ def _without_interval(rows: Sequence[Row]) -> tuple[str, ...]:
     return tuple(f"{', '.join(cells)}: {what}: {why}" for (what, why), cells in found.items())
 
 
-def _measured(run: RunRecord, rows: Sequence[Row]) -> tuple[str, ...]:
-    launches = run.launches
-    cells = (*run.cells, *run.unavailable)
-    workloads = _alternatives(workload_text(c, without=run.axes) for c in cells)
+def _measured(run: Run) -> tuple[str, ...]:
+    record = run.record
+    cells = (*record.cells, *record.unavailable)
+    workloads = _alternatives(workload_text(c, without=record.axes) for c in cells)
     loads = _alternatives(cell.load for cell in cells)
-    times = "once" if launches == 1 else f"{launches} times, medians shown"
-    if any(row.launches > launches for row in rows):
-        times += ", those of which a launch failed more often"
     items = (
-        f"{_called(run)}: {workloads}; {loads}; each cell launched {times}.",
-        *_where(run),
-        *run.method.notes,
+        f"{_called(record)}: {workloads}; {loads}; each cell launched {_times(run)}.",
+        *([f"Stopped {record.stopped}."] if record.stopped else []),
+        *_where(record),
+        *record.method.notes,
         *([CLOSED_LOOP] if any(cell.load_s is None for cell in cells) or not cells else []),
         *([OPEN_LOOP] if any(cell.load_s for cell in cells) else []),
     )
     return tuple(one_line(item) for item in items)
+
+
+def _times(run: Run) -> str:
+    """How often each cell was launched, and which of them more often."""
+    times = "once" if run.rounds <= 1 else f"{run.rounds} times, medians shown"
+    if all(row.launches <= max(1, run.rounds) for row in run.rows):
+        return times
+    if run.record.least_launches is None:
+        return f"{times}, those of which a launch failed more often"
+    return f"at least {times}"
 
 
 def _called(run: RunRecord) -> str:
@@ -126,6 +136,17 @@ def _has_reason(row: Row) -> bool:
 
 def _is(outcome: Outcome) -> Callable[[Row], bool]:
     return lambda row: row.outcome is outcome
+
+
+def _without_ceiling(run: Run) -> tuple[str, ...]:
+    """The cells whose load was answered faster than it can be, if their workload is right."""
+    found: dict[str, str | None] = {}
+    for row in run.measured():
+        launches = run.launches.get(row.cell, ())
+        made = [launch for launch in launches if launch.outcome.counts_as(row.outcome)]
+        ceilings = ceilings_of(run.record.method, run.cells[row.cell], made)
+        found[row.cell] = ceilings.contradiction
+    return _grouped(run.rows, lambda row: found.get(row.cell))
 
 
 def _reasons(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
+from math import isclose
 from statistics import median, median_high
 from typing import Final
 
@@ -17,6 +18,8 @@ from runner.measurement.records import (
 )
 from runner.outcome import Outcome, worst
 from runner.report.axis_values import Value, natural_key
+from runner.report.ceilings import ceilings_of
+from runner.report.percentiles import has_p99
 from runner.report.rates import load_of, why_not_launched
 from runner.report.reused import reused_text
 from runner.report.statistics import NOT_COMPARED, Contrast, median_interval
@@ -24,8 +27,6 @@ from runner.store.records import CellRecord, RunRecord
 
 #: The key of the requests per second that a load at a fixed rate was sent at.
 RATE_KEY: Final = "rate_rps"
-#: Requests of a launch from which its 99th percentile is one: ten of them are beyond it.
-ENOUGH_FOR_P99: Final = 1000
 
 Launches = Mapping[str, Sequence[LaunchRecord]]
 
@@ -36,6 +37,12 @@ def is_cut(row: Row) -> bool:
         (None, None),
         (row.requests, row.concurrency),
     }
+
+
+def is_held_back(row: Row) -> bool:
+    """Whether the server's settings allow less than the clients could get."""
+    allowed, most = row.configuration_rps, row.ceiling_rps
+    return allowed is not None and (most is None or not isclose(allowed, most))
 
 
 def was_cut(row: Row, launch: LaunchRecord) -> bool:
@@ -118,6 +125,7 @@ class Row:
     requests_per_second_spread: Spread = Spread()
     ceiling_rps: float | None = None
     efficiency: float | None = None
+    configuration_rps: float | None = None
     speedup: float | None = None
     rate_contrast: Contrast = NOT_COMPARED
     cpu_contrast: Contrast = NOT_COMPARED
@@ -225,6 +233,14 @@ def _measured(run: RunRecord, cell: CellRecord, launches: Sequence[LaunchRecord]
         disturbed=_share(launches, [launch.disturbed for launch in launches]),
         reused_from=reused_text(launches),
     )
+    if outcome.has_figures:
+        found = ceilings_of(run.method, cell, decisive)
+        row = replace(
+            row,
+            ceiling_rps=found.clients_rps,
+            efficiency=found.efficiency,
+            configuration_rps=found.configuration_rps,
+        )
     return _with_figures(row, decisive)
 
 
@@ -305,7 +321,7 @@ def _with_figures(row: Row, launches: Sequence[LaunchRecord]) -> Row:
     )
     if row.outcome is None or not row.outcome.has_figures:
         return row
-    whole = [launch.ab for launch in launches if launch.ab and not was_cut(row, launch)]
+    whole = [launch for launch in launches if launch.ab and not was_cut(row, launch)]
     return _with_resources(_with_latencies(_with_rates(row, launches, ab), whole), launches)
 
 
@@ -319,13 +335,11 @@ def _failed(launch: LaunchRecord) -> int | None:
 
 def _with_rates(row: Row, launches: Sequence[LaunchRecord], ab: Sequence[AbFigures]) -> Row:
     rates = [rate_of(figures) for figures in ab]
-    ceiling = _median(launch.ceiling_rps for launch in launches)
     row = replace(
         row,
         sent_requests=median_high(launch.requests for launch in launches),
         sent_concurrency=median_high(launch.concurrency or 0 for launch in launches) or None,
-        ceiling_rps=ceiling,
-        at_a_time=_median(launch.served.at_a_time for launch in launches if launch.served),
+        at_a_time=_median(launch.served.progressing for launch in launches if launch.served),
         in_flight=_median(launch.served.in_flight for launch in launches if launch.served),
         time_taken_s=_median(figures.time_taken_s for figures in ab),
     )
@@ -336,12 +350,12 @@ def _with_rates(row: Row, launches: Sequence[LaunchRecord], ab: Sequence[AbFigur
         row,
         requests_per_second=rate,
         requests_per_second_spread=_spread(rates),
-        efficiency=rate / ceiling if ceiling else None,
     )
 
 
-def _with_latencies(row: Row, ab: Sequence[AbFigures]) -> Row:
-    enough = [figures for figures in ab if figures.complete >= ENOUGH_FOR_P99]
+def _with_latencies(row: Row, launches: Sequence[LaunchRecord]) -> Row:
+    ab = [launch.ab for launch in launches if launch.ab]
+    enough = [launch.ab for launch in launches if launch.ab and has_p99(launch)]
     return replace(
         row,
         mean_ms=_median(figures.mean_ms for figures in ab),

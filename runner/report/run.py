@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
+from runner.measurement.records import LaunchRecord
 from runner.report.attempts import NONE_REJECTED, with_attempts
 from runner.report.baseline import alpha_of, baselines, with_contrasts
 from runner.report.figures import deltas
@@ -41,11 +42,26 @@ class Run:
         """The rows by their cells' ids, in table order."""
         return {row.cell: row for row in self.rows}
 
+    @cached_property
+    def rounds(self) -> int:
+        """How many launches each cell has, or was to have where their number was fixed."""
+        if self.record.least_launches is None:
+            return self.record.launches
+        return min(map(len, self.launches.values()), default=0)
+
     def measured(self) -> Iterator[Row]:
         """The rows with performance figures."""
         for row in self.rows:
             if row.outcome is not None and row.outcome.has_figures and row.requests_per_second:
                 yield row
+
+
+def common_rounds(launches: Iterable[LaunchRecord]) -> int:
+    """The number of the last round of which every cell that was launched at all has a launch."""
+    numbers: dict[str, set[int]] = {}
+    for launch in launches:
+        numbers.setdefault(launch.cell, set()).add(launch.launch)
+    return max(set.intersection(*numbers.values()), default=0) if numbers else 0
 
 
 def collate(

@@ -23,7 +23,7 @@ from runner.measurement.records import (
 )
 from runner.outcome import outcome_text
 from runner.report.notes import CLOSED_LOOP, OPEN_LOOP, workload_text
-from runner.report.rows import Row
+from runner.report.rows import Row, is_held_back
 from runner.report.run import Run
 from runner.report.tables import FIGURES
 from runner.store.records import CellRecord, RunRecord, UnavailableCell
@@ -72,7 +72,8 @@ def _summary(cell: CellRecord, row: Row) -> Iterator[str]:
     yield f"outcome: {outcome_text(row.outcome)}"
     if row.reason and row.outcome:
         yield f"reason: {row.reason}"
-    figures = [f"{c.heading} {c.text(row)}" for c in FIGURES if row.value(c.key) is not None]
+    shown = [c for c in FIGURES if c.key != "configuration_rps" or is_held_back(row)]
+    figures = [f"{c.heading} {c.text(row)}" for c in shown if row.value(c.key) is not None]
     if figures:
         yield f"figures: {', '.join(figures)}"
     python, patch, server = known(cell.python), known(cell.patch), known(cell.server)
@@ -120,8 +121,6 @@ def _facts(launch: LaunchRecord) -> Iterator[str]:
     yield from _recorded(launch)
     if launch.concurrency_factor is not None:
         yield f"concurrency factor {launch.concurrency_factor:.2f}"
-    if launch.ceiling_rps is not None:
-        yield f"ceiling {launch.ceiling_rps:.2f} requests/s"
     if launch.ab is not None:
         yield f"server software: {known(launch.ab.server_software)}"
         yield _rate(launch)
@@ -155,7 +154,7 @@ def _recorded(launch: LaunchRecord) -> Iterator[str]:
 
 def _served(seen: Served) -> Iterator[str]:
     """How concurrently the requests were served, in how many processes."""
-    at_a_time = "–" if seen.at_a_time is None else f"{seen.at_a_time:.2f}"
+    at_a_time = "–" if seen.progressing is None else f"{seen.progressing:.2f}"
     offered = "" if seen.offered is None else f" of {seen.offered:.2f} offered"
     yield (
         f"at a time {at_a_time}{offered}, in flight {seen.in_flight:.2f}, "

@@ -7,13 +7,13 @@ from typing import Final
 
 from runner.report.axis_values import axis_text
 from runner.report.figures import FIGURES, Figure
-from runner.report.modes import Mode, modes
+from runner.report.modes import Mode, Range, modes
 from runner.report.notes import Note
 from runner.report.rows import Row
 from runner.report.run import Run
 from runner.report.statistics import CONFIDENCE, Contrast, Verdict
 from runner.report.tables import NOTHING, Column, Table, milliseconds, two_decimals, whole
-from runner.text import one_line
+from runner.text import listed, one_line
 
 #: What the line of a baseline shows of each figure, by the figure's name.
 ABSOLUTE: Final[Mapping[str, Column]] = {
@@ -29,11 +29,15 @@ THREADS: Final = Column(key="peak_threads", heading="threads", show=whole)
 
 def summary(run: Run) -> Table | None:
     """The modes of the run, and how to read them; None where nothing is compared."""
-    found = modes(run)
-    if not any(mode.contrasts for mode in found if not mode.is_baseline):
+    return summary_of(run, modes(run))
+
+
+def summary_of(run: Run, found: Sequence[Mode]) -> Table | None:
+    """The same, of the modes that the run is known to have."""
+    if not is_compared(found):
         return None
     axes = tuple(found[0].values)
-    figures = [figure for figure in FIGURES if any(_has(mode, figure) for mode in found)]
+    figures = shown_figures(found)
     return Table(
         headings=(
             *axes,
@@ -48,6 +52,16 @@ def summary(run: Run) -> Table | None:
     )
 
 
+def is_compared(found: Sequence[Mode]) -> bool:
+    """Whether any of the modes has a baseline, be it that it hangs and has no figures."""
+    return any(mode.bases for mode in found if not mode.is_baseline)
+
+
+def shown_figures(found: Sequence[Mode]) -> list[Figure]:
+    """The figures that any of the modes has."""
+    return [figure for figure in FIGURES if any(_has(mode, figure) for mode in found)]
+
+
 def _has(mode: Mode, figure: Figure) -> bool:
     column = ABSOLUTE[figure.name]
     return any(row.value(column.key) is not None for row in mode.rows)
@@ -58,7 +72,7 @@ def _line(run: Run, mode: Mode, figures: Sequence[Figure]) -> Iterator[str]:
     yield outcomes_text(mode)
     for figure in figures:
         yield figure_text(run, mode, figure)
-    yield _range(mode.rows, THREADS)
+    yield threads_text(mode)
     yield str(len(mode.rows))
 
 
@@ -70,24 +84,55 @@ def outcomes_text(mode: Mode) -> str:
 
 def figure_text(run: Run, mode: Mode, figure: Figure) -> str:
     """A baseline's figure, or the mode's over that: `× 0.80 [0.74–0.86] lower`."""
+    contrast = contrast_of_mode(mode, figure)
+    if contrast is None:
+        return absolute_text(mode, figure)
+    delta = run.deltas[figure.name]
+    cells = cells_text(mode.disagreement(figure, delta))
+    text = f"{ratio_text(contrast)} {verdict_text(contrast, delta)}"
+    return f"{text}; {cells}" if cells else text
+
+
+def contrast_of_mode(mode: Mode, figure: Figure) -> Contrast | None:
+    """The figure against the baseline; None of a baseline, and where it is not compared."""
     contrast = mode.contrasts.get(figure.name)
-    if mode.is_baseline or contrast is None or contrast.ratio is None:
-        return _range(mode.rows, ABSOLUTE[figure.name])
-    return contrast_text(contrast, run.deltas[figure.name])
+    return None if mode.is_baseline or contrast is None or contrast.ratio is None else contrast
 
 
-def contrast_text(contrast: Contrast, delta: float) -> str:
-    """The ratio, its interval, and the verdict."""
+def absolute_text(mode: Mode, figure: Figure) -> str:
+    """The figure itself, from the cell with the least to that with the most."""
+    return _range(mode.rows, ABSOLUTE[figure.name])
+
+
+def threads_text(mode: Mode) -> str:
+    """The most threads seen in each cell, from the least to the most."""
+    return _range(mode.rows, THREADS)
+
+
+def ratio_text(contrast: Contrast) -> str:
+    """The ratio and its interval: `× 0.795 [0.739–0.856]`; empty where there is no ratio."""
+    if contrast.ratio is None:
+        return ""
     if contrast.low is None or contrast.high is None:
-        return f"× {contrast.ratio:.3f} {contrast.verdict or ''}".rstrip()
+        return f"× {contrast.ratio:.3f}"
     digits = 3 if contrast.high - contrast.low >= NARROW else 4
     interval = f"[{contrast.low:.{digits}f}–{contrast.high:.{digits}f}]"
-    return f"× {contrast.ratio:.{digits}f} {interval} {verdict_text(contrast, delta)}"
+    return f"× {contrast.ratio:.{digits}f} {interval}"
+
+
+def cells_text(ratios: Range | None) -> str:
+    """The range of the cells' own ratios where they disagree, `cells 0.60–1.24`, else nothing."""
+    return f"cells {ratios.min:.2f}–{ratios.max:.2f}" if ratios else ""
+
+
+def share_text(delta: float) -> str:
+    """A share that matters: `2 %`."""
+    return f"{100 * delta:g} %"
 
 
 def verdict_text(contrast: Contrast, delta: float) -> str:
     """The verdict in words; of a difference that is shown and small, or may be, that too."""
-    share = f"{100 * delta:g} %"
+    share = share_text(delta)
     direction = "higher" if (contrast.ratio or 0.0) > 1 else "lower"
     if contrast.verdict is Verdict.SAME:
         return f"same within {share}" + f", {direction} by less" * contrast.is_shown
@@ -115,14 +160,22 @@ def _reading(run: Run, found: Sequence[Mode], figures: Sequence[Figure]) -> Iter
         " × is the ratio to the baseline: within each round, then the mean over the environments"
         " and the rounds."
     )
+    if any(mode.disagreement(f, run.deltas[f.name]) for mode in compared for f in figures):
+        yield (
+            "`cells`: the range of the cells' own ratios, where one of them is further outside the "
+            "interval than δ; what is true of the mean is not true of each cell."
+        )
     if any(c.level for mode in compared for c in mode.contrasts.values()):
         yield _levels(run, compared, figures)
-        yield f"This run could have shown {_sensitivity(compared, figures)}."
+    if could_have_shown := sensitivity(found):
+        yield could_have_shown
     yield from _reasons(compared)
 
 
 def _levels(run: Run, compared: Sequence[Mode], figures: Sequence[Figure]) -> str:
-    deltas = ", ".join(f"{figure.label} {100 * run.deltas[figure.name]:g} %" for figure in figures)
+    deltas = ", ".join(
+        f"{figure.label} {share_text(run.deltas[figure.name])}" for figure in figures
+    )
     levels = {c.level for mode in compared for c in mode.contrasts.values() if c.level}
     each = " to ".join(f"{100 * level:.4g} %" for level in sorted({min(levels), max(levels)}))
     return (
@@ -132,18 +185,18 @@ def _levels(run: Run, compared: Sequence[Mode], figures: Sequence[Figure]) -> st
     )
 
 
-def _sensitivity(compared: Sequence[Mode], figures: Sequence[Figure]) -> str:
-    """What this run would have seen: the widest interval's half-width of each figure."""
+def sensitivity(found: Sequence[Mode]) -> str:
+    """What the run would have seen: the widest interval's half-width of each figure."""
     parts = []
-    for figure in figures:
+    for figure in FIGURES:
         halves = [
             half
-            for mode in compared
-            if (c := mode.contrasts.get(figure.name)) and (half := c.half_width) is not None
+            for mode in found
+            if (c := contrast_of_mode(mode, figure)) and (half := c.half_width) is not None
         ]
         if halves:
             parts.append(f"{100 * max(halves):.2g} % of {figure.label}")
-    return f"a difference of {', '.join(parts)}"
+    return f"This run could have shown a difference of {listed(parts)}." if parts else ""
 
 
 def _reasons(compared: Sequence[Mode]) -> Iterator[str]:

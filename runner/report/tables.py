@@ -13,7 +13,7 @@ from runner.outcome import Outcome, outcome_text
 from runner.report.axis_values import Value, axis_text, natural_key
 from runner.report.figures import FIGURES as COMPARED
 from runner.report.notes import Note, notes
-from runner.report.rows import Row, Spread, axes_of, is_cut, keys_of
+from runner.report.rows import Row, Spread, axes_of, is_cut, is_held_back, keys_of
 from runner.report.run import Run
 from runner.report.statistics import Verdict
 from runner.store.records import RunRecord
@@ -120,6 +120,7 @@ FIGURES: Final = (
     ),
     Column(key="ceiling_rps", heading="ceiling", show=two_decimals),
     Column(key="efficiency", heading="efficiency %", show=percent),
+    Column(key="configuration_rps", heading="configuration", show=two_decimals),
     Column(
         key="rate_ratio",
         heading="× baseline",
@@ -186,19 +187,30 @@ ATTEMPTS: Final = Column(
 OUTCOME: Final = Column(key="outcome", heading="outcome")
 
 
+#: The key of a cell's name.
+CELL: Final = "cell"
+
+
 def shown_axes(rows: Sequence[Row], run: RunRecord) -> list[str]:
-    """The axes worth a column: those that always are, a rate, and others where they vary."""
-    return [
+    """The axes worth a column: those that always are, a rate, and others where they vary.
+
+    Where they do not tell rows apart, as those of reports made elsewhere, the cell's name comes
+    first.
+    """
+    axes = [
         *ALWAYS_SHOWN,
         *(
             axis
             for axis in axes_of(run)
-            if axis not in ALWAYS_SHOWN and (axis == "rate" or _varies(rows, axis))
+            if axis not in ALWAYS_SHOWN and (axis == "rate" or varies(rows, axis))
         ),
     ]
+    different = {tuple(row.value(axis) for axis in axes) for row in rows}
+    return axes if len(different) == len(rows) else [CELL, *axes]
 
 
-def _varies(rows: Iterable[Row], axis: str) -> bool:
+def varies(rows: Iterable[Row], axis: str) -> bool:
+    """Whether rows differ on an axis."""
     values = {row.value(axis) for row in rows}
     if axis == "concurrency":  # which a load at a fixed rate does not have
         values -= {None}
@@ -212,7 +224,9 @@ def columns_for(rows: Sequence[Row], run: RunRecord) -> list[Column]:
     sent = SENT if any(is_cut(row) for row in rows) else ()
     seen = [c for c in (*CONCURRENCY, *TROUBLE) if any(row.value(c.key) for row in rows)]
     tried = [ATTEMPTS] if any((row.attempts or 0) > row.launches for row in rows) else []
-    return [*axes, OUTCOME, *sent, *FIGURES, *seen, *repeated, *tried]
+    hidden = set() if any(is_held_back(row) for row in rows) else {"configuration_rps"}
+    figures = [column for column in FIGURES if column.key not in hidden]
+    return [*axes, OUTCOME, *sent, *figures, *seen, *repeated, *tried]
 
 
 #: All columns but those of axes, in their order.

@@ -1,94 +1,38 @@
-"""A run made of reports that `ab` printed elsewhere. What they do not say stays unknown.
-
-A report is labelled on the command line with what is known of its cell:
-`patch=gevent,server=werkzeug:FILE`.
-"""
+"""A run made of reports that `ab` printed elsewhere. What they do not say stays unknown."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from runner.errors import UsageError
-from runner.matrix import axes, plugins
+from runner.matrix import plugins
 from runner.matrix.ceiling import AbOpening, shortest_time_s
-from runner.matrix.values import exact_version, server, specifier
+from runner.matrix.values import server, server_name
+from runner.measurement import contradiction
 from runner.measurement.ab import WholeReport
 from runner.measurement.records import LaunchRecord
-from runner.measurement.verdict import flaw
 from runner.outcome import Outcome
 from runner.store.records import CellRecord, Method, RunRecord
-from runner.text import suggestion
+from runner.store.report_labels import SETTINGS, cell_id, packages
 
-# -- labels ----------------------------------------------------------------------------------------
-
-#: What a label may name besides packages. The load is in the report, the workload is an option.
-SETTINGS: Final = tuple(
-    name for name in axes.SETTINGS if name not in {"workload", "concurrency", "rate"}
+#: No answer of HTTP is shorter than its status.
+SHORTEST_ANSWER: Final = len("HTTP/1.1 200")
+LENGTH_ACCEPTED: Final = (
+    "Answers of another length than the first one were accepted as right (--ignore-length)."
 )
-_AXIS: Final = r"[A-Za-z][A-Za-z0-9._-]*=[^,:/]*"
-_LABELLED: Final = re.compile(rf"(?P<labels>{_AXIS}(?:,{_AXIS})*):(?P<file>.+)")
-
-
-def split_label(argument: str) -> tuple[dict[str, str], str]:
-    """`AXIS=VALUE,AXIS=VALUE:FILE` → the values by axis, and the file; `FILE` alone has no label.
-
-    Values are in the form that cells show. Raises `UsageError` for one that no cell can have.
-    """
-    match = _LABELLED.fullmatch(argument)
-    if match is None:
-        return {}, argument
-    labels: dict[str, str] = {}
-    for pair in match["labels"].split(","):
-        written, _, value = pair.partition("=")
-        axis = axes.canonical_name(written)
-        if axis in labels:
-            raise UsageError(f"{argument}: {axis} is given twice; keep one")
-        try:
-            labels[axis] = _value(axis, value)
-        except ValueError as error:
-            raise UsageError(f"{argument}: {axis}: {error}") from None
-    return labels, match["file"]
-
-
-def _value(axis: str, text: str) -> str:
-    if not text:
-        raise ValueError("give a value, or leave the axis out if it is not known")
-    if axis in SETTINGS:
-        return axes.axis(axis).value(text)
-    if not axes.is_package(axis):
-        raise ValueError(
-            "cannot be given for a cell: concurrency and requests are in the report; "
-            "`--workload` and `--seconds` describe all requests"
-        )
-    hint = suggestion(axis, (*SETTINGS, *sorted(plugins.optional_packages())))
-    if "did you mean" in hint and axis not in plugins.optional_packages():
-        raise ValueError(f"unknown axis{hint}")
-    version = exact_version(specifier(text))
-    if version is None:
-        raise ValueError(f"give the exact version, not {text!r}")
-    return version
-
-
-def cell_id(labels: Mapping[str, str], name: str) -> str:
-    """The id of a cell with these labels, as `Cell.id` makes it; `name` where there are none.
-
-    It names a directory, so what has no place in one becomes `-`.
-    """
-    known = axes.id_of({axis: labels[axis] for axis in axes.in_order(tuple(labels))})
-    return known or re.sub(r"[^A-Za-z0-9._+-]+", "-", name).strip(".-") or "report"
-
-
-# -- the run ---------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, kw_only=True)
 class Report:
-    """One report: where it is from, what was read of it, and its label, by axis."""
+    """One report: where it is from, what was read of it, and its label, by axis.
+
+    `source` names it in messages; there may be several in a `file`, of which `name` is the name.
+    """
 
     source: str
+    file: str
     name: str
     labels: Mapping[str, str]
     whole: WholeReport
@@ -102,29 +46,36 @@ class Report:
 
 @dataclass(frozen=True, kw_only=True)
 class Shared:
-    """What holds for all reports: the workload, the minimum seconds of a request, remarks."""
+    """What holds for all reports: the workload, the minimum seconds of a request, remarks.
+
+    With `ignore_length` an answer may be of another length than the first one. With
+    `launches_of_one_cell` reports with equal labels are that, whatever their files are called.
+    """
 
     workload: str | None = None
     seconds: float | None = None
     notes: tuple[str, ...] = ()
+    ignore_length: bool = False
+    launches_of_one_cell: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
 class Imported:
-    """A run's record, and each launch with its report."""
+    """A run's record, each launch with its report, and what whoever imports should know."""
 
     run: RunRecord
     launches: tuple[tuple[LaunchRecord, Report], ...]
+    remarks: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
 class Bound:
     """What follows from the time that a load took; None is not known.
 
-    The highest rate that it can show, and how its `ab` opened connections.
+    The highest rate that the server's settings allow, and how its `ab` opened connections.
     """
 
-    ceiling_rps: float | None = None
+    configuration_rps: float | None = None
     opening: AbOpening | None = None
 
 
@@ -133,12 +84,16 @@ def run_of_reports(
 ) -> Imported:
     """The run that the reports make, without an id; those of one cell are its launches, in order.
 
-    Raises `UsageError` if reports contradict each other or their labels.
+    Raises `UsageError` if reports contradict themselves, each other or their labels.
     """
+    _reject_impossible(reports)
     _reject_duplicates(reports)
+    flaws = {report.source: flaw(report, shared) for report in reports}
+    _reject_incomplete(reports, flaws)
     loads = {report.whole.concurrency for report in reports}
-    cells = _cells(reports, with_concurrency=len(loads) > 1)
-    bounds = {report.source: bound(report, shared.seconds) for report in reports}
+    cells = _cells(reports, shared, with_concurrency=len(loads) > 1)
+    seconds = shared.seconds
+    bounds = {r.source: Bound() if flaws[r.source] else bound(r, seconds) for r in reports}
     openings = {of.opening for of in bounds.values()}
     versions = {report.whole.version for report in reports}
     axes = (*_axes(reports), *(["concurrency"] if len(loads) > 1 else []))
@@ -154,7 +109,7 @@ def run_of_reports(
             version=None,
             ab_version=versions.pop() if len(versions) == 1 else None,
             ab_first_request_alone=_alone(openings.pop()) if len(openings) == 1 else None,
-            notes=shared.notes,
+            notes=(*shared.notes, *_accepted(reports, flaws)),
         ),
         axes=axes,
         baseline={},  # the machines are not known, so no ratio between them means anything
@@ -166,11 +121,18 @@ def run_of_reports(
         environments={},
     )
     launches = (
-        (_launch(cell, number, report, bounds[report.source]), report)
+        (_launch(cell, number, report, flaws[report.source], bounds[report.source]), report)
         for cell, made in cells.items()
         for number, report in enumerate(made, start=1)
     )
-    return Imported(run=run, launches=tuple(launches))
+    remarks = () if shared.launches_of_one_cell else _remarks(cells)
+    return Imported(run=run, launches=tuple(launches), remarks=remarks)
+
+
+def _reject_impossible(reports: Iterable[Report]) -> None:
+    for report in reports:
+        if why := contradiction.of_report(report.whole.figures, report.whole.concurrency):
+            raise UsageError(f"{report.source}: {why}; give the report as ab printed it")
 
 
 def _reject_duplicates(reports: Iterable[Report]) -> None:
@@ -193,16 +155,48 @@ def _axes(reports: Iterable[Report]) -> list[str]:
     return [axis for axis in ("python", *packages, *SETTINGS[1:]) if axis in named]
 
 
-def _cells(reports: Iterable[Report], *, with_concurrency: bool) -> dict[str, list[Report]]:
-    """The reports of each cell, by its id."""
-    cells: dict[str, list[Report]] = {}
+def _cells(
+    reports: Iterable[Report], shared: Shared, *, with_concurrency: bool
+) -> dict[str, list[Report]]:
+    """The reports of each cell, by its id: those with equal labels, or else of one file name."""
+    cells: dict[tuple[object, ...], list[Report]] = {}
     for report in reports:
-        name = cell_id(report.labels, report.name)
+        said = frozenset(report.labels.items())
+        name = "" if said or shared.launches_of_one_cell else report.name
+        load = report.whole.concurrency if with_concurrency else None
+        cells.setdefault((said, name, load), []).append(report)
+    by_id: dict[str, list[Report]] = {}
+    for made in cells.values():
+        if not shared.launches_of_one_cell:
+            _reject_same_name(made)
+        _reject_other_loads(made)
+        id_ = cell_id(made[0].labels, made[0].name)
         if with_concurrency:
-            name += f"-c{report.whole.concurrency}"
-        first = cells.setdefault(name, [report])[0]
-        if report is not first:
-            cells[name].append(report)
+            id_ += f"-c{made[0].whole.concurrency}"
+        if by_id.setdefault(id_, made) is not made:
+            raise UsageError(
+                f"{by_id[id_][0].source} and {made[0].source} would both be called {id_}; "
+                "label one of them differently (AXIS=VALUE:FILE)"
+            )
+    return by_id
+
+
+def _reject_same_name(made: Sequence[Report]) -> None:
+    """Reports of one file name are most likely of different servers, in a directory each."""
+    seen: dict[str, Report] = {}
+    for report in made:
+        first = seen.setdefault(report.name, report)
+        if first.file != report.file:
+            raise UsageError(
+                f"{first.source} and {report.source} have one file name, and nothing said tells "
+                "them apart; label them (label=NAME:FILE), or give --launches-of-one-cell if they "
+                "are that"
+            )
+
+
+def _reject_other_loads(made: Sequence[Report]) -> None:
+    first = made[0]
+    for report in made[1:]:
         if report.load != first.load:
             loads = ["ab -c {} -n {}".format(*r.load) for r in (first, report)]
             raise UsageError(
@@ -210,11 +204,73 @@ def _cells(reports: Iterable[Report], *, with_concurrency: bool) -> dict[str, li
                 f"used different loads ({loads[0]}; {loads[1]}); label them differently "
                 "(AXIS=VALUE:FILE), or import them separately"
             )
-    return cells
+
+
+def _remarks(cells: Mapping[str, Sequence[Report]]) -> tuple[str, ...]:
+    """What follows from equal labels, for whoever did not mean it."""
+    return tuple(
+        f"{len(made)} reports are launches of one cell, {id_}: "
+        f"{', '.join(report.source for report in made)}"
+        for id_, made in cells.items()
+        if len({report.file for report in made}) > 1
+    )
+
+
+# -- what a report shows ---------------------------------------------------------------------------
+
+
+def flaw(report: Report, shared: Shared) -> str | None:
+    """Why not all requests of a report count as answered right, None if they do."""
+    figures, received = report.whole.figures, report.whole.received_bytes
+    if not figures.complete:
+        return "no request was completed"
+    if received is not None and received < SHORTEST_ANSWER * figures.complete:
+        requests = f"{figures.complete:,} requests"
+        whose = "not all were" if received else "none was"
+        return f"of {requests}, {whose} answered: ab received {received:,} bytes"
+    if figures.non_2xx:
+        return f"{figures.non_2xx:,} answers with a status other than 2xx"
+    return _failures(report.whole, shared) if figures.failed else None
+
+
+def _failures(whole: WholeReport, shared: Shared) -> str | None:
+    """The requests that `ab` counted as failed, by kind; None if they are accepted."""
+    failed, complete = whole.figures.failed, whole.figures.complete
+    if not _failed_by_length(whole):
+        kinds = ", ".join(f"{kind} {n:,}" for kind, n in whole.failures.items() if n)
+        return f"ab counted {failed:,} failed requests" + (kinds and f" ({kinds})")
+    if shared.ignore_length:
+        return None
+    whose = "its" if failed == 1 else "their"
+    return (
+        f"{failed:,} of {complete:,}, by {whose} length, which is not the first answer's; "
+        "--ignore-length accepts that"
+    )
+
+
+def _failed_by_length(whole: WholeReport) -> bool:
+    """Whether the requests that failed did so by the length of their answers alone."""
+    return {kind for kind, number in whole.failures.items() if number} == {"Length"}
+
+
+def _reject_incomplete(reports: Iterable[Report], flaws: Mapping[str, str | None]) -> None:
+    """A report without latencies is not complete; where requests failed, none are shown."""
+    for report in reports:
+        if not report.whole.has_latencies and not flaws[report.source]:
+            raise UsageError(
+                f"{report.source}: not a complete report of ab: the report has no 'Total' line, "
+                "which is below `Connection Times`; give all that ab printed"
+            )
+
+
+def _accepted(reports: Iterable[Report], flaws: Mapping[str, str | None]) -> tuple[str, ...]:
+    """A remark for readers of the table if any answer's length was ignored."""
+    ignored = any(r.whole.figures.failed and not flaws[r.source] for r in reports)
+    return (LENGTH_ACCEPTED,) if ignored else ()
 
 
 def bound(report: Report, seconds: float | None) -> Bound:
-    """What a report's load can show, if each request takes at least so many seconds.
+    """What a report's server can answer, if each request takes at least so many seconds.
 
     A report does not say how its `ab` opened connections. But an `ab` that sends its first request
     alone takes longer, so a shorter time rules it out. Raises `UsageError` for a time that is too
@@ -222,11 +278,12 @@ def bound(report: Report, seconds: float | None) -> Bound:
     """
     concurrency, requests = report.load
     figures = report.whole.figures
-    if seconds is None or flaw(figures, None, requests):
+    if seconds is None:
         return Bound()
     at_once = concurrency
-    if "server" in report.labels:
-        at_once = min(server(report.labels["server"]).at_once or concurrency, concurrency)
+    served_by = report.labels.get("server", "")
+    if server_name(served_by) in plugins.servers():
+        at_once = min(server(served_by).at_once or concurrency, concurrency)
     shortest = {
         opening: shortest_time_s(
             requests=requests, concurrency=at_once, service_s=seconds, opening=opening
@@ -242,7 +299,7 @@ def bound(report: Report, seconds: float | None) -> Bound:
         )
     times = {*possible.values()}
     return Bound(
-        ceiling_rps=requests / times.pop() if len(times) == 1 else None,
+        configuration_rps=requests / times.pop() if len(times) == 1 else None,
         opening=next(iter(possible)) if len(possible) == 1 else None,
     )
 
@@ -262,14 +319,13 @@ def _cell(name: str, report: Report, axes: Sequence[str], shared: Shared) -> Cel
         workload_parameters={} if shared.seconds is None else {"seconds": f"{shared.seconds:g}"},
         concurrency=concurrency,
         requests=requests,
-        packages={axis: value for axis, value in labels.items() if axis not in SETTINGS},
+        packages=packages(labels),
         axes={a: str(concurrency) if a == "concurrency" else labels.get(a) for a in axes},
     )
 
 
-def _launch(cell: str, number: int, report: Report, of: Bound) -> LaunchRecord:
+def _launch(cell: str, number: int, report: Report, reason: str | None, of: Bound) -> LaunchRecord:
     concurrency, requests = report.load
-    reason = flaw(report.whole.figures, None, requests)
     return LaunchRecord(
         cell=cell,
         launch=number,
@@ -278,6 +334,6 @@ def _launch(cell: str, number: int, report: Report, of: Bound) -> LaunchRecord:
         started_at=None,
         requests=requests,
         concurrency=concurrency,
-        ceiling_rps=of.ceiling_rps,
+        configuration_rps=of.configuration_rps,
         ab=report.whole.figures,
     )

@@ -82,6 +82,10 @@ def merge(parts: Sequence[Part], *, command: Sequence[str]) -> Merged:
             "command": tuple(command),
             "method": _method(parts),
             "launches": max(part.run.launches for part in parts),
+            "least_launches": min(
+                filter(None, (p.run.least_launches for p in parts)), default=None
+            ),
+            "stopped": "; ".join(_stopped(parts)) or None,
             "jobs": _common([part.run.jobs for part in parts]),
             "seed": _common([part.run.seed for part in parts]),
             "cells": tuple(cells.values()),
@@ -268,6 +272,13 @@ def _locks(parts: Sequence[Part]) -> Iterator[str]:
     differing = [cell for cell, found in digests.items() if len(found) > 1]
     if differing:
         yield f"Locked to different packages in different runs: {', '.join(differing)}."
+
+
+def _stopped(parts: Sequence[Part]) -> Iterator[str]:
+    """Why each of the runs ended that ended by itself."""
+    for part in parts:
+        if part.run.stopped:
+            yield f"{part.run.stopped} ({_name(part)})"
 
 
 def _unavailable_elsewhere(parts: Sequence[Part]) -> Iterator[str]:

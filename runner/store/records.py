@@ -171,8 +171,9 @@ class RunRecord(Record):
     `jobs` and `seed` are not known, and `started_at` is when it was imported.
 
     `launches` is how many each cell has, or has at most where `least_launches` is known: then the
-    run stopped after the first round that was precise enough. `delta` is the share by which a
-    figure must differ before that matters, by the figure's name: those that differ from the usual.
+    run stopped after the first round that was precise enough, and `stopped` says why it did, in
+    words. `delta` is the share by which a figure must differ before that matters, by the figure's
+    name: those that differ from the usual.
 
     `shard` is the part of the experiment that was run, `2/4`; None for the whole. `blocks` are the
     runs that a merged run was made of; its `host` and `engine` are the first one's, and what they
@@ -198,6 +199,7 @@ class RunRecord(Record):
     limits: Limits | None
     launches: int
     least_launches: int | None = None
+    stopped: str | None = None
     delta: dict[str, float] = Field(default_factory=dict)
     repeats: int = 2
     jobs: int | None

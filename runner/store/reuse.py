@@ -55,6 +55,11 @@ class Reusable:
         """The run that the launch was made in."""
         return self.record.reused_from or self.run_id
 
+    @property
+    def adopted(self) -> LaunchRecord:
+        """The launch as one of the new run, with the run it was measured in."""
+        return _adopted(self.record, self)
+
 
 #: Launches of earlier runs by their cell in this run and their number.
 Found = Mapping[tuple[str, int], Reusable]
@@ -155,7 +160,7 @@ def _still_whole(found: Found, run: RunRecord) -> dict[tuple[str, int], Reusable
 
 def _at_this_runs_rates(found: Found, run: RunRecord) -> dict[tuple[str, int], Reusable]:
     """Without launches at a percentage of a rate that is not the one found for their baseline."""
-    full = full_rates(one.record.model_copy(update={"cell": one.cell}) for one in found.values())
+    full = full_rates(one.adopted for one in found.values())
     shares = {cell.id: cell for cell in run.cells if cell.rate_share is not None}
     return {
         made: one
@@ -246,7 +251,7 @@ def adopt(directory: RunDirectory, earlier: Reusable) -> LaunchRecord:
     for attempt in earlier.rejected:
         files = earlier.directory.files_of(attempt, final=False)
         directory.write_disturbed(_adopted(attempt, earlier), files)
-    record = _adopted(earlier.record, earlier)
+    record = earlier.adopted
     directory.write_launch(record, earlier.directory.files_of(earlier.record))
     return record
 

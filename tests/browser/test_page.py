@@ -78,6 +78,44 @@ def test_filters_of_one_axis_add_up_and_of_two_narrow(seen: Watched) -> None:
     expect(page.get_by_role("status")).to_have_text("10 of 10 cells shown")
 
 
+def test_a_patch_mode_leads_to_its_cells(seen: Watched) -> None:
+    page = seen.page
+    page.locator("#summary").get_by_role("link", name="gevent+grpc", exact=True).click()
+    expect(page.get_by_role("status")).to_have_text("2 of 10 cells shown; patch gevent+grpc")
+    expect(page.locator("#table-title")).to_be_in_viewport()
+    assert shown(page, "patch") == ["gevent+grpc"] * 2
+    page.go_back()
+    expect(page.get_by_role("status")).to_have_text("10 of 10 cells shown")
+    assert seen.console == []
+
+
+def test_a_verdict_has_a_sign_a_word_and_a_colour(seen: Watched) -> None:
+    found = seen.page.locator("#summary tbody tr", has_text="gevent").first.locator("td")
+    rate, memory = found.nth(1), found.nth(4)
+    expect(rate).to_contain_text("▲ higher")
+    expect(rate).to_contain_text("× 1.5")
+    expect(memory).to_contain_text("= same within 5 %")
+    background = "(e) => getComputedStyle(e).backgroundColor"
+    assert rate.evaluate(background) != memory.evaluate(background)
+
+
+def test_a_cells_verdicts_are_in_its_dialog_and_lead_to_the_baseline(seen: Watched) -> None:
+    page = seen.page
+    page.locator("#cells tbody tr", has_text="py3.13-gevent25.9.1-gevent").first.locator(
+        "th a"
+    ).click()
+    dialog = page.get_by_role("dialog")
+    ratios = dialog.get_by_role("table", name="Against py3.13-none")
+    expect(ratios.locator("tbody tr")).to_have_count(4)
+    expect(ratios.locator("tbody tr").first).to_contain_text("▲ higher")
+    expect(ratios.locator("tbody tr").first).to_contain_text(re.compile(r"\[1\.\d+–1\.\d+\]"))
+    ratios.get_by_role("link", name="py3.13-none").click()
+    expect(dialog.get_by_role("heading", level=2)).to_have_text("py3.13-none")
+    expect(dialog.get_by_role("table", name="Against")).to_have_count(0)
+    page.keyboard.press("Escape")
+    expect(dialog).to_be_hidden()
+
+
 def test_columns_are_hidden_and_shown(seen: Watched) -> None:
     page = seen.page
     expect(page.locator("#cells thead th", has_text=re.compile("^cell$"))).to_be_hidden()
@@ -315,7 +353,15 @@ def test_a_phone_scrolls_tables_and_not_the_page(browser: Browser, published: Pa
         page = context.new_page()
         page.goto(published.as_uri())
         assert page.evaluate("document.documentElement.scrollWidth") == 390
-        page.locator("#cells tbody th a").first.click()
+        table = page.get_by_role("region", name=re.compile("^Against the baseline, "))
+        assert table.evaluate("(e) => e.scrollWidth > e.clientWidth")
+        table.evaluate(
+            "(e) => { e.scrolled = new Promise((done) => { e.onscroll = () => done(true); }); }"
+        )
+        table.focus()
+        page.keyboard.press("ArrowRight")
+        assert table.evaluate("(e) => e.scrolled")
+        page.locator("#cells tbody th a").nth(2).click()
         expect(page.get_by_role("dialog")).to_be_visible()
         assert page.evaluate("document.querySelector('dialog').scrollWidth") <= 390
 
@@ -327,6 +373,8 @@ def test_without_javascript_all_can_be_read(browser: Browser, published: Path) -
         assert page.locator("#cells tbody tr").count() == 10
         expect(page.locator("#controls")).to_be_hidden()
         assert page.locator(".chart svg").count() == 2
+        page.locator("#summary tbody a").first.click()
+        expect(page.locator("#table-title")).to_be_in_viewport()
         page.locator(".pivot a", has_text="hang-at-startup").first.click()
         row = page.locator(":target")
         expect(row).to_be_in_viewport()
@@ -355,9 +403,9 @@ def test_two_runs_stand_side_by_side(context: BrowserContext, tmp_path: Path) ->
         paths.append(str(stored(results, run.model_copy(update=of_day), launches).path))
     found = watched(context)
     found.page.goto(Path(publish(results, paths, None)).as_uri())
-    slower = found.page.locator("#comparison tr", has_text="slower")
-    assert slower.count() == 3
-    slower.first.get_by_role("link").click()
+    lower = found.page.locator("#comparison tr", has_text="lower")
+    assert lower.count() == 3
+    lower.first.get_by_role("link").click()
     expect(found.page.get_by_role("dialog")).to_contain_text("py3.11-gevent25.9.1-gevent")
     assert "cell=runs%2F2-sleep-20261102T120000Z%2Fpy3.11" in found.page.url
     found.page.keyboard.press("Escape")

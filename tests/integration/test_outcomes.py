@@ -52,9 +52,9 @@ def test_ok(measure: Measure) -> None:
     assert (record.outcome, record.reason) == (Outcome.OK, None)
     assert record.ab
     assert (record.ab.complete, record.ab.failed, record.ab.non_2xx) == (40, 0, 0)
-    assert record.ceiling_rps
-    assert record.ceiling_rps == pytest.approx(40 / (0.05 * 5))
-    assert record.ab.requests_per_second < record.ceiling_rps
+    assert record.configuration_rps
+    assert record.configuration_rps == pytest.approx(40 / (0.05 * 5))
+    assert record.ab.requests_per_second < record.configuration_rps
     assert (record.ab.p50_ms or 0) >= 50
     assert record.resources
     assert record.resources.cpu_ms_per_request > 0

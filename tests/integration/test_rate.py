@@ -31,6 +31,7 @@ experiments:
     load: {concurrency: 5, requests: 20, seconds: 5}
     limits: {startup: 20, load: 20, memory: 128m, pids: 256}
     base: debian
+    launches: 1
     repeats: 0
 """
 #: Somewhere in the load, whether or not the check has sent its second burst.

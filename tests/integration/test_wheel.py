@@ -75,7 +75,7 @@ def test_it_measures_and_publishes_in_an_empty_directory(installed: Installed) -
         file.read_text().replace("name: sleep, seconds: 1}", "name: sleep, seconds: 0.1}")
     )
     assert "py3.11-gevent26.9.0-gevent" in installed("plan")
-    load = ("--requests", "100", "--concurrency", "5", "--repeats", "0")
+    load = ("--requests", "100", "--concurrency", "5", "--launches", "1", "--repeats", "0")
     installed("run", "--select", "patch=none", *load)
     table = json.loads((installed.work / "results" / "latest" / "table.json").read_text())
     (row,) = table["rows"]

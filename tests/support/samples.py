@@ -207,7 +207,7 @@ def launch(
         started_at="2026-11-01T12:01:00+00:00",
         requests=requests,
         concurrency=cell.concurrency,
-        ceiling_rps=50.0,
+        configuration_rps=5000 / 102,
         disturbed=disturbed,
     )
     if cell.rate is not None:

@@ -105,7 +105,6 @@ FILES: dict[str, tuple[str, ...]] = {
     ),
     "exclude an unknown axis": (GOOD + "    exclude: [{pach: none}]\n", "14:16", "'patch'"),
     "empty exclude": (GOOD + "    exclude: [{}]\n", "14:15", "exclude everything"),
-    "include nothing new": (GOOD + "    include: [{patch: gevent}]\n", "14:15", "changes nothing"),
     "include no Python": (GOOD + "    include: [{patch: grpc}]\n", "14:15", "without `python`"),
     "include without grpcio": (
         GOOD + "    include: [{python: 3.13, patch: grpc}]\n", "14:15", "needs",

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import itertools
+import math
 import os
 import random
 import re
-import shutil
-from datetime import UTC, datetime
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 import pytest
 
@@ -17,13 +18,11 @@ from bench.__main__ import BENCHMARKS, main, parser
 from bench.common import Measured, Options, Timeline, figure, spread
 from runner.errors import UsageError
 from runner.measurement.records import LaunchRecord
-from runner.options import THRESHOLD
-from runner.outcome import Outcome
-from runner.report.run import collate
-from runner.report.statistics import Difference
+from runner.store.records import CellRecord
 from runner.store.run_directory import RunDirectory
 from tests.support import samples
-from tests.support.samples import cell, run_record
+from tests.support.published import every_outcome, stored
+from tests.support.samples import AXES, cell, run_record
 from tests.support.simulated import a_cell
 
 
@@ -48,6 +47,7 @@ def test_help_lists_every_benchmark(capsys: pytest.CaptureFixture[str]) -> None:
             "companions",
             "coscheduling",
             "cost",
+            "coverage",
             "fidelity",
             "overhead",
             "plan",
@@ -141,109 +141,122 @@ def test_coscheduling_names_the_worst_cell() -> None:
     assert "+0.00%" in lines[2]
 
 
-SAMPLE = [cell("3.11", "none"), cell("3.11", "gevent", gevent="25.9.1"), cell("3.13", "none")]
+# -- A against A -----------------------------------------------------------------------------------
+
+CONTROL = ("copy", "seconds", "spin")
+ROUNDS = range(1, 8)
 
 
-def stored_a(results: Path, *, launches: int = 7, factor: float = 1.0) -> Path:
-    """A run of three cells whose rates are the sample's times a factor."""
-    directory = RunDirectory.create(results, "sleep", datetime.now(UTC))
-    directory.write_run(run_record(*SAMPLE).model_copy(update={"run_id": directory.run_id}))
-    for of in SAMPLE:
-        for number in range(1, launches + 1):
-            rate = (48 + number / 1000) * factor
-            directory.write_launch(samples.launch(of, number, rate=rate), {})
-    return directory.path
+def control_cell(*values: str) -> CellRecord:
+    """A cell of the experiment `control`, by its copy, seconds and milliseconds of CPU."""
+    further = dict(zip(CONTROL, values, strict=True))
+    return cell("3.11", "none", further=further, suffix="-" + "-".join(values))
 
 
-def aa_of(first: Path, second: Path) -> dict[str, str]:
-    """The benchmark's lines by what they tell."""
-    lines = [line.strip() for line in aa.run(Options(runs=(first, second)))]
-    return {re.split("  +", line)[0]: " ".join(re.split("  +", line)[1:]) for line in lines}
-
-
-def test_equal_runs_do_not_differ(tmp_path: Path) -> None:
-    said = aa_of(stored_a(tmp_path), stored_a(tmp_path))
-    assert said["two runs: cell pairs: launches a side"] == "3: 7"
-    assert said["two runs: said to differ, threshold 2%"] == "0.00% (0 of 3) goal ≤ 1 % met"
-    assert said["two runs: said to differ, threshold 0%"] == "0.00% (0 of 3)"
-    assert said["dealt: cells, of them with launches enough"] == "3, 3"
-    assert said["dealt: cell pairs: launches a side"] == "1040: 7 goal ≥ 200 pairs met"
-    assert said["dealt: said to differ, threshold 2%"] == "0.00% (0 of 1040) goal ≤ 1 % met"
-
-
-@pytest.mark.parametrize(
-    ("factor", "with_threshold"), [(1.1, "100.00% (3 of 3) goal ≤ 1 % MISSED"), (1.01, "0.00% (0")]
+A, B, LONGER, BUSIER = (
+    control_cell(*values)
+    for values in (("a", "2", "0"), ("b", "2", "0"), ("a", "2.01", "0"), ("a", "2", "0.1"))
 )
-def test_every_false_verdict_on_two_runs_is_counted(
-    tmp_path: Path, factor: float, with_threshold: str
+#: What each cell's rate, p99 and CPU per request are of the baseline's.
+TRUE = {A.id: (1, 1, 1), B.id: (1, 1, 1), LONGER.id: (2 / 2.01, 1.005, 1), BUSIER.id: (1, 1, 1.1)}
+
+
+def control_launch(of: CellRecord, number: int, factors: tuple[float, ...]) -> LaunchRecord:
+    """A launch whose figures are the baseline's times factors, and a little chance."""
+    chance = random.Random(f"{of.id} {number}")
+    rate, p99, cpu = (factor * math.exp(chance.gauss(0, 0.0005)) for factor in factors)
+    made = samples.launch(of, number, rate=48 * rate)
+    figures = {
+        "ab": {"p99_ms": 2000 * p99},
+        "resources": {"cpu_ms_per_request": cpu, "peak_rss_mib": 40 * cpu / factors[2]},
+    }
+    return made.model_copy(
+        update={
+            name: getattr(made, name).model_copy(update=update) for name, update in figures.items()
+        }
+    )
+
+
+def aa_lines(
+    results: Path,
+    factors: Mapping[str, tuple[float, ...]] = MappingProxyType({}),
+    rounds: Iterable[int] = ROUNDS,
+) -> dict[str, str]:
+    """The benchmark's lines on a run of `control`, by what they tell; factors by the cell's id."""
+    run = run_record(
+        A,
+        B,
+        LONGER,
+        BUSIER,
+        axes=(*AXES, *CONTROL),
+        baseline={"copy": "a", "seconds": "2", "spin": "0"},
+    )
+    true = TRUE | {**factors}
+    launches = [control_launch(one, n, true[one.id]) for one in run.cells for n in rounds]
+    directory = stored(results, run, launches)
+    lines = [re.split("  +", line.strip()) for line in aa.run(Options(run=str(directory.path)))]
+    return {first: " ".join(rest) for first, *rest in lines}
+
+
+def test_equal_cells_are_equal_and_known_effects_are_found(tmp_path: Path) -> None:
+    said = aa_lines(tmp_path)
+    assert len(said) == 3 * 4 + 3
+    assert said["none, copy b: requests/s"].endswith("goal holds 1 met")
+    assert said["none, seconds 2.01: requests/s"].endswith("goal holds 0.9950 met, found")
+    assert said["none, seconds 2.01: p99"].endswith("goal holds 1.0050 met, found")
+    assert said["none, spin 0.1: CPU per request"].endswith("goal holds 1.1000 met, found")
+    assert said["none, spin 0.1: memory"].endswith("goal holds 1 met")
+    assert said["equal: intervals that hold 1"] == "9 of 9 goal all met"
+    assert said["known effects found"] == "3 of 3"
+    [could_show] = [line for line in said if line.startswith("This run could have shown")]
+    assert re.search(r"difference of 0\.\d+ % of requests/s, .* % of memory\.$", could_show)
+
+
+def test_a_copy_that_is_not_equal_is_told(tmp_path: Path) -> None:
+    said = aa_lines(tmp_path, {B.id: (1.01, 1, 1)})
+    assert said["none, copy b: requests/s"].endswith("goal holds 1 MISSED")
+    assert said["equal: intervals that hold 1"] == "8 of 9 goal all MISSED"
+
+
+@pytest.mark.parametrize("rate", [1.0, 1.01])
+def test_an_effect_that_is_not_there_or_the_other_way_is_not_found(
+    tmp_path: Path, rate: float
 ) -> None:
-    said = aa_of(stored_a(tmp_path), stored_a(tmp_path, factor=factor))
-    assert said["two runs: said to differ, threshold 2%"].startswith(with_threshold)
-    assert said["two runs: said to differ, threshold 0%"] == "100.00% (3 of 3)"
+    said = aa_lines(tmp_path, {LONGER.id: (rate, 1.005, 1)})
+    assert said["none, seconds 2.01: requests/s"].endswith("MISSED, not found")
+    assert said["known effects found"] == "2 of 3"
 
 
-def test_launches_too_few_for_a_verdict_prove_nothing(tmp_path: Path) -> None:
-    said = aa_of(stored_a(tmp_path, launches=4), stored_a(tmp_path, launches=4))
-    assert "(of 3, 3 with too few launches)" in said
-    assert said["two runs: said to differ, threshold 2%"] == "0.00% (0 of 0) goal ≤ 1 %"
+def test_two_rounds_show_ratios_and_say_why_that_is_all(tmp_path: Path) -> None:
+    said = aa_lines(tmp_path, rounds=(1, 2))
+    assert re.fullmatch(
+        r"× [\d.]+ 2 rounds with figures of both, .*", said["none, copy b: requests/s"]
+    )
+    assert "equal: intervals that hold 1" not in said
+    assert not any(line.startswith("this run") for line in said)
 
 
-def test_cells_that_are_not_in_both_runs_are_named(tmp_path: Path) -> None:
-    first, second = stored_a(tmp_path), stored_a(tmp_path)
-    shutil.rmtree(second / "cells" / SAMPLE[2].id)
-    said = aa_of(first, second)
-    assert f"{SAMPLE[2].id}: outcome changed (ok → None)" in said
-    assert said["two runs: cell pairs: launches a side"] == "2: 7"
+def test_cells_that_differ_in_more_are_no_pair(tmp_path: Path) -> None:
+    run, launches = every_outcome(launches=3)
+    directory = stored(tmp_path, run, launches)
+    with pytest.raises(UsageError, match="no cell differs from its baseline in copy"):
+        list(aa.run(Options(run=str(directory.path))))
 
 
-def test_a_cell_without_figures_on_either_side_is_no_pair(tmp_path: Path) -> None:
-    sides = stored_a(tmp_path), stored_a(tmp_path)
-    for path in sides:
-        shutil.rmtree(path / "cells" / SAMPLE[2].id)
-        directory = RunDirectory(results=tmp_path, path=path)
-        hang = samples.launch(SAMPLE[2], 1, outcome=Outcome.HANG_AT_STARTUP)
-        directory.write_launch(hang, {})
-    said = aa_of(*sides)
-    assert said["two runs: cell pairs: launches a side"] == "2: 7"
-    assert said["two runs: said to differ, threshold 2%"] == "0.00% (0 of 2) goal ≤ 1 % met"
+def test_without_a_run_it_says_how_to_make_one() -> None:
+    [line] = aa.run(Options())
+    assert "EXPERIMENT=control" in line
 
 
-def test_a_launch_that_both_runs_have_is_pooled_once() -> None:
-    run = run_record(SAMPLE[0])
-    made = [samples.launch(SAMPLE[0], number) for number in range(1, 6)]
-    taken = [launch.model_copy(update={"reused_from": run.run_id}) for launch in made]
-    later = run.model_copy(update={"run_id": "20261102T120000Z"})
-    pools = aa.pooled(collate(run, {SAMPLE[0].id: made}), collate(later, {SAMPLE[0].id: taken}))
-    assert [len(pool) for pool in pools] == [5]
-    assert aa.pooled(collate(run, {SAMPLE[0].id: made[:4]})) == []
-
-
-def test_an_a_a_proof_takes_two_runs(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="takes two run directories"):
-        list(aa.run(Options(runs=(tmp_path,))))
-    with pytest.raises(UsageError, match="no such run"):
-        list(aa.run(Options(runs=(tmp_path / "a", tmp_path / "b"))))
-
-
-def test_every_false_verdict_on_dealt_launches_is_counted(
-    monkeypatch: pytest.MonkeyPatch,
+def test_a_run_that_is_none_is_bad_usage(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def all_faster(table: list[object], *, threshold: float) -> list[Difference]:
-        assert threshold in {0.0, THRESHOLD}
-        return [Difference.FASTER for _ in table]
-
-    monkeypatch.setattr(aa, "differences", all_faster)
-    lines = list(aa.dealt([[1.0] * 14], 7, tables=2))
-    assert lines[1].endswith("MISSED")  # 52 pairs are too few
-    assert " 100.00% (52 of 52)" in lines[2]
-    assert lines[2].endswith("MISSED")
+    monkeypatch.setattr("sys.argv", ["bench", "aa", "--run", str(tmp_path / "none")])
+    assert main() == 2
+    assert "no such run" in capsys.readouterr().err
 
 
-def test_launches_are_dealt_whole_where_there_are_enough() -> None:
-    dealt = aa.deal([1.0, 2.0, 3.0, 4.0], 2, random.Random(1))
-    assert sorted(dealt.values + dealt.reference) == [1.0, 2.0, 3.0, 4.0]
-    scarce = aa.deal([1.0, 2.0, 3.0], 2, random.Random(1))
-    assert len(scarce.values) == len(scarce.reference) == 2
+# -- their options ---------------------------------------------------------------------------------
 
 
 def test_cells_are_spread_over_the_experiment() -> None:

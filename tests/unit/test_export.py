@@ -46,6 +46,17 @@ def text(format_: ExportFormat, rate: float = 48.0) -> str:
     return export(collated(rate), format_)
 
 
+def test_what_the_configuration_allows_is_exported_where_it_is_less() -> None:
+    assert "configuration" not in text(ExportFormat.GITHUB_ACTION_BENCHMARK)
+    held = launch(FAST, rate=7.9).model_copy(update={"configuration_rps": 7.96})
+    run = collate(run_record(FAST), {FAST.id: [held]})
+    [item] = json.loads(export(run, ExportFormat.GITHUB_ACTION_BENCHMARK))
+    assert "ceiling: 49.02/s\nconfiguration: 7.96/s\n" in item["extra"]
+    lines = export(run, ExportFormat.OPENMETRICS).splitlines()
+    values = [line.rpartition(" ")[2] for line in lines if line.startswith("matrix_configuration_")]
+    assert values == ["7.96"]
+
+
 def test_github_action_benchmark() -> None:
     items = json.loads(text(ExportFormat.GITHUB_ACTION_BENCHMARK))
     assert [item["name"] for item in items] == [SLOW.id, FAST.id]

@@ -7,7 +7,8 @@ from statistics import median
 from typing import Any, Final
 
 from runner.publish.charts.style import INK, Spec, layer, patch_channels, quantity
-from runner.publish.environments import PATCH, named, varying_axes
+from runner.publish.environments import PATCH, varying_axes
+from runner.report.axis_values import named
 from runner.report.rows import Row
 from runner.report.run import Run
 from runner.report.tables import FIGURES, Column
@@ -51,7 +52,7 @@ def lines_of(run: Run) -> dict[LineName, list[Row]]:
 
 def notes(lines: Lines) -> Iterator[str]:
     """How to read the chart."""
-    yield "Dashed and thin: the ceiling, the highest rate that the load can show."
+    yield "Dashed and thin: the ceiling, the most that so many clients could get."
     if any(len(rows) > len({row.concurrency for row in rows}) for rows in lines.values()):
         yield "Each mark is the median over its environments."
 
@@ -105,10 +106,9 @@ def _panel(column: Column, lines: Lines, x: Spec, looks: Spec) -> Spec:
         layer(dot, data, x=x, y=y, **looks, description={"field": "text"}),
     ]
     if column is PANELS[0]:
-        ceiling = {"type": "line", "strokeDash": [4, 4], "strokeWidth": 1.2, "opacity": 0.6}
-        layers.insert(
-            0, layer(ceiling | {"color": INK}, _ceilings(lines), x=x, y=y, detail={"field": "of"})
-        )
+        dashed = {"type": "line", "strokeDash": [4, 4], "strokeWidth": 1.2, "opacity": 0.6}
+        ceilings = [*_ceilings(lines)]
+        layers.insert(0, layer(dashed | {"color": INK}, ceilings, x=x, y=y, detail={"field": "of"}))
     return {"layer": layers, "width": WIDTH, "height": HEIGHT}
 
 
@@ -135,14 +135,12 @@ def _data(column: Column, lines: Lines) -> Iterator[dict[str, Any]]:
             }
 
 
-def _ceilings(lines: Lines) -> list[dict[str, Any]]:
-    """The ceiling of each number of clients, and of each of what serves where it differs by it."""
+def _ceilings(lines: Lines) -> Iterator[dict[str, Any]]:
+    """The ceiling of each number of clients: once for all lines that have the same."""
     loads = {
-        (f"{row.server} {row.workload}", row.concurrency): row.ceiling_rps
-        for rows in lines.values()
-        for row in rows
-        if row.ceiling_rps is not None
+        tuple(sorted({(row.concurrency, row.ceiling_rps) for row in rows if row.ceiling_rps})): of
+        for (of, _), rows in lines.items()
     }
-    return [
-        {"of": of, "clients": clients, "value": ceiling} for (of, clients), ceiling in loads.items()
-    ]
+    for ceilings, of in loads.items():
+        for clients, ceiling in ceilings:
+            yield {"of": of, "clients": clients, "value": ceiling}

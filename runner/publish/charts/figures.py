@@ -36,7 +36,7 @@ def title(run: Run) -> str:
 def notes(run: Run, found: Sequence[Environment]) -> Iterator[str]:
     """How to read the chart."""
     if any(row.ceiling_rps for row in run.rows):
-        yield "│ the ceiling: the highest rate that the load can show with this server's settings."
+        yield "│ the ceiling: the most that the load's clients could get."
     if any(row.launches > 1 for row in run.rows):
         yield "Marks are medians over launches; lines are intervals, of two launches extremes."
     if any(row.disturbed for row in run.rows):

@@ -289,6 +289,26 @@
     ));
   }
 
+  /** A line per figure that is compared: its ratio to the baseline, and the verdict. */
+  function contrastsOf({ baseline, contrasts, prefix }) {
+    const base = make("a", { href: `#cell=${encodeURIComponent(baseline)}` }, baseline.slice(prefix.length));
+    const headings = [["figure", ""], ["ratio [low–high]", "number"], ["level", "number"], ["verdict", ""]];
+    const region = { class: "scroll", tabindex: "0", role: "region", "aria-label": "Against the baseline" };
+    return make("div", region, make(
+      "table", {}, make("caption", {}, "Against ", base),
+      make("thead", {}, make("tr", {}, ...headings.map(([words, name]) => make("th", { scope: "col", class: name }, words)))),
+      make("tbody", {}, ...contrasts.flatMap((contrast, n) => {
+        if (!contrast) return [];
+        const [ratio, level, verdict, style] = contrast.map(text);
+        return [make(
+          "tr", {}, make("th", { scope: "row" }, data.compared[n]),
+          make("td", { class: "number" }, ratio), make("td", { class: "number" }, level),
+          make("td", { class: style }, verdict),
+        )];
+      })),
+    ));
+  }
+
   function evidence(row) {
     const { cell, element } = row;
     const commands = cell.commands.map(text).join("\n");
@@ -299,6 +319,7 @@
     return [
       make("p", { class: `verdict ${element.cells[place + 1].className}` }, textOf(row, place)),
       ...(reason === "–" ? [] : [make("p", {}, reason)]),
+      ...(cell.contrasts.some(Boolean) ? [contrastsOf(cell)] : []),
       ...(cell.launches.length ? [figuresOf(cell.launches)] : []),
       pairs(cell.facts.map(text)),
       make("h3", {}, "Reproduce"), button, make("pre", { tabindex: "0", "aria-label": "commands" }, commands),

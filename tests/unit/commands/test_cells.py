@@ -43,8 +43,20 @@ SHARES = {
 def test_what_a_percentage_is_of_comes_with_it(
     tmp_path: Path, choice: dict[str, Any], kept: list[str]
 ) -> None:
-    found = expand(Choice(file=written(tmp_path, SHARES), **choice))
+    said: list[str] = []
+    found = expand(Choice(file=written(tmp_path, SHARES), **choice), said.append)
     assert sorted(cell.id for cell in found.cells) == sorted(kept)
+    assert not said
+
+
+def test_what_has_no_effect_is_said(tmp_path: Path) -> None:
+    content = {"axes": {"python": "3.11"}, "include": [{"patch": "none"}]}
+    said: list[str] = []
+    found = expand(Choice(file=written(tmp_path, content)), said.append)
+    assert len(found.cells) == 1
+    [remark] = said
+    assert "matrix.yaml:1:" in remark
+    assert "this include changes nothing: patch none is already so" in remark
 
 
 @st.composite

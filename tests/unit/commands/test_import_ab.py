@@ -155,17 +155,22 @@ def test_without_a_service_time_there_is_no_ceiling(matrix: Matrix) -> None:
 
 
 @pytest.mark.parametrize(
-    ("taken", "seconds", "ceiling", "alone"),
+    ("changes", "seconds", "ceiling", "alone"),
     [
-        ("100.455", "2", 50.0, False),
-        ("102.400", "2", None, None),  # either kind of ab can have taken so long
-        ("100.455", "1.9", None, None),
+        ({}, "2", 50.0, False),
+        # Either kind of ab can have taken so long.
+        ({"100.455": "102.400", "49.77": "48.83"}, "2", None, None),
+        ({}, "1.9", None, None),
     ],
 )
 def test_how_ab_began_is_told_by_the_time_alone(
-    matrix: Matrix, taken: str, seconds: str, ceiling: float | None, alone: bool | None
+    matrix: Matrix,
+    changes: dict[str, str],
+    seconds: str,
+    ceiling: float | None,
+    alone: bool | None,
 ) -> None:
-    file = written("a.txt", changes={"100.455": taken})
+    file = written("a.txt", changes=changes)
     matrix("import-ab", "mine", file, "--seconds", seconds)
     assert rows()["a"]["ceiling_rps"] == ceiling
     assert stored().method.ab_first_request_alone is alone
@@ -173,6 +178,7 @@ def test_how_ab_began_is_told_by_the_time_alone(
 
 def test_where_both_kinds_of_ab_need_the_same_the_ceiling_is_known(matrix: Matrix) -> None:
     changes = {"requests:      5000": "requests:      5001", "100.455": "102.100"}
+    changes |= {"49.77": "48.98"}
     matrix("import-ab", "mine", written("a.txt", changes=changes), "--seconds", "2")
     assert rows()["a"]["ceiling_rps"] == 5001 / 102
     assert stored().method.ab_first_request_alone is None
@@ -181,7 +187,44 @@ def test_where_both_kinds_of_ab_need_the_same_the_ceiling_is_known(matrix: Matri
 def test_the_ceiling_of_a_server_that_takes_one_request_at_a_time(matrix: Matrix) -> None:
     said = f"server=werkzeug-single:{written('a.txt')}"
     matrix("import-ab", "mine", said, "--seconds", "0.02")
-    assert rows()["werkzeug-single"]["ceiling_rps"] == 50
+    row = rows()["werkzeug-single"]
+    # Which kind of ab this was cannot be told: it takes 100 s either way.
+    assert (row["configuration_rps"], row["ceiling_rps"], row["efficiency"]) == (50, None, None)
+
+
+def test_efficiency_is_against_what_the_clients_could_get(matrix: Matrix) -> None:
+    """Sixteen at a time need 626 s, or 628 s if the first request is sent alone."""
+    file = written("a.txt", changes={"100.455": "627.000", "49.77": "7.97"})
+    said = f"server=gunicorn-gthread-w1-t16:{file}"
+    assert matrix("import-ab", "mine", said, "--seconds", "2").code == 0
+    row = rows()["gunicorn-gthread-w1-t16"]
+    assert (row["ceiling_rps"], row["configuration_rps"]) == (50, pytest.approx(5000 / 626))
+    assert row["efficiency"] == pytest.approx(5000 / 627 / 50)
+
+
+@pytest.mark.parametrize(
+    ("changes", "figures"),
+    [
+        (
+            {"Level:      100": "Level:      50"},
+            (
+                "ab reports 5,000 requests of 2,006 ms in the mean, and that 50 clients sent them "
+                "in 100.455 s, which cannot be: the latencies add up to 10,030.0 s, and so many "
+                "clients have 5,022.8 s in that time"
+            ),
+        ),
+        (
+            {"100.455": "2.000", "49.77": "2500.00", "Level:      100": "Level:      9000"},
+            "ab reports a request of 2,051 ms in a load of 2.000 s, which cannot be",
+        ),
+    ],
+)
+def test_a_report_that_cannot_be_is_refused(
+    matrix: Matrix, changes: dict[str, str], figures: str
+) -> None:
+    said = matrix("import-ab", "mine", *FILES, written("cooked.txt", changes=changes))
+    assert_error(said, f"cooked.txt: {figures}")
+    assert not Path("results").exists()
 
 
 def test_reports_of_one_cell_are_its_launches(matrix: Matrix) -> None:
@@ -194,10 +237,10 @@ def test_reports_of_one_cell_are_its_launches(matrix: Matrix) -> None:
 
 
 def test_concurrency_is_an_axis_where_it_differs(matrix: Matrix) -> None:
-    other = written("b.txt", changes={"Level:      100": "Level:      50"})
+    other = written("b.txt", changes={"Level:      100": "Level:      200"})
     files = [f"Flask=2.2.5,patch=none:{file}" for file in (written("a.txt"), other)]
     matrix("import-ab", "mine", *files)
-    assert [*rows()] == ["flask2.2.5-none-c50", "flask2.2.5-none-c100"]
+    assert [*rows()] == ["flask2.2.5-none-c100", "flask2.2.5-none-c200"]
     assert stored().axes == ("flask", "patch", "concurrency")
 
 
@@ -287,7 +330,7 @@ def test_bad_lines_leave_nothing(matrix: Matrix, case: str) -> None:
     Path("results").mkdir()
     written("a.txt")
     written("b.txt")
-    written("c.txt", changes={"requests:      5000": "requests:      4000"})
+    written("c.txt", changes={"requests:      5000": "requests:      4000", "49.77": "39.82"})
     Path("d.txt").write_bytes(REPORT.encode("utf-16"))
     written("e.txt", REPORT + " " * 2**20)
     assert_error(matrix("import-ab", "mine", *arguments), *words)

@@ -3,10 +3,14 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 
+import pytest
+
 from runner.commands.cells import LockedCells
-from runner.commands.plan import _item, _rate, _total
+from runner.commands.plan import _item, _rates, _text, _total
 from runner.matrix.cell import Cell, Experiment, Limits
 from runner.matrix.values import Server, Workload
+from runner.matrix.values import server as server_of
+from runner.matrix.values import workload as workload_of
 from runner.measurement.estimate import Machine, launch_s
 
 MACHINE = Machine(
@@ -18,49 +22,85 @@ MACHINE = Machine(
 )
 
 
-def total(*patches: str, machine: Machine | None = None) -> str:
-    cells = tuple(
-        Cell(
-            python="3.11",
-            patch=patch,
-            server=Server(name="werkzeug"),
-            workload=Workload(),
-            concurrency=100,
-            requests=5000,
-            requirements=(),
-        )
-        for patch in patches
+CELL = Cell(
+    python="3.11",
+    patch="none",
+    server=Server(name="werkzeug"),
+    workload=Workload(),
+    concurrency=100,
+    requests=5000,
+    requirements=(),
+)
+
+
+def total(
+    *patches: str, machine: Machine | None = None, least: int | None = None, most: int = 1
+) -> str:
+    cells = tuple(replace(CELL, patch=patch) for patch in patches)
+    experiment = Experiment(
+        name="sample",
+        axes=("patch",),
+        cells=cells,
+        limits=Limits(),
+        launches=most,
+        least_launches=least,
     )
-    experiment = Experiment(name="sample", axes=("patch",), cells=cells, limits=Limits())
     locked = LockedCells(cells=cells, locks={}, unavailable={})
     return _total(experiment, locked, None, machine)
 
 
 def test_a_percentage_is_planned_as_one() -> None:
-    closed = Cell(
-        python="3.11",
-        patch="none",
-        server=Server(name="werkzeug"),
-        workload=Workload(),
-        concurrency=100,
-        requests=5000,
-        requirements=(),
-        varied=("rate",),
-    )
+    closed = replace(CELL, varied=("rate",))
     share = replace(closed, rate="80%", load_s=60.0, requests=0)
     unknown = replace(closed, workload=Workload(name="file"))
-    assert _rate(share, closed) == "80% of 49.02"
-    assert _rate(share, unknown) == "80% of the baseline"
+    assert _rates(share, closed) == ("80% of 49.02",) * 2
+    assert _rates(share, unknown) == ("80% of the baseline",) * 2
     locked = LockedCells(cells=(), locks={}, unavailable={share: "not locked here"})
     item = _item(share, locked, Limits(), ["rate"])
     assert (item["rate"], item["ceiling_rps"], item["requests"]) == ("80%", None, None)
     assert 62 < launch_s(share, Limits()) < 70
 
 
+@pytest.mark.parametrize(
+    ("server", "workload", "rates"),
+    [
+        ("werkzeug", "sleep", ["49.02"]),
+        ("waitress-t16", "sleep", ["49.02", "7.96"]),
+        ("werkzeug", "cpu", ["49.02"]),  # what the interpreter allows is not known
+    ],
+)
+def test_what_the_configuration_allows_is_shown_where_it_is_less(
+    server: str, workload: str, rates: list[str]
+) -> None:
+    cell = replace(CELL, server=server_of(server), workload=workload_of(workload, {}))
+    experiment = Experiment(name="sample", axes=("patch",), cells=(cell,), limits=Limits())
+    locked = LockedCells(cells=(cell,), locks={}, unavailable={})
+    heading, _, line = _text(experiment, locked, None, None).splitlines()[:3]
+    assert re.findall(r" (\d+\.\d\d)", line) == rates
+    assert ("configuration, requests/s" in heading) is (len(rates) > 1)
+    item = _item(cell, locked, Limits(), [])
+    assert item["ceiling_rps"] == pytest.approx(49.02, abs=0.01)
+    assert item["configuration_rps"] == (
+        None if workload == "cpu" else pytest.approx(float(rates[-1]), abs=0.01)
+    )
+
+
 def test_how_many_launches_an_interval_needs() -> None:
     assert total("none", "gevent").splitlines()[1:] == [
         "an interval and a verdict on 1 comparison need --launches 3 or more"
     ]
+
+
+def test_how_long_the_least_and_the_most_rounds_take() -> None:
+    [first, *further] = total("none", "gevent", least=3, most=15).splitlines()
+    assert first.startswith("sample: 2 cells in 0 environments × 3 to 15 rounds, without building")
+    assert further == []  # which would say that there are too few rounds for intervals
+    [once, *_] = total("none", "gevent").splitlines()
+    assert "× 1 round, without building" in once
+    seven = total("none", "gevent", most=7)
+    assert "× 7 rounds, without building images: about 12 min" in seven
+    assert re.search(r"about 5 min \d\d s to 27 min \d\d s if all cells fit", first)
+    assert re.search(r", 10 min \d\d s to 53 min \d\d s with --jobs 1", first)
 
 
 def test_where_nothing_is_compared_no_verdict_is_spoken_of() -> None:

@@ -13,6 +13,7 @@ from tests.unit.matrix.matrices import expanded, written
 
 HEAD = "version: 1\ndefault: one\nexperiments:\n  one:\n"
 AXES = "    axes: {python: [3.11], patch: [none]}\n"
+SERVERS = "    axes: {python: [3.11], server: [waitress, pywsgi]}\n"
 GEVENT = "    axes: {python: [3.11], gevent: [24.2.1, 25.9.1], patch: [none, gevent]}\n"
 
 
@@ -206,18 +207,34 @@ CASES: dict[str, tuple[str, str, *tuple[str, ...]]] = {
         more("exclude: [{patch: none, gevent: 25.9.1}]", GEVENT), "6:15", "removes no cell",
         "(patch none) do not use gevent", "name other axes",
     ),
-    "include changes nothing": (
-        more("include: [{python: 3.11, patch: none}]"), "6:15", "changes nothing", "remove it",
-    ),
-    "include sets what is so": (
-        more("include: [{concurrency: 100}]"), "6:15", "changes nothing", "remove it",
-    ),
-    "include does not matter": (
-        more("include: [{patch: none, grpcio: 1.76.0}]", GEVENT), "6:15", "does not matter",
-    ),
     "include adds what is there": (
         more("include: [{python: 3.11, gevent: 1.0, patch: none}]", GEVENT), "6:15",
         "duplicates the cell py3.11-none", "remove it",
+    ),
+    "no python anywhere": (
+        f"{HEAD}    axes: {{patch: [none]}}\n    include: [{{concurrency: 7}}]\n", "5:11",
+        "no axis and no include gives `python`", "name one",
+    ),
+    "nothing but an include without python": (
+        f"{HEAD}    include: [{{concurrency: 7}}]\n", "5:15", "adds a cell without `python`",
+    ),
+    "exclude by a setting that no server has": (
+        more("exclude: [{server: {treads: 4}}]", SERVERS), "6:24",
+        "a server has no setting 'treads'", "did you mean 'threads'?",
+    ),
+    "exclude by a setting of another server": (
+        more("exclude: [{server: {name: waitress, workers: 4}}]", SERVERS), "6:24",
+        "waitress has no setting 'workers'",
+    ),
+    "exclude by an unknown server": (
+        more("exclude: [{server: {name: waitres}}]", SERVERS), "6:24", "did you mean 'waitress'?",
+    ),
+    "exclude by an empty server": (
+        more("exclude: [{server: {}}]", SERVERS), "6:24", "name a server",
+    ),
+    "exclude by a mapping of a word": (more("exclude: [{patch: {name: none}}]"), "6:23", "mapping"),
+    "include adds a server without a name": (
+        more("include: [{python: 3.12, server: {threads: 4}}]", SERVERS), "6:38", "needs a `name:`",
     ),
     "empty include": (more("include: [{}]"), "6:15", "an empty entry", "name an axis"),
     "include without python": (more("include: [{patch: grpc}]"), "6:15", "`python`", "name one"),

@@ -44,6 +44,7 @@ AXES = st.fixed_dictionaries(
     {"python": _axis("python")},
     optional={name: _axis(name) for name in VALUES if name != "python"},
 )
+ANY_AXES = AXES | st.fixed_dictionaries({}, optional={name: _axis(name) for name in VALUES})
 
 
 def entries(names: list[str]) -> st.SearchStrategy[list[Values]]:
@@ -56,14 +57,14 @@ def entries(names: list[str]) -> st.SearchStrategy[list[Values]]:
 
 @st.composite
 def matrices(draw: st.DrawFn) -> dict[str, Any]:
-    axes = draw(AXES)
+    axes = draw(ANY_AXES)
     fixed = {n: DEFAULTS[n] for n in ("gevent", "grpcio", "flask") if n not in axes}
     # An axis of a further package must stand under `packages` too.
     packages = fixed | ({"flask": "*"} if "flask" in axes else {})
     return {
         "axes": axes,
         "packages": packages,
-        "exclude": draw(entries(list(axes))),
+        "exclude": draw(entries(list(axes))) if axes else [],
         "include": draw(entries(list(VALUES))),
         "limits": {"load": 9000},
     }
@@ -86,35 +87,36 @@ def matches(entry: Values, values: Values) -> bool:
 
 
 def github(matrix: dict[str, Any]) -> list[Values] | None:
-    """The canonical cells in order, None where an entry has no effect or a cell lacks something."""
+    """The canonical cells in order.
+
+    None where there are none, an exclude has no effect, or a cell lacks something.
+    """
     axes: dict[str, list[str]] = matrix["axes"]
-    raw = [dict(zip(axes, values, strict=True)) for values in itertools.product(*axes.values())]
+    every = itertools.product(*axes.values()) if axes else ()
+    raw = [dict(zip(axes, values, strict=True)) for values in every]
     for entry in matrix["exclude"]:
         rest = [canonical(values, axes) for values in raw if not matches(entry, values)]
         if all(canonical(values, axes) in rest for values in raw if matches(entry, values)):
             return None
     kept = [v for v in raw if not any(matches(entry, v) for entry in matrix["exclude"])]
-    if not kept:
-        return None
     extended = list(map(dict, kept))
     added: list[Values] = []
     for entry in matrix["include"]:
         original = {name: value for name, value in entry.items() if name in axes}
         targets = [i for i, values in enumerate(kept) if matches(original, values)]
-        before = [canonical(extended[i], axes) for i in targets]
         for i in targets:
             extended[i] = extended[i] | entry
-        if targets and [canonical(extended[i], axes) for i in targets] == before:
-            return None
         if not targets:
             added.append(entry)
+    if not all("python" in values for values in (*extended, *added)):
+        return None
     cells = [canonical(values, axes) for values in extended]
     for entry in added:
         cell = canonical(entry, axes)
-        if "python" not in entry or cell in cells or _lacks(entry, axes):
+        if cell in cells or _lacks(entry, axes):
             return None
         cells.append(cell)
-    return [cell for i, cell in enumerate(cells) if cell not in cells[:i]]
+    return [cell for i, cell in enumerate(cells) if cell not in cells[:i]] or None
 
 
 def _lacks(entry: Values, axes: dict[str, list[str]]) -> bool:

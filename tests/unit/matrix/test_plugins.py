@@ -9,7 +9,7 @@ import pytest
 
 from runner.errors import SpecError
 from runner.matrix import plugins
-from runner.matrix.ceiling import AbOpening, ceiling_of, too_long
+from runner.matrix.ceiling import AbOpening, ceiling_of, configuration_of, too_long
 from runner.matrix.plugins import companions, patches, servers, workloads
 from runner.matrix.values import server, workload
 from tests.unit.matrix.matrices import expanded, ids
@@ -181,15 +181,20 @@ def test_mistakes(tmp_path: Path, axes: dict[str, Any], more: dict[str, Any], me
     assert str(raised.value).startswith(f"{tmp_path}/matrix.yaml:1:")
 
 
-def test_the_ceiling_is_what_clients_or_server_work_on_at_once(tmp_path: Path) -> None:
+def test_the_ceiling_is_the_clients_and_settings_may_allow_less(
+    tmp_path: Path,
+) -> None:
     load = {"concurrency": "100", "requests": "1601"}
     axes = {"server": ["werkzeug", "gunicorn-gthread", "werkzeug-single"]}
     found = one(tmp_path, axes, load=load, workload={"seconds": 1}, limits={"load": 200})
-    ceilings = [ceiling_of(cell, AbOpening.FIRST_ALONE) for cell in found.cells]
-    assert ceilings == pytest.approx([1601 / 17, 1601 / 101, 1])
+    alone = AbOpening.FIRST_ALONE
+    assert [ceiling_of(cell, alone) for cell in found.cells] == [1601 / 17] * 3
+    allowed = [configuration_of(cell, alone) for cell in found.cells]
+    assert allowed == pytest.approx([1601 / 17, 1601 / 101, 1])
     assert [cell.is_serial for cell in found.cells] == [False, False, True]
     cpu = one(tmp_path, {"workload": ["cpu", "file"]}, load=load, workload={"seconds": 1}).cells
-    assert [ceiling_of(cell, AbOpening.FIRST_ALONE) for cell in cpu] == [1, None]
+    assert [ceiling_of(cell, alone) for cell in cpu] == [1601 / 17, None]
+    assert [configuration_of(cell, alone) for cell in cpu] == [None, None]
 
 
 def test_a_pool_that_cannot_do_its_load_in_time_is_said_before(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runner.measurement import ab
+from runner.measurement.records import rate_of
 
 DATA = Path(__file__).parents[2] / "data"
 
@@ -46,7 +47,25 @@ def test_the_mean_is_a_latency_and_not_ab_s_time_per_request() -> None:
     report = text("ab-2.4.71.txt")
     per_request = float(report.partition("Time per request:")[2].split()[0])
     figures = ab.parse(report)
-    assert (figures.p50_ms or 0) <= figures.mean_ms <= (figures.max_ms or 0) < per_request
+    assert (figures.p50_ms or 0) <= (figures.mean_ms or 0) <= (figures.max_ms or 0) < per_request
+
+
+@pytest.mark.parametrize(
+    ("complete", "seconds", "printed", "rate"),
+    [
+        (5000, 100.455, 49.77, 5000 / 100.455),
+        (100, 0.049, 2061.73, 2061.73),
+        (10000, 17.467, 572.52, 572.52),
+        (1000, 17.467, 57.25, 1000 / 17.467),
+        (1, 0.0, 4201.68, 4201.68),
+    ],
+)
+def test_the_rate_is_the_more_exact_of_the_printed_and_that_by_the_time(
+    complete: int, seconds: float, printed: float, rate: float
+) -> None:
+    figures = ab.parse(text("ab-2.4.71.txt"))
+    changes = {"complete": complete, "time_taken_s": seconds, "requests_per_second": printed}
+    assert rate_of(figures.model_copy(update=changes)) == rate
 
 
 def test_failures_and_other_statuses() -> None:

@@ -55,7 +55,7 @@ def report(old: str, new: str) -> Callable[[Answer], Answer]:
 def test_ok() -> None:
     record = launch(SimulatedPods()).record
     assert (record.outcome, record.reason, record.disturbed) == (Outcome.OK, None, None)
-    assert record.ceiling_rps == pytest.approx(49.0196)
+    assert record.configuration_rps == pytest.approx(49.0196)
     assert record.ab
     assert record.ab.requests_per_second == 50
     assert record.resources
@@ -68,7 +68,7 @@ def test_serialised_cells_get_a_smaller_load() -> None:
     record = launch(SimulatedPods(serial=True)).record
     assert record.outcome is Outcome.SERIALISED
     assert record.requests == 120
-    assert record.ceiling_rps == pytest.approx(49.0196)
+    assert record.configuration_rps == pytest.approx(49.0196)
 
 
 @pytest.mark.parametrize(
@@ -172,7 +172,7 @@ def test_a_rate_that_the_server_keeps_up_with() -> None:
     record = result.record
     assert (record.outcome, record.disturbed) == (Outcome.OK, None)
     assert (told[0]["rate"], told[0]["requests"], told[0]["seed"]) == (45, 2700, 1)
-    assert (record.requests, record.concurrency, record.ceiling_rps) == (2700, None, 45)
+    assert (record.requests, record.concurrency, record.configuration_rps) == (2700, None, 45)
     assert record.ab
     assert record.ab.requests_per_second == pytest.approx(45)
     assert (record.ab.p50_ms, record.ab.p99_ms, record.ab.complete) == (2000, 2000, 2700)

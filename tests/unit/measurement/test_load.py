@@ -10,6 +10,7 @@ from runner.matrix.ceiling import (
     AbOpening,
     ceiling_of,
     ceiling_rps,
+    configuration_of,
     shortest_load_s,
     shortest_time_s,
 )
@@ -104,11 +105,14 @@ def spread(cell: Cell) -> Cell:
     return replace(cell, workload=Workload(parameters=(("seconds", "2"), ("spread", "1"))))
 
 
-def test_the_ceiling_of_a_rate_is_the_rate_or_what_the_server_takes() -> None:
+def test_the_ceiling_of_a_rate_is_the_rate_and_a_configuration_may_allow_less() -> None:
     waitress = server("waitress-t16")
-    assert ceiling_of(FIXED, ALONE) == 45
-    assert ceiling_of(replace(FIXED, server=waitress), ALONE) == 8
-    assert ceiling_of(replace(FIXED, workload=workload("file", {})), ALONE) == 45
+    assert ceiling_of(FIXED, ALONE) == configuration_of(FIXED, ALONE) == 45
+    assert ceiling_of(replace(FIXED, server=waitress), ALONE) == 45
+    assert configuration_of(replace(FIXED, server=waitress), ALONE) == 8
+    assert configuration_of(replace(FIXED, workload=workload("file", {})), ALONE) == 45
+    # Ten requests that last longer than all of them take to be sent: no setting is in their way.
+    assert configuration_of(replace(FIXED, requests=10), ALONE) == 45
     assert shortest_load_s(FIXED) == 62
     assert shortest_load_s(replace(FIXED, server=waitress)) == 337.5
 

@@ -604,3 +604,53 @@ def test_which_loads_come_in_step() -> None:
     spread = Workload(parameters=(("seconds", "2"), ("spread", "1")))
     assert not replace(a_cell(), workload=spread).is_in_step
     assert not replace(a_cell(), rate="45").is_in_step
+
+
+# -- as many rounds as needed ----------------------------------------------------------------------
+
+
+def rounds_made(
+    pods: SimulatedPods, how: Method, is_enough: Callable[[int], bool]
+) -> dict[str, list[int]]:
+    """The numbers of each cell's launches, of a run that ends once that is enough."""
+    ended: list[tuple[LaunchResult, bool]] = []
+    measure(
+        MemoryEngine(pods),
+        CELLS,
+        how,
+        clock=VirtualClock(),
+        on_begin=lambda _: None,
+        on_end=lambda result, final: ended.append((result, final)),
+        is_enough=is_enough,
+    )
+    return made(ended)
+
+
+def test_no_round_follows_one_that_is_enough() -> None:
+    asked: list[int] = []
+
+    def is_enough(number: int) -> bool:
+        asked.append(number)
+        return number == 4
+
+    found = rounds_made(SimulatedPods(), method(Jobs(limit=3), launches=15), is_enough)
+    assert found == {cell.id: [1, 2, 3, 4] for cell in CELLS}
+    assert asked == [1, 2, 3, 4]
+
+
+def test_it_is_asked_after_rounds_of_which_nothing_is_to_be_made() -> None:
+    done = frozenset((cell.id, number) for cell in CELLS for number in (1, 2, 3))
+    how = method(Jobs(limit=3), launches=15, done=done)
+    assert rounds_made(SimulatedPods(), how, lambda number: number == 3) == {}
+    found = rounds_made(SimulatedPods(), how, lambda number: number == 4)
+    assert found == {cell.id: [4] for cell in CELLS}
+
+
+def test_where_it_never_is_enough_all_rounds_are_made() -> None:
+    found = rounds_made(SimulatedPods(), method(Jobs(limit=3), launches=5), lambda _: False)
+    assert found == {cell.id: [1, 2, 3, 4, 5] for cell in CELLS}
+
+
+def test_a_cell_that_fails_has_its_launches_also_where_one_round_is_enough() -> None:
+    found = rounds_made(failing_at(4), method(Jobs(limit=1), launches=5), lambda _: True)
+    assert sorted(found.values()) == [[1]] * 5 + [[1, 2, 3]]

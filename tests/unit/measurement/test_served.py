@@ -78,6 +78,15 @@ def test_without_a_lone_request_nothing_is_said_of_how_many_at_a_time() -> None:
     assert (seen.at_a_time, seen.lone_service_ms) == (None, None)
 
 
+def test_a_lone_request_that_something_slowed_does_not_raise_how_many_at_a_time() -> None:
+    """Seen: 222 at a time for 200 clients, by a lone request that took a tenth too long."""
+    seen = served(together(100, 10), 1.5)
+    assert seen
+    assert seen.at_a_time == pytest.approx(10)
+    assert seen.lone_service_ms == 1500
+    assert seen.service_ms == pytest.approx(1000)
+
+
 # -- the outcome -----------------------------------------------------------------------------------
 
 
@@ -147,6 +156,19 @@ def test_a_server_without_a_limit_is_ok_under_two_clients(requests: int) -> None
     serial = [request(n, n + 1) for n in range(requests)]
     slow = judged(serial, concurrency=2, opening=opening)[0]
     assert slow is (Outcome.SERIALISED if requests > 2 else Outcome.OK)
+
+
+def test_a_slowed_lone_request_does_not_raise_what_a_rate_offers() -> None:
+    load = replace(full_load(a_cell(requests=100), Limits(), AbOpening.TOGETHER), rate=10.0)
+    loaded = Loaded(
+        reply=load_reply(100, 10.0, cpu_s=0.0),
+        load=load,
+        served=served(together(100, 10), 3.0),
+        opening=AbOpening.TOGETHER,
+        set_up=100,
+    )
+    assert loaded.offered == pytest.approx(10)
+    assert verdict.of_concurrency(loaded) == (Outcome.OK, None)
 
 
 def test_a_lone_client_is_never_serialised() -> None:

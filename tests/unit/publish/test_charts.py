@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from itertools import product
 from typing import Any
 from xml.etree import ElementTree as ET
 
@@ -156,7 +157,7 @@ def test_a_reader_who_cannot_see_is_told_what_there_is(charts: dict[str, Chart])
     for chart in charts.values():
         assert ET.fromstring(chart.svg).get("aria-label") == chart.description
     assert {name: chart.description for name, chart in charts.items()} == {
-        "figures": "3 cells: 41.50 to 48.60 requests/s, ceiling 50.00; "
+        "figures": "3 cells: 41.50 to 48.60 requests/s, ceiling 49.02; "
         "unavailable: 1 cell; hang-at-startup: 1 cell.",
         "latency": "2 cells: half of the requests took 2010 ms or more in py3.11-none, and "
         "2051 ms or more in py3.11-gevent22.10.2-gevent.",
@@ -183,7 +184,7 @@ def test_cells_without_figures_are_there_with_their_word(charts: dict[str, Chart
 
 def test_notes_say_how_to_read_the_chart(charts: dict[str, Chart]) -> None:
     found = " ".join(texts(charts["figures"]))
-    assert "the highest rate that the load can show" in found
+    assert "the most that the load's clients could get" in found
     assert "Hollow marks: some launch was disturbed." in found
 
 
@@ -196,11 +197,11 @@ def test_a_chart_says_how_many_attempts_it_does_not_show() -> None:
         assert [text for text in found if text.startswith("Not shown")] == shown
 
 
-@pytest.mark.parametrize(("ceiling", "is_logarithmic"), [(0.6, True), (50.0, False)])
-def test_loads_far_apart_have_a_logarithmic_axis(ceiling: float, is_logarithmic: bool) -> None:
-    slow, fast = cell("3.11", "none"), cell("3.11", "gevent", gevent="25.9.1")
-    held = launch(slow, rate=0.5).model_copy(update={"ceiling_rps": ceiling})
-    launches = {slow.id: [held], fast.id: [launch(fast)]}
+@pytest.mark.parametrize(("clients", "is_logarithmic"), [(1, True), (100, False)])
+def test_loads_far_apart_have_a_logarithmic_axis(clients: int, is_logarithmic: bool) -> None:
+    slow = cell("3.11", "none", concurrency=clients)
+    fast = cell("3.11", "gevent", gevent="25.9.1")
+    launches = {slow.id: [launch(slow, rate=0.4)], fast.id: [launch(fast)]}
     found = texts(made(run_record(slow, fast), launches)["figures"])
     assert ("requests/s, logarithmic" in found) is is_logarithmic
 
@@ -256,6 +257,20 @@ def test_environments_of_one_server_are_one_line() -> None:
     assert rates[0] == "gevent · werkzeug · 50 clients: 25.80 requests/s"
     assert len(rates) == 4
     assert any("the median over its environments" in text for text in texts(chart))
+
+
+def test_servers_have_one_ceiling_for_what_their_clients_can_get() -> None:
+    cells = [
+        cell("3.11", "none", concurrency=clients, further={"server": server}, suffix=f"-{place}")
+        for place, (server, clients) in enumerate(product(("werkzeug", "pywsgi"), (50, 200)))
+    ]
+    run = run_record(*cells, axes=(*AXES, "server", "concurrency"))
+    launches = {one.id: [launch(one, rate=20.0)] for one in cells}
+    found = [*concurrency._ceilings(concurrency.lines_of(collate(run, launches)))]
+    assert [(point["clients"], point["value"]) for point in found] == [
+        (50, pytest.approx(5000 / 202)),
+        (200, pytest.approx(5000 / 52)),
+    ]
 
 
 def test_runs_of_one_page_have_charts_of_their_own(run: Run) -> None:

@@ -361,7 +361,7 @@ def test_two_runs_are_put_side_by_side(results: Path) -> None:
     assert open_run(results, str(runs[1])).read_run().launches == 7
 
 
-def test_what_got_slower_comes_first(results: Path) -> None:
+def test_what_got_worse_comes_first(results: Path) -> None:
     first = second(results, faster=2.0)
     run, launches = every_outcome(launches=7, faster=1.0)
     later = stored(results, run.model_copy(update={"run_id": "20261103T120000Z"}), launches)
@@ -479,6 +479,19 @@ def test_a_run_whose_machine_is_not_known(results: Path) -> None:
     assert {("machine", "not known"), ("engine", "not known")} <= {*overview(found)}
 
 
+def test_how_many_rounds_were_needed_and_why_no_more(results: Path) -> None:
+    directory = open_run(results, "latest")
+    why = "after 1 round: nothing is compared"
+    run = directory.read_run().model_copy(
+        update={"launches": 15, "least_launches": 3, "stopped": why}
+    )
+    assert {("launches per cell", "3 to 15"), ("stopped", why)} <= {*method(run)}
+    facts = dict(overview(collate(run, directory.launches())))
+    assert facts["measured"] == "9 cells, 1 launch each"
+    assert facts["stopped"] == why
+    assert "stopped" not in dict(method(directory.read_run()))
+
+
 def test_attempts_are_counted_and_not_only_the_launches_kept(results: Path) -> None:
     directory = open_run(results, "latest")
     found = collate(directory.read_run(), directory.launches())
@@ -583,7 +596,7 @@ def test_page_and_readme_say_how_the_run_was_made_and_is_read(results: Path) -> 
             "Example CPU",
             "memory 512 MiB",
             "Percentiles are those of a closed loop",
-            "The ceiling is the highest rate",
+            "The ceiling is the most that the load",
             "no wheel",
         ):
             assert words in text, (name, words)

@@ -39,6 +39,15 @@ def test_json_is_the_document_of_the_design(rows: tuple[Row, ...], collated: Run
     assert [mode["patch"] for mode in document["modes"]] == [
         mode.values["patch"] for mode in modes(collated)
     ]
+    for mode in document["modes"]:
+        own = [
+            row["rate_ratio"]
+            for row in document["rows"]
+            if row["cell"] in mode["rate_cells"] and not mode["baseline"]
+        ]
+        ends = (min(own), max(own)) if own else (None, None)
+        assert (mode["rate_ratio_min"], mode["rate_ratio_max"]) == ends
+    assert any(mode["rate_ratio_min"] for mode in document["modes"])
     assert document["rows"] == [row.values() for row in rows]
     assert document["rows"][0]["gevent"] is None
     assert document["rows"][-1]["requests_per_second"] is None

@@ -139,6 +139,22 @@ def test_a_hang_has_an_outcome_and_no_contrast() -> None:
     assert outcomes_text(hung) == "hang-under-load 8/8"
 
 
+def test_outcomes_are_those_of_launches_not_of_their_cells() -> None:
+    """A cell that hangs once is a cell that hangs, but its other launches were ok."""
+    hangs = PATCHED["3.9"]
+    run = served({})
+    _, *others = run.launches[hangs.id]
+    hung = launch(hangs, 1, outcome=Outcome.HANG_UNDER_LOAD)
+    mode = mode_of(collate(run.record, {**run.launches, hangs.id: [hung, *others]}))
+    assert outcomes_text(mode) == "ok 7/8, hang-under-load 1/8"
+
+
+def test_a_mode_that_only_hangs_still_has_a_line() -> None:
+    table = summary(served({one.id: Outcome.HANG_UNDER_LOAD for one in PATCHED.values()}))
+    assert table is not None
+    assert table.lines[1][:2] == ("gevent", "hang-under-load 8/8")
+
+
 def test_short_loads_say_that_they_are_short() -> None:
     launches = {
         one.id: [
@@ -166,10 +182,48 @@ def test_the_summary_has_the_baselines_figures_and_the_others_ratios() -> None:
     assert table.lines[0][2] == "30.00"
     assert table.lines[1][2] == figure_text(run, mode_of(run), RATE)
     assert table.lines[1][2].startswith("× 1.1489 [")
-    assert table.lines[1][2].endswith("] higher")
+    assert table.lines[1][2].endswith("] higher; cells 1.10–1.20")
     reading = " ".join(table.notes[0].items)
     assert "each has the level 95 %" in reading
     assert "This run could have shown a difference of " in reading
+    assert "`cells`: the range of the cells' own ratios" in reading
+
+
+def test_cells_disagree_where_one_is_further_from_the_interval_than_delta() -> None:
+    apart, near = mode_of(run_of(drifting(1.1, 1.2))), mode_of(run_of(drifting(1.1, 1.101)))
+    assert apart.disagreement(RATE, 0.02) == pytest.approx((1.1, 1.2))
+    assert apart.disagreement(RATE, 0.05) is None  # the mean is 1.149
+    assert near.ratios(RATE) == pytest.approx((1.1, 1.101))
+    assert near.disagreement(RATE, 0.02) is None
+    table = summary(run_of(drifting(1.1, 1.101)))
+    assert table is not None
+    assert "cells" not in table.lines[1][2]
+    assert "`cells`" not in " ".join(table.notes[0].items)
+
+
+@pytest.mark.parametrize(("odd", "ends"), [(0.5, (0.5, 1.0)), (2.0, (1.0, 2.0))])
+def test_one_cell_alone_disagrees_above_or_below(odd: float, ends: tuple[float, float]) -> None:
+    """The other two are within δ of the mean: 0.79 and 1.26."""
+    bases = [cell(python, "none") for python in ("3.9", "3.11", "3.13")]
+    patched = [cell(python, "gevent", gevent="25.9.1") for python in ("3.9", "3.11", "3.13")]
+    rates = {one.id: [10.0, 20.0, 40.0] for one in (*bases, *patched)}
+    rates[patched[0].id] = [odd * rate for rate in (10.0, 20.0, 40.0)]
+    mode = mode_of(run_of(rates, *bases, *patched))
+    assert mode.disagreement(RATE, 0.3) == pytest.approx(ends)
+    assert mode.disagreement(RATE, 0.6) is None
+
+
+def test_without_an_interval_cells_disagree_with_the_ratio() -> None:
+    rates = {one: of_cell[:1] for one, of_cell in drifting(0.5, 2.0).items()}
+    mode = mode_of(run_of(rates))
+    assert mode.contrasts["rate"].low is None
+    assert mode.disagreement(RATE, 0.02) == pytest.approx((0.5, 2.0))
+
+
+def test_a_baseline_has_no_range() -> None:
+    base = mode_of(run_of(drifting(1.1, 1.2)), "none")
+    assert base.ratios(RATE) is None
+    assert base.disagreement(RATE, 0.0) is None
 
 
 def test_without_a_baseline_there_is_no_summary() -> None:

@@ -64,8 +64,8 @@ def test_a_further_axis_is_one_more_key_with_its_exact_version() -> None:
 def test_one_launch_gives_its_own_figures() -> None:
     values = row_of(launch(NONE, rate=40.0)).values()
     assert values["requests_per_second"] == 40.0
-    assert values["ceiling_rps"] == 50.0
-    assert values["efficiency"] == pytest.approx(0.8)
+    assert values["ceiling_rps"] == values["configuration_rps"] == 5000 / 102
+    assert values["efficiency"] == pytest.approx(40 / (5000 / 102))
     assert values["speedup"] == 1.0
     assert values["time_taken_s"] == 125.0
     expected = {"mean_ms": 2031.4, "p50_ms": 2003.2, "p90_ms": 2010.0, "p99_ms": 2052.6}
@@ -155,6 +155,29 @@ def test_the_maximum_is_that_of_all_launches_and_p99_needs_a_thousand_requests()
     assert row_of(first).p99_ms == pytest.approx(2052.6)
     few = first.ab.model_copy(update={"complete": 999})
     assert row_of(first.model_copy(update={"ab": few})).p99_ms is None
+
+
+@pytest.mark.parametrize(("clients", "has_one"), [(250, True), (251, False)])
+def test_p99_needs_twenty_turns_of_the_clients(clients: int, has_one: bool) -> None:
+    """Of fewer, it is the worst moments of one turn in which all of them send together."""
+    many = cell("3.11", "none", concurrency=clients)
+    row = row_of(launch(many), of=many)
+    assert (row.p99_ms is not None) is has_one
+    assert row.max_ms == 2100.0
+
+
+def test_no_more_progress_at_a_time_than_are_in_the_application() -> None:
+    """Older records may have more, by a lone request that something slowed."""
+    seen = Served(
+        processes=1,
+        entered=5000,
+        left=5000,
+        in_flight=97.0,
+        at_a_time=104.0,
+        lone_service_ms=2100.0,
+        mean_service_ms=1958.0,
+    )
+    assert row_of(launch(NONE).model_copy(update={"served": seen})).at_a_time == 97.0
 
 
 def test_launches_that_were_cut_have_no_part_in_the_latencies() -> None:

@@ -107,8 +107,20 @@ def test_the_rows_figures_are_in_the_summary(tmp_path: Path, run: RunRecord) -> 
         made.write_launch(launch(none, number, rate=20.0), {})
         made.write_launch(launch(patched, number, rate=rate), {})
     figures = show(made, read_run(made), patched.id).splitlines()[2]
-    assert figures.startswith("figures: requests/s 20.00 (10.00–30.00), ceiling 50.00, ")
+    assert figures.startswith("figures: requests/s 20.00 (10.00–30.00), ceiling 49.02, ")
     assert "× baseline 0.866, " in figures
+    assert "configuration" not in figures
+
+
+def test_what_the_configuration_allows_is_a_figure_where_it_is_less(
+    tmp_path: Path, run: RunRecord
+) -> None:
+    made = RunDirectory.create(tmp_path, "sleep", datetime.now(UTC))
+    made.write_run(run)
+    held = launch(run.cells[3], rate=7.9).model_copy(update={"configuration_rps": 7.96})
+    made.write_launch(held, {})
+    found = show(made, read_run(made), run.cells[3].id)
+    assert "ceiling 49.02, efficiency % 16.1, configuration 7.96, " in found
 
 
 @pytest.mark.parametrize("name", plugins.workloads())

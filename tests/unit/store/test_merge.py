@@ -64,6 +64,20 @@ def test_two_boots_of_a_host_are_one_machine() -> None:
     assert merged(first, second).run.hosts == ("a",)
 
 
+def test_each_run_that_ended_by_itself_says_why() -> None:
+    """Its intervals are those of a run that looked at them, if one of its parts did."""
+    why = "after 3 rounds: every interval of a patch mode is within its δ"
+    first = part("a", {"none": [40.0] * 3}, launches=15, least_launches=3, stopped=why)
+    second = part("b", {"gevent": [44.0] * 4}, launches=4)
+    for parts in ((first, second), (second, first)):
+        found = merged(*parts).run
+        assert (found.least_launches, found.stopped) == (3, f"{why} (run of-a)")
+    assert merged(second, part("c", {"none": [40.0]})).run.least_launches is None
+    collated = collate(merged(first, second).run, launches_of(merged(first, second)))
+    assert collated.rounds == 3
+    assert "each cell launched at least 3 times, medians shown" in notes(collated)[0].items[0]
+
+
 def test_two_shards_of_two_hosts_are_one_run() -> None:
     fast = part("a", {"none": [40.0], "gevent": [44.0]}, shard="1/2", finished_at="2026-11-01T13")
     slow = part("b", {"none": [20.0], "grpc": [30.0]}, shard="2/2", finished_at="2026-11-01T14")
