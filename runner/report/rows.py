@@ -11,7 +11,6 @@ from typing import Final
 
 from runner.matrix.axes import BASE_AXES
 from runner.measurement.records import (
-    UNKNOWN_BOOT,
     AbFigures,
     LaunchRecord,
     Resources,
@@ -22,6 +21,7 @@ from runner.report.axis_values import Value, natural_key
 from runner.report.ceilings import ceilings_of
 from runner.report.percentiles import has_p99
 from runner.report.rates import load_of, why_not_launched
+from runner.report.reused import reused_text
 from runner.report.statistics import NOT_COMPARED, Contrast, median_interval
 from runner.store.records import CellRecord, RunRecord
 
@@ -231,7 +231,7 @@ def _measured(run: RunRecord, cell: CellRecord, launches: Sequence[LaunchRecord]
         launches=len(launches),
         outcome_launches=sum(one.outcome is outcome for one in launches),
         disturbed=_share(launches, [launch.disturbed for launch in launches]),
-        reused_from=_reused(launches),
+        reused_from=reused_text(launches),
     )
     if outcome.has_figures:
         found = ceilings_of(run.method, cell, decisive)
@@ -302,29 +302,6 @@ def _share(launches: Sequence[LaunchRecord], texts: Sequence[str | None]) -> str
     if text is None or len(launches) == 1:
         return text
     return f"{sum(map(bool, texts))} of {len(launches)} launches: {text}"
-
-
-def _reused(launches: Sequence[LaunchRecord]) -> str | None:
-    """Which launches are from another run: its day and boot, and whether they are a block."""
-    numbers: dict[str, list[int]] = {}
-    for launch in launches:
-        if launch.reused_from:
-            day = (launch.started_at or "")[:10]
-            words = f"run {launch.reused_from} ({day}, {_boot(launch)})"
-            numbers.setdefault(words, []).append(launch.launch)
-    return _distinct(
-        f"{'launches' if len(of_run) > 1 else 'launch'} {', '.join(map(str, of_run))} of {words}"
-        for words, of_run in numbers.items()
-    )
-
-
-def _boot(launch: LaunchRecord) -> str:
-    """The boot of a reused launch in words: that of its run, or which."""
-    if launch.is_of_its_round:
-        return "same boot"
-    boot = launch.other_boot or UNKNOWN_BOOT
-    name = "boot not known" if boot == UNKNOWN_BOOT else f"boot {boot[:8]}"
-    return f"{name}: a block of its own"
 
 
 # -- figures ---------------------------------------------------------------------------------------
