@@ -24,6 +24,7 @@ from runner.errors import (
     system_error,
 )
 from runner.options import ExportFormat, Format
+from runner.variadic import Compare, NewRunsOption, RunsArgument
 
 if TYPE_CHECKING:
     from runner.commands.runs import RunResult
@@ -204,31 +205,32 @@ def table(
     """Print the comparison table of a run."""
     from runner.commands.runs import delta_option, table_text
 
-    text = table_text(
-        results,
-        run,
-        format_=format,
-        pivot=pivot,
-        sort=sort,
-        columns=columns,
-        delta=delta_option(delta, threshold),
+    shares = delta_option(delta, threshold)
+    _print(
+        table_text(
+            results, run, format_=format, pivot=pivot, sort=sort, columns=columns, delta=shares
+        )
     )
-    _print(text)
 
 
-@application.command()
+@application.command(cls=Compare)
 def compare(
-    old: Annotated[str, typer.Argument(help="A run directory, or `latest`.")],
-    new: RunArgument = "latest",
+    runs: RunsArgument,
     *,
+    new: NewRunsOption = None,
     results: ResultsOption = RESULTS,
     delta: DeltaOption = None,
     threshold: ThresholdOption = None,
 ) -> None:
-    """Print what changed between two runs; exit 1 if a cell got slower or worse."""
-    from runner.commands.runs import compared, delta_option
+    """Print what changed: `compare OLD [NEW]`, or `compare OLD... --with NEW...` for several.
 
-    _print(compared(results, old, new, delta=delta_option(delta, threshold)))
+    With three runs or more on both sides the figures themselves are compared, else each cell's
+    ratio to its own run's baseline. Exit 1 on a regression: an outcome got worse, requests/s are
+    lower, or CPU per request, p99 or memory is higher. What is undecided is no regression.
+    """
+    from runner.commands.runs import compared, delta_option, sides
+
+    _print(compared(results, *sides(runs, new or ()), delta=delta_option(delta, threshold)))
 
 
 @application.command()

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
+from runner.commands.runs import check_different
 from runner.errors import UsageError
 from runner.publish.anonymise import public, public_launches
 from runner.publish.publication import publication
@@ -24,7 +25,7 @@ def publish(results: Path, runs: Sequence[str], name: str | None, *, with_png: b
     path that is not a run's, for a bad name, and where the disk refuses.
     """
     opened = [open_run(results, run) for run in runs or [LATEST]]
-    _check_different(opened)
+    check_different(opened)
     found = [(directory, _anonymous(directory)) for directory in opened]
     chosen = name or "-vs-".join(run.record.experiment for _, run in found)
     published = publication(checked_name(chosen), found)
@@ -48,10 +49,3 @@ def _anonymous(directory: RunDirectory) -> Run:
         public_launches(record, directory.launches()),
         rejected=public_launches(record, directory.rejected()),
     )
-
-
-def _check_different(directories: Sequence[RunDirectory]) -> None:
-    paths = [directory.path for directory in directories]
-    for path in paths:
-        if paths.count(path) > 1:
-            raise UsageError(f"{path}: given twice; name each run once")

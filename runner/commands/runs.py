@@ -14,7 +14,7 @@ from runner.report.expected import Checked, check
 from runner.report.formats import render, stored_tables
 from runner.report.run import Run, collate, read_run
 from runner.store.records import RunRecord
-from runner.store.run_directory import RunDirectory, open_run
+from runner.store.run_directory import LATEST, RunDirectory, open_run
 from runner.text import suggestion
 
 
@@ -84,15 +84,40 @@ def table_text(
     return text.rstrip("\n")
 
 
-def compared(results: Path, old: str, new: str, *, delta: Mapping[str, float]) -> str:
-    """What changed from one run to another; `RegressionError` carries it if a cell is worse."""
-    from runner.report.compare import compare, comparison_text  # noqa: PLC0415 - only needed here
+def compared(
+    results: Path, old: Sequence[str], new: Sequence[str], *, delta: Mapping[str, float]
+) -> str:
+    """What changed from some runs to others; `RegressionError` carries it if a cell is worse."""
+    from runner.report.compare import compare  # noqa: PLC0415 - only needed here
+    from runner.report.comparison_text import comparison_text  # noqa: PLC0415
 
-    (_, before), (_, after) = (_read(results, run, delta) for run in (old, new))
-    comparison = compare(before, after)
+    before, after = ([_read(results, run, delta) for run in side] for side in (old, new))
+    if len(before) + len(after) > 2:
+        check_different([directory for directory, _ in (*before, *after)])
+    comparison = compare([run for _, run in before], [run for _, run in after])
     if comparison.has_regression:
         raise RegressionError(comparison_text(comparison))
     return comparison_text(comparison)
+
+
+def sides(runs: Sequence[str], new: Sequence[str]) -> tuple[list[str], list[str]]:
+    """The old and the new runs of `compare OLD [NEW]`, or `compare OLD… --with NEW…`."""
+    if new:
+        return [*runs], [*new]
+    if len(runs) > 2:
+        raise UsageError(
+            f"compare: {len(runs)} runs, and none of them after --with; for several runs a side, "
+            "write `matrix compare OLD… --with NEW…`"
+        )
+    return [runs[0]], [*(runs[1:] or [LATEST])]
+
+
+def check_different(directories: Sequence[RunDirectory]) -> None:
+    """`UsageError` for a run that is given twice."""
+    paths = [directory.path for directory in directories]
+    for path in paths:
+        if paths.count(path) > 1:
+            raise UsageError(f"{path}: given twice; name each run once")
 
 
 def shown(results: Path, run: str, cell: str, *, lock: bool) -> str:

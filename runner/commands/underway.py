@@ -75,10 +75,11 @@ class Watch:
         directory = self.underway.directory
         self.underway.launches.extend(adopt(directory, launch) for launch in again)
 
-    def _say_again(self, again: Iterable[Reusable], number: str) -> None:
+    def _say_again(self, again: Sequence[Reusable], number: str) -> None:
         runs = ", ".join(sorted({launch.run_id for launch in again}))
         self.reporter.say(
-            f"measured before, used again: {number} launches (run {runs}); `--fresh` ignores them"
+            f"measured before, used again: {number} launches (run {runs}){_blocks(again)}; "
+            "`--fresh` ignores them"
         )
 
     def _say_how_many(self) -> None:
@@ -143,3 +144,11 @@ class Watch:
             self.reporter.say(f"\n{FOR_PEOPLE['plain'](table)}")
         follows = f"{counted(missing, 'launch')} in about {duration(self.launch_s * missing)}"
         self.reporter.say(f"{after}: {round_text(run, launches, number)}; next: {follows}")
+
+
+def _blocks(earlier: Iterable[Reusable]) -> str:
+    """Which rounds are of another boot, for people."""
+    rounds = sorted({launch.record.launch for launch in earlier if launch.other_boot})
+    if not rounds:
+        return ""
+    return f", those of round {', '.join(map(str, rounds))} as a block: they are of another boot"

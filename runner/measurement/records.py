@@ -10,6 +10,10 @@ from runner.outcome import Outcome
 
 #: The newest layout of result.json that this program knows.
 LAUNCH_SCHEMA: Final = 5
+#: From this layout on a reused launch of another boot says so.
+FIRST_WITH_BOOT: Final = 5
+#: The boot of a launch of which nobody knows in which its machine was.
+UNKNOWN_BOOT: Final = "unknown"
 
 
 class Record(BaseModel):
@@ -190,14 +194,16 @@ class LaunchRecord(Record):
     sent at once: 1 for a server that takes them one by one, k for one that takes all together.
     `configuration_rps` is the highest rate of the load as asked for that the server's settings
     allow; up to schema 4 its name was `ceiling_rps`. `reused_from` is the run in which the launch
-    was made, where that is another than the one it is stored in. `in_step` means that all requests
-    take equally long, so that clients send together. `tracebacks` is how many the server's log
-    holds. `attempt` counts from 1: a launch that was disturbed is made again. `throttled_ms` of its
-    resources is for the server's whole life, all others are over the load. `started_at` is None
-    where the report of the load was made elsewhere and does not say. `concurrency` is None and
-    `rate` known where requests were sent at a fixed rate. `block` is the machine that it was made
-    on, where the launches of a run were made on several. The canaries are those of its wave, before
-    the first and after the last load.
+    was made, where that is another than the one it is stored in, and `other_boot` the boot in which
+    its machine was then, where that is another than the run's, or `UNKNOWN_BOOT`. Up to schema 4
+    there is no `other_boot`: whatever is reused is of a round of the run that it is from. `in_step`
+    means that all requests take equally long, so that clients send together. `tracebacks` is how
+    many the server's log holds. `attempt` counts from 1: a launch that was disturbed is made
+    again. `throttled_ms` of its resources is for the server's whole life, all others are over the
+    load. `started_at` is None where the report of the load was made elsewhere and does not say.
+    `concurrency` is None and `rate` known where requests were sent at a fixed rate. `block` is the
+    machine that it was made on, where the launches of a run were made on several. The canaries are
+    those of its wave, before the first and after the last load.
     """
 
     schema_version: int = LAUNCH_SCHEMA
@@ -229,5 +235,13 @@ class LaunchRecord(Record):
     wall_s: float | None = None
     overhead_s: float | None = None
     reused_from: str | None = None
+    other_boot: str | None = None
     attempt: int = 1
     block: str | None = None
+
+    @property
+    def is_of_its_round(self) -> bool:
+        """Whether it belongs to a round of the run that it is stored in, not of another one."""
+        if self.schema_version < FIRST_WITH_BOOT:
+            return self.reused_from is None
+        return self.other_boot is None

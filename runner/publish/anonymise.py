@@ -13,7 +13,7 @@ from pathlib import PurePath
 from typing import Final
 
 from runner.engine.protocol import EngineInfo
-from runner.measurement.records import LaunchRecord
+from runner.measurement.records import UNKNOWN_BOOT, LaunchRecord
 from runner.store.records import Block, ExpectationRecord, Host, RunRecord
 
 _DIGEST: Final = "[0-9a-f]{8}"
@@ -35,15 +35,20 @@ def public(run: RunRecord) -> RunRecord:
 def public_launches(
     run: RunRecord, launches: Mapping[str, Sequence[LaunchRecord]]
 ) -> dict[str, list[LaunchRecord]]:
-    """Each cell's launches, with the machines of a merged run under the names of its record."""
+    """Each cell's launches, with the machines and boots under the names that its record has."""
     names = machines(run)
     return {
-        cell: [
-            launch.model_copy(update={"block": names[launch.block]}) if launch.block else launch
-            for launch in of_cell
-        ]
-        for cell, of_cell in launches.items()
+        cell: [_launch(launch, names) for launch in of_cell] for cell, of_cell in launches.items()
     }
+
+
+def _launch(launch: LaunchRecord, names: Mapping[str, str]) -> LaunchRecord:
+    update = {}
+    if launch.block:
+        update["block"] = names[launch.block]
+    if launch.other_boot and launch.other_boot != UNKNOWN_BOOT:
+        update["other_boot"] = _digest_of(launch.other_boot)
+    return launch.model_copy(update=update) if update else launch
 
 
 def machines(run: RunRecord) -> dict[str, str]:
@@ -83,10 +88,13 @@ def _host(host: Host | None) -> Host | None:
 def _engine(engine: EngineInfo | None) -> EngineInfo | None:
     if engine is None:
         return None
-    engine_id = engine.engine_id
-    if engine_id and not re.fullmatch(_DIGEST, engine_id):
-        engine_id = _short_digest(engine_id)
+    engine_id = engine.engine_id and _digest_of(engine.engine_id)
     return replace(engine, endpoint=engine.endpoint.partition("://")[0], engine_id=engine_id)
+
+
+def _digest_of(text: str) -> str:
+    """The text's digest; one that is a digest already stays as it is."""
+    return text if re.fullmatch(_DIGEST, text) else _short_digest(text)
 
 
 def _short_digest(text: str) -> str:

@@ -173,4 +173,5 @@ FIGURES: Final[tuple[tuple[str, Show], ...]] = (
     ("started", lambda launch: one_line(known(launch.started_at))[:19]),
     ("attempt", lambda launch: str(launch.attempt) if launch.attempt > 1 else None),
     ("made in run", lambda launch: launch.reused_from),
+    ("made in another boot", lambda launch: launch.other_boot),
 )

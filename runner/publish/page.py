@@ -13,6 +13,7 @@ from runner.outcome import outcome_text
 from runner.publish import facts, tables, verdicts
 from runner.publish.evidence import data
 from runner.publish.publication import Publication
+from runner.report import comparison_text
 from runner.report.formats import escape_markdown, lay_out
 from runner.report.notes import notes
 from runner.report.tables import (
@@ -118,6 +119,7 @@ def _environment() -> Environment:
     }
     environment.globals.update(
         comparison=comparison,
+        comparison_text=comparison_text,
         counted=counted,
         facts=facts,
         ratio=ratio,

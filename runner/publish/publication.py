@@ -71,7 +71,7 @@ class Part:
 
 @dataclass(frozen=True, kw_only=True)
 class Publication:
-    """One or more runs under a name; `comparisons` compare each later run with the first."""
+    """One or more runs under a name; `comparisons` are each later run against the first."""
 
     name: str
     parts: Sequence[Part]
@@ -99,7 +99,7 @@ def publication(name: str, runs: Sequence[tuple[RunDirectory, Run]]) -> Publicat
     return Publication(
         name=name,
         parts=parts,
-        comparisons=[compare(first, run) for _, run in later],
+        comparisons=[compare([first], [run]) for _, run in later],
         charts=[chart for number, part in enumerate(parts, 1) for chart in _charts(part, number)],
     )
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -12,6 +11,8 @@ from runner.outcome import Kind, Outcome, outcome_text
 from runner.publish.publication import Part, Publication
 from runner.report.axis_values import natural_key
 from runner.report.compare import CellComparison, Change, RunComparison
+from runner.report.comparison_text import basis, ending, reading, sums
+from runner.report.figures import Figure
 from runner.report.ledger import FIGURES as COMPARED
 from runner.report.ledger import CellLedger, Ledger
 from runner.report.rows import Row
@@ -27,7 +28,7 @@ from runner.report.tables import (
     Table,
     columns_for,
 )
-from runner.text import counted, one_line
+from runner.text import one_line
 
 #: Columns that only the page has.
 RUN: Final = Column(key="run", heading="run")
@@ -213,26 +214,38 @@ def _ledger_line(cell: CellLedger, figures: Sequence[Column]) -> tuple[str, ...]
 def heading_of(comparison: RunComparison, published: Publication) -> str:
     """Which two runs are compared."""
     labels = {part.run.record.run_id: part.label for part in published.parts}
-    return f"{labels[comparison.new.run_id]}, against {labels[comparison.old.run_id]}"
+    [old], [new] = comparison.old, comparison.new
+    return f"{labels[new.run_id]}, against {labels[old.run_id]}"
 
 
-def summary_of(comparison: RunComparison) -> str:
-    """How many cells became what, in a sentence."""
-    counts = Counter(str(cell.change) for cell in comparison.cells)
-    parts = [f"{number:,} {change}" for change, number in counts.most_common()]
-    return f"Of {counted(len(comparison.cells), 'cell')}: {', '.join(parts)}."
+def summary_of(comparison: RunComparison) -> list[str]:
+    """What is compared, how to read it, how many cells became what, and whether that is bad."""
+    return [basis(comparison), *reading(comparison), *sums(comparison), ending(comparison)]
 
 
 def changes(comparison: RunComparison) -> list[CellComparison]:
     """A line per cell, what changed first."""
-    unchanged = {Change.NONE, Verdict.SAME, Verdict.UNDECIDED}
     return sorted(
-        comparison.cells, key=lambda cell: (not cell.is_regression, cell.change in unchanged)
+        comparison.cells, key=lambda cell: (not cell.is_regression, not _is_changed(cell))
     )
 
 
-def style_of_change(cell: CellComparison) -> str:
-    """The class of a change in the style sheet, empty for what is neither better nor worse."""
-    if cell.is_regression:
+def _is_changed(cell: CellComparison) -> bool:
+    shown = {Verdict.HIGHER, Verdict.LOWER}
+    verdicts = {found.verdict for found in cell.contrasts.values()}
+    return cell.change is not Change.NONE or bool(shown & verdicts)
+
+
+def style_of_outcomes(cell: CellComparison) -> str:
+    """The class of a changed outcome in the style sheet, empty for neither better nor worse."""
+    if cell.change is Change.WORSE:
         return "hang"
-    return "ok" if cell.change in {Change.BETTER, Verdict.HIGHER} else ""
+    return "ok" if cell.change is Change.BETTER else ""
+
+
+def style_of_change(cell: CellComparison, figure: Figure) -> str:
+    """The class of a figure's change: whether it is for the better depends on the figure."""
+    verdict = cell.verdict(figure)
+    if verdict not in {Verdict.HIGHER, Verdict.LOWER}:
+        return ""
+    return "hang" if verdict is figure.worse else "ok"

@@ -41,8 +41,8 @@ TOO_SHORT: Final = (
 class Round(NamedTuple):
     """A round that a launch was made in: what drifts between rounds, cell and baseline share.
 
-    `machine` and `run` are None if the run at hand knows of one machine only, and where the
-    launch is its own.
+    `machine` is None if the run at hand knows of one machine only, and `run` where the launch
+    belongs to a round of the run itself.
     """
 
     machine: str | None
@@ -51,8 +51,9 @@ class Round(NamedTuple):
 
 
 def round_of(launch: LaunchRecord) -> Round:
-    """A launch reused from an earlier run belongs to a round of that run."""
-    return Round(launch.block, launch.reused_from, launch.launch)
+    """A launch of another boot belongs to a round of the run that it is from."""
+    run = None if launch.is_of_its_round else launch.reused_from
+    return Round(launch.block, run, launch.launch)
 
 
 def by_round(figure: Figure, row: Row, launches: Launches) -> dict[Round, float]:

@@ -1,33 +1,46 @@
-"""What changed between two runs, cell by cell.
+"""What changed from some runs to others, cell by cell.
 
-A machine has its days: what two runs show of a cell is not compared, but its ratio to its own run's
-baseline.
+A machine has its days: launches of one run share one, so between runs the run is the unit. With
+three runs on both sides the figures themselves are compared. With fewer, what a day does to all
+cells alike is taken out instead: a cell's ratio to its own run's baseline is compared.
 """
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Sequence
+import math
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-
-from tabulate import tabulate
+from statistics import fmean
+from typing import Final
 
 from runner.outcome import Outcome
-from runner.report.baseline import Pair as OfBaseline
-from runner.report.baseline import pairs as of_baselines
-from runner.report.figures import RATE
-from runner.report.rows import Row
+from runner.report.baseline import TOO_SHORT, alpha_of
+from runner.report.figures import FIGURES, Figure
+from runner.report.pairing import Pair, paired
 from runner.report.run import Run
-from runner.report.setup_differences import Pair, setup_differences
-from runner.report.statistics import ALPHA, Contrast, Sample, Verdict, contrast, sample, weighted
-from runner.report.tables import NOTHING
-from runner.store.records import CellRecord, RunRecord
-from runner.text import one_line
+from runner.report.setup_differences import setup_differences
+from runner.report.side import Measured, Side, Values, values_of
+from runner.report.statistics import (
+    ALPHA,
+    ENOUGH_FOR_INTERVAL,
+    Contrast,
+    Sample,
+    Verdict,
+    contrast,
+    sample,
+    weighted,
+)
+from runner.store.records import RunRecord
+
+#: So many runs a side have a spread of their own, so that their figures can be compared.
+ENOUGH_RUNS: Final = ENOUGH_FOR_INTERVAL
+TOO_FEW_RUNS: Final = "absolute figures need three runs a side"
+NOT_BESIDE_ITS_BASELINE: Final = "on one side no round has figures of the cell and its baseline"
 
 
 class Change(StrEnum):
-    """What became of a cell."""
+    """What became of a cell's outcome."""
 
     BETTER = "outcome improved"
     WORSE = "outcome got worse"
@@ -39,32 +52,46 @@ class Change(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class CellComparison:
-    """One cell of either run. `ratio` is the new median rate over the old one.
+    """One cell of either side, with what each side knows of it: None if it has no such cell.
 
-    Rates are in requests per second. `cell` names both cells where they are called differently.
+    `contrasts` are the new figures over the old ones by the figure's name, of the figures that both
+    sides have. `cell` names both cells where they are called differently.
     """
 
     cell: str
-    old: Outcome | None
-    new: Outcome | None
-    change: Change | Verdict
-    old_rate: float | None = None
-    new_rate: float | None = None
-    ratio: float | None = None
-    reason: str | None = None
+    old: Measured | None
+    new: Measured | None
+    change: Change
+    contrasts: Mapping[str, Contrast]
+
+    @property
+    def worse(self) -> list[Figure]:
+        """The figures that are worse than before."""
+        return [f for f in FIGURES if self.verdict(f) is f.worse]
+
+    def verdict(self, figure: Figure) -> Verdict | None:
+        """What is known of the figure; None if it is not compared."""
+        found = self.contrasts.get(figure.name)
+        return found.verdict if found else None
 
     @property
     def is_regression(self) -> bool:
         """Whether the cell is worse off than before."""
-        return self.change in {Change.WORSE, Verdict.LOWER}
+        return self.change is Change.WORSE or bool(self.worse)
 
 
 @dataclass(frozen=True, kw_only=True)
 class RunComparison:
-    """Two runs side by side."""
+    """Two sides, of one or more runs each.
 
-    old: RunRecord
-    new: RunRecord
+    `absolute`: whether figures themselves are compared, not ratios to a baseline. `deltas` are the
+    shares by which a figure must differ before that matters, by its name.
+    """
+
+    old: tuple[RunRecord, ...]
+    new: tuple[RunRecord, ...]
+    absolute: bool
+    deltas: Mapping[str, float]
     setup_differences: tuple[str, ...]
     cells: tuple[CellComparison, ...]
 
@@ -74,200 +101,139 @@ class RunComparison:
         return any(cell.is_regression for cell in self.cells)
 
 
-def compare(before: Run, after: Run) -> RunComparison:
-    """Compare two runs; the intervals hold together over all cells that are compared."""
+def compare(old: Sequence[Run], new: Sequence[Run]) -> RunComparison:
+    """Compare runs with others; the intervals of a figure hold together over all cells."""
+    before, after = Side(runs=tuple(old)), Side(runs=tuple(new))
     pairs = paired(before, after)
-    changes = _changes(before, after, pairs)
+    absolute = min(len(old), len(new)) >= ENOUGH_RUNS
+    deltas = new[-1].deltas
+    contrasts: dict[str, dict[str, Contrast]] = {}
+    for figure in FIGURES:
+        for label, found in _contrasts(
+            before, after, pairs, figure, absolute=absolute, delta=deltas[figure.name]
+        ).items():
+            contrasts.setdefault(label, {})[figure.name] = found
     return RunComparison(
-        old=before.record,
-        new=after.record,
+        old=tuple(run.record for run in old),
+        new=tuple(run.record for run in new),
+        absolute=absolute,
+        deltas=deltas,
         setup_differences=tuple(setup_differences(before, after, pairs)),
         cells=tuple(
-            _cell(label, *rows, changes.get(label))
-            for label, rows in _lines(before, after, pairs).items()
+            CellComparison(
+                cell=label,
+                old=was,
+                new=now,
+                change=_outcome_change(was, now),
+                contrasts=contrasts.get(label, {}),
+            )
+            for label, was, now in _lines(before, after, pairs)
         ),
     )
 
 
 def _lines(
-    before: Run, after: Run, pairs: Sequence[Pair]
-) -> dict[str, tuple[Row | None, Row | None]]:
-    """What to call each cell or pair of cells, and its rows: those of the new run first."""
+    before: Side, after: Side, pairs: Sequence[Pair]
+) -> Iterator[tuple[str, Measured | None, Measured | None]]:
+    """What to call each cell or pair of cells, and what is known: those of the new runs first."""
     by_new = {pair.new.id: pair for pair in pairs}
-    lines: dict[str, tuple[Row | None, Row | None]] = {}
-    for row in after.rows:
-        pair = by_new.get(row.cell)
-        old = before.by_cell[pair.old.id] if pair else None
-        lines[pair.label if pair else row.cell] = (old, row)
+    for cell, now in after.measured.items():
+        pair = by_new.get(cell)
+        yield (pair.label, before.measured[pair.old.id], now) if pair else (cell, None, now)
     compared = {pair.old.id for pair in pairs}
-    return lines | {row.cell: (row, None) for row in before.rows if row.cell not in compared}
+    for cell, was in before.measured.items():
+        if cell not in compared:
+            yield cell, was, None
 
 
-def _changes(before: Run, after: Run, pairs: Sequence[Pair]) -> dict[str, Contrast]:
-    """The ratio to the own baseline in the new run over that in the old one, by label."""
-    old, new = (
-        of_baselines(RATE, run.rows, run.baselines, run.launches) for run in (before, after)
-    )
-    found: dict[str, Sample] = {}
-    for pair in pairs:
-        was, now = old.get(pair.old.id), new.get(pair.new.id)
-        if was and now and _is_comparable(was, now):
-            parts = [(1, sample([*now.ratios.values()])), (-1, sample([*was.ratios.values()]))]
-            found[pair.label] = weighted(parts)
-    return {
-        label: contrast(
-            logarithms, comparisons=len(found), delta=after.deltas[RATE.name], alpha=ALPHA
-        )
-        for label, logarithms in found.items()
-    }
-
-
-def _is_comparable(was: OfBaseline, now: OfBaseline) -> bool:
-    same = now.row.outcome is was.row.outcome or _both_answer(was.row, now.row)
-    return same and all(
-        one.long_enough and one.ratios and not one.is_baseline for one in (was, now)
-    )
-
-
-def _both_answer(old: Row, new: Row) -> bool:
-    """Whether one is `ok` and the other `limited`: by how much they differ is told by their rates.
-
-    Earlier releases did not know `limited`, and a cell near its bound may be either.
-    """
-    return {old.outcome, new.outcome} == {Outcome.OK, Outcome.LIMITED}
-
-
-def _cell(
-    cell: str,
-    before: Row | None,
-    after: Row | None,
-    change: Contrast | None,
-) -> CellComparison:
-    old, new = before.outcome if before else None, after.outcome if after else None
-    became: Change | Verdict
-    if before is None or after is None:
-        became = Change.NEW if before is None else Change.VANISHED
-    elif change is not None and change.verdict is not None:
-        became = change.verdict
-    else:
-        became = _outcome_change(old, new)
-    return CellComparison(
-        cell=cell,
-        old=old,
-        new=new,
-        change=became,
-        old_rate=before.requests_per_second if before else None,
-        new_rate=after.requests_per_second if after else None,
-        ratio=change.ratio if change else None,
-        reason=after.reason if after else None,
-    )
-
-
-def _outcome_change(old: Outcome | None, new: Outcome | None) -> Change | Verdict:
+def _outcome_change(before: Measured | None, after: Measured | None) -> Change:
     """Whether the new outcome is better: with figures before without, then the milder one.
 
     Two failures of different kinds are a change and no progress. Nor is it known for the worse
-    where an outcome says nothing about the cell.
+    where an outcome says nothing about the cell. `ok` and `limited` differ by where a bound is
+    drawn: what became worse, the figures tell.
     """
+    if before is None or after is None:
+        return Change.NEW if before is None else Change.VANISHED
+    old, new = before.outcome, after.outcome
     if old is new:
         return Change.NONE
-    if old is None or new is None or old.says_nothing or new.says_nothing:
+    if old is None or new is None or old.says_nothing or new.says_nothing or old.counts_as(new):
         return Change.OTHER
     if not (old.has_figures or new.has_figures):
         return Change.OTHER
     return Change.BETTER if new.severity < old.severity else Change.WORSE
 
 
-# -- which cells are compared ----------------------------------------------------------------------
+# -- figures ---------------------------------------------------------------------------------------
 
 
-def paired(before: Run, after: Run) -> list[Pair]:
-    """Cells of equal id; of an imported run also those that partly match exactly one cell."""
-    olds, news = before.cells, after.cells
-    pairs = [Pair(old=olds[cell], new=news[cell]) for cell in news if cell in olds]
-    gone = [cell for cell in olds.values() if cell.id not in news]
-    new = [cell for cell in news.values() if cell.id not in olds]
-    if before.record.is_imported:
-        found = _partners(gone, new, after.record.axes)
-        pairs += [Pair(old=cell, new=other) for cell, other in found]
-    elif after.record.is_imported:
-        found = _partners(new, gone, before.record.axes)
-        pairs += [Pair(old=other, new=cell) for cell, other in found]
-    return pairs
-
-
-def _partners(
-    imported: Iterable[CellRecord], others: Sequence[CellRecord], axes: Sequence[str]
-) -> list[tuple[CellRecord, CellRecord]]:
-    """Imported cells with the one other cell that agrees on everything known of them.
-
-    `axes` are the other run's: on those an imported cell's concurrency counts as known, too. A cell
-    of which nothing is known matches every cell, so it is paired with none.
-    """
-    found = []
-    for cell in imported:
-        values = {axis: _value(cell, axis) for axis in (*cell.axes, *axes)}
-        given = {axis: value for axis, value in values.items() if value is not None}
-        matches = [o for o in others if all(_value(o, a) == value for a, value in given.items())]
-        if any(cell.axes.values()) and len(matches) == 1:
-            found.append((cell, matches[0]))
-    claims = Counter(other.id for _, other in found)
-    return [(cell, other) for cell, other in found if claims[other.id] == 1]
-
-
-def _value(cell: CellRecord, axis: str) -> str | None:
-    settings = {
-        "python": cell.python,
-        "patch": cell.patch,
-        "order": cell.order,
-        "server": cell.server,
-        "workload": cell.workload,
-        "concurrency": None if cell.concurrency is None else str(cell.concurrency),
-        "rate": None if cell.rate is None else f"{cell.rate:g}",
-        **cell.workload_parameters,
+def _contrasts(
+    before: Side,
+    after: Side,
+    pairs: Sequence[Pair],
+    figure: Figure,
+    *,
+    absolute: bool,
+    delta: float,
+) -> dict[str, Contrast]:
+    """The new figure over the old one, by the pair's label, where both have it."""
+    old, new = values_of(before, figure), values_of(after, figure)
+    changes = {
+        pair.label: _change(was, now, absolute=absolute)
+        for pair in pairs
+        if _same_kind(before.measured[pair.old.id].outcome, after.measured[pair.new.id].outcome)
+        and (was := old.get(pair.old.id))
+        and (now := new.get(pair.new.id))
     }
-    return settings.get(axis) or cell.packages.get(axis) or cell.axes.get(axis)
-
-
-# -- for people ------------------------------------------------------------------------------------
-
-
-def comparison_text(comparison: RunComparison) -> str:
-    """Doubts first, then a line per cell, then the sum."""
-    old, new = comparison.old, comparison.new
-    lines = [f"old: {old.experiment}, run {old.run_id}", f"new: {new.experiment}, run {new.run_id}"]
-    if comparison.setup_differences:
-        lines += ["", "Differences in setup that could explain a difference in results:"]
-        lines += [f"  {difference}" for difference in comparison.setup_differences]
-    headings = ("cell", "old", "/s", "new", "/s", "new / old", "verdict")
-    table = tabulate([_line(cell) for cell in comparison.cells], headings, disable_numparse=True)
-    counts = Counter(str(cell.change) for cell in comparison.cells)
-    total = ", ".join(f"{number} {change}" for change, number in counts.most_common())
-    ending = "regression" if comparison.has_regression else "no regression"
-    return "\n".join([*lines, "", table, "", *_reasons(comparison), f"{ending}: {total}"])
-
-
-def _line(cell: CellComparison) -> tuple[str, ...]:
-    return (
-        cell.cell,
-        str(cell.old or NOTHING),
-        _figure(cell.old_rate, 2),
-        str(cell.new or NOTHING),
-        _figure(cell.new_rate, 2),
-        _figure(cell.ratio, 3),
-        str(cell.change),
+    judged = sum(
+        isinstance(change, Sample) and change.number >= ENOUGH_FOR_INTERVAL
+        for change in changes.values()
     )
+    alpha = ALPHA if absolute else _alpha_of_rounds(before, after)
+    return {
+        label: change
+        if isinstance(change, Contrast)
+        else contrast(change, comparisons=judged, delta=delta, alpha=alpha)
+        for label, change in changes.items()
+    }
 
 
-def _figure(value: float | None, digits: int) -> str:
-    return NOTHING if value is None else f"{value:.{digits}f}"
+def _same_kind(old: Outcome | None, new: Outcome | None) -> bool:
+    return old is not None and old.counts_as(new)
 
 
-def _reasons(comparison: RunComparison) -> list[str]:
-    """Why cells ended otherwise than before, or worse."""
-    reasons = [
-        f"{cell.cell}: {one_line(cell.reason)}"
-        for cell in comparison.cells
-        if cell.reason and (cell.is_regression or cell.change is Change.OTHER)
-    ]
-    return [*reasons, ""] if reasons else []
+def _alpha_of_rounds(before: Side, after: Side) -> float:
+    """The least of the runs': one that ended once it was precise enough has too narrow a spread."""
+    return min(alpha_of(run.record) for side in (before, after) for run in side.runs)
+
+
+def _change(was: Values, now: Values, *, absolute: bool) -> Sample | Contrast:
+    """The mean logarithm of the change, or why it is not judged."""
+    if absolute:
+        reason = _why_not_absolute(was, now)
+        return _undecided(was.own, now.own, reason) if reason else ratio_of(was.own, now.own)
+    if not (was.has_baseline and now.has_baseline):
+        return _undecided(was.own, now.own, TOO_FEW_RUNS)
+    if not (was.ratios and now.ratios):
+        return Contrast(verdict=Verdict.UNDECIDED, reason=NOT_BESIDE_ITS_BASELINE)
+    if was.ratios_short or now.ratios_short:
+        return _undecided(was.ratios, now.ratios, TOO_SHORT)
+    return ratio_of(was.ratios, now.ratios)
+
+
+def _why_not_absolute(was: Values, now: Values) -> str | None:
+    if min(len(was.own), len(now.own)) < ENOUGH_RUNS:
+        return TOO_FEW_RUNS
+    return TOO_SHORT if was.short or now.short else None
+
+
+def ratio_of(old: Sequence[float], new: Sequence[float]) -> Sample:
+    """The mean of the new logarithms over that of the old ones, with Welch's error."""
+    return weighted([(1, sample(new)), (-1, sample(old))])
+
+
+def _undecided(old: Sequence[float], new: Sequence[float], reason: str) -> Contrast:
+    return Contrast(
+        ratio=math.exp(fmean(new) - fmean(old)), verdict=Verdict.UNDECIDED, reason=reason
+    )

@@ -13,6 +13,7 @@ from runner.measurement.records import LaunchRecord, rate_of
 from runner.options import DELTAS
 from runner.report.percentiles import has_p99
 from runner.report.rows import Row, was_cut
+from runner.report.statistics import Verdict
 from runner.store.records import RunRecord
 
 
@@ -29,6 +30,11 @@ class Figure:
     of: Callable[[Row, LaunchRecord], float | None]
     needs_long_load: bool = True
     more_is_better: bool = False
+
+    @property
+    def worse(self) -> Verdict:
+        """The verdict that is bad news."""
+        return Verdict.LOWER if self.more_is_better else Verdict.HIGHER
 
 
 def _rate(_: Row, launch: LaunchRecord) -> float | None:

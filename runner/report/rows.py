@@ -10,7 +10,13 @@ from statistics import median, median_high
 from typing import Final
 
 from runner.matrix.axes import BASE_AXES
-from runner.measurement.records import AbFigures, LaunchRecord, Resources, rate_of
+from runner.measurement.records import (
+    UNKNOWN_BOOT,
+    AbFigures,
+    LaunchRecord,
+    Resources,
+    rate_of,
+)
 from runner.outcome import Outcome, worst
 from runner.report.axis_values import Value, natural_key
 from runner.report.ceilings import ceilings_of
@@ -218,7 +224,7 @@ def rows_of(run: RunRecord, launches: Launches) -> list[Row]:
 
 
 def _measured(run: RunRecord, cell: CellRecord, launches: Sequence[LaunchRecord]) -> Row:
-    outcome, reason = _verdict(launches)
+    outcome, reason = outcome_of(launches)
     decisive = [one for one in launches if one.outcome.counts_as(outcome)]
     row = replace(
         _identity(run, cell, outcome, reason, decisive),
@@ -270,7 +276,7 @@ def _further(cell: CellRecord, axis: str) -> Value:
     return cell.packages.get(axis, cell.axes.get(axis))
 
 
-def _verdict(launches: Sequence[LaunchRecord]) -> tuple[Outcome, str | None]:
+def outcome_of(launches: Sequence[LaunchRecord]) -> tuple[Outcome, str | None]:
     """The worst outcome, of ok and limited the more frequent; the reason counts what differs."""
     counts = Counter(launch.outcome for launch in launches)
     decisive = worst({*counts})
@@ -299,13 +305,26 @@ def _share(launches: Sequence[LaunchRecord], texts: Sequence[str | None]) -> str
 
 
 def _reused(launches: Sequence[LaunchRecord]) -> str | None:
-    """The runs and days that launches are from, where that is not this run."""
+    """Which launches are from another run: its day and boot, and whether they are a block."""
+    numbers: dict[str, list[int]] = {}
+    for launch in launches:
+        if launch.reused_from:
+            day = (launch.started_at or "")[:10]
+            words = f"run {launch.reused_from} ({day}, {_boot(launch)})"
+            numbers.setdefault(words, []).append(launch.launch)
     return _distinct(
-        f"run {launch.reused_from} ({(launch.started_at or '')[:10]})"
-        if launch.reused_from
-        else None
-        for launch in launches
+        f"{'launches' if len(of_run) > 1 else 'launch'} {', '.join(map(str, of_run))} of {words}"
+        for words, of_run in numbers.items()
     )
+
+
+def _boot(launch: LaunchRecord) -> str:
+    """The boot of a reused launch in words: that of its run, or which."""
+    if launch.is_of_its_round:
+        return "same boot"
+    boot = launch.other_boot or UNKNOWN_BOOT
+    name = "boot not known" if boot == UNKNOWN_BOOT else f"boot {boot[:8]}"
+    return f"{name}: a block of its own"
 
 
 # -- figures ---------------------------------------------------------------------------------------

@@ -1,14 +1,15 @@
-"""Differences in the setup of two runs that could explain a difference in their results."""
+"""Differences in the setup of two sides that could explain a difference in their results."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from statistics import median
 
 from runner.report.ledger import Ledger
 from runner.report.notes import workload_text
+from runner.report.pairing import Pair
 from runner.report.rows import Row
-from runner.report.run import Run
+from runner.report.side import Side
 from runner.store.records import (
     CellRecord,
     CompanionRecord,
@@ -16,76 +17,132 @@ from runner.store.records import (
     UnavailableCell,
     conditions,
 )
-from runner.text import NOT_KNOWN, known
+from runner.text import NOT_KNOWN, counted, known
+
+#: A canary that differs by less says that the machine was as fast.
+AS_FAST = 0.01
 
 
-@dataclass(frozen=True, kw_only=True)
-class Pair:
-    """A cell of the old run and the one of the new run that it is compared with."""
-
-    old: CellRecord
-    new: CellRecord
-
-    @property
-    def label(self) -> str:
-        """Their id, or both where they differ."""
-        return self.new.id if self.old.id == self.new.id else f"{self.old.id} → {self.new.id}"
-
-
-def setup_differences(before: Run, after: Run, pairs: Sequence[Pair]) -> Iterator[str]:
+def setup_differences(before: Side, after: Side, pairs: Sequence[Pair]) -> Iterator[str]:
     """Differences of machine and method, a line each.
 
-    First of them: launches that are in both runs, and cannot differ from themselves.
+    First of them how fast the machine was, then launches that are on both sides, and cannot differ
+    from themselves.
     """
+    yield f"the machine: {_speed(before, after)}"
+    yield from _boots(before, after)
     yield from _same_launches(before, after)
     yield from _disturbed_attempts(before, after)
-    old, new = conditions(before.record), conditions(after.record)
-    for name in old:
-        if name in new and old[name] != new[name]:
-            yield f"{name}: {known(old[name])} → {known(new[name])}"
-    yield from _bases(before.record, after.record)
-    yield from _companions(before.record, after.record)
+    yield from _conditions(before, after)
+    yield from _bases(before, after)
+    yield from _companions(before, after)
     yield from _cells(before, after, pairs)
 
 
-def _same_launches(before: Run, after: Run) -> Iterator[str]:
-    old, new = _origins(before), _origins(after)
+def _differing(before: Iterable[object], after: Iterable[object]) -> str | None:
+    """`old → new`, each the runs' values; None where all runs have the same."""
+    old, new = ([*dict.fromkeys(map(known, values))] for values in (before, after))
+    if len({*old, *new}) < 2:
+        return None
+    return f"{', '.join(old)} → {', '.join(new)}"
+
+
+# -- the machine -----------------------------------------------------------------------------------
+
+
+def _speed(before: Side, after: Side) -> str:
+    """By how much it was faster or slower: what a fixed piece of work took, beside the loads."""
+    old, new = _canaries(before), _canaries(after)
+    if not old or not new:
+        which = "any run" if not (old or new) else f"the {'new' if old else 'old'} runs"
+        return f"how fast it was is not known: there is no canary of {which}"
+    ratio = median(new) / median(old)
+    seen = f"the canary took {_spread(old)} before and {_spread(new)} now"
+    if abs(ratio - 1) < AS_FAST:
+        return f"{seen}: it was as fast"
+    return f"{seen}: it was {100 * abs(ratio - 1):.0f} % {'slower' if ratio > 1 else 'faster'}"
+
+
+def _canaries(side: Side) -> list[float]:
+    return [
+        canary.wall_ms
+        for launch in side.all_launches()
+        for canary in (launch.canary_before, launch.canary_after)
+        if canary
+    ]
+
+
+def _spread(values: Sequence[float]) -> str:
+    """The median over the launches, and from the least to the most."""
+    return f"{median(values):.0f} ms ({min(values):.0f}–{max(values):.0f})"
+
+
+def _boots(before: Side, after: Side) -> Iterator[str]:
+    """Whether the machine was started again; boots of different machines are no news."""
+    runs = [run.record for side in (before, after) for run in side.runs]
+    machines = {run.host.machine for run in runs if run.host}
+    if len(machines) > 1 or any(run.host is None or run.blocks for run in runs):
+        return
+    old, new = ([_boot(run.record) for run in side.runs] for side in (before, after))
+    if NOT_KNOWN in {*old, *new}:
+        if {*old, *new} != {NOT_KNOWN}:
+            yield f"boot: {_differing(old, new)}"
+    elif words := _differing(old, new):
+        yield f"boot: {words}: the machine was started again in between"
+
+
+def _boot(run: RunRecord) -> str:
+    boot = run.host.boot_id if run.host else None
+    return boot[:8] if boot else NOT_KNOWN
+
+
+def _same_launches(before: Side, after: Side) -> Iterator[str]:
+    old, new = (
+        {origin for of_cell in side.launches.values() for origin in of_cell}
+        for side in (before, after)
+    )
     if same := len(old & new):
         yield (
-            f"launches that are the same in both runs: {same} of {len(new)}, reused from an "
+            f"launches that are the same on both sides: {same} of {len(new)}, reused from an "
             "earlier run; `matrix run --fresh` reuses none"
         )
 
 
-def _origins(run: Run) -> set[tuple[str, str, int]]:
-    """The run that each launch was made in, its cell and its number."""
-    return {
-        (launch.reused_from or run.record.run_id, launch.cell, launch.launch)
-        for of_cell in run.launches.values()
-        for launch in of_cell
-    }
-
-
-def _disturbed_attempts(before: Run, after: Run) -> Iterator[str]:
+def _disturbed_attempts(before: Side, after: Side) -> Iterator[str]:
     """Those that were rejected, and those that are in the figures although disturbed."""
     counts = []
-    for run in (before, after):
-        ledger = Ledger(run=run)
-        counts.append((ledger.rejected + ledger.kept_disturbed, ledger.made))
+    for side in (before, after):
+        ledgers = [Ledger(run=run) for run in side.runs]
+        disturbed = sum(ledger.rejected + ledger.kept_disturbed for ledger in ledgers)
+        counts.append((disturbed, sum(ledger.made for ledger in ledgers)))
     if any(disturbed for disturbed, _ in counts):
         old, new = (
-            NOT_KNOWN if run.record.is_imported else "{} of {}".format(*count)
-            for run, count in zip((before, after), counts, strict=True)
+            NOT_KNOWN if side.is_imported else "{} of {}".format(*count)
+            for side, count in zip((before, after), counts, strict=True)
         )
         yield f"disturbed attempts: {old} → {new}"
 
 
-def _bases(old: RunRecord, new: RunRecord) -> Iterator[str]:
-    """Pythons of both runs that have different base images."""
-    before, after = _base_images(old), _base_images(new)
-    for python in before:
-        if python in after and before[python] != after[python]:
-            yield f"base image of Python {python}: {before[python]} → {after[python]}"
+# -- conditions of whole runs ----------------------------------------------------------------------
+
+
+def _conditions(before: Side, after: Side) -> Iterator[str]:
+    """What all runs state, and do not have in common; their boots were named."""
+    old, new = ([conditions(run.record) for run in side.runs] for side in (before, after))
+    for name in old[0]:
+        if name != "boot" and all(name in of_run for of_run in (*old, *new)):
+            words = _differing((o[name] for o in old), (n[name] for n in new))
+            if words:
+                yield f"{name}: {words}"
+
+
+def _bases(before: Side, after: Side) -> Iterator[str]:
+    """Pythons of both sides that have different base images."""
+    old, new = ([_base_images(run.record) for run in side.runs] for side in (before, after))
+    for python in dict.fromkeys(python for of_run in old for python in of_run):
+        olds, news = ([r[python] for r in of_side if python in r] for of_side in (old, new))
+        if news and (words := _differing(olds, news)):
+            yield f"base image of Python {python}: {words}"
 
 
 def _base_images(run: RunRecord) -> dict[str, str]:
@@ -97,12 +154,13 @@ def _base_images(run: RunRecord) -> dict[str, str]:
     }
 
 
-def _companions(old: RunRecord, new: RunRecord) -> Iterator[str]:
-    """What cells of both runs talk to, where it is not the same."""
-    for name in old.companions:
-        if name in new.companions and old.companions[name] != new.companions[name]:
-            before, after = (_companion(run.companions[name]) for run in (old, new))
-            yield f"companion {name}: {before} → {after}"
+def _companions(before: Side, after: Side) -> Iterator[str]:
+    """What cells of both sides talk to, where it is not the same."""
+    old, new = ([run.record.companions for run in side.runs] for side in (before, after))
+    for name in dict.fromkeys(name for of_run in old for name in of_run):
+        olds, news = ([_companion(r[name]) for r in side if name in r] for side in (old, new))
+        if news and (words := _differing(olds, news)):
+            yield f"companion {name}: {words}"
 
 
 def _companion(record: CompanionRecord) -> str:
@@ -110,7 +168,10 @@ def _companion(record: CompanionRecord) -> str:
     return f"{versions}image {record.image_id.removeprefix('sha256:')[:12]}"
 
 
-def _cells(before: Run, after: Run, pairs: Sequence[Pair]) -> Iterator[str]:
+# -- conditions of cells ---------------------------------------------------------------------------
+
+
+def _cells(before: Side, after: Side, pairs: Sequence[Pair]) -> Iterator[str]:
     """Pairs of cells with different setups, those with equal differences on one line."""
     measured = [
         pair
@@ -119,29 +180,32 @@ def _cells(before: Run, after: Run, pairs: Sequence[Pair]) -> Iterator[str]:
     ]
     differing: dict[str, list[str]] = {}
     for pair in measured:
-        for words in (
-            *_loads(pair),
-            *_orders(pair),
-            *_versions(before.record, after.record, pair),
-            *_ceilings(before.by_cell[pair.old.id], after.by_cell[pair.new.id], pair),
-        ):
+        for words in _of_a_pair(before, after, pair):
             differing.setdefault(words, []).append(pair.label)
     for words, labels in differing.items():
         every = len(labels) == len(measured) > 1
-        yield f"{f'all {len(labels)} cells' if every else ', '.join(labels)}: {words}"
+        which = f"all {counted(len(labels), 'cell')}" if every else ", ".join(labels)
+        yield f"{which}: {words}"
 
 
-def _loads(pair: Pair) -> Iterator[str]:
-    old, new = _load(pair.old), _load(pair.new)
-    if old != new:
-        yield f"{old} → {new}"
+def _of_a_pair(before: Side, after: Side, pair: Pair) -> Iterator[str]:
+    old, new = _in_runs(before, pair.old), _in_runs(after, pair.new)
+    load = _differing((_load(cell) for _, cell in old), (_load(cell) for _, cell in new))
+    if load:
+        yield load
+    yield from _orders([cell for _, cell in old], [cell for _, cell in new])
+    yield from _versions(old, new)
+    if not load:
+        yield from _ceilings(before.rows[pair.old.id], after.rows[pair.new.id])
 
 
-def _orders(pair: Pair) -> Iterator[str]:
-    """When the patch is applied; not known of imported cells, nor of those of earlier releases."""
-    old, new = pair.old.order, pair.new.order
-    if old and new and old != new:
-        yield f"order of patching: {old} → {new}"
+def _in_runs(side: Side, cell: CellRecord) -> list[tuple[RunRecord, CellRecord]]:
+    """The cell in each of the side's runs that could measure it."""
+    return [
+        (run.record, found)
+        for run in side.runs
+        if (found := run.cells.get(cell.id)) and not isinstance(found, UnavailableCell)
+    ]
 
 
 def _load(cell: CellRecord) -> str:
@@ -149,12 +213,25 @@ def _load(cell: CellRecord) -> str:
     return f"{server}, {workload_text(cell)}, {cell.load}"
 
 
-def _versions(old: RunRecord, new: RunRecord, pair: Pair) -> Iterator[str]:
-    if old.is_imported != new.is_imported:
-        words = [NOT_KNOWN if run.is_imported else "locked" for run in (old, new)]
-        yield f"versions of Python and packages: {words[0]} → {words[1]}"
-    elif _lock(old, pair.old.environment) != _lock(new, pair.new.environment):
+def _orders(old: Sequence[CellRecord], new: Sequence[CellRecord]) -> Iterator[str]:
+    """When the patch is applied; not known of imported cells, nor of those of earlier releases."""
+    olds, news = ([cell.order for cell in cells if cell.order] for cells in (old, new))
+    if olds and news and (words := _differing(olds, news)):
+        yield f"order of patching: {words}"
+
+
+def _versions(
+    old: Sequence[tuple[RunRecord, CellRecord]], new: Sequence[tuple[RunRecord, CellRecord]]
+) -> Iterator[str]:
+    how = _differing((_how_known(run) for run, _ in old), (_how_known(run) for run, _ in new))
+    if how:
+        yield f"versions of Python and packages: {how}"
+    elif len({_lock(run, cell.environment) for run, cell in (*old, *new)}) > 1:
         yield "locked to different packages"
+
+
+def _how_known(run: RunRecord) -> str:
+    return NOT_KNOWN if run.is_imported else "locked"
 
 
 def _lock(run: RunRecord, environment: str | None) -> str | None:
@@ -162,12 +239,14 @@ def _lock(run: RunRecord, environment: str | None) -> str | None:
     return record.lock_digest if record else None
 
 
-def _ceilings(before: Row, after: Row, pair: Pair) -> Iterator[str]:
+def _ceilings(before: Sequence[Row], after: Sequence[Row]) -> Iterator[str]:
     """The same load with another ceiling: what `ab` itself adds to the difference of the rates."""
-    old, new = before.ceiling_rps, after.ceiling_rps
-    if not old or not new or _load(pair.old) != _load(pair.new) or abs(new / old - 1) < 0.0005:
+    olds, news = ([row.ceiling_rps for row in rows if row.ceiling_rps] for rows in (before, after))
+    if not olds or not news:
         return
-    yield (
-        f"ceiling: {old:.2f}/s → {new:.2f}/s: {100 * abs(new / old - 1):.1f} % of difference "
-        "is the load generator's own"
-    )
+    old, new = median(olds), median(news)
+    if abs(new / old - 1) >= 0.0005:
+        yield (
+            f"ceiling: {old:.2f}/s → {new:.2f}/s: {100 * abs(new / old - 1):.1f} % of difference "
+            "is the load generator's own"
+        )

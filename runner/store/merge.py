@@ -146,13 +146,17 @@ def _reject_different(parts: Sequence[Part]) -> None:
                 )
 
 
+#: What a launch is given where it is stored again: it says nothing of what was measured.
+_GIVEN_LATER: Final = {"schema_version", "launch", "block", "reused_from", "other_boot"}
+
+
 def _reject_duplicates(parts: Sequence[Part]) -> None:
     """A launch is one observation, also if two runs have it under two numbers."""
     seen: dict[str, int] = {}
     for place, part in enumerate(parts):
         for of_cell in part.launches.values():
             for launch in of_cell:
-                made = launch.model_dump_json(exclude={"launch", "block", "reused_from"})
+                made = launch.model_dump_json(exclude=_GIVEN_LATER)
                 if (other := seen.setdefault(made, place)) != place:
                     raise UsageError(
                         f"{part.source}: launch {launch.launch} of {launch.cell} is also in "

@@ -5,19 +5,29 @@ lock and image, the load and its limits, `ab`, the method, the host and the engi
 into one key per cell; a cell whose key differs in anything is measured. The cell's name is not part
 of it: a second value on an axis renames every cell and changes none. A value on the axis `copy` is
 part of it: cells that differ in nothing else are compared, so each needs launches of its own.
+
+Another boot of the same machine can be another machine's worth of difference. So what was made in
+this boot counts in this run's rounds, beside what is measured now; what was made in another boot is
+used as whole rounds only, in which each cell still has its baseline beside it.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from runner.errors import UsageError
 from runner.matrix.cell import rate_at
-from runner.measurement.records import LaunchRecord
+from runner.measurement.records import (
+    FIRST_WITH_BOOT,
+    LAUNCH_SCHEMA,
+    UNKNOWN_BOOT,
+    LaunchRecord,
+)
 from runner.measurement.resources import worth_repeating
 from runner.measurement.rounds import FAILURE_LAUNCHES, full_rates
 from runner.outcome import Outcome
@@ -29,7 +39,8 @@ from runner.store.run_directory import RunDirectory
 class Reusable:
     """A finished launch of an earlier run: its record and the run that it is in.
 
-    `cell` is what the new run calls its cell, `rejected` are the launch's earlier attempts.
+    `cell` is what the new run calls its cell, `rejected` are the launch's earlier attempts;
+    `other_boot` is as in `LaunchRecord`.
     """
 
     cell: str
@@ -37,11 +48,21 @@ class Reusable:
     rejected: Sequence[LaunchRecord]
     directory: RunDirectory
     run_id: str
+    other_boot: str | None
+
+    @property
+    def made_in(self) -> str:
+        """The run that the launch was made in."""
+        return self.record.reused_from or self.run_id
 
     @property
     def adopted(self) -> LaunchRecord:
         """The launch as one of the new run, with the run it was measured in."""
         return _adopted(self.record, self)
+
+
+#: Launches of earlier runs by their cell in this run and their number.
+Found = Mapping[tuple[str, int], Reusable]
 
 
 def key(run: RunRecord, cell: CellRecord) -> str:
@@ -70,21 +91,74 @@ def reusable(run: RunRecord, results: Path) -> dict[tuple[str, int], Reusable]:
     rate counts if this run would load it at the same rate, or if it ended before its load.
     """
     keys = {key(run, cell): cell.id for cell in run.cells}
-    found: dict[tuple[str, int], Reusable] = {}
-    for directory in _earlier(run, results):
-        found = _launches(directory, keys, run) | found
-    found = _at_this_runs_rates(found, run)
+    earlier = [_launches(directory, keys, run) for directory in _earlier(run, results)]
+    cells, regular = {cell.id for cell in run.cells}, range(1, run.launches + 1)
+    found = _of_this_boot(earlier)
+    found |= _of_other_boots(earlier, cells, {*regular} - _begun(found))
+    found = _still_whole(found, run)
     failed = {cell for (cell, number), one in found.items() if _fails(one.record, number, run)}
+    further = range(run.launches + 1, FAILURE_LAUNCHES + 1)
+    found |= _of_other_boots(earlier, failed, {*further} - _begun(found))
     return {
         made: launch
-        for made, launch in found.items()
+        for made, launch in _at_this_runs_rates(found, run).items()
         if made[1] <= run.launches or made[0] in failed
     }
 
 
-def _at_this_runs_rates(
-    found: Mapping[tuple[str, int], Reusable], run: RunRecord
+def _of_this_boot(earlier: Iterable[Found]) -> dict[tuple[str, int], Reusable]:
+    found: dict[tuple[str, int], Reusable] = {}
+    for launches in earlier:
+        found = {m: one for m, one in launches.items() if one.other_boot is None} | found
+    return found
+
+
+def _begun(found: Found) -> set[int]:
+    """The rounds of which there is a launch."""
+    return {number for _, number in found}
+
+
+def _of_other_boots(
+    earlier: Iterable[Found], cells: Collection[str], numbers: Collection[int]
 ) -> dict[tuple[str, int], Reusable]:
+    """The newest round of each number that another boot of the machine has of all the cells."""
+    found: dict[tuple[str, int], Reusable] = {}
+    for launches in earlier:
+        for number in {*numbers} - _begun(found):
+            found |= _whole_round(launches, cells, number)
+    return found
+
+
+def _whole_round(launches: Found, cells: Collection[str], number: int) -> Found:
+    """That round's launches, of all the cells and all of one boot's run; none if there is none."""
+    found = {
+        (cell, number): one
+        for cell in cells
+        if (one := launches.get((cell, number))) and one.other_boot is not None
+    }
+    blocks = {(one.made_in, one.other_boot) for one in found.values()}
+    return found if len(found) == len(cells) and len(blocks) == 1 else {}
+
+
+def _still_whole(found: Found, run: RunRecord) -> dict[tuple[str, int], Reusable]:
+    """Without launches at other rates than this run's, and without the rounds that miss them then.
+
+    A baseline that goes may have been what the rates of others were a percentage of.
+    """
+    while True:
+        kept = _at_this_runs_rates(found, run)
+        counts = Counter(number for _, number in kept)
+        kept = {
+            made: one
+            for made, one in kept.items()
+            if one.other_boot is None or counts[made[1]] == len(run.cells)
+        }
+        if len(kept) == len(found):
+            return kept
+        found = kept
+
+
+def _at_this_runs_rates(found: Found, run: RunRecord) -> dict[tuple[str, int], Reusable]:
     """Without launches at a percentage of a rate that is not the one found for their baseline."""
     full = full_rates(one.adopted for one in found.values())
     shares = {cell.id: cell for cell in run.cells if cell.rate_share is not None}
@@ -139,6 +213,7 @@ def _launches(
             rejected=[one for one in rejected.get(cell, []) if one.launch == record.launch],
             directory=directory,
             run_id=run.run_id,
+            other_boot=_other_boot(record, run, now),
         )
         for cell in wanted
         for record in stored.get(cell, [])
@@ -148,6 +223,20 @@ def _launches(
 
 def _ignore(_warning: str) -> None:
     """A result that cannot be read is measured again."""
+
+
+def _other_boot(record: LaunchRecord, run: RunRecord, now: RunRecord) -> str | None:
+    """The boot that a launch stored in `run` was made in, None if that is the one of `now`."""
+    made_in = _boot(run)
+    if record.reused_from and record.schema_version < FIRST_WITH_BOOT:
+        made_in = UNKNOWN_BOOT  # an earlier release took over launches of any boot
+    elif record.other_boot:
+        made_in = record.other_boot
+    return None if made_in == _boot(now) != UNKNOWN_BOOT else made_in
+
+
+def _boot(run: RunRecord) -> str:
+    return (run.host and run.host.boot_id) or UNKNOWN_BOOT
 
 
 def _counts(record: LaunchRecord, repeats: int) -> bool:
@@ -168,5 +257,11 @@ def adopt(directory: RunDirectory, earlier: Reusable) -> LaunchRecord:
 
 
 def _adopted(record: LaunchRecord, earlier: Reusable) -> LaunchRecord:
-    origin = record.reused_from or earlier.run_id
-    return record.model_copy(update={"cell": earlier.cell, "reused_from": origin})
+    return record.model_copy(
+        update={
+            "cell": earlier.cell,
+            "reused_from": earlier.made_in,
+            "other_boot": earlier.other_boot,
+            "schema_version": LAUNCH_SCHEMA,  # its round is told by this one's rule
+        }
+    )

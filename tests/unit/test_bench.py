@@ -209,7 +209,7 @@ def test_equal_cells_are_equal_and_known_effects_are_found(tmp_path: Path) -> No
     assert said["equal: intervals that hold 1"] == "9 of 9 goal all met"
     assert said["known effects found"] == "3 of 3"
     [could_show] = [line for line in said if line.startswith("This run could have shown")]
-    assert re.search(r"shown 0\.\d+ % of requests/s, .* % of memory$", could_show)
+    assert re.search(r"difference of 0\.\d+ % of requests/s, .* % of memory\.$", could_show)
 
 
 def test_a_copy_that_is_not_equal_is_told(tmp_path: Path) -> None:

@@ -121,7 +121,9 @@ def test_the_article_beside_a_run_of_today(matrix: Matrix, tmp_path: Path) -> No
     labels = [cells[0] for cells in table]
     assert "gevent-werkzeug → py3.11-gevent-werkzeug" in labels
     assert "grpc-werkzeug → py3.11-grpc-werkzeug" in labels
-    assert said.out.endswith("no regression: 4 new, 2 too few launches\n")
+    assert "undecided: requests/s, p99 of gevent-werkzeug → py3.11-gevent-werkzeug" in said.out
+    assert "outcomes: 4 new, 2 same outcome\n" in said.out
+    assert said.out.endswith("no regression\n")
     back = matrix("compare", str(tmp_path / "article" / "20261101T120000Z"), old)
     assert "py3.11-gevent-werkzeug → gevent-werkzeug" in back.out
     assert "49.02/s → 50.00/s" in back.out

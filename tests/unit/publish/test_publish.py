@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 import itertools
 import json
 import re
@@ -17,7 +18,7 @@ from runner.commands.imports import import_ab
 from runner.commands.publish import checked_name, publish
 from runner.commands.runs import compared, table_text
 from runner.errors import UsageError
-from runner.measurement.records import LaunchRecord
+from runner.measurement.records import UNKNOWN_BOOT, LaunchRecord
 from runner.publish import evidence
 from runner.publish import write as writing
 from runner.publish.anonymise import public
@@ -130,7 +131,7 @@ def test_a_publication_can_be_read_like_the_run(results: Path) -> None:
     run = str(results / "latest")
     published = str(results / "published/sleep")
     assert table_text(results, published, format_="csv") == table_text(results, run, format_="csv")
-    assert "no regression" in compared(results, run, published, delta={})
+    assert "no regression" in compared(results, [run], [published], delta={})
 
 
 def test_nothing_gives_the_machine_away(results: Path) -> None:
@@ -162,6 +163,28 @@ def test_nothing_gives_the_machine_away(results: Path) -> None:
     assert record.host.hostname.startswith("host-")
     assert record.host.boot_id
     assert len(record.host.boot_id) == 8
+
+
+def test_the_boot_of_a_reused_launch_is_named_as_that_of_a_run(results: Path) -> None:
+    directory = open_run(results, "latest")
+    run = directory.read_run()
+    secret = "secret-boot"
+    made = [
+        launch.model_copy(update={"reused_from": "20261001T120000Z", "other_boot": boot})
+        for (launch, *_), boot in zip(
+            directory.launches().values(), (secret, UNKNOWN_BOOT), strict=False
+        )
+    ]
+    stored(results, run.model_copy(update={"run_id": "20261104T120000Z"}), made)
+    publish(results, [], None)
+    published = str(results / "published/sleep")
+    publish(results, [published], "again")
+    for name in ("sleep", "again"):
+        again = open_run(results, str(results / "published" / name)).launches()
+        boots = {launch.other_boot for of_cell in again.values() for launch in of_cell}
+        assert boots == {hashlib.sha256(secret.encode()).hexdigest()[:8], UNKNOWN_BOOT}
+    for path in (results / "published").rglob("*"):
+        assert not path.is_file() or b"secret-" not in path.read_bytes(), path
 
 
 def test_the_machines_of_a_merged_run_are_numbered(results: Path) -> None:
@@ -322,8 +345,9 @@ def test_two_runs_are_put_side_by_side(results: Path) -> None:
     published = results / "published/sleep-vs-sleep"
     readme = (published / "README.md").read_text(encoding="utf-8")
     assert "## sleep, 2026-11-02 12:00 UTC, against sleep, 2026-11-01 12:00 UTC" in readme
-    assert "Of 10 cells: " in readme
-    assert "| py3.11-gevent24.2.1-gevent | serialised | serialised |" in readme
+    assert "- outcomes: 10 same outcome\n" in readme
+    assert "- the machine: how fast it was is not known" in readme
+    assert "\n| py3.11-gevent24.2.1-gevent | serialised |" in readme
     rows = json.loads((published / "table.json").read_text())["rows"]
     assert {row["run"] for row in rows} == {
         "sleep, 2026-11-01 12:00 UTC",
@@ -343,10 +367,12 @@ def test_what_got_worse_comes_first(results: Path) -> None:
     later = stored(results, run.model_copy(update={"run_id": "20261103T120000Z"}), launches)
     publish(results, [str(first.path), str(later.path)], "side")
     page = (results / "published/side/index.html").read_text(encoding="utf-8")
-    compared = page[page.index('id="comparison"') : page.index('id="table"')]
-    verdicts = re.findall(r'<td class="(\w*)">([^<]*)</td></tr>', compared)
-    assert verdicts[:3] == [("hang", "lower")] * 3
-    assert ("hang", "lower") not in verdicts[3:]
+    assert "<li>requests/s: 3 lower, 2 undecided, 1 same within 2 %</li>" in page
+    assert "<li>regression: requests/s lower in 3 cells</li>" in page
+    lower = 'class="number hang">0.500 [0.500–0.500] lower<'
+    assert page.index(lower) < page.index('class="number ">1.000 [0.999–1.001] same<')
+    readme = (results / "published/side/README.md").read_text(encoding="utf-8")
+    assert "| py3.11-gevent25.9.1-gevent | ok | 0.500 \\[0.500–0.500\\] lower |" in readme
 
 
 def test_runs_with_other_axes_share_a_table(results: Path) -> None:

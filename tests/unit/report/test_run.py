@@ -2,11 +2,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
 from runner.matrix.canonical import CanonicalIndex
-from runner.measurement.records import LaunchRecord
+from runner.measurement.records import LAUNCH_SCHEMA, UNKNOWN_BOOT, LaunchRecord
 from runner.report.baseline import NO_SHARED_ROUND, baselines
 from runner.report.formats import render
 from runner.report.rows import Row
@@ -18,12 +19,19 @@ RUN = run_record(NONE, GEVENT, launches=5)
 
 
 def made(
-    of: str, rates: Sequence[float], *, first: int = 1, run: str | None = None
+    of: str,
+    rates: Sequence[float],
+    *,
+    first: int = 1,
+    run: str | None = None,
+    boot: str | None = None,
+    schema: int = LAUNCH_SCHEMA,
 ) -> list[LaunchRecord]:
-    """Launches of a cell, numbered from `first`, taken over from `run` where it is given."""
+    """Launches of a cell, numbered from `first`, taken over from a `run` of another `boot`."""
     record = NONE if of == "none" else GEVENT
+    update = {"reused_from": run, "other_boot": boot, "schema_version": schema}
     return [
-        launch(record, number, rate=rate).model_copy(update={"reused_from": run})
+        launch(record, number, rate=rate).model_copy(update=update)
         for number, rate in enumerate(rates, start=first)
     ]
 
@@ -53,8 +61,20 @@ def test_below_three_rounds_there_is_a_ratio_and_no_interval() -> None:
     )
 
 
-def test_launches_of_different_runs_are_not_a_round() -> None:
+OF_ANOTHER_BOOT = {"boot": "boot-2"}
+OF_AN_EARLIER_RELEASE = {"schema": 4}
+BLOCKS = pytest.mark.parametrize("how", [OF_ANOTHER_BOOT, OF_AN_EARLIER_RELEASE])
+
+
+def test_launches_of_one_boot_are_a_round_whichever_run_made_them() -> None:
     row = patched(made("none", DRIFTING, run="20261001T120000Z"), made("gevent", FASTER))
+    assert row.rate_contrast.rounds == 5
+    assert row.rate_contrast.low == pytest.approx(1.1)
+
+
+@BLOCKS
+def test_launches_of_different_boots_are_not_a_round(how: dict[str, Any]) -> None:
+    row = patched(made("none", DRIFTING, run="20261001T120000Z", **how), made("gevent", FASTER))
     assert row.speedup == pytest.approx(1.1)
     assert (row.rate_contrast.low, row.rate_contrast.verdict) == (None, "undecided")
     assert row.rate_contrast.reason == NO_SHARED_ROUND
@@ -63,21 +83,37 @@ def test_launches_of_different_runs_are_not_a_round() -> None:
     )
 
 
-def test_launches_taken_over_are_paired_within_the_run_they_are_from() -> None:
+@BLOCKS
+def test_launches_taken_over_are_paired_within_the_run_they_are_from(how: dict[str, Any]) -> None:
     old = "20261001T120000Z"
     row = patched(
-        [*made("none", [10.0, 20.0], run=old), *made("none", [80.0], first=3)],
-        [*made("gevent", [20.0, 80.0], run=old), *made("gevent", [80.0], first=3)],
+        [*made("none", [10.0, 20.0], run=old, **how), *made("none", [80.0], first=3)],
+        [*made("gevent", [20.0, 80.0], run=old, **how), *made("gevent", [80.0], first=3)],
     )
     assert row.speedup == pytest.approx(2)
     assert row.rate_contrast.rounds == 3
 
 
-def test_only_rounds_that_both_have_in_one_run_are_paired() -> None:
+@BLOCKS
+def test_only_rounds_that_both_have_in_one_run_are_paired(how: dict[str, Any]) -> None:
     # Round 1 of the baseline is of another run than round 1 of the cell.
-    base = [*made("none", [1.0], run="20261001T120000Z"), *made("none", [50.0], first=2)]
+    base = [*made("none", [1.0], run="20261001T120000Z", **how), *made("none", [50.0], first=2)]
     row = patched(base, made("gevent", [49.0, 50.0]))
     assert (row.speedup, row.rate_contrast.rounds) == (1.0, 1)
+
+
+def test_the_table_says_which_launches_are_of_which_run_and_boot() -> None:
+    launches = [
+        *made("gevent", [48.0, 48.0], run="20261003T120000Z"),
+        *made("gevent", [48.0], first=3, run="20261002T120000Z", boot="0123456789"),
+        *made("gevent", [48.0], first=4, run="20261001T120000Z", boot=UNKNOWN_BOOT),
+        *made("gevent", [48.0], first=5),
+    ]
+    assert patched([], launches).reused_from == (
+        "launches 1, 2 of run 20261003T120000Z (2026-11-01, same boot); "
+        "launch 3 of run 20261002T120000Z (2026-11-01, boot 01234567: a block of its own); "
+        "launch 4 of run 20261001T120000Z (2026-11-01, boot not known: a block of its own)"
+    )
 
 
 def test_without_a_round_that_has_figures_of_both_all_launches_are_compared() -> None:

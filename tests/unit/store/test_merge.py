@@ -171,6 +171,17 @@ def test_a_merged_run_can_be_merged_again() -> None:
         merged(part("a", {"none": [40.0]}), joined)
 
 
+def test_a_launch_that_another_run_reused_is_the_same_launch() -> None:
+    first, second = part("a", {"none": [40.0]}), part("b", {"none": [20.0]})
+    reused = {"reused_from": "earlier", "other_boot": "boot-2", "schema_version": 4}
+    launches = {
+        cell: [launch.model_copy(update=reused) for launch in of_cell]
+        for cell, of_cell in first.launches.items()
+    }
+    with pytest.raises(UsageError, match=r"launch 1 of py3.11-none is also in a"):
+        merged(first, replace(second, launches=launches))
+
+
 def changed(run: RunRecord, **method: object) -> RunRecord:
     return run.model_copy(update={"method": run.method.model_copy(update=method)})
 

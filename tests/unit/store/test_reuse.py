@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from runner.matrix.cell import Limits
-from runner.measurement.records import LaunchRecord
+from runner.measurement.records import LAUNCH_SCHEMA, UNKNOWN_BOOT, LaunchRecord
 from runner.outcome import Outcome
 from runner.store.records import Block, CompanionRecord, RunRecord
 from runner.store.reuse import adopt, reusable
@@ -24,8 +24,17 @@ from tests.support.samples import (
 
 CELL = cell("3.11", "gevent", gevent="25.9.1").model_copy(update={"companion": "grpc"})
 COMPANION = {"grpc": CompanionRecord(image_id="sha256:dd")}
-RUN = run_record(CELL).model_copy(update={"companions": COMPANION})
 OLD, NEWER, NOW = "20261101T120000Z", "20261102T120000Z", "20261103T120000Z"
+BOOT, ANOTHER = "boot-1", "boot-2"
+
+
+def booted(run: RunRecord, boot: str | None = BOOT) -> RunRecord:
+    """The run as this boot of its machine would have made it."""
+    assert run.host
+    return run.model_copy(update={"host": run.host.model_copy(update={"boot_id": boot})})
+
+
+RUN = booted(run_record(CELL).model_copy(update={"companions": COMPANION}))
 
 
 def called(run_id: str, *, launches: int = 1) -> RunRecord:
@@ -95,7 +104,7 @@ def test_a_disturbed_launch_is_used_again_by_runs_that_would_repeat_it_no_more(
 def test_a_launch_in_per_cent_is_used_again_at_the_rate_that_its_baseline_has(
     tmp_path: Path, before: list[float], sent: float, after: list[float], kept: list[int]
 ) -> None:
-    run = in_per_cent().model_copy(update={"run_id": OLD, "launches": 2})
+    run = booted(in_per_cent()).model_copy(update={"run_id": OLD, "launches": 2})
     closed, share = run.cells[0], run.cells[-1]
     made = [launch(closed, number, rate=rate) for number, rate in enumerate(before, 1)]
     stored(tmp_path, run, *made, launch_at(share, sent))
@@ -108,7 +117,7 @@ def test_a_launch_in_per_cent_is_used_again_at_the_rate_that_its_baseline_has(
 
 
 def test_a_launch_in_per_cent_that_ended_before_its_load_is_used_again(tmp_path: Path) -> None:
-    run = in_per_cent().model_copy(update={"run_id": OLD})
+    run = booted(in_per_cent()).model_copy(update={"run_id": OLD})
     hung = launch(run.cells[-1], outcome=Outcome.HANG_AT_STARTUP)
     stored(tmp_path, run, launch(run.cells[0]), hung)
     now = run.model_copy(update={"run_id": NOW})
@@ -118,7 +127,7 @@ def test_a_launch_in_per_cent_that_ended_before_its_load_is_used_again(tmp_path:
 def test_a_share_makes_a_result_what_it_is_and_the_name_of_its_baseline_does_not(
     tmp_path: Path,
 ) -> None:
-    run = in_per_cent().model_copy(update={"run_id": OLD})
+    run = booted(in_per_cent()).model_copy(update={"run_id": OLD})
     closed, share = run.cells[0], run.cells[-1]
     stored(tmp_path, run, launch(closed), launch_at(share, 38.4))
     base = closed.model_copy(update={"id": "base"})
@@ -188,8 +197,8 @@ def test_what_makes_no_difference_may_differ(tmp_path: Path) -> None:
     stored(tmp_path, called(OLD), launch(CELL))
     other = {"seed": 8, "started_at": "2026-11-03T12:00:00+00:00", "command": ("matrix", "again")}
     assert found(called(NOW).model_copy(update=other), tmp_path) == {(CELL.id, 1): OLD}
-    rebooted = with_part("host", boot_id="another", hypervisor=True)
-    assert found(rebooted.model_copy(update={"run_id": NOW}), tmp_path) == {(CELL.id, 1): OLD}
+    virtual = with_part("host", hypervisor=True)
+    assert found(virtual.model_copy(update={"run_id": NOW}), tmp_path) == {(CELL.id, 1): OLD}
 
 
 def test_the_newest_of_several_counts(tmp_path: Path) -> None:
@@ -283,3 +292,113 @@ def test_without_a_failure_among_the_first_no_more_are_used(tmp_path: Path) -> N
     made = [launch(CELL), launch(CELL, 2, outcome=Outcome.HANG_UNDER_LOAD)]
     stored(tmp_path, called(OLD, launches=2), *made)
     assert {number for _, number in found(called(NOW, launches=1), tmp_path)} == {1}
+
+
+# -- other boots -----------------------------------------------------------------------------------
+
+NONE, GEVENT = cell("3.11", "none"), cell("3.11", "gevent", gevent="25.9.1")
+BOTH = booted(run_record(NONE, GEVENT, launches=3))
+
+
+def of_boot(run_id: str, boot: str | None, launches: int = 3) -> RunRecord:
+    update = {"run_id": run_id, "launches": launches}
+    return booted(BOTH, boot).model_copy(update=update)
+
+
+def other_boots(run: RunRecord, results: Path) -> dict[tuple[str, int], str | None]:
+    return {made: launch.other_boot for made, launch in reusable(run, results).items()}
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "said"),
+    [(ANOTHER, BOOT, ANOTHER), (None, BOOT, UNKNOWN_BOOT), (None, None, UNKNOWN_BOOT)],
+)
+def test_of_another_boot_only_whole_rounds_are_used(
+    tmp_path: Path, before: str | None, now: str | None, said: str
+) -> None:
+    made = [launch(NONE), launch(GEVENT), launch(NONE, 2), launch(GEVENT, 3)]
+    stored(tmp_path, of_boot(OLD, before), *made)
+    found_ = other_boots(of_boot(NOW, now), tmp_path)
+    assert found_ == {(NONE.id, 1): said, (GEVENT.id, 1): said}
+
+
+def test_of_this_boot_single_launches_are_used(tmp_path: Path) -> None:
+    stored(tmp_path, of_boot(OLD, BOOT), launch(NONE), launch(GEVENT), launch(NONE, 2))
+    assert other_boots(of_boot(NOW, BOOT), tmp_path) == {
+        (NONE.id, 1): None,
+        (GEVENT.id, 1): None,
+        (NONE.id, 2): None,
+    }
+
+
+def test_a_round_that_this_boot_has_begun_is_not_made_up_from_another(tmp_path: Path) -> None:
+    stored(tmp_path, of_boot(OLD, BOOT), launch(NONE))
+    stored(tmp_path, of_boot(NEWER, ANOTHER), launch(NONE), launch(GEVENT))
+    assert found(of_boot(NOW, BOOT), tmp_path) == {(NONE.id, 1): OLD}
+
+
+def test_half_a_round_of_each_of_two_boots_is_none(tmp_path: Path) -> None:
+    stored(tmp_path, of_boot(OLD, ANOTHER), launch(NONE))
+    stored(tmp_path, of_boot(NEWER, "boot-3"), launch(GEVENT))
+    assert found(of_boot(NOW, BOOT), tmp_path) == {}
+
+
+def test_a_round_that_a_run_had_from_two_boots_is_none(tmp_path: Path) -> None:
+    of_another = {"reused_from": OLD, "other_boot": "boot-3"}
+    mixed = launch(NONE).model_copy(update=of_another), launch(GEVENT)
+    stored(tmp_path, of_boot(NEWER, ANOTHER), *mixed)
+    assert found(of_boot(NOW, BOOT), tmp_path) == {}
+
+
+def test_the_newest_whole_round_of_another_boot_counts(tmp_path: Path) -> None:
+    stored(tmp_path, of_boot(OLD, "boot-3"), launch(NONE), launch(GEVENT))
+    stored(tmp_path, of_boot(NEWER, ANOTHER), launch(NONE), launch(GEVENT))
+    assert {*found(of_boot(NOW, BOOT), tmp_path).values()} == {NEWER}
+
+
+def test_a_newer_round_that_lacks_a_cell_does_not_hide_a_whole_one(tmp_path: Path) -> None:
+    stored(tmp_path, of_boot(OLD, ANOTHER), launch(NONE), launch(GEVENT))
+    stored(tmp_path, of_boot(NEWER, ANOTHER), launch(NONE))
+    assert {*found(of_boot(NOW, BOOT), tmp_path).values()} == {OLD}
+
+
+def test_a_round_at_a_rate_that_is_not_this_runs_is_not_whole(tmp_path: Path) -> None:
+    run = in_per_cent()
+    closed = [one for one in run.cells if one.rate_share is None]
+    shares = [one for one in run.cells if one.rate_share is not None]
+    made = [launch(one, rate=48.0) for one in closed]
+    old = booted(run, ANOTHER).model_copy(update={"run_id": OLD})
+    now = booted(run).model_copy(update={"run_id": NOW})
+    stored(tmp_path / "right", old, *made, *(launch_at(one, 38.4) for one in shares))
+    assert len(found(now, tmp_path / "right")) == 4
+    stored(tmp_path / "wrong", old, *made, *(launch_at(one, 30.0) for one in shares))
+    assert found(now, tmp_path / "wrong") == {}
+
+
+def test_further_launches_of_a_cell_that_failed_come_with_the_whole_round(tmp_path: Path) -> None:
+    hung = [launch(GEVENT, n, outcome=Outcome.HANG_AT_STARTUP) for n in (1, 2, 3)]
+    stored(tmp_path, of_boot(OLD, ANOTHER, launches=1), launch(NONE), *hung)
+    again = found(of_boot(NOW, BOOT, launches=1), tmp_path)
+    assert sorted(again) == [(GEVENT.id, n) for n in (1, 2, 3)] + [(NONE.id, 1)]
+
+
+def test_the_boot_that_a_launch_was_made_in_stays_known(tmp_path: Path) -> None:
+    """From run to run, whatever boots lie between; of an earlier release's it is not known."""
+    stored(tmp_path, of_boot(OLD, ANOTHER, launches=1), launch(NONE), launch(GEVENT))
+    for run_id, boot, said in ((NEWER, "boot-3", ANOTHER), (NOW, ANOTHER, None)):
+        run = of_boot(run_id, boot, launches=1)
+        earlier = reusable(run, tmp_path).values()
+        directory = stored(tmp_path, run)
+        adopted = [adopt(directory, one) for one in earlier]
+        assert {(one.other_boot, one.reused_from) for one in adopted} == {(said, OLD)}
+        (tmp_path / "sleep" / OLD / "run.json").unlink(missing_ok=True)  # the newer run is left
+
+
+def test_what_an_earlier_release_reused_is_of_an_unknown_boot(tmp_path: Path) -> None:
+    before = {"reused_from": "20261001T120000Z", "schema_version": 4}
+    made = [launch(one).model_copy(update=before) for one in (NONE, GEVENT)]
+    stored(tmp_path, of_boot(OLD, BOOT), *made)
+    now = of_boot(NOW, BOOT)
+    assert {*other_boots(now, tmp_path).values()} == {UNKNOWN_BOOT}
+    [one, *_] = reusable(now, tmp_path).values()
+    assert adopt(stored(tmp_path, now), one).schema_version == LAUNCH_SCHEMA
