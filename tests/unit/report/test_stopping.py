@@ -157,9 +157,11 @@ def test_a_mode_without_a_baseline_is_named() -> None:
 
 
 def test_rounds_that_cells_do_not_share_are_waited_for() -> None:
-    """The baseline is of another boot: only from the fourth round on they share rounds."""
-    before = {"reused_from": "before", "other_boot": "a-boot"}
-    old = [one.model_copy(update=before) for one in BASE[:3]]
+    """The baseline is from another boot: only from the fourth round on they share rounds."""
+    old = [
+        one.model_copy(update={"reused_from": "before", "other_boot": "an earlier one"})
+        for one in BASE[:3]
+    ]
     later = [launch(NONE, number) for number in (4, 5, 6)]
     launches = old + later + rounds(GEVENT, [48.0] * 6)
     run = record_of(most=15)
