@@ -8,10 +8,12 @@ from dataclasses import dataclass
 from typing import Final
 
 from runner.measurement.records import LaunchRecord
+from runner.outcome import Outcome
 from runner.report.axis_values import axis_text
 from runner.report.baseline import by_round
 from runner.report.figures import FIGURES, Figure
 from runner.report.modes import TOO_FEW_ROUNDS, Mode, modes
+from runner.report.rows import Row
 from runner.report.run import Run, collate, common_rounds
 from runner.store.records import RunRecord
 from runner.text import counted
@@ -97,15 +99,19 @@ def _is_waiting(run: Run, mode: Mode, figure: Figure) -> bool:
     """Whether all launches have the figure, and only rounds are missing that cells share.
 
     Too few do where a run is young, or where some cells were measured before and others were not.
-    Launches that ended in another way lack it: how a cell ends is not waited for.
+    Launches that ended in another way lack it: how a cell ends is not waited for. One that the
+    engine failed in says nothing of its cell.
     """
     if mode.contrasts[figure.name].reason != TOO_FEW_ROUNDS:
         return False
     rows = (run.by_cell[cell] for cell in mode.compared[figure.name])
     both = (one for row in rows for one in (row, run.baselines[row.cell]))
-    return all(
-        len(by_round(figure, row, run.launches)) == len(run.launches[row.cell]) for row in both
-    )
+    return all(len(by_round(figure, row, run.launches)) == _telling(run, row) for row in both)
+
+
+def _telling(run: Run, row: Row) -> int:
+    """How many launches of the row say something of its cell."""
+    return sum(one.outcome is not Outcome.ENGINE_ERROR for one in run.launches[row.cell])
 
 
 def _without(run: Run, compared: Iterable[Mode]) -> Iterator[str]:

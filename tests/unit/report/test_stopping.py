@@ -171,6 +171,13 @@ def test_rounds_that_cells_do_not_share_are_waited_for() -> None:
     assert "requests/s of gevent has too few rounds for an interval" in why_ended(run, first)
 
 
+def test_a_launch_that_the_engine_failed_in_is_made_up_for() -> None:
+    """It has no figures, and says nothing of its cell: a fourth round gives the interval."""
+    failed = [launch(GEVENT, 1, outcome=Outcome.ENGINE_ERROR, reason="gone")]
+    launches = BASE + failed + rounds(GEVENT, CALM)[1:]
+    assert verdicts(record_of(most=15), launches, [3, 4]) == [False, True]
+
+
 def test_only_rounds_that_all_cells_have_are_looked_at() -> None:
     """A launch of the fourth round is missing; with the others the interval would be too wide."""
     launches = BASE + rounds(GEVENT, (*CALM[:3], 20.0)) + rounds(GRPC, CALM[:3])
