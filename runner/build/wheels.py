@@ -16,18 +16,11 @@ from pathlib import Path
 from typing import Final
 
 from runner.build.layers import END, aside, header, padding, whole
-from runner.build.lock import (
-    WORKERS,
-    Lock,
-    Pinned,
-    first_cause,
-    run_uv,
-    uv_command,
-    without_addresses,
-)
+from runner.build.lock import WORKERS
 from runner.build.recipe import digest
 from runner.errors import EngineError, IndexUnavailableError
 from runner.matrix.cell import EnvironmentRequest
+from runner.resolver import Lock, Pinned, first_cause, run_uv, uv_command, without_addresses
 
 #: Where packages are in an image, and in the context of its build.
 SITE: Final = "site"

@@ -25,13 +25,13 @@ from runner.build.images import (
     server_files,
 )
 from runner.build.layers import shared_layers
-from runner.build.lock import Lock, Unavailable, resolve, run_uv, uv_command
 from runner.build.prepare import Prepared, prepare
 from runner.build.recipe import KEY_LABEL, Image, Recipe, ensure
 from runner.build.wheels import archived, pack_all, wheels_of
 from runner.engine.docker_engine import DockerEngine
 from runner.errors import EngineError
 from runner.matrix.cell import Base, EnvironmentRequest, Requirement
+from runner.resolver import Lock, Unavailable, resolve, run_uv, uv_command
 from runner.stages import Stages
 from tests.integration.conftest import CACHE, CELLS
 

@@ -365,7 +365,7 @@ def test_an_index_that_hangs(matrix: Matrix, monkeypatch: pytest.MonkeyPatch) ->
         port = server.getsockname()[1]
         monkeypatch.setenv("UV_DEFAULT_INDEX", f"http://127.0.0.1:{port}/simple")
         monkeypatch.setenv("UV_NO_CACHE", "1")
-        monkeypatch.setattr("runner.build.lock.TIMEOUT_S", 1)
+        monkeypatch.setattr("runner.resolver.TIMEOUT_S", 1)
         assert_error(matrix("plan"), "did not answer within 1 s", code=3)
 
 

@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from runner.build import lock
-from runner.build.lock import Lock, Unavailable, condense, lock_all, platform_of, resolve
+from runner import resolver
+from runner.build.lock import Lock, Unavailable, lock_all, platform_of
 from runner.errors import EngineUnavailableError, IndexUnavailableError, SpecError
 from runner.matrix.cell import EnvironmentRequest, Requirement
+from runner.resolver import condense, resolve
 
 PLATFORM = "x86_64-manylinux_2_28"
 LOCKED = "flask==3.1.2 \\\n    --hash=sha256:00\nMarkupSafe==3.0.3 \\\n    --hash=sha256:11\n"
@@ -39,7 +40,7 @@ class Uv:
 
 
 def put(monkeypatch: pytest.MonkeyPatch, uv: Uv) -> Uv:
-    monkeypatch.setattr("runner.build.lock.subprocess.run", uv)
+    monkeypatch.setattr("runner.resolver.subprocess.run", uv)
     return uv
 
 
@@ -51,6 +52,10 @@ def test_versions_are_read_from_the_lock() -> None:
     made = Lock(request=request(("flask", "==3.1.*")), platform=PLATFORM, text=LOCKED)
     assert made.versions == {"flask": "3.1.2", "markupsafe": "3.0.3"}
     assert made.key == f"py3.11-{made.digest[:12]}"
+
+
+def test_a_lock_may_be_empty() -> None:
+    assert Lock(request=request(), platform=PLATFORM, text="").pinned == ()
 
 
 def test_the_digest_knows_python_platform_and_text() -> None:
@@ -135,10 +140,10 @@ def test_an_index_out_of_reach_is_no_finding_and_is_not_named(
 
 def test_an_index_that_hangs_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
     def hang(command: list[str], **_: object) -> None:
-        raise subprocess.TimeoutExpired(command, lock.TIMEOUT_S)
+        raise subprocess.TimeoutExpired(command, resolver.TIMEOUT_S)
 
-    monkeypatch.setattr("runner.build.lock.subprocess.run", hang)
-    with pytest.raises(IndexUnavailableError, match=f"within {lock.TIMEOUT_S} s"):
+    monkeypatch.setattr("runner.resolver.subprocess.run", hang)
+    with pytest.raises(IndexUnavailableError, match=f"within {resolver.TIMEOUT_S} s"):
         resolve(request(("flask", "==3.1.*")), PLATFORM)
 
 
