@@ -226,7 +226,8 @@ def compare(
 
     With three runs or more on both sides the figures themselves are compared, else each cell's
     ratio to its own run's baseline. Exit 1 on a regression: an outcome got worse, requests/s are
-    lower, or CPU per request, p99 or memory is higher. What is undecided is no regression.
+    lower, or memory is higher; with three runs a side also if CPU per request or p99 is higher.
+    What is undecided is no regression.
     """
     from runner.commands.runs import compared, delta_option, sides
 

@@ -148,6 +148,11 @@ def _rate(measured: Measured | None) -> str:
 # -- how to read it, and the sum -------------------------------------------------------------------
 
 
+OF_THESE_RUNS: Final = (
+    "of these runs: with three a side, CPU per request and p99 would count as well"
+)
+
+
 def reading(comparison: RunComparison) -> Iterator[str]:
     """What the ratios and intervals are, where there are any; why there are none elsewhere."""
     if telling(comparison):
@@ -213,4 +218,5 @@ def ending(comparison: RunComparison) -> str:
         number = sum(figure in cell.worse for cell in comparison.cells)
         counts[f"{figure.label} {figure.worse}"] = number
     parts = [f"{what} in {counted(number, 'cell')}" for what, number in counts.items() if number]
-    return f"regression: {listed(parts)}" if parts else "no regression"
+    said = f"regression: {listed(parts)}" if parts else "no regression"
+    return said if comparison.absolute else f"{said} ({OF_THESE_RUNS})"

@@ -8,7 +8,7 @@ from typing import Final
 
 from runner.engine.protocol import EngineInfo
 from runner.outcome import NOT_MEASURED, Outcome
-from runner.report.baseline import NO_SHARED_ROUND, TOO_SHORT
+from runner.report.baseline import NO_SHARED_ROUND, OTHER_LOAD, TOO_SHORT
 from runner.report.ceilings import ceilings_of
 from runner.report.figures import FIGURES
 from runner.report.ledger import Ledger, sentences
@@ -62,7 +62,7 @@ def _without_interval(rows: Sequence[Row]) -> tuple[str, ...]:
         reasons: dict[str, list[str]] = {}
         for figure in FIGURES:
             reason = row.contrast(figure.name).reason
-            if reason in {NO_SHARED_ROUND, TOO_SHORT}:
+            if reason in {NO_SHARED_ROUND, OTHER_LOAD, TOO_SHORT}:
                 reasons.setdefault(reason, []).append(figure.label)
         for reason, labels in reasons.items():
             found.setdefault((", ".join(labels), reason), []).append(row.cell)

@@ -169,7 +169,7 @@ def _in_a_run(run: Run, row: Row, figure: Figure, paired: Mapping[str, Pair]) ->
         ratios={origins[key]: value for key, value in pair.ratios.items()} if pair else {},
         has_baseline=run.baselines.get(row.cell, row).cell != row.cell,
         short=figure.needs_long_load and not lasts_long_enough(row, run.launches),
-        ratios_short=pair is not None and not pair.long_enough,
+        ratios_short=pair is not None and pair.reason is not None,
     )
 
 
