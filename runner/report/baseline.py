@@ -16,7 +16,7 @@ from typing import Any, Final, NamedTuple
 from runner.matrix.canonical import CanonicalIndex
 from runner.measurement.records import LaunchRecord
 from runner.report.figures import FIGURES, Figure
-from runner.report.rows import Launches, Row, axes_of, is_cut
+from runner.report.row import Launches, Row, axes_of, is_cut
 from runner.report.statistics import (
     ALPHA,
     ALPHA_OF_LOOKS,

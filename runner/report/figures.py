@@ -12,7 +12,7 @@ from typing import Final
 from runner.measurement.records import LaunchRecord, rate_of
 from runner.options import DELTAS
 from runner.report.percentiles import has_p99
-from runner.report.rows import Row, was_cut
+from runner.report.row import Row, was_cut
 from runner.report.statistics import Verdict
 from runner.store.records import RunRecord
 

@@ -19,7 +19,7 @@ from runner.outcome import Outcome
 from runner.report.axis_values import Value
 from runner.report.baseline import TOO_FEW_ROUNDS, Pair, alpha_of, mean_over, pairs
 from runner.report.figures import FIGURES, Figure
-from runner.report.rows import Row, axes_of
+from runner.report.row import Row, axes_of
 from runner.report.run import Run
 from runner.report.statistics import Contrast, Sample, Verdict, contrast
 from runner.report.tables import varies

@@ -12,7 +12,7 @@ from runner.report.baseline import NO_SHARED_ROUND, OTHER_LOAD, TOO_SHORT
 from runner.report.ceilings import ceilings_of
 from runner.report.figures import FIGURES
 from runner.report.ledger import Ledger, sentences
-from runner.report.rows import Row
+from runner.report.row import Row
 from runner.report.run import Run
 from runner.store.records import CellRecord, Host, RunRecord
 from runner.text import NOT_KNOWN, one_line

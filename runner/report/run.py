@@ -10,7 +10,8 @@ from runner.measurement.records import LaunchRecord
 from runner.report.attempts import NONE_REJECTED, with_attempts
 from runner.report.baseline import alpha_of, baselines, with_contrasts
 from runner.report.figures import deltas
-from runner.report.rows import Launches, Row, rows_of
+from runner.report.row import Launches, Row
+from runner.report.rows import rows_of
 from runner.store.records import CellRecord, RunRecord
 from runner.store.run_directory import RunDirectory
 

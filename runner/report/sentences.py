@@ -14,7 +14,7 @@ from runner.report.axis_values import Value, axis_text, named
 from runner.report.figures import FIGURES, Figure
 from runner.report.modes import Mode, modes
 from runner.report.notes import workload_text
-from runner.report.rows import Row
+from runner.report.row import Row
 from runner.report.run import Run
 from runner.report.statistics import ENOUGH_FOR_INTERVAL, Verdict
 from runner.report.summary import (

@@ -8,7 +8,7 @@ from statistics import median
 from runner.report.ledger import Ledger
 from runner.report.notes import workload_text
 from runner.report.pairing import Pair
-from runner.report.rows import Row
+from runner.report.row import Row
 from runner.report.side import Side
 from runner.store.records import (
     CellRecord,
@@ -19,7 +19,6 @@ from runner.store.records import (
 )
 from runner.text import NOT_KNOWN, counted, known
 
-#: A canary that differs by less says that the machine was as fast.
 
 
 def setup_differences(before: Side, after: Side, pairs: Sequence[Pair]) -> Iterator[str]:

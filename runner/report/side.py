@@ -12,7 +12,8 @@ from runner.measurement.records import LaunchRecord, rate_of
 from runner.outcome import Outcome
 from runner.report.baseline import Pair, by_round, lasts_long_enough, pairs, round_of
 from runner.report.figures import Figure
-from runner.report.rows import Row, outcome_of
+from runner.report.row import Row
+from runner.report.rows import outcome_of
 from runner.report.run import Run
 from runner.store.records import CellRecord, RunRecord
 

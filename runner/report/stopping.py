@@ -13,7 +13,7 @@ from runner.report.axis_values import axis_text
 from runner.report.baseline import TOO_FEW_ROUNDS, by_round
 from runner.report.figures import FIGURES, Figure
 from runner.report.modes import Mode, modes
-from runner.report.rows import Row
+from runner.report.row import Row
 from runner.report.run import Run, collate, common_rounds
 from runner.store.records import RunRecord
 from runner.text import counted

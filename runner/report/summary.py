@@ -10,7 +10,7 @@ from runner.report.baseline import alpha_of
 from runner.report.figures import FIGURES, Figure
 from runner.report.modes import Mode, Range, modes
 from runner.report.notes import Note
-from runner.report.rows import Row
+from runner.report.row import Row
 from runner.report.run import Run
 from runner.report.statistics import ALPHA_OF_LOOKS, CONFIDENCE, Contrast, Verdict
 from runner.report.tables import NOTHING, Column, Table, milliseconds, two_decimals, whole

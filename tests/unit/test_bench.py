@@ -208,7 +208,7 @@ def test_equal_cells_are_equal_and_known_effects_are_found(tmp_path: Path) -> No
     assert said["none, spin 0.1: memory"].endswith("goal holds 1 met")
     assert said["equal: intervals that hold 1"] == "9 of 9 goal all met"
     assert said["known effects found"] == "3 of 3"
-    [could_show] = [line for line in said if line.startswith("This run could have shown")]
+    [could_show] = [line for line in said if line.startswith("Four of five such runs would show")]
     assert re.search(r"difference of 0\.\d+ % of requests/s, .* % of memory\.$", could_show)
 
 

@@ -447,17 +447,17 @@ def with_canaries(*milliseconds: float) -> Run:
         (
             (49, 49, 52),
             (66, 66, 72),
-            "51 ms (49–54) before and 68 ms (66–74) now: it was 33 % slower",
+            "51 ms (49–54) before and 68 ms (66–74) now: 1.33 times as long",
         ),
         (
             (66, 66, 72),
             (49, 49, 52),
-            "68 ms (66–74) before and 51 ms (49–54) now: it was 25 % faster",
+            "68 ms (66–74) before and 51 ms (49–54) now: 0.75 times as long",
         ),
         (
             (49, 49, 52),
             (49, 49.1, 52),
-            "51 ms (49–54) before and 51 ms (49–54) now: it was as fast",
+            "51 ms (49–54) before and 51 ms (49–54) now: 1.00 times as long",
         ),
     ],
 )

@@ -185,7 +185,7 @@ def test_the_summary_has_the_baselines_figures_and_the_others_ratios() -> None:
     assert table.lines[1][2].endswith("] higher; cells 1.10–1.20")
     reading = " ".join(table.notes[0].items)
     assert "each has the level 95 %" in reading
-    assert "This run could have shown a difference of " in reading
+    assert "Four of five such runs would show a difference of " in reading
     assert "`cells`: the range of the cells' own ratios" in reading
 
 
@@ -237,7 +237,7 @@ def test_without_a_baseline_there_is_no_summary() -> None:
         (Contrast(ratio=1.0, low=0.99, high=1.01, verdict=Verdict.SAME), "same within 2 %"),
         (
             Contrast(ratio=1.01, low=1.005, high=1.015, verdict=Verdict.SAME),
-            "same within 2 %, higher by less",
+            "higher, by less than 2 %",
         ),
         (
             Contrast(ratio=0.985, low=0.975, high=0.995, verdict=Verdict.UNDECIDED),

@@ -11,7 +11,7 @@ from runner.report.axis_values import Value, natural_key
 from runner.report.baseline import TOO_SHORT
 from runner.report.formats import render
 from runner.report.notes import notes
-from runner.report.rows import KEYS, Row, is_cut
+from runner.report.row import KEYS, Row, is_cut
 from runner.report.run import collate
 from runner.store.records import CellRecord, RunRecord
 from tests.support.samples import (
