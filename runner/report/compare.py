@@ -227,8 +227,8 @@ def _change(was: Values, now: Values, *, absolute: bool) -> Sample | Contrast:
         return _undecided(was.own, now.own, TOO_FEW_RUNS)
     if not (was.ratios and now.ratios):
         return Contrast(verdict=Verdict.UNDECIDED, reason=NOT_BESIDE_ITS_BASELINE)
-    if was.ratios_short or now.ratios_short:
-        return _undecided(was.ratios, now.ratios, TOO_SHORT)
+    if reason := was.reason or now.reason:
+        return _undecided(was.ratios, now.ratios, reason)
     return ratio_of(was.ratios, now.ratios)
 
 
