@@ -15,13 +15,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from runner.cli_options import (
+    MATRIX_FILE,
+    RESULTS,
     ConcurrencyOption,
     DeltaOption,
     ExperimentArgument,
     FileOption,
     LaunchesOption,
-    MATRIX_FILE,
-    RESULTS,
     RepeatsOption,
     RequestsOption,
     ResultsOption,

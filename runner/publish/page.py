@@ -17,7 +17,15 @@ from runner.report import comparison_text
 from runner.report.formats import escape_markdown, lay_out
 from runner.report.notes import notes
 from runner.report.pivot import pivot_table
-from runner.report.tables import NOTHING, Table, comparison, percent, ratio, shown_outcome, two_decimals
+from runner.report.tables import (
+    NOTHING,
+    Table,
+    comparison,
+    percent,
+    ratio,
+    shown_outcome,
+    two_decimals,
+)
 from runner.store.run_directory import RESULT
 from runner.text import counted, one_line
 

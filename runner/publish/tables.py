@@ -18,7 +18,16 @@ from runner.report.ledger import CellLedger, Ledger
 from runner.report.row import Row
 from runner.report.run import Run
 from runner.report.statistics import Verdict
-from runner.report.tables import ATTEMPTS, FIGURES, NOTHING, OUTCOME, VERDICT, Column, Table, columns_for
+from runner.report.tables import (
+    ATTEMPTS,
+    FIGURES,
+    NOTHING,
+    OUTCOME,
+    VERDICT,
+    Column,
+    Table,
+    columns_for,
+)
 from runner.text import one_line
 
 #: Columns that only the page has.

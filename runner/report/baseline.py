@@ -41,6 +41,7 @@ TOO_SHORT: Final = (
     f"a load of less than {SHORTEST_LOAD_S:g} s, or {FEWEST_TURNS} times a lone request, is mostly "
     "its beginning and its end"
 )
+SET_BY_THE_LOAD: Final = "the load sets the rate"
 OTHER_LOAD: Final = "one of the two loads was cut, and costs of different loads are not compared"
 
 
@@ -166,7 +167,9 @@ def pairs(
         if figure.depends_on_neighbours:
             own = _beside_as_many(own, other, launches[row.cell], launches[base.cell])
         reason = None
-        if short & {row.cell, base.cell}:
+        if figure.is_set_by_a_rate and any(one.rate for one in launches[row.cell]):
+            reason = SET_BY_THE_LOAD
+        elif short & {row.cell, base.cell}:
             reason = TOO_SHORT
         elif figure.is_a_cost and is_cut(row) != is_cut(base):
             reason = OTHER_LOAD
@@ -189,9 +192,7 @@ def _beside_as_many(
         {round_of(one): one.attempt for one in several} for several in (launches, of_baseline)
     )
     return {
-        key: value
-        for key, value in own.items()
-        if key not in other or attempts[key] == others[key]
+        key: value for key, value in own.items() if key not in other or attempts[key] == others[key]
     }
 
 
@@ -202,10 +203,10 @@ def mean_over(strata: Sequence[Mapping[Round, float]]) -> Sample | None:
     """The mean over the strata of a value that each has in its rounds; None of too few rounds.
 
     Strata that share rounds are averaged in each round that all of them have. Those measured in
-    rounds of their own are independent of them. Rounds of one machine, and of one run where launches
-    of several were put together, are a block: what the mean says is said of these blocks, each
-    counting alike, and how much one differs from another is no part of its error. Blocks of fewer
-    than `ENOUGH_FOR_INTERVAL` rounds are left out where another one has enough.
+    rounds of their own are independent of them. Rounds of one machine, and of one run where
+    launches of several were put together, are a block: what the mean says is said of these blocks,
+    each counting alike, and how much one differs from another is no part of its error. Blocks of
+    fewer than `ENOUGH_FOR_INTERVAL` rounds are left out where another one has enough.
     """
     parts = []
     for together in _by_shared_rounds(strata):
@@ -289,9 +290,17 @@ def _contrast(pair: Pair, comparisons: int, delta: float, alpha: float) -> Contr
     if pair.reason is None and pair.sample is not None:
         return contrast(pair.sample, comparisons=comparisons, delta=delta, alpha=alpha)
     few = sample([*pair.ratios.values()])
+    return without_interval(few.mean, few.number, pair.reason)
+
+
+def without_interval(logarithm: float | None, rounds: int, reason: str | None) -> Contrast:
+    """A ratio, by its logarithm, of which nothing is claimed; too few rounds is the usual reason.
+
+    There is no verdict on what the load sets.
+    """
     return Contrast(
-        ratio=math.exp(few.mean),
-        rounds=few.number,
-        verdict=Verdict.UNDECIDED,
-        reason=pair.reason or TOO_FEW_ROUNDS,
+        ratio=None if logarithm is None else math.exp(logarithm),
+        rounds=rounds,
+        verdict=None if reason == SET_BY_THE_LOAD else Verdict.UNDECIDED,
+        reason=reason or TOO_FEW_ROUNDS,
     )

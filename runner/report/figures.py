@@ -23,8 +23,8 @@ class Figure:
 
     `needs_long_load`: whether a load that is mostly its beginning and its end says nothing of it.
     `is_a_cost`: whether it depends on what was sent, and is not compared where one of two loads was
-    cut. `depends_on_neighbours`: whether it is another one beside fewer cells; a launch that is
-    repeated runs beside fewer.
+    cut. `is_set_by_a_rate`: whether a load at a fixed rate sets it. `depends_on_neighbours`:
+    whether it is another one beside fewer cells; a launch that is repeated runs beside fewer.
     `more_is_better`: all but the rate are costs, of which more is worse.
     """
 
@@ -33,6 +33,7 @@ class Figure:
     of: Callable[[Row, LaunchRecord], float | None]
     needs_long_load: bool = True
     is_a_cost: bool = False
+    is_set_by_a_rate: bool = False
     depends_on_neighbours: bool = False
     more_is_better: bool = False
 
@@ -43,8 +44,7 @@ class Figure:
 
 
 def _rate(_: Row, launch: LaunchRecord) -> float | None:
-    """None at a fixed rate: that is set by the load, not by the server."""
-    return rate_of(launch.ab) if launch.ab and launch.rate is None else None
+    return rate_of(launch.ab) if launch.ab else None
 
 
 def _cpu(_: Row, launch: LaunchRecord) -> float | None:
@@ -62,7 +62,9 @@ def _rss(_: Row, launch: LaunchRecord) -> float | None:
     return launch.resources.peak_rss_mib if launch.resources else None
 
 
-RATE: Final = Figure(name="rate", label="requests/s", of=_rate, more_is_better=True)
+RATE: Final = Figure(
+    name="rate", label="requests/s", of=_rate, is_set_by_a_rate=True, more_is_better=True
+)
 FIGURES: Final = (
     RATE,
     Figure(

@@ -17,11 +17,11 @@ from runner.errors import UsageError
 from runner.options import Format
 from runner.report.figures import FIGURES
 from runner.report.modes import Mode, modes
+from runner.report.pivot import pivot_table
 from runner.report.row import keys_of
 from runner.report.run import Run
 from runner.report.statistics import NOT_COMPARED
 from runner.report.summary import summary
-from runner.report.pivot import pivot_table
 from runner.report.tables import Table, comparison, sort_rows
 from runner.text import suggestion
 

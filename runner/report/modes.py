@@ -8,7 +8,6 @@ interval is over the rounds. What a round's cells have in common is thereby coun
 
 from __future__ import annotations
 
-import math
 import statistics
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -17,11 +16,11 @@ from typing import NamedTuple
 
 from runner.outcome import Outcome
 from runner.report.axis_values import Value
-from runner.report.baseline import TOO_FEW_ROUNDS, Pair, alpha_of, mean_over, pairs
+from runner.report.baseline import Pair, alpha_of, mean_over, pairs, without_interval
 from runner.report.figures import FIGURES, Figure
 from runner.report.row import Row, axes_of
 from runner.report.run import Run
-from runner.report.statistics import Contrast, Sample, Verdict, contrast
+from runner.report.statistics import Contrast, Sample, contrast
 from runner.report.tables import varies
 
 
@@ -176,16 +175,9 @@ def _sample(strata: Sequence[Pair]) -> Sample | None:
 
 def _unjudged(strata: Sequence[Pair]) -> Contrast:
     """The mean ratio without an interval, and why there is none."""
-    known = [pair for pair in strata if pair.ratios]
-    ratio = (
-        math.exp(statistics.fmean(statistics.fmean(pair.ratios.values()) for pair in known))
-        if known
-        else None
-    )
-    reasons = [pair.reason for pair in strata if pair.reason]
-    return Contrast(
-        ratio=ratio,
-        rounds=min((len(pair.ratios) for pair in strata), default=0),
-        verdict=Verdict.UNDECIDED,
-        reason=reasons[0] if reasons else TOO_FEW_ROUNDS,
+    known = [statistics.fmean(pair.ratios.values()) for pair in strata if pair.ratios]
+    return without_interval(
+        statistics.fmean(known) if known else None,
+        min((len(pair.ratios) for pair in strata), default=0),
+        next((pair.reason for pair in strata if pair.reason), None),
     )

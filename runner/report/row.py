@@ -2,28 +2,19 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, fields, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields
 from math import isclose
-from statistics import median, median_high
 from typing import Final
 
 from runner.matrix.axes import BASE_AXES
 from runner.measurement.records import (
-    AbFigures,
     LaunchRecord,
-    Resources,
-    rate_of,
 )
-from runner.outcome import Outcome, worst
-from runner.report.axis_values import Value, natural_key
-from runner.report.ceilings import ceilings_of
-from runner.report.percentiles import has_p99
-from runner.report.rates import load_of, why_not_launched
-from runner.report.reused import reused_text
-from runner.report.statistics import NOT_COMPARED, Contrast, median_interval
-from runner.store.records import CellRecord, RunRecord
+from runner.outcome import Outcome
+from runner.report.axis_values import Value
+from runner.report.statistics import NOT_COMPARED, Contrast
+from runner.store.records import RunRecord
 
 #: The key of the requests per second that a load at a fixed rate was sent at.
 RATE_KEY: Final = "rate_rps"

@@ -79,7 +79,8 @@ def collate(
     """
     rows = with_attempts(rows_of(record, launches), record, launches, rejected)
     matters, found = deltas(record, delta), baselines(rows, record)
-    compared = with_contrasts(rows, found, launches, deltas=matters, alpha=alpha_of(record, launches))
+    alpha = alpha_of(record, launches)
+    compared = with_contrasts(rows, found, launches, deltas=matters, alpha=alpha)
     return Run(
         record=record,
         launches=launches,

@@ -19,8 +19,8 @@ from runner.report.run import Run
 from runner.report.statistics import ENOUGH_FOR_INTERVAL, Verdict
 from runner.report.summary import (
     cells_text,
-    disturbed_text,
     contrast_of_mode,
+    disturbed_text,
     is_compared,
     ratio_text,
     sensitivity,

@@ -20,7 +20,6 @@ from runner.store.records import (
 from runner.text import NOT_KNOWN, counted, known
 
 
-
 def setup_differences(before: Side, after: Side, pairs: Sequence[Pair]) -> Iterator[str]:
     """Differences of machine and method, a line each.
 

@@ -90,7 +90,7 @@ def figure_text(run: Run, mode: Mode, figure: Figure) -> str:
         return absolute_text(mode, figure)
     delta = run.deltas[figure.name]
     cells = cells_text(mode.disagreement(figure, delta))
-    text = f"{ratio_text(contrast)} {verdict_text(contrast, delta)}"
+    text = f"{ratio_text(contrast)} {verdict_text(contrast, delta)}".rstrip()
     return f"{text}; {cells}" if cells else text
 
 
@@ -139,7 +139,7 @@ def verdict_text(contrast: Contrast, delta: float) -> str:
         return f"{direction}, by less than {share}" if contrast.is_shown else f"same within {share}"
     if contrast.verdict is Verdict.UNDECIDED and contrast.is_shown:
         return f"{direction}, undecided whether by {share}"
-    return str(contrast.verdict)
+    return str(contrast.verdict or "")
 
 
 def _range(rows: Sequence[Row], column: Column) -> str:
@@ -185,10 +185,11 @@ def _levels(run: Run, compared: Sequence[Mode], figures: Sequence[Figure]) -> st
     if alpha_of(run.record, run.launches) == ALPHA_OF_LOOKS:
         looked = ", computed with 2 % for 5 %, because the run was looked at as it went on"
     return (
-        f"[low–high]: all intervals of one figure in this table hold together with "
-        f"{100 * CONFIDENCE:g} %, each at the level {each}{looked}; those of four figures, and of the "
-        "table of cells, are families of their own. `same`: the interval is within δ of 1 ({deltas}); `higher`, "
-        "`lower`: it leaves 1 out, and the ratio is beyond δ; everything else is `undecided`."
+        "[low–high]: all intervals of one figure in this table hold together with "
+        f"{100 * CONFIDENCE:g} %, each at the level {each}{looked}; other figures, and the table "
+        f"of cells, are families of their own. `same`: the interval is within δ of 1 ({deltas}); "
+        "`higher`, `lower`: it leaves 1 out, and the ratio is beyond δ; everything else is "
+        "`undecided`."
     )
 
 
@@ -207,7 +208,7 @@ def sensitivity(found: Sequence[Mode]) -> str:
 
 
 def disturbed_text(run: Run, found: Sequence[Mode]) -> str:
-    """How many launches of the modes and their baselines were disturbed and kept; empty for none."""
+    """How many launches of the modes and baselines were disturbed and kept; empty for none."""
     cells = {row.cell for mode in found for row in (*mode.rows, *mode.bases)}
     launches = [one for cell in cells for one in run.launches.get(cell, ())]
     number = sum(one.disturbed is not None for one in launches)

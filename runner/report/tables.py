@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from runner.errors import UsageError
 from runner.matrix.axes import ALWAYS_SHOWN
-from runner.matrix.canonical import CanonicalIndex
-from runner.outcome import Outcome, outcome_text
-from runner.report.axis_values import Value, axis_text, natural_key
+from runner.outcome import outcome_text
+from runner.report.axis_values import natural_key
 from runner.report.figures import FIGURES as COMPARED
 from runner.report.notes import Note, notes
 from runner.report.row import Row, Spread, axes_of, is_cut, is_held_back, keys_of

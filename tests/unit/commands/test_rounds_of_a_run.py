@@ -223,7 +223,10 @@ def test_how_many_launches_there_are_grows_by_rounds(rounds: Rounds) -> None:
         *(f"[{number}/6]" for number in range(1, 7)),
         *("[7/8]", "[8/8]", "[9/10]", "[10/10]"),
     ]
-    assert "3 to 5 rounds, until no interval of a patch mode reaches further than δ from its ratio" in rounds.messages
+    assert (
+        "3 to 5 rounds, until no interval of a patch mode reaches further than δ from its ratio"
+        in rounds.messages
+    )
 
 
 def test_one_launch_of_each_cell_says_nothing_between(rounds: Rounds) -> None:
