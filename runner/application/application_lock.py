@@ -25,6 +25,7 @@ class Moved:
     was: str
     now: str
     because: str
+    was_exact: bool = True
 
     def __str__(self) -> str:
         return f"{self.name} {self.was} → {self.now}, because of {self.because}"
@@ -37,6 +38,7 @@ class ApplicationLock:
     `lock` are the wheels. `sdists` and `sources` have to be built, `moved` gave way, `added` is
     what the application does not name. `unknown` are those to be built whose dependencies are not
     known yet. `of_another_python`: the application's files do not admit this Python.
+    `contradiction` is why its exact versions were taken although their metadata forbids it.
     """
 
     lock: Lock
@@ -46,6 +48,7 @@ class ApplicationLock:
     added: tuple[str, ...] = ()
     of_another_python: bool = False
     unknown: tuple[str, ...] = ()
+    contradiction: str = ""
 
     @property
     def is_complete(self) -> bool:
@@ -129,7 +132,9 @@ def _moved(problem: Problem, versions: Mapping[str, str]) -> Iterator[Moved]:
         if now and pin.name not in seen and not _allows(pin, now):
             seen.add(pin.name)
             was = pin.exact or pin.specifier
-            yield Moved(name=pin.name, was=was, now=now, because=because.get(pin.name, ""))
+            why = because.get(pin.name, "")
+            exact = pin.exact is not None
+            yield Moved(name=pin.name, was=was, now=now, because=why, was_exact=exact)
     for source in problem.application.sources:
         name = source.name or ""
         if name in problem.axes and name in versions:

@@ -64,10 +64,16 @@ def resolve_application(
         brought=brought,
         built=built or {},
     )
-    solved = _solved(problem, strict=True)
+    solved, contradiction = _solved(problem, strict=True), ""
     if isinstance(solved, Unavailable):
+        contradiction = solved.reason
         solved = _solved(problem, strict=False)
-    return solved if isinstance(solved, Unavailable) else collected(problem, *solved)
+    if isinstance(solved, Unavailable):
+        return solved
+    lock = collected(problem, *solved)
+    if isinstance(lock, Unavailable) or any(not moved.was_exact for moved in lock.moved):
+        return lock  # a range that gave way is listed as such
+    return replace(lock, contradiction=contradiction)
 
 
 def _brought(request: EnvironmentRequest, platform: str) -> dict[str, str] | Unavailable:

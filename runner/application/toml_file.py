@@ -12,6 +12,7 @@ from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
 from runner.application.pins import mistake
+from runner.resolver import without_addresses
 from runner.text import suggestion
 
 
@@ -64,9 +65,11 @@ def requirement(text: object, path: Path, place: str) -> Requirement:
 
 
 def not_a_requirement(written: str, error: InvalidRequirement) -> str:
-    """What is wrong with a text that should be a requirement, and how one looks."""
+    """What is wrong with a text that should be a requirement; an address may hold a password."""
     why = str(error).splitlines()[0].rstrip(":")
-    return f"{written!r} is no requirement ({why}); write one like flask==3.1.2 or gevent>=24"
+    return without_addresses(
+        f"{written!r} is no requirement ({why}); write one like flask==3.1.2 or gevent>=24"
+    )
 
 
 def chosen(

@@ -11,8 +11,9 @@ from pathlib import Path
 
 import pytest
 
-#: What the build of every sdist here would do at once: leave a trace.
-SETUP = "from pathlib import Path\nPath({trace!r}).touch()\nfrom setuptools import setup\nsetup()\n"
+#: A build that needs nothing and leaves a trace as soon as anything of it is run.
+BACKEND = "from pathlib import Path\nPath({trace!r}).touch()\n"
+BUILD = '[build-system]\nrequires = []\nbuild-backend = "backend"\nbackend-path = ["."]\n'
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,16 +37,12 @@ class Index:
 
     def sdist(self, name: str, version: str) -> None:
         """Add a source distribution; to build it, or to ask for its metadata, leaves a trace."""
-        path = self.directory / f"{name}-{version}.tar.gz"
-        project(path, f"{name}-{version}", SETUP.format(trace=str(self.trace)))
-
-
-def project(path: Path, top: str, setup: str) -> None:
-    content = setup.encode()
-    with tarfile.open(path, "w:gz") as archive:
-        entry = tarfile.TarInfo(f"{top}/setup.py")
-        entry.size = len(content)
-        archive.addfile(entry, io.BytesIO(content))
+        files = {"pyproject.toml": BUILD, "backend.py": BACKEND.format(trace=str(self.trace))}
+        with tarfile.open(self.directory / f"{name}-{version}.tar.gz", "w:gz") as archive:
+            for path, text in files.items():
+                entry = tarfile.TarInfo(f"{name}-{version}/{path}")
+                entry.size = len(text.encode())
+                archive.addfile(entry, io.BytesIO(text.encode()))
 
 
 def index_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Index:

@@ -37,16 +37,16 @@ tools = ["ours"]
 [tool.uv]
 default-groups = ["web", "dev"]
 [tool.uv.sources]
-ours = {git = "https://host/ours", rev = "0123456789012345678901234567890123456789"}
+ours = {git = "https://localhost/ours", rev = "0123456789012345678901234567890123456789"}
 """
 
 
 def entry(name: str, version: str, *, wheel: bool = True) -> str:
-    base = f"https://host/{name}-{version}"
+    base = f"https://localhost/{name}-{version}"
     files = f'sdist = {{ url = "{base}.tar.gz", hash = "{A}", size = 1 }}\n'
     if wheel:
         files += f'wheels = [{{ url = "{base}-py3-none-any.whl", hash = "{B}", size = 1 }}]\n'
-    source = 'source = { registry = "https://host/simple" }'
+    source = 'source = { registry = "https://localhost/simple" }'
     return f'[[package]]\nname = "{name}"\nversion = "{version}"\n{source}\n{files}\n'
 
 
@@ -60,7 +60,7 @@ UV_LOCK = (
 [[package]]
 name = "ours"
 version = "1.0"
-source = { git = "https://host/ours?rev=COMMIT#COMMIT" }
+source = { git = "https://localhost/ours?rev=COMMIT#COMMIT" }
 
 [[package]]
 name = "shop"
@@ -85,7 +85,7 @@ provides-extras = ["database"]
 
 [package.metadata.requires-dev]
 dev = [{ name = "pytest" }]
-tools = [{ name = "ours", git = "https://host/ours?rev=COMMIT" }]
+tools = [{ name = "ours", git = "https://localhost/ours?rev=COMMIT" }]
 web = [{ name = "gunicorn" }]
 """
 ).replace("COMMIT", "0123456789" * 4)
@@ -114,7 +114,11 @@ def test_uv_lock_with_extras_and_groups(uv_project: Path) -> None:
     assert found.sdists == ("debts",)
     (ours,) = found.sources
     assert isinstance(ours, GitSource)
-    assert (ours.name, ours.url, ours.revision) == ("ours", "https://host/ours", "0123456789" * 4)
+    assert (ours.name, ours.url, ours.revision) == (
+        "ours",
+        "https://localhost/ours",
+        "0123456789" * 4,
+    )
 
 
 def test_uv_lock_needs_its_project(tmp_path: Path) -> None:
@@ -129,7 +133,7 @@ def test_uv_lock_without_the_extra(uv_project: Path) -> None:
 
 
 def wheel(stem: str, digit: str) -> str:
-    url = f"https://host/{stem}-py3-none-any.whl"
+    url = f"https://localhost/{stem}-py3-none-any.whl"
     return f'{{ url = "{url}", hashes = {{ sha256 = "{digit * 64}" }} }}'
 
 
@@ -149,7 +153,7 @@ wheels = [{wheel("flask-3.1.2", "a")}]
 [[packages]]
 name = "debts"
 version = "0.5"
-sdist = {{ url = "https://host/debts-0.5.tar.gz", hashes = {{ sha256 = "{"b" * 64}" }} }}
+sdist = {{ url = "https://localhost/debts-0.5.tar.gz", hashes = {{ sha256 = "{"b" * 64}" }} }}
 
 [[packages]]
 name = "gunicorn"
@@ -165,7 +169,7 @@ wheels = [{wheel("orjson-3.0", "c")}]
 
 [[packages]]
 name = "ours"
-vcs = {{ type = "git", url = "https://host/ours", commit-id = "abc" }}
+vcs = {{ type = "git", url = "https://localhost/ours", commit-id = "abc" }}
 """
 
 
@@ -238,7 +242,7 @@ name = "kombu"
 version = "5.3"
 [package.source]
 type = "git"
-url = "https://host/kombu"
+url = "https://localhost/kombu"
 reference = "main"
 resolved_reference = "abc"
 
@@ -296,7 +300,7 @@ PIPFILE_LOCK = """\
         "flask": {
             "hashes": ["sha256:aa"], "markers": "python_version >= '3.9'", "version": "==3.1.2"
         },
-        "ours": {"git": "https://host/ours", "ref": "abc"}
+        "ours": {"git": "https://localhost/ours", "ref": "abc"}
     },
     "develop": {"pytest": {"version": "==9.0"}}
 }

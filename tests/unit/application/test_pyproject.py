@@ -67,13 +67,13 @@ def test_sources_of_uv(tmp_path: Path) -> None:
     (tmp_path / "libs").mkdir()
     (tmp_path / "libs" / "setup.py").touch()
     sources = (
-        '[tool.uv.sources]\ntools = {git = "https://host/tools", tag = "v1"}\n'
+        '[tool.uv.sources]\ntools = {git = "https://localhost/tools", tag = "v1"}\n'
         'flask = {path = "libs"}\n'
     )
     flask, tools = read(tmp_path, PROJECT + sources).sources
     assert isinstance(flask, Directory)
     assert isinstance(tools, GitSource)
-    assert (tools.name, tools.url, tools.revision) == ("tools", "https://host/tools", "v1")
+    assert (tools.name, tools.url, tools.revision) == ("tools", "https://localhost/tools", "v1")
 
 
 def test_dependencies_that_setuptools_reads_from_a_file(tmp_path: Path) -> None:

@@ -26,7 +26,7 @@ def test_several(tmp_path: Path) -> None:
 def test_an_address_and_a_directory(tmp_path: Path) -> None:
     (tmp_path / "core").mkdir()
     (tmp_path / "core" / "setup.py").touch()
-    found = read_requirements(["git+https://host/a.git#egg=a", "core"], root=tmp_path)
+    found = read_requirements(["git+https://localhost/a.git#egg=a", "core"], root=tmp_path)
     git, directory = found.sources
     assert isinstance(git, GitSource)
     assert isinstance(directory, Directory)

@@ -76,11 +76,16 @@ def test_a_file_may_be_included_twice(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("written", "name", "revision", "subdirectory"),
     [
-        ("git+https://host/a/b.git@v1.2#egg=tools[fast]&subdirectory=py", "tools", "v1.2", "py"),
-        ("tools @ git+https://host/a/b.git@main", "tools", "main", ""),
-        ("tools@git+https://host/a/b.git@main", "tools", "main", ""),
-        ("-e git+ssh://git@host/a/b.git#egg=Tools", "tools", None, ""),
-        ("git+https://host/a/b", None, None, ""),
+        (
+            "git+https://localhost/a/b.git@v1.2#egg=tools[fast]&subdirectory=py",
+            "tools",
+            "v1.2",
+            "py",
+        ),
+        ("tools @ git+https://localhost/a/b.git@main", "tools", "main", ""),
+        ("tools@git+https://localhost/a/b.git@main", "tools", "main", ""),
+        ("-e git+ssh://localhost/a/b.git#egg=Tools", "tools", None, ""),
+        ("git+https://localhost/a/b", None, None, ""),
     ],
 )
 def test_git_sources(
@@ -97,14 +102,19 @@ def test_git_sources(
 def test_an_address_with_a_password_is_not_printed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("TOKEN", "hush-hush")
-    write(tmp_path, requirements="tools @ git+https://me:${TOKEN}@host/a/b.git@v1\n")
+    token = "hush-hush"
+    monkeypatch.setenv("TOKEN", token)
+    write(tmp_path, requirements="tools @ git+https://${TOKEN}@localhost/a/b.git@v1\n")
     found = read_requirements("requirements.txt", root=tmp_path)
     (source,) = found.sources
     assert isinstance(source, GitSource)
-    assert source.url == "https://me:hush-hush@host/a/b.git"
-    assert "hush" not in repr(found)
-    assert "hush" not in str(source)
+    assert source.url == f"https://{token}@localhost/a/b.git"
+    assert token not in repr(found)
+    assert token not in str(source)
+    write(tmp_path, requirements="tools two @ git+https://${TOKEN}@localhost/a/b.git\n")
+    with pytest.raises(SpecError, match="is no requirement") as caught:
+        read_requirements("requirements.txt", root=tmp_path)
+    assert token not in str(caught.value)
 
 
 def test_local_projects_tell_what_they_need_without_being_built(tmp_path: Path) -> None:
@@ -148,10 +158,10 @@ def test_a_project_whose_dependencies_are_computed(tmp_path: Path, text: str) ->
 @pytest.mark.parametrize(
     ("written", "name"),
     [
-        ("https://host/files/tools-1.0-py3-none-any.whl", "tools"),
-        ("https://host/files/tools-1.0.tar.gz", "tools"),
-        ("https://host/download?id=3", None),
-        ("tools @ https://host/download?id=3", "tools"),
+        ("https://localhost/files/tools-1.0-py3-none-any.whl", "tools"),
+        ("https://localhost/files/tools-1.0.tar.gz", "tools"),
+        ("https://localhost/download?id=3", None),
+        ("tools @ https://localhost/download?id=3", "tools"),
         ("./vendor/tools-1.0-py3-none-any.whl", "tools"),
     ],
 )
@@ -164,11 +174,14 @@ def test_archives(tmp_path: Path, written: str, name: str | None) -> None:
     assert (source.name, source.hashes) == (name, (A,))
 
 
-def test_an_index_is_remarked_and_not_named(tmp_path: Path) -> None:
+def test_an_index_is_remarked_and_not_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TOKEN", "secret")
     write(
         tmp_path,
         requirements=(
-            "flask\n--extra-index-url https://me:secret@host/simple\n--pre\n--no-binary x\n"
+            "flask\n--extra-index-url https://${TOKEN}@localhost/simple\n--pre\n--no-binary x\n"
         ),
     )
     remarks = read_requirements("requirements.txt", root=tmp_path).remarks
@@ -193,7 +206,7 @@ def test_what_windows_writes_is_read(tmp_path: Path) -> None:
         ("--hashes\n", r"requirements.txt:1: unknown option '--hashes'"),
         ("-e ./nothing\n", r"requirements.txt:1: there is no file or directory './nothing'"),
         ("-e ./empty\n", r"requirements.txt:1: .* is no Python project"),
-        ("hg+https://host/x\n", r"requirements.txt:1: sources of the kind 'hg\+https'"),
+        ("hg+https://localhost/x\n", r"requirements.txt:1: sources of the kind 'hg\+https'"),
     ],
 )
 def test_a_mistake_names_its_line_and_a_remedy(tmp_path: Path, text: str, message: str) -> None:

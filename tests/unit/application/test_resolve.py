@@ -81,6 +81,7 @@ def test_an_axis_moves_what_it_needs_and_nothing_else(index: Index, tmp_path: Pa
     assert not found.added
     assert found.is_complete
     assert "--hash=sha256:" in found.lock.text
+    assert not found.contradiction
 
 
 def test_what_fits_stays(index: Index, tmp_path: Path) -> None:
@@ -107,6 +108,7 @@ def test_a_range_that_an_axis_cannot_live_with_gives_way(index: Index, tmp_path:
     assert found.lock.versions["greenlet"] == "3.5.6"
     assert found.lock.versions["flask"] == "3.0"
     assert [(m.name, m.was, m.now) for m in found.moved] == [("greenlet", "<3.2", "3.5.6")]
+    assert not found.contradiction
 
 
 def test_a_range_that_fits_holds(index: Index, tmp_path: Path) -> None:
@@ -128,7 +130,7 @@ def test_a_constraint_gives_way_too(index: Index, tmp_path: Path) -> None:
 
 
 def test_a_true_conflict_names_both_sides(index: Index, tmp_path: Path) -> None:
-    found = lock(tmp_path, "httpbin==0.10\nflask==3.0\n", "gevent==26.9")
+    found = lock(tmp_path, "httpbin==0.10\nflask==3.0\ngreenlet==3.1.1\n", "gevent==26.9")
     assert isinstance(found, Unavailable)
     assert found.reason.startswith(
         "the matrix file's gevent==26.9 and the application's httpbin==0.10 (requirements.txt:1) "
@@ -140,6 +142,7 @@ def test_a_true_conflict_names_both_sides(index: Index, tmp_path: Path) -> None:
 def test_a_lock_that_its_metadata_forbids_is_taken_as_it_is(index: Index, tmp_path: Path) -> None:
     found = made(lock(tmp_path, "httpbin==0.10\ngreenlet==3.5.6\nflask==3.0\n"))
     assert found.lock.versions["greenlet"] == "3.5.6"
+    assert "httpbin depend on greenlet<3.2" in found.contradiction
 
 
 def test_what_an_axis_asks_for_in_vain(index: Index, tmp_path: Path) -> None:
@@ -194,9 +197,19 @@ def test_an_axis_is_never_built(index: Index, tmp_path: Path) -> None:
     assert not index.trace.exists()
 
 
+def test_what_an_axis_depends_on_is_never_built(index: Index, tmp_path: Path) -> None:
+    index.wheel("gevent", "22.10", "greenlet>=1")
+    index.sdist("greenlet", "2.0")
+    index.wheel("shop", "1.0", "greenlet<3")
+    found = lock(tmp_path, "shop==1.0\n", "gevent==22.10")
+    assert isinstance(found, Unavailable)
+    assert "greenlet" in found.reason
+    assert not index.trace.exists()
+
+
 def test_sources_are_left_out_until_they_are_built(index: Index, tmp_path: Path) -> None:
     index.wheel("shop", "1.0", "utils")
-    text = "shop==1.0\nutils @ git+https://host/utils@v1\n"
+    text = "shop==1.0\nutils @ git+https://localhost/utils@v1\n"
     found = made(lock(tmp_path, text))
     assert found.lock.versions == {"shop": "1.0"}
     assert (found.unknown, [source.name for source in found.sources]) == (("utils",), ["utils"])
@@ -224,16 +237,16 @@ def test_what_a_local_project_needs_from_an_address_must_be_named(
     (tmp_path / "core").mkdir()
     (tmp_path / "core" / "pyproject.toml").write_text(
         '[project]\nname = "core"\nversion = "1"\n'
-        'dependencies = ["tools @ git+https://host/tools"]\n'
+        'dependencies = ["tools @ git+https://localhost/tools"]\n'
     )
     with pytest.raises(SpecError, match=r"requirements.txt:1: core needs tools from an address"):
         lock(tmp_path, "-e ./core\n")
-    named = made(lock(tmp_path, "-e ./core\ntools @ git+https://host/tools@v1\n"))
+    named = made(lock(tmp_path, "-e ./core\ntools @ git+https://localhost/tools@v1\n"))
     assert [source.name for source in named.sources] == ["core", "tools"]
 
 
 def test_an_axis_replaces_a_source(index: Index, tmp_path: Path) -> None:
-    found = made(lock(tmp_path, "gevent @ git+https://host/gevent@v1\n", "gevent==26.9"))
+    found = made(lock(tmp_path, "gevent @ git+https://localhost/gevent@v1\n", "gevent==26.9"))
     assert found.sources == ()
     assert [(m.name, m.was, m.now) for m in found.moved] == [("gevent", "git v1", "26.9")]
 
