@@ -45,6 +45,8 @@ def directory(tmp_path: Path) -> Path:
         ("src/*/secret.*", {"src/deep/secret.env"}),
         ("src/./x/../deep", {"src/deep/app.pyc", "src/deep/secret.env"}),
         ("a??.py", {"app.py"}),
+        ("APP.py\ndocs/INDEX.md\n[D]ocs", set()),
+        ("dockerfile\n[d]*", {"docs/index.md", "docs/keep/me.md"}),
         (".dockerignore\nDockerfile", {".dockerignore", "Dockerfile"}),
         ("*\n!src\n!*.py", {*FILES} - {"app.py", "src/app.py", *FILES[-2:]}),
         ("*\n!.dockerignore", {*FILES} - {".dockerignore"}),
