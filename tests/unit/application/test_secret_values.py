@@ -14,6 +14,7 @@ from runner.application import secret_values
 from runner.application.secret_values import Secrets, keyed_digest, secret_key
 from runner.errors import UsageError
 
+BOTH_QUOTES = 'it\'s \\ "it"'
 VALUE = 'pä"ss wörd/'
 
 
@@ -34,7 +35,7 @@ def secrets(*values: str) -> Secrets:
         ([VALUE], f"is {VALUE}!", "is ***!"),
         ([VALUE], json.dumps({"a": VALUE}), '{"a": "***"}'),
         ([VALUE], f"{quote(VALUE)} {quote(VALUE, safe='')} {quote_plus(VALUE)}", "*** *** ***"),
-        (["it's \\ it"], f"{'it' + chr(39) + 's ' + chr(92) + ' it'!r}", '"***"'),
+        ([BOTH_QUOTES], repr({"a": BOTH_QUOTES}), "{'a': '***'}"),
         (["one line\n  two lines\n"], "log: one line\nlog: two lines", "log: ***\nlog: ***"),
         (["  spaced  "], "spaced", "***"),
         ([f"db:{'//'}me:pass%20word@host/x"], "pass word, pass%20word", "***, ***"),

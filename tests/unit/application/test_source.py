@@ -104,7 +104,7 @@ def test_a_repository_that_ignores_the_whole_directory_decides_nothing(
 
 def test_a_repository_in_the_repository_is_copied_by_its_own_rules(shop: Path) -> None:
     git(shop, "init")
-    for inner in ("module", "untracked"):
+    for inner in ("untracked/deep", "untracked", "module"):
         write(shop / inner, ["a.py", "b.log"])
         git(shop / inner, "init")
         (shop / inner / ".gitignore").write_text("*.log\n")
@@ -112,7 +112,7 @@ def test_a_repository_in_the_repository_is_copied_by_its_own_rules(shop: Path) -
         git(shop / inner, "commit", "-m", "a")
     git(shop, "add", "module")
     found = names(chosen(shop))
-    assert {"module/a.py", "untracked/a.py"} <= set(found)
+    assert {"module/a.py", "untracked/a.py", "untracked/deep/a.py"} <= set(found)
     assert not [name for name in found if name.endswith(".log") or "/.git/" in name]
 
 

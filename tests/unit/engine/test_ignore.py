@@ -9,6 +9,7 @@ import pytest
 from runner.engine.ignore import not_ignored
 
 FILES = (
+    "#app.py",
     ".dockerignore",
     "Dockerfile",
     "app.py",
@@ -34,6 +35,8 @@ def directory(tmp_path: Path) -> Path:
     [
         ("", set()),
         ("# app.py\n\n   \n", set()),
+        ("#app.py", set()),
+        (" #app.py", {"#app.py"}),
         ("*.pyc", {"app.pyc"}),
         ("**/*.pyc", {"app.pyc", "src/deep/app.pyc"}),
         ("/app.py/", {"app.py"}),
@@ -48,7 +51,7 @@ def directory(tmp_path: Path) -> Path:
         ("APP.py\ndocs/INDEX.md\n[D]ocs", set()),
         ("dockerfile\n[d]*", {"docs/index.md", "docs/keep/me.md"}),
         (".dockerignore\nDockerfile", {".dockerignore", "Dockerfile"}),
-        ("*\n!src\n!*.py", {*FILES} - {"app.py", "src/app.py", *FILES[-2:]}),
+        ("*\n!src\n!*.py", {*FILES} - {"#app.py", "app.py", "src/app.py", *FILES[-2:]}),
         ("*\n!.dockerignore", {*FILES} - {".dockerignore"}),
         ("*\n!", {*FILES}),
     ],

@@ -48,6 +48,7 @@ def test_a_factory_is_given_to_gunicorn_with_its_arguments() -> None:
         ("", ["names no module", "`module:name`"]),
         (":app", ["names no module", "`module:name`"]),
         ("shop/wsgi.py:app", ["is a file", "`shop.wsgi:app`", "`chdir:`"]),
+        ("wsgi.py:app", ["is a file", "`wsgi:app`"]),
         ("./wsgi.py", ["is a file", "`wsgi`"]),
         ("src/shop", ["is a file", "`src.shop`"]),
         (".wsgi:app", ["relative", "leading dot"]),

@@ -269,7 +269,9 @@ OTHER_MISTAKES: dict[str, tuple[str, str, *tuple[str, ...]]] = {
         "request: {headers: {A: {comand: b}}}", "7:28", "did you mean 'command'?",
     ),
     "a header without a key": ("request: {headers: {A: {}}}", "7:28", "{command: …}"),
-    "a header twice": ("request: {headers: {A: b, a: c}}", "7:14", "given twice", "keep one"),
+    "a header twice": (
+        "request: {headers: {Accept: b, ACCEPT: c}}", "7:14", "given twice", "keep one",
+    ),
     "two bodies": ("request: {body: a, json: b}", "7:14", "body and json", "keep one"),
     "a body that is not sent": ("request: {method: GET, body: a}", "7:14", "GET", "e.g. POST"),
     "no body": ("request: {body: }", "7:21", "empty", "remove the line"),
