@@ -14,7 +14,7 @@ from bench.common import REPOSITORY, Options, figure
 from runner.errors import UsageError
 from runner.report.figures import FIGURES, Figure
 from runner.report.modes import modes
-from runner.report.rows import Row, axes_of
+from runner.report.row import Row, axes_of
 from runner.report.run import Run, read_run
 from runner.report.statistics import Contrast
 from runner.report.summary import sensitivity

@@ -18,8 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bench.residuals import Numbers, Residuals, as_if_normal, smoothed
-from runner.report.baseline import Round
-from runner.report.modes import mean_over
+from runner.report.baseline import Round, mean_over
 from runner.report.statistics import (
     ALPHA,
     ENOUGH_FOR_INTERVAL,

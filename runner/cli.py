@@ -14,6 +14,22 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from runner.cli_options import (
+    MATRIX_FILE,
+    RESULTS,
+    ConcurrencyOption,
+    DeltaOption,
+    ExperimentArgument,
+    FileOption,
+    LaunchesOption,
+    RepeatsOption,
+    RequestsOption,
+    ResultsOption,
+    RunArgument,
+    SelectOption,
+    ShardOption,
+    ThresholdOption,
+)
 from runner.errors import (
     EngineError,
     ExpectationError,
@@ -40,37 +56,6 @@ application = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-
-FileOption = Annotated[Path, typer.Option("--file", help="The matrix file.")]
-ResultsOption = Annotated[Path, typer.Option("--results", help="Where runs are stored.")]
-ExperimentArgument = Annotated[
-    str | None, typer.Argument(help="An experiment of the matrix file; without one, its `default`.")
-]
-RunArgument = Annotated[str, typer.Argument(help="A run directory, or `latest`.")]
-SelectOption = Annotated[
-    list[str] | None,
-    typer.Option("--select", metavar="AXIS=GLOB", help="Only cells that match; repeatable."),
-]
-RequestsOption = Annotated[int | None, typer.Option(help="Requests per launch.")]
-ConcurrencyOption = Annotated[int | None, typer.Option(help="Concurrent clients.")]
-DeltaOption = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--delta",
-        metavar="FIGURE=SHARE",
-        help="The smallest difference that matters, e.g. `cpu=0.05`; repeatable.",
-    ),
-]
-#: Replaced by `--delta` and by `delta:` in the matrix file; whoever still uses it is told so.
-ThresholdOption = Annotated[str | None, typer.Option(hidden=True)]
-ShardOption = Annotated[
-    str | None,
-    typer.Option("--shard", metavar="I/N", help="Only part I of N equal parts of the cells."),
-]
-LaunchesOption = Annotated[int | None, typer.Option(help="Launches per cell.")]
-RepeatsOption = Annotated[int | None, typer.Option(help="Maximum repeats of a disturbed launch.")]
-MATRIX_FILE = Path("matrix.yaml")
-RESULTS = Path("results")
 
 
 def _version(wanted: bool) -> None:
@@ -226,7 +211,8 @@ def compare(
 
     With three runs or more on both sides the figures themselves are compared, else each cell's
     ratio to its own run's baseline. Exit 1 on a regression: an outcome got worse, requests/s are
-    lower, or CPU per request, p99 or memory is higher. What is undecided is no regression.
+    lower, or memory is higher; with three runs a side also if CPU per request or p99 is higher.
+    What is undecided is no regression.
     """
     from runner.commands.runs import compared, delta_option, sides
 

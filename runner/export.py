@@ -18,7 +18,7 @@ from runner.options import ExportFormat, Format
 from runner.outcome import NOT_MEASURED, Kind, outcome_text
 from runner.report.expected import check
 from runner.report.formats import render
-from runner.report.rows import Row, is_held_back
+from runner.report.row import Row, is_held_back
 from runner.report.run import Run
 from runner.store.records import Host
 

@@ -18,7 +18,7 @@ from pathlib import Path
 from typer.testing import CliRunner
 
 from runner.cli import application
-from runner.store.records import RunRecord
+from runner.report.run import Run, read_run
 from runner.store.run_directory import open_run
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -51,19 +51,22 @@ def _table(command: list[str]) -> str:
     arguments = [verb, str(ROOT / path), *options, "--format", "github"]
     result = CliRunner().invoke(application, arguments, catch_exceptions=False)
     table = result.stdout.partition("\n\n")[0]
-    run = open_run(ROOT / "results", str(ROOT / path)).read_run()
+    run = read_run(open_run(ROOT / "results", str(ROOT / path)))
     return f"{table}\n\n*`{shlex.join(command)}`: {_origin(run)}.*"
 
 
-def _origin(run: RunRecord) -> str:
+def _origin(found: Run) -> str:
     """What was measured, when, how often, and on what."""
-    launches = "one launch" if run.launches == 1 else f"{run.launches} launches"
+    run = found.record
+    launches = "one launch" if found.rounds == 1 else f"{found.rounds} launches"
     facts = [f"`{' '.join(run.command)}` on {run.started_at[:10]}, {launches} a cell"]
     if run.host:
         facts.append(f"{run.host.cpus} CPUs ({run.host.cpu_model}), {run.host.os}")
     if run.engine:
         facts.append(f"engine {run.engine.version}")
-    return "; ".join([*facts, f"ab {run.method.ab_version}"])
+    if run.method.ab_version:
+        facts.append(f"ab {run.method.ab_version}")
+    return "; ".join(facts)
 
 
 def main() -> None:

@@ -16,7 +16,7 @@ from runner.matrix.file import name_problem
 from runner.matrix.values import seconds as seconds_of
 from runner.matrix.values import workload_name
 from runner.measurement.ab import AbReportError, parse_whole
-from runner.report.rows import Row
+from runner.report.row import Row
 from runner.store.import_ab import Report, Shared, run_of_reports
 from runner.store.merge import Joined, Part, merge
 from runner.store.records import now

@@ -86,8 +86,8 @@ class Watch:
         run = self.underway.record
         most = duration(self.launch_s * len(run.cells) * run.launches)
         self.reporter.say(
-            f"{span(run.least_launches, run.launches)} rounds, until every interval of a patch mode"
-            f" is within its δ: at most about {most}"
+            f"{span(run.least_launches, run.launches)} rounds, until no interval of a patch mode"
+            f" reaches further than δ from its ratio: at most about {most}"
         )
 
     def begin(self, jobs: Sequence[Job]) -> None:
@@ -137,7 +137,7 @@ class Watch:
     def _say(self, number: int, missing: int) -> None:
         """The first time a table, then a line."""
         run, launches = self.underway.record, self.underway.launches
-        after = f"after round {number} of {span(run.least_launches, run.launches)}"
+        after = f"after round {number} ({span(run.least_launches, run.launches)})"
         table = None if self.is_shown else summary(at_round(run, launches, number))
         self.is_shown = True
         if table is not None:

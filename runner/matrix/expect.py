@@ -10,6 +10,7 @@ from runner.matrix.cell import Cell, Expectation
 from runner.matrix.schema import ExpectSection, ExperimentSection
 from runner.matrix.select import BY_ID, may_match
 from runner.matrix.yaml_document import Document, KeyPath
+from runner.options import DELTAS
 from runner.outcome import Outcome
 from runner.text import suggestion
 
@@ -19,6 +20,7 @@ COLUMNS = (
     "time_taken_s", "mean_ms", "p50_ms", "p90_ms", "p99_ms", "max_ms", "failed_requests", "non_2xx",
     "cpu_ms_per_request", "peak_rss_mib", "peak_threads", "listen_overflows", "at_a_time",
     "in_flight", "tracebacks",
+    *(f"{figure}_ratio{end}" for figure in DELTAS for end in ("", "_low", "_high")),
 )  # fmt: skip
 OUTCOMES = tuple(str(outcome) for outcome in Outcome if outcome.can_be_expected)
 BOUND = re.compile(r"\s*(?P<operator>>=|<=|>|<)\s*(?P<value>[0-9]+(\.[0-9]+)?)\s*")

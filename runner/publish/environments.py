@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Final, NamedTuple
 
 from runner.report.axis_values import Value, named
-from runner.report.rows import Row, axes_of
+from runner.report.pivot import Grid, grid
+from runner.report.row import Row, axes_of
 from runner.report.run import Run
-from runner.report.tables import Grid, grid
 
 PATCH: Final = "patch"
 

@@ -16,12 +16,12 @@ from runner.publish.publication import Publication
 from runner.report import comparison_text
 from runner.report.formats import escape_markdown, lay_out
 from runner.report.notes import notes
+from runner.report.pivot import pivot_table
 from runner.report.tables import (
     NOTHING,
     Table,
     comparison,
     percent,
-    pivot_table,
     ratio,
     shown_outcome,
     two_decimals,

@@ -14,9 +14,9 @@ from runner.publish.environments import Environment, by_environment, environment
 from runner.publish.latency import Curve
 from runner.report.compare import RunComparison, compare
 from runner.report.modes import Mode, modes
-from runner.report.rows import Row
+from runner.report.pivot import Grid
+from runner.report.row import Row
 from runner.report.run import Run
-from runner.report.tables import Grid
 from runner.store.run_directory import RunDirectory, disturbed_path, launch_path
 from runner.text import listed
 

@@ -15,7 +15,7 @@ from runner.report.comparison_text import basis, ending, reading, sums
 from runner.report.figures import Figure
 from runner.report.ledger import FIGURES as COMPARED
 from runner.report.ledger import CellLedger, Ledger
-from runner.report.rows import Row
+from runner.report.row import Row
 from runner.report.run import Run
 from runner.report.statistics import Verdict
 from runner.report.tables import (

@@ -10,7 +10,7 @@ from typing import Final
 
 from runner.measurement.records import LaunchRecord
 from runner.measurement.resources import kinds_of_disturbance
-from runner.report.rows import Launches, Row
+from runner.report.row import Launches, Row
 from runner.store.records import RunRecord
 from runner.text import listed
 

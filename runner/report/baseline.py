@@ -16,26 +16,33 @@ from typing import Any, Final, NamedTuple
 from runner.matrix.canonical import CanonicalIndex
 from runner.measurement.records import LaunchRecord
 from runner.report.figures import FIGURES, Figure
-from runner.report.rows import Launches, Row, axes_of
+from runner.report.row import Launches, Row, axes_of, is_cut
 from runner.report.statistics import (
     ALPHA,
     ALPHA_OF_LOOKS,
     ENOUGH_FOR_INTERVAL,
     Contrast,
+    Sample,
     Verdict,
     contrast,
     sample,
+    weighted,
 )
 from runner.store.records import CellRecord, RunRecord
 
 #: The shortest load whose figures are compared: in seconds, and in service times.
 SHORTEST_LOAD_S: Final = 10.0
 FEWEST_TURNS: Final = 20
+TOO_FEW_ROUNDS: Final = (
+    f"fewer than {ENOUGH_FOR_INTERVAL} rounds have figures of the cells and their baselines"
+)
 NO_SHARED_ROUND: Final = "no round has figures of both; the ratio is that of all launches' means"
 TOO_SHORT: Final = (
     f"a load of less than {SHORTEST_LOAD_S:g} s, or {FEWEST_TURNS} times a lone request, is mostly "
     "its beginning and its end"
 )
+SET_BY_THE_LOAD: Final = "the load sets the rate"
+OTHER_LOAD: Final = "one of the two loads was cut, and costs of different loads are not compared"
 
 
 class Round(NamedTuple):
@@ -106,13 +113,16 @@ def _matches(row: Row, cell: CellRecord, baseline: Mapping[str, str]) -> bool:
 
 @dataclass(frozen=True, kw_only=True)
 class Pair:
-    """A cell and its baseline, with one figure of both in each of their rounds, as logarithms."""
+    """A cell and its baseline, with one figure of both in each of their rounds, as logarithms.
+
+    `reason` says why they are not judged, whatever number of rounds there is.
+    """
 
     row: Row
     base: Row
     own: Mapping[Round, float]
     other: Mapping[Round, float]
-    long_enough: bool
+    reason: str | None = None
 
     @cached_property
     def ratios(self) -> dict[Round, float]:
@@ -127,7 +137,12 @@ class Pair:
     @property
     def is_judged(self) -> bool:
         """Whether its interval is one of the table's."""
-        return not self.is_baseline and self.long_enough and len(self.ratios) >= ENOUGH_FOR_INTERVAL
+        return not self.is_baseline and self.reason is None and self.sample is not None
+
+    @cached_property
+    def sample(self) -> Sample | None:
+        """The mean logarithm over the rounds; None of too few."""
+        return mean_over([self.ratios])
 
     @property
     def unpaired_ratio(self) -> float:
@@ -140,28 +155,101 @@ def pairs(
 ) -> dict[str, Pair]:
     """Each row with figures beside its baseline, as `baselines` found it, by the row's cell."""
     values = {row.cell: by_round(figure, row, launches) for row in rows}
-    long = {
-        row.cell: not figure.needs_long_load or lasts_long_enough(row, launches) for row in rows
+    short = {
+        row.cell for row in rows if figure.needs_long_load and not lasts_long_enough(row, launches)
     }
+    paired = {}
+    for row in rows:
+        base = found.get(row.cell)
+        if base is None or not values[row.cell] or not values[base.cell]:
+            continue
+        own, other = values[row.cell], values[base.cell]
+        if figure.depends_on_neighbours:
+            own = _beside_as_many(own, other, launches[row.cell], launches[base.cell])
+        reason = None
+        if figure.is_set_by_a_rate and any(one.rate for one in launches[row.cell]):
+            reason = SET_BY_THE_LOAD
+        elif short & {row.cell, base.cell}:
+            reason = TOO_SHORT
+        elif figure.is_a_cost and is_cut(row) != is_cut(base):
+            reason = OTHER_LOAD
+        if own:
+            paired[row.cell] = Pair(row=row, base=base, own=own, other=other, reason=reason)
+    return paired
+
+
+def _beside_as_many(
+    own: Mapping[Round, float],
+    other: Mapping[Round, float],
+    launches: Sequence[LaunchRecord],
+    of_baseline: Sequence[LaunchRecord],
+) -> dict[Round, float]:
+    """The figures without the rounds in which one of the two was repeated more often.
+
+    A second attempt runs beside half as many cells, a third one alone.
+    """
+    attempts, others = (
+        {round_of(one): one.attempt for one in several} for several in (launches, of_baseline)
+    )
     return {
-        row.cell: Pair(
-            row=row,
-            base=base,
-            own=values[row.cell],
-            other=values[base.cell],
-            long_enough=long[row.cell] and long[base.cell],
-        )
-        for row in rows
-        if (base := found.get(row.cell)) and values[row.cell] and values[base.cell]
+        key: value for key, value in own.items() if key not in other or attempts[key] == others[key]
     }
+
+
+# -- means over rounds -----------------------------------------------------------------------------
+
+
+def mean_over(strata: Sequence[Mapping[Round, float]]) -> Sample | None:
+    """The mean over the strata of a value that each has in its rounds; None of too few rounds.
+
+    Strata that share rounds are averaged in each round that all of them have. Those measured in
+    rounds of their own are independent of them. Rounds of one machine, and of one run where
+    launches of several were put together, are a block: what the mean says is said of these blocks,
+    each counting alike, and how much one differs from another is no part of its error. Blocks of
+    fewer than `ENOUGH_FOR_INTERVAL` rounds are left out where another one has enough.
+    """
+    parts = []
+    for together in _by_shared_rounds(strata):
+        common = set.intersection(*({*values} for values in together))
+        blocks: dict[tuple[str | None, str | None], list[float]] = {}
+        for key in common:
+            mean = statistics.fmean(values[key] for values in together)
+            blocks.setdefault((key.machine, key.run), []).append(mean)
+        enough = [means for means in blocks.values() if len(means) >= ENOUGH_FOR_INTERVAL]
+        if not enough:
+            return None
+        weight = len(together) / len(strata) / len(enough)
+        parts += [(weight, sample(means)) for means in enough]
+    return weighted(parts)
+
+
+def _by_shared_rounds(
+    strata: Sequence[Mapping[Round, float]],
+) -> list[list[Mapping[Round, float]]]:
+    """The strata in groups: whatever has a round in common, directly or by others, is in one."""
+    groups: list[tuple[set[Round], list[Mapping[Round, float]]]] = []
+    for ratios in strata:
+        meeting = [group for group in groups if group[0] & ratios.keys()]
+        groups = [group for group in groups if group not in meeting]
+        groups.append(
+            (
+                set(ratios).union(*(rounds for rounds, _ in meeting)),
+                [*(one for _, members in meeting for one in members), ratios],
+            )
+        )
+    return [members for _, members in groups]
 
 
 # -- what that allows to say of a cell -------------------------------------------------------------
 
 
-def alpha_of(run: RunRecord) -> float:
-    """The share of wrong intervals to compute a run's with: see `ALPHA_OF_LOOKS`."""
-    return ALPHA if run.least_launches is None else ALPHA_OF_LOOKS
+def alpha_of(run: RunRecord, launches: Launches) -> float:
+    """The share of wrong intervals to compute a run's with: see `ALPHA_OF_LOOKS`.
+
+    Who measures on after a run with a fixed number of launches has looked, too.
+    """
+    goes_on = any(one.reused_from for of_cell in launches.values() for one in of_cell)
+    return ALPHA if run.least_launches is None and not goes_on else ALPHA_OF_LOOKS
 
 
 def with_contrasts(
@@ -199,12 +287,20 @@ def _contrast(pair: Pair, comparisons: int, delta: float, alpha: float) -> Contr
         return Contrast(
             ratio=pair.unpaired_ratio, verdict=Verdict.UNDECIDED, reason=NO_SHARED_ROUND
         )
-    logarithms = sample([*pair.ratios.values()])
-    if not pair.long_enough:
-        return Contrast(
-            ratio=math.exp(logarithms.mean),
-            rounds=logarithms.number,
-            verdict=Verdict.UNDECIDED,
-            reason=TOO_SHORT,
-        )
-    return contrast(logarithms, comparisons=comparisons, delta=delta, alpha=alpha)
+    if pair.reason is None and pair.sample is not None:
+        return contrast(pair.sample, comparisons=comparisons, delta=delta, alpha=alpha)
+    few = sample([*pair.ratios.values()])
+    return without_interval(few.mean, few.number, pair.reason)
+
+
+def without_interval(logarithm: float | None, rounds: int, reason: str | None) -> Contrast:
+    """A ratio, by its logarithm, of which nothing is claimed; too few rounds is the usual reason.
+
+    There is no verdict on what the load sets.
+    """
+    return Contrast(
+        ratio=None if logarithm is None else math.exp(logarithm),
+        rounds=rounds,
+        verdict=None if reason == SET_BY_THE_LOAD else Verdict.UNDECIDED,
+        reason=reason or TOO_FEW_ROUNDS,
+    )

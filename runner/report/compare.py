@@ -35,6 +35,8 @@ from runner.store.records import RunRecord
 
 #: So many runs a side have a spread of their own, so that their figures can be compared.
 ENOUGH_RUNS: Final = ENOUGH_FOR_INTERVAL
+#: The figures whose ratio to a baseline does not depend on the day.
+SAME_EVERY_DAY: Final = frozenset({"rate", "rss"})
 TOO_FEW_RUNS: Final = "absolute figures need three runs a side"
 NOT_BESIDE_ITS_BASELINE: Final = "on one side no round has figures of the cell and its baseline"
 
@@ -55,7 +57,8 @@ class CellComparison:
     """One cell of either side, with what each side knows of it: None if it has no such cell.
 
     `contrasts` are the new figures over the old ones by the figure's name, of the figures that both
-    sides have. `cell` names both cells where they are called differently.
+    sides have. `cell` names both cells where they are called differently. `absolute` is as in
+    `RunComparison`.
     """
 
     cell: str
@@ -63,11 +66,17 @@ class CellComparison:
     new: Measured | None
     change: Change
     contrasts: Mapping[str, Contrast]
+    absolute: bool
 
     @property
     def worse(self) -> list[Figure]:
-        """The figures that are worse than before."""
-        return [f for f in FIGURES if self.verdict(f) is f.worse]
+        """The figures that are worse than before.
+
+        Of fewer than three runs a side those do not count whose ratio to a baseline has days of its
+        own: one that is higher may be so on that day alone.
+        """
+        counted = [f for f in FIGURES if self.absolute or f.name in SAME_EVERY_DAY]
+        return [f for f in counted if self.verdict(f) is f.worse]
 
     def verdict(self, figure: Figure) -> Verdict | None:
         """What is known of the figure; None if it is not compared."""
@@ -126,6 +135,7 @@ def compare(old: Sequence[Run], new: Sequence[Run]) -> RunComparison:
                 new=now,
                 change=_outcome_change(was, now),
                 contrasts=contrasts.get(label, {}),
+                absolute=absolute,
             )
             for label, was, now in _lines(before, after, pairs)
         ),
@@ -205,7 +215,7 @@ def _same_kind(old: Outcome | None, new: Outcome | None) -> bool:
 
 def _alpha_of_rounds(before: Side, after: Side) -> float:
     """The least of the runs': one that ended once it was precise enough has too narrow a spread."""
-    return min(alpha_of(run.record) for side in (before, after) for run in side.runs)
+    return min(alpha_of(run.record, run.launches) for side in (before, after) for run in side.runs)
 
 
 def _change(was: Values, now: Values, *, absolute: bool) -> Sample | Contrast:
@@ -217,8 +227,8 @@ def _change(was: Values, now: Values, *, absolute: bool) -> Sample | Contrast:
         return _undecided(was.own, now.own, TOO_FEW_RUNS)
     if not (was.ratios and now.ratios):
         return Contrast(verdict=Verdict.UNDECIDED, reason=NOT_BESIDE_ITS_BASELINE)
-    if was.ratios_short or now.ratios_short:
-        return _undecided(was.ratios, now.ratios, TOO_SHORT)
+    if reason := was.reason or now.reason:
+        return _undecided(was.ratios, now.ratios, reason)
     return ratio_of(was.ratios, now.ratios)
 
 

@@ -156,6 +156,8 @@ def reading(comparison: RunComparison) -> Iterator[str]:
             f"[low–high]: all intervals of a figure hold together with {100 * CONFIDENCE:g} %. "
             f"`same`: within δ of 1 ({deltas})."
         )
+        if not comparison.absolute:
+            yield "A regression by CPU per request or p99 takes three runs a side."
     found: dict[tuple[str, str], list[str]] = {}
     for cell in comparison.cells:
         for reason, figures in _undecided(cell).items():

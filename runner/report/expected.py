@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Final
 
-from runner.report.rows import Row
+from runner.report.row import Row
 from runner.report.run import Run
 from runner.store.records import ExpectationRecord
 

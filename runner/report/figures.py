@@ -12,7 +12,7 @@ from typing import Final
 from runner.measurement.records import LaunchRecord, rate_of
 from runner.options import DELTAS
 from runner.report.percentiles import has_p99
-from runner.report.rows import Row, was_cut
+from runner.report.row import Row, was_cut
 from runner.report.statistics import Verdict
 from runner.store.records import RunRecord
 
@@ -22,6 +22,9 @@ class Figure:
     """`name` is as in `delta:` and in table.json; `of` is its value in a launch of a row, or None.
 
     `needs_long_load`: whether a load that is mostly its beginning and its end says nothing of it.
+    `is_a_cost`: whether it depends on what was sent, and is not compared where one of two loads was
+    cut. `is_set_by_a_rate`: whether a load at a fixed rate sets it. `depends_on_neighbours`:
+    whether it is another one beside fewer cells; a launch that is repeated runs beside fewer.
     `more_is_better`: all but the rate are costs, of which more is worse.
     """
 
@@ -29,6 +32,9 @@ class Figure:
     label: str
     of: Callable[[Row, LaunchRecord], float | None]
     needs_long_load: bool = True
+    is_a_cost: bool = False
+    is_set_by_a_rate: bool = False
+    depends_on_neighbours: bool = False
     more_is_better: bool = False
 
     @property
@@ -56,12 +62,20 @@ def _rss(_: Row, launch: LaunchRecord) -> float | None:
     return launch.resources.peak_rss_mib if launch.resources else None
 
 
-RATE: Final = Figure(name="rate", label="requests/s", of=_rate, more_is_better=True)
+RATE: Final = Figure(
+    name="rate", label="requests/s", of=_rate, is_set_by_a_rate=True, more_is_better=True
+)
 FIGURES: Final = (
     RATE,
-    Figure(name="cpu", label="CPU per request", of=_cpu),
+    Figure(
+        name="cpu",
+        label="CPU per request",
+        of=_cpu,
+        is_a_cost=True,
+        depends_on_neighbours=True,
+    ),
     Figure(name="p99", label="p99", of=_p99),
-    Figure(name="rss", label="memory", of=_rss, needs_long_load=False),
+    Figure(name="rss", label="memory", of=_rss, needs_long_load=False, is_a_cost=True),
 )
 
 

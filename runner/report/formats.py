@@ -17,11 +17,12 @@ from runner.errors import UsageError
 from runner.options import Format
 from runner.report.figures import FIGURES
 from runner.report.modes import Mode, modes
-from runner.report.rows import keys_of
+from runner.report.pivot import pivot_table
+from runner.report.row import keys_of
 from runner.report.run import Run
 from runner.report.statistics import NOT_COMPARED
 from runner.report.summary import summary
-from runner.report.tables import Table, comparison, pivot_table, sort_rows
+from runner.report.tables import Table, comparison, sort_rows
 from runner.text import suggestion
 
 TABLE_SCHEMA: Final = 2

@@ -15,7 +15,8 @@ from typing import Final
 
 from runner.measurement.records import LaunchRecord
 from runner.report.attempts import reasons
-from runner.report.rows import Launches, Row, rows_of
+from runner.report.row import Launches, Row
+from runner.report.rows import rows_of
 from runner.report.run import Run
 from runner.text import counted, listed
 

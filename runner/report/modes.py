@@ -8,33 +8,20 @@ interval is over the rounds. What a round's cells have in common is thereby coun
 
 from __future__ import annotations
 
-import math
 import statistics
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 from runner.outcome import Outcome
 from runner.report.axis_values import Value
-from runner.report.baseline import TOO_SHORT, Pair, Round, alpha_of, pairs
+from runner.report.baseline import Pair, alpha_of, mean_over, pairs, without_interval
 from runner.report.figures import FIGURES, Figure
-from runner.report.rows import Row, axes_of
+from runner.report.row import Row, axes_of
 from runner.report.run import Run
-from runner.report.statistics import (
-    ENOUGH_FOR_INTERVAL,
-    Contrast,
-    Sample,
-    Verdict,
-    contrast,
-    sample,
-    weighted,
-)
+from runner.report.statistics import Contrast, Sample, contrast
 from runner.report.tables import varies
-
-TOO_FEW_ROUNDS: Final = (
-    f"fewer than {ENOUGH_FOR_INTERVAL} rounds have figures of all its cells and their baselines"
-)
 
 
 class Range(NamedTuple):
@@ -106,7 +93,7 @@ def modes(run: Run) -> list[Mode]:
                         logarithms,
                         comparisons=judged,
                         delta=run.deltas[figure.name],
-                        alpha=alpha_of(run.record),
+                        alpha=alpha_of(run.record, run.launches),
                     )
                 )
     axes = _axes(run)
@@ -180,57 +167,17 @@ def _serialises(row: Row) -> bool:
 
 
 def _sample(strata: Sequence[Pair]) -> Sample | None:
-    """The mean log ratio over the strata; None if there are too few rounds, or loads too short."""
-    if not strata or not all(pair.long_enough for pair in strata):
+    """The mean log ratio over the strata; None if there are too few rounds, or another reason."""
+    if not strata or any(pair.reason for pair in strata):
         return None
     return mean_over([pair.ratios for pair in strata])
 
 
-def mean_over(strata: Sequence[Mapping[Round, float]]) -> Sample | None:
-    """The mean over the strata of a value that each has in its rounds; None of too few rounds.
-
-    Strata that share rounds are averaged in each round that all of them have. Those measured in
-    rounds of their own, on another machine for one, are independent of them.
-    """
-    parts = []
-    for together in _by_shared_rounds(strata):
-        common = set.intersection(*({*values} for values in together))
-        if len(common) < ENOUGH_FOR_INTERVAL:
-            return None
-        means = [statistics.fmean(values[key] for values in together) for key in common]
-        parts.append((len(together) / len(strata), sample(means)))
-    return weighted(parts)
-
-
-def _by_shared_rounds(
-    strata: Sequence[Mapping[Round, float]],
-) -> list[list[Mapping[Round, float]]]:
-    """The strata in groups: whatever has a round in common, directly or by others, is in one."""
-    groups: list[tuple[set[Round], list[Mapping[Round, float]]]] = []
-    for ratios in strata:
-        meeting = [group for group in groups if group[0] & ratios.keys()]
-        groups = [group for group in groups if group not in meeting]
-        groups.append(
-            (
-                set(ratios).union(*(rounds for rounds, _ in meeting)),
-                [*(one for _, members in meeting for one in members), ratios],
-            )
-        )
-    return [members for _, members in groups]
-
-
 def _unjudged(strata: Sequence[Pair]) -> Contrast:
     """The mean ratio without an interval, and why there is none."""
-    known = [pair for pair in strata if pair.ratios]
-    ratio = (
-        math.exp(statistics.fmean(statistics.fmean(pair.ratios.values()) for pair in known))
-        if known
-        else None
-    )
-    short = not all(pair.long_enough for pair in strata)
-    return Contrast(
-        ratio=ratio,
-        rounds=min((len(pair.ratios) for pair in strata), default=0),
-        verdict=Verdict.UNDECIDED,
-        reason=TOO_SHORT if short else TOO_FEW_ROUNDS,
+    known = [statistics.fmean(pair.ratios.values()) for pair in strata if pair.ratios]
+    return without_interval(
+        statistics.fmean(known) if known else None,
+        min((len(pair.ratios) for pair in strata), default=0),
+        next((pair.reason for pair in strata if pair.reason), None),
     )

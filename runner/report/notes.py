@@ -8,14 +8,14 @@ from typing import Final
 
 from runner.engine.protocol import EngineInfo
 from runner.outcome import NOT_MEASURED, Outcome
-from runner.report.baseline import NO_SHARED_ROUND, TOO_SHORT
+from runner.report.baseline import NO_SHARED_ROUND, OTHER_LOAD, TOO_SHORT
 from runner.report.ceilings import ceilings_of
 from runner.report.figures import FIGURES
 from runner.report.ledger import Ledger, sentences
-from runner.report.rows import Row
+from runner.report.row import Row
 from runner.report.run import Run
 from runner.store.records import CellRecord, Host, RunRecord
-from runner.text import NOT_KNOWN, one_line
+from runner.text import NOT_KNOWN, one_line, span
 
 CLOSED_LOOP: Final = (
     "Percentiles are those of a closed loop of clients: while the server stalls they send nothing, "
@@ -62,7 +62,7 @@ def _without_interval(rows: Sequence[Row]) -> tuple[str, ...]:
         reasons: dict[str, list[str]] = {}
         for figure in FIGURES:
             reason = row.contrast(figure.name).reason
-            if reason in {NO_SHARED_ROUND, TOO_SHORT}:
+            if reason in {NO_SHARED_ROUND, OTHER_LOAD, TOO_SHORT}:
                 reasons.setdefault(reason, []).append(figure.label)
         for reason, labels in reasons.items():
             found.setdefault((", ".join(labels), reason), []).append(row.cell)
@@ -79,6 +79,7 @@ def _measured(run: Run) -> tuple[str, ...]:
         *([f"Stopped {record.stopped}."] if record.stopped else []),
         *_where(record),
         *record.method.notes,
+        *_unknown_waits(run),
         *([CLOSED_LOOP] if any(cell.load_s is None for cell in cells) or not cells else []),
         *([OPEN_LOOP] if any(cell.load_s for cell in cells) else []),
     )
@@ -87,12 +88,28 @@ def _measured(run: Run) -> tuple[str, ...]:
 
 def _times(run: Run) -> str:
     """How often each cell was launched, and which of them more often."""
+    if run.record.blocks:
+        made = sorted({row.launches for row in run.rows if row.launches})
+        least = made[0] if len(made) > 1 else None
+        return f"{span(least, made[-1])} times, medians shown" if made else "not yet"
     times = "once" if run.rounds <= 1 else f"{run.rounds} times, medians shown"
     if all(row.launches <= max(1, run.rounds) for row in run.rows):
         return times
     if run.record.least_launches is None:
         return f"{times}, those of which a launch failed more often"
     return f"at least {times}"
+
+
+def _unknown_waits(run: Run) -> Iterator[str]:
+    """What the rule on disturbed launches could not see."""
+    all_launches = [one for of_cell in run.launches.values() for one in of_cell]
+    loads = [one for one in all_launches if one.resources and one.rate is None]
+    unknown = [x for x in loads if x.resources and x.resources.loadgen_run_queue_delay_ms is None]
+    if unknown:
+        yield (
+            f"Whether ab waited for a CPU is not known of {len(unknown)} of {len(loads)} launches: "
+            "the kernel does not count it."
+        )
 
 
 def _called(run: RunRecord) -> str:

@@ -10,7 +10,8 @@ from runner.measurement.records import LaunchRecord
 from runner.report.attempts import NONE_REJECTED, with_attempts
 from runner.report.baseline import alpha_of, baselines, with_contrasts
 from runner.report.figures import deltas
-from runner.report.rows import Launches, Row, rows_of
+from runner.report.row import Launches, Row
+from runner.report.rows import rows_of
 from runner.store.records import CellRecord, RunRecord
 from runner.store.run_directory import RunDirectory
 
@@ -78,7 +79,8 @@ def collate(
     """
     rows = with_attempts(rows_of(record, launches), record, launches, rejected)
     matters, found = deltas(record, delta), baselines(rows, record)
-    compared = with_contrasts(rows, found, launches, deltas=matters, alpha=alpha_of(record))
+    alpha = alpha_of(record, launches)
+    compared = with_contrasts(rows, found, launches, deltas=matters, alpha=alpha)
     return Run(
         record=record,
         launches=launches,

@@ -14,12 +14,13 @@ from runner.report.axis_values import Value, axis_text, named
 from runner.report.figures import FIGURES, Figure
 from runner.report.modes import Mode, modes
 from runner.report.notes import workload_text
-from runner.report.rows import Row
+from runner.report.row import Row
 from runner.report.run import Run
 from runner.report.statistics import ENOUGH_FOR_INTERVAL, Verdict
 from runner.report.summary import (
     cells_text,
     contrast_of_mode,
+    disturbed_text,
     is_compared,
     ratio_text,
     sensitivity,
@@ -66,7 +67,7 @@ def _one_by_one(run: Run, found: Sequence[Mode]) -> Iterator[str]:
     for mode in found:
         parts = [*_endings(mode), *(_claims(run, mode) if has_intervals else ())]
         if parts and mode.bases:
-            yield f"{_subject(run, mode)}: {'; '.join(parts)}. {_basis(mode)}."
+            yield f"{_subject(run, mode)}: {'; '.join(parts)}. {_basis(run, mode)}."
 
 
 def _endings(mode: Mode) -> Iterator[str]:
@@ -148,7 +149,13 @@ def _disagreement(run: Run, mode: Mode, figure: Figure) -> str:
     return f" ({text})" if text else ""
 
 
-def _basis(mode: Mode) -> str:
+def _basis(run: Run, mode: Mode) -> str:
+    """`5 cells, 7 rounds`; what of that has no figures, or was disturbed."""
+    disturbed = disturbed_text(run, [mode])
+    return f"{_size(mode)}; {disturbed}" if disturbed else _size(mode)
+
+
+def _size(mode: Mode) -> str:
     """`5 cells, 7 rounds`; `4 of 5 cells compared, 7 rounds` where some have no figures."""
     compared = {cell for cells in mode.compared.values() for cell in cells}
     cells = counted(len(mode.rows), "cell")
@@ -169,7 +176,7 @@ def _counted(run: Run, compared: Sequence[Mode]) -> Iterator[str]:
     outcomes = sum((Counter(mode.outcomes) for mode in compared), Counter[Outcome]())
     endings = listed([f"{outcomes[o]} {_code(o)}" for o in Outcome if outcomes[o]])
     launches = counted(outcomes.total(), "launch")
-    yield f"{len(compared)} patch modes and loads, of whose {launches} {endings}."
+    yield f"{len(compared)} patch modes and loads; of their {launches} ended {endings}."
     if not _has_intervals(compared):
         return
     for figure in FIGURES:

@@ -8,7 +8,7 @@ from statistics import median
 from runner.report.ledger import Ledger
 from runner.report.notes import workload_text
 from runner.report.pairing import Pair
-from runner.report.rows import Row
+from runner.report.row import Row
 from runner.report.side import Side
 from runner.store.records import (
     CellRecord,
@@ -18,9 +18,6 @@ from runner.store.records import (
     conditions,
 )
 from runner.text import NOT_KNOWN, counted, known
-
-#: A canary that differs by less says that the machine was as fast.
-AS_FAST = 0.01
 
 
 def setup_differences(before: Side, after: Side, pairs: Sequence[Pair]) -> Iterator[str]:
@@ -58,9 +55,7 @@ def _speed(before: Side, after: Side) -> str:
         return f"how fast it was is not known: there is no canary of {which}"
     ratio = median(new) / median(old)
     seen = f"the canary took {_spread(old)} before and {_spread(new)} now"
-    if abs(ratio - 1) < AS_FAST:
-        return f"{seen}: it was as fast"
-    return f"{seen}: it was {100 * abs(ratio - 1):.0f} % {'slower' if ratio > 1 else 'faster'}"
+    return f"{seen}: {ratio:.2f} times as long"
 
 
 def _canaries(side: Side) -> list[float]:

@@ -23,7 +23,7 @@ from runner.measurement.records import (
 )
 from runner.outcome import outcome_text
 from runner.report.notes import CLOSED_LOOP, OPEN_LOOP, workload_text
-from runner.report.rows import Row, is_held_back
+from runner.report.row import Row, is_held_back
 from runner.report.run import Run
 from runner.report.tables import FIGURES
 from runner.store.records import CellRecord, RunRecord, UnavailableCell

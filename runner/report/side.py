@@ -12,7 +12,8 @@ from runner.measurement.records import LaunchRecord, rate_of
 from runner.outcome import Outcome
 from runner.report.baseline import Pair, by_round, lasts_long_enough, pairs, round_of
 from runner.report.figures import Figure
-from runner.report.rows import Row, outcome_of
+from runner.report.row import Row
+from runner.report.rows import outcome_of
 from runner.report.run import Run
 from runner.store.records import CellRecord, RunRecord
 
@@ -119,15 +120,15 @@ class Values:
     """A figure of a cell on one side, as logarithms.
 
     `own` is the mean in each run, over the launches that no run before it has; `ratios` is the
-    figure over that of the baseline, in each of their rounds. `short` and `ratios_short`: whether
-    a load is too short to compare the one or the other.
+    figure over that of the baseline, in each of their rounds. `short`: whether a load is too short
+    to compare the figure; `reason` is why its ratio is not compared.
     """
 
     own: Sequence[float]
     ratios: Sequence[float]
     has_baseline: bool
     short: bool
-    ratios_short: bool
+    reason: str | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -138,7 +139,7 @@ class _Part:
     ratios: Mapping[Origin, float]
     has_baseline: bool
     short: bool
-    ratios_short: bool
+    reason: str | None
 
 
 def values_of(side: Side, figure: Figure) -> dict[str, Values]:
@@ -169,7 +170,7 @@ def _in_a_run(run: Run, row: Row, figure: Figure, paired: Mapping[str, Pair]) ->
         ratios={origins[key]: value for key, value in pair.ratios.items()} if pair else {},
         has_baseline=run.baselines.get(row.cell, row).cell != row.cell,
         short=figure.needs_long_load and not lasts_long_enough(row, run.launches),
-        ratios_short=pair is not None and not pair.long_enough,
+        reason=pair.reason if pair else None,
     )
 
 
@@ -188,5 +189,5 @@ def _joined(parts: Sequence[_Part]) -> Values:
         ratios=[*ratios.values()],
         has_baseline=all(part.has_baseline for part in parts),
         short=any(part.short for part in parts),
-        ratios_short=any(part.ratios_short for part in parts),
+        reason=next((part.reason for part in parts if part.reason), None),
     )

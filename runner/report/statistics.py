@@ -30,6 +30,12 @@ ALPHA: Final = 1 - CONFIDENCE
 #: 4.7 % at most, whatever the spread, for 3 to 60 rounds (simulated: `python -m bench coverage`).
 ALPHA_OF_LOOKS: Final = 0.02
 
+#: What is rounded, a load's time to a millisecond or memory to pages, is not known better: values
+#: that do not differ at all have an error of this share.
+ROUNDING: Final = 1e-5
+#: How often a difference that a run is said to be able to show would be shown.
+POWER: Final = 0.8
+
 
 class Verdict(StrEnum):
     """What is known of a figure against what it is compared with."""
@@ -138,6 +144,7 @@ class Contrast:
 
     `low` and `high` bound the ratio, at a `level` of its own that makes all intervals of its table
     hold together; `rounds` is how many it rests on. `reason` says why there is no interval.
+    `detectable` is the difference, a share, that four of five such runs would show.
     """
 
     ratio: float | None = None
@@ -147,6 +154,7 @@ class Contrast:
     rounds: int = 0
     verdict: Verdict | None = None
     reason: str | None = None
+    detectable: float | None = None
 
     @property
     def half_width(self) -> float | None:
@@ -168,9 +176,10 @@ NOT_COMPARED: Final = Contrast()
 def contrast(logarithms: Sample, *, comparisons: int, delta: float, alpha: float) -> Contrast:
     """What a mean logarithm of ratios says, as one of so many comparisons of a table.
 
-    Student's interval, at the level 1 - alpha / comparisons (Bonferroni): all of a table's hold
-    together with a probability of at least 1 - alpha, however they depend on each other.
-    `delta` is the share below which a difference does not matter.
+    Student's interval, Bonferroni: all of a table's hold together with a probability of at least
+    95 %, however they depend on each other. `alpha` is what they are computed with: 5 %, or
+    `ALPHA_OF_LOOKS`, which leaves 5 % to a run that looked. `delta` is the share below which a
+    difference does not matter.
     """
     ratio = math.exp(logarithms.mean)
     if logarithms.number < ENOUGH_FOR_INTERVAL:
@@ -179,18 +188,19 @@ def contrast(logarithms: Sample, *, comparisons: int, delta: float, alpha: float
             ratio=ratio,
             rounds=logarithms.number,
             verdict=Verdict.UNDECIDED,
-            reason=f"{few} with figures of both, of {ENOUGH_FOR_INTERVAL} that an interval needs",
+            reason=f"{few} with figures of both; an interval needs {ENOUGH_FOR_INTERVAL}",
         )
-    level = 1 - alpha / max(1, comparisons)
-    half = _student(logarithms.freedom, level) * logarithms.error
+    error = max(logarithms.error, ROUNDING)
+    half = _student(logarithms.freedom, 1 - alpha / max(1, comparisons)) * error
     low, high = math.exp(logarithms.mean - half), math.exp(logarithms.mean + half)
     return Contrast(
         ratio=ratio,
         low=low,
         high=high,
-        level=level,
+        level=1 - ALPHA / max(1, comparisons),
         rounds=logarithms.number,
         verdict=verdict(ratio, low, high, delta),
+        detectable=math.expm1(half + _student(logarithms.freedom, 2 * POWER - 1) * error),
     )
 
 

@@ -10,16 +10,17 @@ from typing import Final
 from runner.measurement.records import LaunchRecord
 from runner.outcome import Outcome
 from runner.report.axis_values import axis_text
-from runner.report.baseline import by_round
+from runner.report.baseline import TOO_FEW_ROUNDS, by_round
 from runner.report.figures import FIGURES, Figure
-from runner.report.modes import TOO_FEW_ROUNDS, Mode, modes
-from runner.report.rows import Row
+from runner.report.modes import Mode, modes
+from runner.report.row import Row
 from runner.report.run import Run, collate, common_rounds
 from runner.store.records import RunRecord
 from runner.text import counted
 
 #: So many of several things are named; the others are counted.
 MOST_NAMED: Final = 4
+NARROW: Final = "no interval of a patch mode reaches further than δ from its ratio"
 NO_BASELINE: Final = "it has no baseline here"
 NOT_OF_BOTH: Final = "not known of both the cells and their baselines"
 
@@ -164,13 +165,13 @@ def why_ended(record: RunRecord, launches: Sequence[LaunchRecord]) -> str:
     found = precision(at_round(record, launches, number))
     rounds = counted(number, "round")
     if not found.is_enough:
-        return f"after {rounds}, the most: {obstacles(found)}"
+        return f"after {rounds}, the maximum: {obstacles(found)}"
     if not found.compared:
         reached = "nothing is compared"
     elif not found.intervals:
         reached = "no comparison can have an interval"
     else:
-        reached = "every interval of a patch mode is within its δ"
+        reached = NARROW
     without = f"; without an interval: {_some(found.without)}" if found.without else ""
     return f"after {rounds}: {reached}{without}"
 
@@ -202,4 +203,4 @@ def round_text(record: RunRecord, launches: Iterable[LaunchRecord], number: int)
         return "too few rounds for intervals yet"
     if not found.intervals:
         return f"without an interval: {_some(found.without)}"
-    return "every interval of a patch mode is within its δ"
+    return NARROW

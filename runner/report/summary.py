@@ -6,14 +6,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
 from runner.report.axis_values import axis_text
+from runner.report.baseline import alpha_of
 from runner.report.figures import FIGURES, Figure
 from runner.report.modes import Mode, Range, modes
 from runner.report.notes import Note
-from runner.report.rows import Row
+from runner.report.row import Row
 from runner.report.run import Run
-from runner.report.statistics import CONFIDENCE, Contrast, Verdict
+from runner.report.statistics import ALPHA_OF_LOOKS, CONFIDENCE, Contrast, Verdict
 from runner.report.tables import NOTHING, Column, Table, milliseconds, two_decimals, whole
-from runner.text import listed, one_line
+from runner.text import counted, listed, one_line
 
 #: What the line of a baseline shows of each figure, by the figure's name.
 ABSOLUTE: Final[Mapping[str, Column]] = {
@@ -89,7 +90,7 @@ def figure_text(run: Run, mode: Mode, figure: Figure) -> str:
         return absolute_text(mode, figure)
     delta = run.deltas[figure.name]
     cells = cells_text(mode.disagreement(figure, delta))
-    text = f"{ratio_text(contrast)} {verdict_text(contrast, delta)}"
+    text = f"{ratio_text(contrast)} {verdict_text(contrast, delta)}".rstrip()
     return f"{text}; {cells}" if cells else text
 
 
@@ -135,10 +136,10 @@ def verdict_text(contrast: Contrast, delta: float) -> str:
     share = share_text(delta)
     direction = "higher" if (contrast.ratio or 0.0) > 1 else "lower"
     if contrast.verdict is Verdict.SAME:
-        return f"same within {share}" + f", {direction} by less" * contrast.is_shown
+        return f"{direction}, by less than {share}" if contrast.is_shown else f"same within {share}"
     if contrast.verdict is Verdict.UNDECIDED and contrast.is_shown:
         return f"{direction}, undecided whether by {share}"
-    return str(contrast.verdict)
+    return str(contrast.verdict or "")
 
 
 def _range(rows: Sequence[Row], column: Column) -> str:
@@ -169,6 +170,8 @@ def _reading(run: Run, found: Sequence[Mode], figures: Sequence[Figure]) -> Iter
         yield _levels(run, compared, figures)
     if could_have_shown := sensitivity(found):
         yield could_have_shown
+    if disturbed := disturbed_text(run, found):
+        yield f"{disturbed[0].upper()}{disturbed[1:]}, and are in these figures."
     yield from _reasons(compared)
 
 
@@ -178,25 +181,38 @@ def _levels(run: Run, compared: Sequence[Mode], figures: Sequence[Figure]) -> st
     )
     levels = {c.level for mode in compared for c in mode.contrasts.values() if c.level}
     each = " to ".join(f"{100 * level:.4g} %" for level in sorted({min(levels), max(levels)}))
+    looked = ""
+    if alpha_of(run.record, run.launches) == ALPHA_OF_LOOKS:
+        looked = ", computed with 2 % for 5 %, because the run was looked at as it went on"
     return (
-        f"[low–high]: all intervals of one figure hold together with {100 * CONFIDENCE:g} %; each "
-        f"has the level {each}. `same`: the interval is within δ of 1 ({deltas}); `higher`, "
-        "`lower`: it leaves 1 out, and the ratio is beyond δ; everything else is `undecided`."
+        "[low–high]: all intervals of one figure in this table hold together with "
+        f"{100 * CONFIDENCE:g} %, each at the level {each}{looked}; other figures, and the table "
+        f"of cells, are families of their own. `same`: the interval is within δ of 1 ({deltas}); "
+        "`higher`, `lower`: it leaves 1 out, and the ratio is beyond δ; everything else is "
+        "`undecided`."
     )
 
 
 def sensitivity(found: Sequence[Mode]) -> str:
-    """What the run would have seen: the widest interval's half-width of each figure."""
+    """The difference that four of five such runs would show, of the mode where it is largest."""
     parts = []
     for figure in FIGURES:
-        halves = [
-            half
+        shares = [
+            contrast.detectable
             for mode in found
-            if (c := contrast_of_mode(mode, figure)) and (half := c.half_width) is not None
+            if (contrast := contrast_of_mode(mode, figure)) and contrast.detectable is not None
         ]
-        if halves:
-            parts.append(f"{100 * max(halves):.2g} % of {figure.label}")
-    return f"This run could have shown a difference of {listed(parts)}." if parts else ""
+        if shares:
+            parts.append(f"{100 * max(shares):.2g} % of {figure.label}")
+    return f"Four of five such runs would show a difference of {listed(parts)}." if parts else ""
+
+
+def disturbed_text(run: Run, found: Sequence[Mode]) -> str:
+    """How many launches of the modes and baselines were disturbed and kept; empty for none."""
+    cells = {row.cell for mode in found for row in (*mode.rows, *mode.bases)}
+    launches = [one for cell in cells for one in run.launches.get(cell, ())]
+    number = sum(one.disturbed is not None for one in launches)
+    return f"{number} of {counted(len(launches), 'launch')} were disturbed" if number else ""
 
 
 def _reasons(compared: Sequence[Mode]) -> Iterator[str]:

@@ -191,19 +191,20 @@ def test_a_run_ends_when_its_intervals_are_narrow_enough(project: Project) -> No
     code, stdout, stderr = project.matrix("run")
     assert code == 0, stderr
     assert {row["launches"] for row in project.rows()} == {3}
-    narrow = "after 3 rounds: every interval of a patch mode is within its δ; without an interval: "
+    reached = "no interval of a patch mode reaches further than δ from its ratio"
+    narrow = f"after 3 rounds: {reached}; without an interval: "
     assert project.stopped().startswith(narrow)
     assert f"Stopped {narrow}" in stdout
     assert stderr.count("Against the baseline:") == 1
-    assert "after round 2 of 3 to 4: too few rounds for intervals yet" in stderr
+    assert "after round 2 (3 to 4): too few rounds for intervals yet" in stderr
     project.file.write_text(coarse.replace("rss: 0.9", "rss: 0.00001"))
     code, stdout, stderr = project.matrix("run")
     assert code == 0, stderr
     assert "used again: 6 launches" in stderr
     assert {row["launches"] for row in project.rows()} == {4}
-    assert project.stopped().startswith("after 4 rounds, the most: memory of gevent is still ± "), (
-        stdout
-    )
+    assert project.stopped().startswith(
+        "after 4 rounds, the maximum: memory of gevent is still ± "
+    ), stdout
     project.file.write_text(coarse)
     code, _, stderr = project.matrix("run")
     assert code == 0, stderr

@@ -241,6 +241,7 @@ RESOURCES = Resources(
     cpu_ms_per_request=1.0,
     peak_rss_mib=61.4,
     peak_threads=101,
+    loadgen_run_queue_delay_ms=12.0,
 )
 
 

@@ -68,7 +68,7 @@ def normal(rounds: int = 60, delta: float = 0.05) -> Residuals:
 
 
 @cache
-def published(name: str = "sleep") -> Residuals:
+def published(name: str = "sleep-2026-11-25") -> Residuals:
     return residuals_of(read(PUBLISHED / name), name)
 
 

@@ -9,7 +9,7 @@ from typing import Any, Final
 from runner.publish.charts.style import INK, Spec, layer, patch_channels, quantity
 from runner.publish.environments import PATCH, varying_axes
 from runner.report.axis_values import named
-from runner.report.rows import Row
+from runner.report.row import Row
 from runner.report.run import Run
 from runner.report.tables import FIGURES, Column
 from runner.text import counted, known

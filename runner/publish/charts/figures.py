@@ -9,7 +9,7 @@ from runner.outcome import Outcome, outcome_text
 from runner.publish.charts.style import Spec, layer, patch_channels, quantity
 from runner.publish.environments import Environment, most_different
 from runner.report.ledger import Ledger
-from runner.report.rows import Row, Spread
+from runner.report.row import Row, Spread
 from runner.report.run import Run
 from runner.report.tables import FIGURES, Column
 from runner.text import counted, known

@@ -8,7 +8,7 @@ from typing import Any, Final
 from runner.publish.charts.style import Spec, layer, patch_channels, quantity
 from runner.publish.environments import Environment, most_different
 from runner.publish.latency import LANDMARKS, Curve, curve_of, nearest
-from runner.report.rows import Row, is_cut
+from runner.report.row import Row, is_cut
 from runner.report.run import Run
 from runner.report.tables import milliseconds
 from runner.store.run_directory import RunDirectory

@@ -120,7 +120,7 @@ def test_an_address_means_what_it_says_whatever_the_values_hold(run: RunDirector
 
 def test_what_the_sentences_say_is_not_said_again_below_the_table(run: RunDirectory) -> None:
     [found] = answers(published(run))
-    assert found.sentences[-1].startswith("This run could have shown ")
+    assert found.sentences[-1].startswith("Four of five such runs would show ")
     assert found.reading
     assert not {*found.reading} & {*found.sentences}
 

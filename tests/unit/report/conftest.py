@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from runner.outcome import Outcome
-from runner.report.rows import Row
+from runner.report.row import Row
 from runner.report.run import Run, collate
 from runner.store.records import CellRecord, RunRecord
 from tests.support.samples import cell, launch, run_record, unavailable

@@ -11,7 +11,7 @@ from runner.measurement.records import LaunchRecord
 from runner.outcome import Outcome
 from runner.report.ceilings import Ceilings, ceilings_of
 from runner.report.formats import render
-from runner.report.rows import is_held_back
+from runner.report.row import is_held_back
 from runner.report.run import Run, collate
 from runner.store.records import CellRecord, Method
 from tests.support.samples import cell, launch, launch_at, run_record, traffic

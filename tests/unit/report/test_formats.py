@@ -13,7 +13,7 @@ from runner.report.formats import escape_latex as latex
 from runner.report.formats import escape_markdown as markdown
 from runner.report.formats import render, stored_tables
 from runner.report.modes import modes
-from runner.report.rows import Row
+from runner.report.row import Row
 from runner.report.run import Run, collate
 from runner.store.records import RunRecord
 from runner.text import one_line

@@ -10,7 +10,7 @@ from runner.measurement.records import LaunchRecord
 from runner.outcome import Outcome
 from runner.report.ledger import Ledger, sentences
 from runner.report.notes import notes
-from runner.report.rows import Row
+from runner.report.row import Row
 from runner.report.run import Run, collate
 from runner.report.tables import comparison
 from tests.support.samples import ab_figures, attempt, cell, launch, run_record

@@ -11,7 +11,7 @@ from runner.report.axis_values import Value, natural_key
 from runner.report.baseline import TOO_SHORT
 from runner.report.formats import render
 from runner.report.notes import notes
-from runner.report.rows import KEYS, Row, is_cut
+from runner.report.row import KEYS, Row, is_cut
 from runner.report.run import collate
 from runner.store.records import CellRecord, RunRecord
 from tests.support.samples import (
@@ -505,3 +505,14 @@ def test_a_note_says_that_what_failed_was_launched_more_often() -> None:
     run = collate(run_record(NONE), {NONE.id: hung})
     (measured, *_) = notes(run)
     assert "launched once, those of which a launch failed more often" in measured.items[0]
+
+
+@pytest.mark.parametrize(("waited", "number"), [(None, 1), (0.0, 0)])
+def test_a_wait_that_the_kernel_does_not_count_is_no_wait_of_0(
+    waited: float | None, number: int
+) -> None:
+    used = RESOURCES.model_copy(update={"loadgen_run_queue_delay_ms": waited})
+    made = [launch(NONE, 1), launch(NONE, 2).model_copy(update={"resources": used})]
+    (measured, *_) = notes(collate(run_record(NONE), {NONE.id: made}))
+    said = [item for item in measured.items if "is not known of 1 of 2 launches" in item]
+    assert len(said) == number

@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import math
+import random
+import statistics
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -8,11 +11,19 @@ import pytest
 
 from runner.matrix.canonical import CanonicalIndex
 from runner.measurement.records import LAUNCH_SCHEMA, UNKNOWN_BOOT, LaunchRecord
-from runner.report.baseline import NO_SHARED_ROUND, baselines
+from runner.outcome import Outcome
+from runner.report.baseline import (
+    NO_SHARED_ROUND,
+    OTHER_LOAD,
+    SET_BY_THE_LOAD,
+    TOO_FEW_ROUNDS,
+    baselines,
+)
 from runner.report.formats import render
-from runner.report.rows import Row
+from runner.report.row import Row
 from runner.report.run import collate
-from tests.support.samples import cell, launch, run_record
+from runner.report.statistics import contrast, sample
+from tests.support.samples import cell, launch, run_record, traffic
 
 NONE, GEVENT = cell("3.11", "none"), cell("3.11", "gevent", gevent="25.9.1")
 RUN = run_record(NONE, GEVENT, launches=5)
@@ -43,12 +54,13 @@ def patched(base: Sequence[LaunchRecord], own: Sequence[LaunchRecord]) -> Row:
 
 DRIFTING = [10.0, 20.0, 30.0, 40.0, 50.0]
 FASTER = [1.1 * rate for rate in DRIFTING]
+VARYING = [factor * rate for factor, rate in zip((1, 1.1, 1.05, 0.95, 1.02), DRIFTING, strict=True)]
 
 
 def test_pairing_removes_what_drifts_between_rounds() -> None:
     row = patched(made("none", DRIFTING), made("gevent", FASTER))
     found = row.rate_contrast
-    assert [found.low, found.ratio, found.high] == pytest.approx([1.1] * 3)
+    assert [found.low, found.ratio, found.high] == pytest.approx([1.1] * 3, rel=1e-3)
     assert (row.speedup, found.verdict, found.reason) == (found.ratio, "higher", None)
 
 
@@ -56,9 +68,7 @@ def test_below_three_rounds_there_is_a_ratio_and_no_interval() -> None:
     row = patched(made("none", [10.0, 20.0]), made("gevent", [10.0, 24.2]))
     assert row.speedup == pytest.approx(1.1)
     assert (row.rate_contrast.low, row.rate_contrast.verdict) == (None, "undecided")
-    assert row.value("rate_undecided_because") == (
-        "2 rounds with figures of both, of 3 that an interval needs"
-    )
+    assert row.value("rate_undecided_because") == (TOO_FEW_ROUNDS)
 
 
 OF_ANOTHER_BOOT = {"boot": "boot-2"}
@@ -69,7 +79,7 @@ BLOCKS = pytest.mark.parametrize("how", [OF_ANOTHER_BOOT, OF_AN_EARLIER_RELEASE]
 def test_launches_of_one_boot_are_a_round_whichever_run_made_them() -> None:
     row = patched(made("none", DRIFTING, run="20261001T120000Z"), made("gevent", FASTER))
     assert row.rate_contrast.rounds == 5
-    assert row.rate_contrast.low == pytest.approx(1.1)
+    assert row.rate_contrast.low == pytest.approx(1.1, rel=1e-3)
 
 
 @BLOCKS
@@ -136,12 +146,15 @@ def test_the_intervals_of_one_figure_hold_together_over_the_table() -> None:
 
 
 def test_a_run_that_looked_after_each_round_has_wider_intervals() -> None:
-    launches = {NONE.id: made("none", DRIFTING), GEVENT.id: made("gevent", FASTER)}
+    launches = {NONE.id: made("none", DRIFTING), GEVENT.id: made("gevent", VARYING)}
     looked = RUN.model_copy(update={"least_launches": 3})
     fixed, sequential = (
         collate(record, launches).by_cell[GEVENT.id].rate_contrast for record in (RUN, looked)
     )
-    assert [fixed.level, sequential.level] == pytest.approx([0.95, 0.98])
+    assert fixed.level == sequential.level == pytest.approx(0.95)
+    assert fixed.half_width is not None
+    assert sequential.half_width is not None
+    assert sequential.half_width > 1.2 * fixed.half_width
 
 
 def test_what_matters_is_the_runs_own_unless_chosen() -> None:
@@ -200,3 +213,93 @@ def test_a_row_has_the_baseline_of_its_python_and_a_baseline_is_its_own() -> Non
     run = collate(run_record(NONE, GEVENT, other), {NONE.id: made("none", [40.0])})
     found = baselines(run.rows, run.record)
     assert found == {NONE.id: run.by_cell[NONE.id], GEVENT.id: run.by_cell[NONE.id]}
+
+
+# -- what is not compared, and what counts as one block --------------------------------------------
+
+
+def on(launches: Sequence[LaunchRecord], **update: object) -> list[LaunchRecord]:
+    return [one.model_copy(update=update) for one in launches]
+
+
+def test_rounds_of_two_machines_are_blocks_that_count_alike() -> None:
+    """Three rounds of one and six of another, whose ratios differ: the mean is between them."""
+    first = [10.0, 11.0, 12.0]
+    second = [20.0, 21.0, 22.0, 23.0, 24.0, 25.0]
+    base = on(made("none", first), block="a") + on(made("none", second, first=4), block="b")
+    own = on(made("gevent", [2 * rate for rate in first]), block="a")
+    own += on(made("gevent", [8 * rate for rate in second], first=4), block="b")
+    found = patched(base, own).rate_contrast
+    assert found.ratio == pytest.approx(4)
+    # What the machines differ by is no part of the error: within each there is none.
+    assert [found.low, found.high] == pytest.approx([4, 4], rel=1e-3)
+
+
+def test_a_block_of_too_few_rounds_is_left_out_beside_another() -> None:
+    base = on(made("none", [10.0, 10.0]), block="a") + on(
+        made("none", DRIFTING, first=3), block="b"
+    )
+    own = on(made("gevent", [90.0, 90.0]), block="a") + on(
+        made("gevent", FASTER, first=3), block="b"
+    )
+    assert patched(base, own).rate_contrast.ratio == pytest.approx(1.1)
+
+
+def test_cpu_is_not_compared_in_rounds_with_other_numbers_of_attempts() -> None:
+    base, own = made("none", DRIFTING), made("gevent", FASTER)
+    own[0] = own[0].model_copy(update={"attempt": 2})
+    row = patched(base, own)
+    assert (row.cpu_contrast.rounds, row.rate_contrast.rounds) == (4, 5)
+    both = patched(on(base, attempt=2), on(own, attempt=2))
+    assert both.cpu_contrast.rounds == 5
+
+
+def test_costs_of_a_load_that_was_cut_are_not_compared_with_those_of_a_whole_one() -> None:
+    serialised = on(made("gevent", [1.0] * 5), requests=60, outcome=Outcome.SERIALISED)
+    row = patched(made("none", [48.0] * 5), serialised)
+    assert (row.value("verdict_rate"), row.value("verdict_cpu")) == ("lower", "undecided")
+    assert row.cpu_contrast.reason == row.rss_contrast.reason == OTHER_LOAD
+
+
+def test_a_rate_that_the_load_sets_is_not_compared() -> None:
+    run = traffic()
+    rates = {
+        one.id: [launch(one, n, rate=45.0) for n in range(1, 6)] for one in run.cells if one.rate
+    }
+    rows = [row for row in collate(run, rates).rows if row.cell in rates]
+    assert [row.rate_contrast.ratio for row in rows] == [1, 1]
+    assert [row.rate_contrast.reason for row in rows] == [None, SET_BY_THE_LOAD]
+    assert {row.value("verdict_rate") for row in rows} == {None}
+    assert [row.value("verdict_cpu") for row in rows] == [None, "same within δ"]
+
+
+def test_who_goes_on_from_an_earlier_run_has_looked() -> None:
+    launches = {NONE.id: made("none", DRIFTING), GEVENT.id: made("gevent", VARYING)}
+    fixed = collate(RUN, launches).by_cell[GEVENT.id].rate_contrast
+    went_on = {cell: on(several, reused_from="before") for cell, several in launches.items()}
+    wider = collate(RUN, went_on).by_cell[GEVENT.id].rate_contrast
+    assert fixed.half_width is not None
+    assert wider.half_width is not None
+    assert wider.half_width > 1.2 * fixed.half_width
+    # The level is what is left to a reader in either case.
+    assert fixed.level == wider.level == pytest.approx(0.95)
+
+
+def test_values_that_do_not_differ_have_the_error_of_their_rounding() -> None:
+    found = patched(made("none", [40.0] * 5), made("gevent", [40.0] * 5)).rate_contrast
+    assert found.half_width is not None
+    assert 1e-5 < found.half_width < 1e-4
+
+
+def test_four_of_five_runs_would_show_what_is_called_detectable() -> None:
+    """Simulated: a true ratio of that size, in runs that vary as the one that it was found in."""
+    logarithms = [0.0, 0.02, -0.01, 0.01, -0.02, 0.015]
+    found = contrast(sample(logarithms), comparisons=1, delta=0.02, alpha=0.05)
+    assert found.detectable is not None
+    draws, sd = random.Random(3), statistics.stdev(logarithms)
+    mean = math.log1p(found.detectable)
+    runs = [[draws.gauss(mean, sd) for _ in logarithms] for _ in range(2000)]
+    shown = sum(
+        contrast(sample(one), comparisons=1, delta=0.02, alpha=0.05).is_shown for one in runs
+    )
+    assert shown / len(runs) == pytest.approx(0.8, abs=0.05)

@@ -57,7 +57,7 @@ def test_a_mode_is_told_with_its_load_its_differences_and_what_is_the_same() -> 
     assert memory == "memory higher, × 1.2000 [1.2000–1.2000]"
     assert same == "requests/s and p99 the same within 2 % and 5 %"
     assert basis == "1 cell, 7 rounds."
-    assert could_have_shown.startswith("This run could have shown a difference of ")
+    assert could_have_shown.startswith("Four of five such runs would show a difference of ")
 
 
 def test_figures_with_the_same_delta_name_it_once() -> None:
@@ -181,14 +181,14 @@ def many(number: int, *, rounds: int = ROUNDS) -> Run:
 def test_many_modes_are_counted_and_not_told_one_by_one() -> None:
     assert len(sentences(many(MOST_TOLD))) == MOST_TOLD + 1
     counts, *figures, could_have_shown = sentences(many(MOST_TOLD + 1))
-    assert counts == "9 patch modes and loads, of whose 63 launches 63 `ok`."
+    assert counts == "9 patch modes and loads; of their 63 launches ended 63 `ok`."
     assert figures == [
         "requests/s: the same within 2 % in 9.",
         "CPU per request: lower in 1 and the same within 10 % in 8.",
         "p99: the same within 5 % in 9.",
         "memory: the same within 5 % in 9.",
     ]
-    assert could_have_shown.startswith("This run could have shown ")
+    assert could_have_shown.startswith("Four of five such runs would show ")
     assert len(sentences(many(MOST_TOLD + 1, rounds=1))) == 2
 
 

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from runner.report.statistics import (
+    ROUNDING,
     Contrast,
     Verdict,
     contrast,
@@ -90,7 +91,8 @@ def test_one_part_alone_is_itself() -> None:
 @given(st.lists(st.floats(-0.5, 0.5), min_size=3, max_size=9))
 def test_the_interval_is_students(logarithms: list[float]) -> None:
     found = contrast(sample(logarithms), comparisons=1, delta=0.02, alpha=0.05)
-    half = stats.t.ppf(0.975, len(logarithms) - 1) * stats.sem(logarithms)
+    error = max(stats.sem(logarithms), ROUNDING)
+    half = stats.t.ppf(0.975, len(logarithms) - 1) * error
     mean = statistics.fmean(logarithms)
     assert [found.low, found.high] == pytest.approx([math.exp(mean - half), math.exp(mean + half)])
     assert found.level == 0.95

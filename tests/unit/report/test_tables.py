@@ -7,10 +7,11 @@ from runner.options import Format
 from runner.outcome import Outcome
 from runner.report.formats import _github, render
 from runner.report.notes import CLOSED_LOOP, OPEN_LOOP
-from runner.report.rows import Row
+from runner.report.pivot import pivot_table
+from runner.report.row import Row
 from runner.report.run import Run, collate
 from runner.report.summary import summary
-from runner.report.tables import columns_for, comparison, milliseconds, pivot_table, sort_rows
+from runner.report.tables import columns_for, comparison, milliseconds, sort_rows
 from runner.store.records import RunRecord
 from tests.support.samples import (
     AXES,
@@ -62,6 +63,11 @@ so a stall counts once (coordinated omission).
 **Disturbed**
 
 - py3.11-gevent22.10.2-gevent: load generator busy 95 %
+
+**Without an interval**
+
+- py3.9-gevent22.10.2-gevent: CPU per request, memory: one of the two loads was cut, and costs of \
+different loads are not compared
 
 **Unavailable**
 

@@ -10,7 +10,7 @@ from runner.errors import UsageError
 from runner.measurement.records import LaunchRecord
 from runner.outcome import Outcome
 from runner.report.notes import notes
-from runner.report.rows import Row
+from runner.report.row import Row
 from runner.report.run import collate
 from runner.store.merge import Merged, Part, merge
 from runner.store.records import RunRecord
@@ -66,7 +66,7 @@ def test_two_boots_of_a_host_are_one_machine() -> None:
 
 def test_each_run_that_ended_by_itself_says_why() -> None:
     """Its intervals are those of a run that looked at them, if one of its parts did."""
-    why = "after 3 rounds: every interval of a patch mode is within its δ"
+    why = "after 3 rounds: no interval of a patch mode reaches further than δ from its ratio"
     first = part("a", {"none": [40.0] * 3}, launches=15, least_launches=3, stopped=why)
     second = part("b", {"gevent": [44.0] * 4}, launches=4)
     for parts in ((first, second), (second, first)):
@@ -75,7 +75,7 @@ def test_each_run_that_ended_by_itself_says_why() -> None:
     assert merged(second, part("c", {"none": [40.0]})).run.least_launches is None
     collated = collate(merged(first, second).run, launches_of(merged(first, second)))
     assert collated.rounds == 3
-    assert "each cell launched at least 3 times, medians shown" in notes(collated)[0].items[0]
+    assert "each cell launched 3 to 4 times, medians shown" in notes(collated)[0].items[0]
 
 
 def test_two_shards_of_two_hosts_are_one_run() -> None:
