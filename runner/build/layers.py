@@ -69,13 +69,23 @@ def members(archive: Path) -> tuple[Member, ...]:
 
 
 def header(
-    name: str, size: int = 0, *, mode: int | None = 0o644, owner: tuple[int, int] = ROOT
+    name: str,
+    size: int = 0,
+    *,
+    mode: int | None = 0o644,
+    owner: tuple[int, int] = ROOT,
+    target: str | None = None,
 ) -> bytes:
-    """A tar header without anything of this host or this moment; without a mode, a directory's."""
+    """A tar header without anything of this host or this moment.
+
+    Without a mode it is a directory's, and with a target that of a symbolic link to there.
+    """
     info = tarfile.TarInfo(name)
     info.size = size
     info.uid, info.gid = owner
-    if mode is None:
+    if target is not None:
+        info.type, info.linkname, info.mode = tarfile.SYMTYPE, target, 0o777
+    elif mode is None:
         info.type, info.mode = tarfile.DIRTYPE, 0o755
     else:
         info.mode = mode

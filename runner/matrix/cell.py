@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
+from runner.matrix.application import Application, Request, Response
 from runner.matrix.axes import ALWAYS_SHOWN, SETTINGS, id_of, in_order
 from runner.matrix.values import CLOSED, Server, Workload, exact_version, share, short_version
 
@@ -227,7 +228,7 @@ class Experiment:
     repeated at most `repeats` times. Each cell has `launches` launches; where `least_launches` are
     fewer, rounds end once the intervals are as narrow as `delta`, by figure. `skipped` are
     combinations that cannot run, with the reason, and `remarks` are on what in the file has no
-    effect.
+    effect. `application`, `request` and `response` are the user's own.
     """
 
     name: str
@@ -243,3 +244,6 @@ class Experiment:
     expect: tuple[Expectation, ...] = ()
     skipped: tuple[tuple[str, str], ...] = ()
     remarks: tuple[str, ...] = ()
+    application: Application | None = None
+    request: Request | None = None
+    response: Response | None = None

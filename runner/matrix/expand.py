@@ -71,6 +71,9 @@ def expand(name: str, document: Document, section: ExperimentSection) -> Experim
         expect=expectations(document, section, axes, cells),
         skipped=skipped,
         remarks=combinations.remarks,
+        application=section.application.value(document) if section.application else None,
+        request=section.request.value() if section.request else None,
+        response=section.response.value() if section.response else None,
     )
 
 

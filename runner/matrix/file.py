@@ -17,7 +17,7 @@ from runner.matrix.yaml_document import Document, KeyPath, Plain
 from runner.text import suggestion
 
 #: Sections that `extends` merges key by key; all others are inherited or replaced as a whole.
-MERGED = ("axes", "packages", "workload", "load", "limits")
+MERGED = ("axes", "packages", "workload", "application", "load", "limits")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -4,153 +4,52 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, Literal, NoReturn, Self
 
 from pydantic import (
-    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
     Field,
-    PlainValidator,
     ValidationError,
     WithJsonSchema,
     model_validator,
 )
 from pydantic_core import ErrorDetails
 
-from runner.matrix.axes import NAMED_AXES, ORDERS, PACKAGE, SCALAR, Schema, axis
-from runner.matrix.values import (
-    CLOSED,
-    MOST_REPEATS,
-    RATE_SCHEMA,
-    SIZES,
-    boolean,
-    delta_share,
-    iso_date,
-    memory_bytes,
-    package_name,
-    rate,
-    repeats,
-    seconds,
-    version,
-    whole_number,
-    workload_name,
+from runner.matrix.application_schema import (
+    ApplicationSection,
+    RequestSection,
+    ResponseSection,
+    ServiceSection,
 )
+from runner.matrix.axes import NAMED_AXES, ORDERS, SCALAR, Schema, axis
+from runner.matrix.fields import (
+    AxisValues,
+    Boolean,
+    Count,
+    Date,
+    Entry,
+    Memory,
+    PackageName,
+    PartialCell,
+    Rate,
+    Repeats,
+    Scalar,
+    Scalars,
+    Seconds,
+    Section,
+    ServerText,
+    Share,
+    Versions,
+    WorkloadText,
+    or_list,
+)
+from runner.matrix.values import CLOSED, SIZES
 from runner.matrix.yaml_document import Document, KeyPath
 from runner.options import DELTAS, FEWEST_TO_STOP
 from runner.text import suggestion
-
-
-def _of_text(convert: Callable[[str], object]) -> Callable[[object], object]:
-    """A conversion that rejects anything but a single value."""
-
-    def converted(value: object) -> object:
-        if not isinstance(value, str):
-            raise ValueError("a single value is expected here")  # noqa: TRY004 - pydantic's way
-        return convert(value)
-
-    return converted
-
-
-def _server(value: object) -> object:
-    if not isinstance(value, (str, dict)):
-        raise ValueError("a server is a name, or a mapping with a `name:`")  # noqa: TRY004
-    return axis("server").value(value)
-
-
-def _text_or_mapping(value: object) -> object:
-    texts = value.values() if isinstance(value, dict) else [value]
-    if not all(isinstance(text, str) for text in texts):
-        raise ValueError("plain text is expected here")
-    return value
-
-
-def _as_list(value: object) -> object:
-    """A single value is a list of one."""
-    return [value] if isinstance(value, (str, dict)) else value
-
-
-def _or_list(one: Schema) -> Schema:
-    """The JSON Schema of a single value or a list of several."""
-    return {"anyOf": [one, {"type": "array", "items": one, "minItems": 1}]}
-
-
-Version = Annotated[str, AfterValidator(version)]
-PackageName = Annotated[str, AfterValidator(package_name)]
-Count = Annotated[
-    int, BeforeValidator(_of_text(whole_number)), WithJsonSchema({"type": "integer", "minimum": 1})
-]
-Repeats = Annotated[
-    int,
-    BeforeValidator(_of_text(repeats)),
-    WithJsonSchema({"type": "integer", "minimum": 0, "maximum": MOST_REPEATS}),
-]
-Share = Annotated[
-    float,
-    BeforeValidator(_of_text(delta_share)),
-    WithJsonSchema({"type": "number", "exclusiveMinimum": 0, "exclusiveMaximum": 1}),
-]
-Seconds = Annotated[
-    float,
-    BeforeValidator(_of_text(seconds)),
-    WithJsonSchema({"type": "number", "exclusiveMinimum": 0}),
-]
-Rate = Annotated[
-    str,
-    BeforeValidator(_of_text(rate)),
-    WithJsonSchema(RATE_SCHEMA),
-]
-Memory = Annotated[
-    int,
-    BeforeValidator(_of_text(memory_bytes)),
-    WithJsonSchema(
-        {
-            "type": ["string", "integer"],
-            "pattern": "^[0-9]+[kKmMgG]?[bB]?$",
-            "examples": ["512m"],
-        }
-    ),
-]
-Date = Annotated[
-    str, AfterValidator(iso_date), WithJsonSchema({"type": "string", "format": "date"})
-]
-Boolean = Annotated[bool, BeforeValidator(_of_text(boolean)), WithJsonSchema({"type": "boolean"})]
-Scalar = Annotated[str, WithJsonSchema(SCALAR)]
-Scalars = Annotated[
-    list[Scalar],
-    BeforeValidator(_as_list),
-    Field(min_length=1),
-    WithJsonSchema(_or_list(SCALAR)),
-]
-Versions = Annotated[
-    list[Version],
-    BeforeValidator(_as_list),
-    Field(min_length=1),
-    WithJsonSchema(_or_list(PACKAGE.schema())),
-]
-#: A value of an axis: text, or a mapping (a server with its settings). The axis reads it.
-AxisValue = Annotated[str | dict[str, str], PlainValidator(_text_or_mapping)]
-AxisValues = Annotated[list[AxisValue], BeforeValidator(_as_list), Field(min_length=1)]
-WorkloadText = Annotated[str, AfterValidator(workload_name)]
-ServerText = Annotated[str, BeforeValidator(_server)]
-PartialCell = dict[str, Scalar]
-#: A partial cell that may name a server by its mapping.
-Entry = dict[
-    str,
-    Annotated[
-        str | dict[str, str],
-        PlainValidator(_text_or_mapping),
-        WithJsonSchema({"anyOf": [*SCALAR["anyOf"], {"type": "object"}]}),
-    ],
-]
-
-
-class Section(BaseModel):
-    """A mapping that rejects keys it does not know."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class WorkloadSection(BaseModel):
@@ -266,6 +165,11 @@ class ExperimentSection(Section):
     server: ServerText = "werkzeug"
     order: Literal["first", "late"] = "first"
     workload: WorkloadSection = WorkloadSection()
+    application: ApplicationSection | None = Field(
+        None, description="The application that is served, in the place of a workload."
+    )
+    request: RequestSection | None = Field(None, description="What is sent to the application.")
+    response: ResponseSection | None = Field(None, description="What its right answer is.")
     load: LoadSection = LoadSection()
     limits: LimitsSection = LimitsSection()
     baseline: Entry = Field(default_factory=lambda: Entry(patch="none"))
@@ -291,12 +195,17 @@ class FileSection(Section):
 SECTIONS: Mapping[KeyPath, type[BaseModel]] = {
     (): ExperimentSection,
     ("workload",): WorkloadSection,
+    ("application",): ApplicationSection,
+    ("request",): RequestSection,
+    ("response",): ResponseSection,
     ("load",): LoadSection,
     ("limits",): LimitsSection,
     ("base",): BaseSection,
     ("launches",): LaunchesSection,
     ("delta",): DeltaSection,
 }
+#: Sections in a mapping, each under a name of its author's.
+NAMED_SECTIONS: Mapping[KeyPath, type[BaseModel]] = {("application", "services"): ServiceSection}
 CHOICES = {"order": ORDERS, "base": ("auto", "registry", "debian")}
 EMPTY = "empty: give at least one value, or remove the line"
 EXPECTED = {
@@ -321,18 +230,27 @@ def checked(document: Document) -> ExperimentSection:
         problems = error.errors(include_url=False)
         # A misspelt key first: it often is why another one is missing.
         _report(document, min(problems, key=lambda problem: problem["type"] == "missing"))
+    for key in ("request", "response"):
+        if key in content and section.application is None:
+            document.fail((key,), f"`{key}:` needs an `application:`; add that", key=True)
     if "python" not in section.axes and not section.include:
         keys = ("axes",) if "axes" in content else ()
         document.fail(keys, f"`{'python' if keys else 'axes'}:` is missing here; add it")
     return section
 
 
+def _known(keys: KeyPath) -> Iterable[str]:
+    """The keys that a section may have."""
+    section = SECTIONS.get(keys) or NAMED_SECTIONS.get(keys[:-1])
+    fields = section.model_fields if section else {}
+    return [field.alias or name for name, field in fields.items()]
+
+
 def _report(document: Document, problem: ErrorDetails) -> NoReturn:
     keys: KeyPath = tuple(part for part in problem["loc"] if part != "[key]")
     kind = problem["type"]
     if kind == "extra_forbidden":
-        section = SECTIONS.get(keys[:-1])
-        hint = suggestion(str(keys[-1]), section.model_fields if section else ())
+        hint = suggestion(str(keys[-1]), _known(keys[:-1]))
         document.fail(keys, f"unknown key {keys[-1]!r}{hint}", key=True)
     if kind == "missing":
         document.fail(keys[:-1], f"`{keys[-1]}:` is missing here; add it")
@@ -396,10 +314,10 @@ def _axes() -> Schema:
         "description": "What is varied. Further axes are packages that are also listed under "
         "`packages`, or parameters of a workload.",
         "properties": {
-            axis.name: {**_or_list(axis.schema()), "description": axis.description}
+            axis.name: {**or_list(axis.schema()), "description": axis.description}
             for axis in NAMED_AXES
         },
-        "additionalProperties": _or_list(SCALAR),
+        "additionalProperties": or_list(SCALAR),
     }
 
 

@@ -16,6 +16,12 @@ Plain: TypeAlias = "str | list[Plain] | dict[str, Plain] | None"
 KeyPath = tuple[str | int, ...]
 
 
+class Quoted(str):
+    """Text in quotes, or in a block: it means itself, where other text might mean a number."""
+
+    __slots__ = ()
+
+
 class Mark(Protocol):
     """A position in a file, counted from 0. libyaml's and PyYAML's own are different classes."""
 
@@ -160,7 +166,9 @@ class _Builder:
             )
         parents = (*parents, id(node))
         if isinstance(node, yaml.ScalarNode):
-            return None if not node.style and node.value in NULLS else str(node.value)
+            if node.style:
+                return Quoted(node.value)
+            return None if node.value in NULLS else str(node.value)
         if isinstance(node, yaml.SequenceNode):
             return [self.plain(item, (*keys, i), parents) for i, item in enumerate(node.value)]
         return self._mapping(node, keys, parents)

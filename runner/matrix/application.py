@@ -1,0 +1,97 @@
+"""An application of the user's: what it is and needs, what is sent to it, and its right answer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Final, NoReturn
+
+from runner.matrix.address import Address
+from runner.matrix.yaml_document import Document
+
+#: What `source` and `gunicorn_config` say for none at all.
+NONE: Final = "none"
+#: The section of an experiment that has the application.
+SECTION: Final = "application"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Service:
+    """What the application talks to: a companion of this project, under a name."""
+
+    name: str
+    companion: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Application:
+    """An application as the matrix file describes it. Paths are relative to that file.
+
+    `source` is None where nothing is copied; `chdir` and `include` are relative to it. `files` are
+    pairs of a path in the container and one on the host. `environment` has its values as written,
+    with `${VAR}` in them. `gunicorn_config` is None where gunicorn looks for one itself, and `none`
+    where it must not.
+    """
+
+    app: Address
+    written: Document = field(compare=False, repr=False)
+    chdir: str = "."
+    source: str | None = "."
+    include: tuple[str, ...] = ()
+    requirements: tuple[str, ...] = ()
+    groups: tuple[str, ...] = ()
+    extras: tuple[str, ...] = ()
+    install: bool = False
+    debian: tuple[str, ...] = ()
+    prepare: tuple[str, ...] = ()
+    files: tuple[tuple[str, str], ...] = ()
+    environment: tuple[tuple[str, str], ...] = ()
+    env_files: tuple[str, ...] = ()
+    gunicorn_config: str | None = None
+    before: tuple[str, ...] = ()
+    args: tuple[str, ...] = ()
+    worker_class: str | None = None
+    services: tuple[Service, ...] = ()
+
+    def fail(self, *keys: str | int, message: str) -> NoReturn:
+        """Raise a `SpecError` with the position of a value of the section."""
+        self.written.fail((SECTION, *keys), f"{SECTION}.{keys[0]}: {message}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Header:
+    """A header of the request: its value, or the command that prints it. Both may be secret."""
+
+    name: str
+    value: str | None = field(default=None, repr=False)
+    command: str | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """What is sent to the application, over and over.
+
+    The body is given here or in a file, or there is none; `content_type` is what it is by the way
+    it was written, None where that says nothing.
+    """
+
+    method: str = "GET"
+    path: str = "/"
+    headers: tuple[Header, ...] = ()
+    body: bytes | None = None
+    body_file: str | None = None
+    content_type: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Response:
+    """What the right answer is: one of the statuses, and at most one thing about its body.
+
+    The body is exactly `body`, or has `contains` in it, or a match of the regular expression
+    `matches`, or is JSON with all that the JSON text `json` has.
+    """
+
+    statuses: tuple[int, ...] = (200,)
+    body: str | None = None
+    contains: str | None = None
+    matches: str | None = None
+    json: str | None = None
