@@ -47,6 +47,7 @@ def expand(choice: Choice, say: Callable[[str], None]) -> Experiment:
         launches=choice.launches,
         repeats=choice.repeats,
     )
+    _refuse_own(experiment)
     for remark in experiment.remarks:
         say(remark)
     globs = parse(choice.select, experiment.axes)
@@ -57,6 +58,15 @@ def expand(choice: Choice, say: Callable[[str], None]) -> Experiment:
     if choice.shard:
         chosen = part(chosen, choice.shard)
     return replace(chosen, cells=_with_full_loads(chosen.cells, experiment.cells, experiment))
+
+
+def _refuse_own(experiment: Experiment) -> None:
+    """Applications are read and checked; measuring ours instead would answer another question."""
+    if experiment.application is not None:
+        raise UsageError(
+            f"{experiment.name}: `application:`: your own application cannot be measured yet; "
+            "leave it out to measure a workload of this program"
+        )
 
 
 def _with_full_loads(

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runner.commands.cells import Choice, Shard, expand, parse_shard, part
+from runner.errors import UsageError
 from runner.matrix.cell import Cell, Experiment
 from runner.matrix.file import load
 from runner.measurement import estimate
@@ -150,3 +151,11 @@ def test_one_shard_is_the_whole() -> None:
 def test_a_shard_as_written() -> None:
     assert parse_shard("2/4") == Shard(index=2, of=4)
     assert str(parse_shard("2/4")) == "2/4"
+
+
+def test_an_application_is_not_passed_over_in_silence(tmp_path: Path) -> None:
+    file = tmp_path / "matrix.yaml"
+    outline = "version: 1\ndefault: mine\nexperiments:\n  mine:\n    axes: {python: [3.11]}\n"
+    file.write_text(f"{outline}    application: {{app: shop}}\n", encoding="utf-8")
+    with pytest.raises(UsageError, match="mine: `application:`: your own application cannot be"):
+        expand(Choice(file=file), print)
