@@ -46,7 +46,7 @@ from runner.report.statistics import (
     median_interval,
 )
 
-RUNS: Final = ("sleep-2026-11-25", "traffic", "in-step")
+RUNS: Final = ("sleep-2026-11-25", "traffic-gevent25.9.1", "in-step")
 ROUNDS: Final = (3, 4, 5, 7, 10, 15)
 SIMULATIONS, NORMAL_SIMULATIONS = 2000, 20_000
 GOAL: Final = CONFIDENCE - 0.01
