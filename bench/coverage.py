@@ -194,7 +194,7 @@ def sequential_table(sources: Sequence[Residuals], simulations: int) -> Iterator
         ):
             lines.append((source.run, f"{100 * alpha:g} %", what, *_held(held), needed))
     labels = (of.label for of in FIGURES)
-    headings = ("run", "computed with", "", *labels, "rounds: median, 95 %, at the most")
+    headings = ("run", "computed with", "", *labels, "rounds: median, 95 %, at most")
     yield from _table(headings, lines)
 
 

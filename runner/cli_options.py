@@ -27,7 +27,7 @@ DeltaOption = Annotated[
         help="The smallest difference that matters, e.g. `cpu=0.05`; repeatable.",
     ),
 ]
-#: Replaced by `--delta` and by `delta:` in the matrix file; whoever still uses it is told so.
+#: Replaced by `--delta` and by `delta:` in the matrix file; a run with it says so.
 ThresholdOption = Annotated[str | None, typer.Option(hidden=True)]
 ShardOption = Annotated[
     str | None,

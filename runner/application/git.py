@@ -55,6 +55,6 @@ def _listed(directory: Path) -> list[str]:
 
 def _failed(directory: Path, why: str) -> UsageError:
     return UsageError(
-        f"{directory}: git must say which files to copy, and cannot ({why}); mend that, or write "
+        f"{directory}: git must say which files to copy, and cannot ({why}); fix that, or write "
         "a .dockerignore, which is then used instead"
     )

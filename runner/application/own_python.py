@@ -48,7 +48,7 @@ def admits(specifier: str, python: str) -> bool:
     """Whether a specifier allows some patch release of a Python such as `3.11`."""
     try:
         allowed = SpecifierSet(specifier)
-    except InvalidSpecifier:  # it says nothing that can be held against this Python
+    except InvalidSpecifier:  # it cannot be compared with this Python
         return True
     return any(allowed.contains(f"{python}.{patch}", prereleases=True) for patch in range(100))
 

@@ -1,6 +1,6 @@
 """One lock of an application and what a cell puts into it: the cell's axes win, all else stays.
 
-The application's lock is not resolved anew. Its exact versions hold, but for those of an axis and
+The application's lock is not resolved again. Its exact versions hold, but for those of an axis and
 of what an axis depends on: these are preferred, and give way where the axis needs it. Nothing is
 built here. What has no wheel is named, its dependencies are unknown until it was built in a
 container, and then it is resolved once more with them (`built`).

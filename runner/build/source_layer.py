@@ -34,7 +34,7 @@ def source_layer(source: Source, cache: Path) -> Layer:
 
 
 def _archived(source: Source) -> Iterator[bytes]:
-    """The files as a tar archive: the same bytes for the same files, whoever makes it."""
+    """The files as a tar archive: the same bytes for the same files on any machine."""
     for file in source.files:
         name = f"{DIRECTORY}/{file.path}"
         mode = 0o755 if file.executable else 0o644

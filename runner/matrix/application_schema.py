@@ -260,7 +260,7 @@ class ResponseSection(Filled):
     def _one_check(self) -> Self:
         kinds = _written(self, "body", "contains", "matches", "json")
         if len(kinds) > 1:
-            raise ValueError(f"an answer is held against one of {listed(kinds)}; keep one of them")
+            raise ValueError(f"an answer is compared with one of {listed(kinds)}; keep one of them")
         return self
 
     def value(self) -> Response:

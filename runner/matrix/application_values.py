@@ -16,7 +16,7 @@ from runner.matrix.yaml_document import Plain, Quoted
 from runner.text import suggestion
 
 METHODS: Final = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
-#: Headers that say how a message is sent: whoever sends it decides them.
+#: Headers that say how a message is sent: the sender decides them.
 OF_THE_CLIENT: Final = frozenset({"connection", "content-length", "host", "transfer-encoding"})
 NUMBER = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?")
 WORDS: Final = {"true": True, "false": False}

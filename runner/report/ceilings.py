@@ -1,4 +1,4 @@
-"""What the clients of a cell's load could get at most; made out anew whenever a run is collated.
+"""What the clients of a cell's load could get at most; computed again whenever a run is collated.
 
 Launches store what their configuration allows. What the clients can get follows from the cell's
 load, and from how the run's `ab` opens connections, so it is the same rule for runs of any age.
@@ -18,7 +18,7 @@ from runner.measurement.records import AbFigures, LaunchRecord, rate_of
 from runner.store.records import CellRecord, Method
 
 #: `ab` prints the time of a load to so many seconds, by a clock that may run this much too fast:
-#: what adjusts a computer's clock makes it faster by 0.05 % at the most.
+#: what adjusts a computer's clock makes it faster by 0.05 % at most.
 PRINTED_S, CLOCK_ERROR = 0.001, 0.0005
 #: The mean of random service times is off by less than so many standard errors.
 STANDARD_ERRORS: Final = 3

@@ -61,7 +61,7 @@ class Shared:
 
 @dataclass(frozen=True, kw_only=True)
 class Imported:
-    """A run's record, each launch with its report, and what whoever imports should know."""
+    """A run's record, each launch with its report, and what the user should know."""
 
     run: RunRecord
     launches: tuple[tuple[LaunchRecord, Report], ...]
@@ -207,7 +207,7 @@ def _reject_other_loads(made: Sequence[Report]) -> None:
 
 
 def _remarks(cells: Mapping[str, Sequence[Report]]) -> tuple[str, ...]:
-    """What follows from equal labels, for whoever did not mean it."""
+    """What follows from equal labels, for a user who did not mean it."""
     return tuple(
         f"{len(made)} reports are launches of one cell, {id_}: "
         f"{', '.join(report.source for report in made)}"

@@ -181,7 +181,7 @@ def test_the_rounds_of_two_runs_are_taken_together_each_once() -> None:
     new = days(1.0)
     assert rate_of(compare([first, second], new)).rounds == 5
     both, once = (rate_of(compare(old, new)) for old in ([first, copied], [first]))
-    # Whoever measured on has looked, so that the interval is wider.
+    # A run that goes on from another has looked: its interval is wider.
     assert (both.ratio, both.rounds, both.verdict) == (once.ratio, once.rounds, once.verdict)
 
 
@@ -764,6 +764,8 @@ def test_the_text_ends_with_the_sum() -> None:
 
 def test_only_figures_that_differ_have_a_column() -> None:
     said = comparison_text(one_cell(scaled(), scaled(cpu=1.3)))
+    assert "A regression by CPU per request or p99 takes three runs a side." in said
+    assert said.endswith("no regression")
     assert "CPU per request, new / old" in said
     assert "p99, new / old" not in said
     same = comparison_text(one_cell(scaled(), scaled()))

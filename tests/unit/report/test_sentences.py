@@ -11,6 +11,7 @@ from runner.outcome import Outcome
 from runner.report.baseline import TOO_SHORT
 from runner.report.run import Run, collate
 from runner.report.sentences import DOES, MOST_TOLD, sentences
+from runner.report.summary import summary
 from runner.store.records import CellRecord
 from tests.support.samples import AXES, cell, launch, run_record, traffic
 
@@ -197,3 +198,21 @@ def test_only_names_stand_between_backticks() -> None:
     told = sentences(run_of({strange.id: {"cpu": 0.5}}, NONE, strange))[0]
     assert told.startswith("`a'b 'c` against `none` under ")
     assert told.count("`") == 6
+
+
+def test_launches_that_stayed_disturbed_are_named_beside_what_is_claimed() -> None:
+    run = run_of({}, NONE, GEVENT)
+    busy = {"disturbed": "other processes used the CPUs"}
+    launches = {
+        cell: [one.model_copy(update=busy if one.launch <= 2 else {}) for one in of_cell]
+        for cell, of_cell in run.launches.items()
+    }
+    found = collate(run.record, launches)
+    assert sentences(found)[0].endswith("1 cell, 7 rounds; 4 of 14 launches were disturbed.")
+    table = summary(found)
+    assert table is not None
+    said = "4 of 14 launches were disturbed, and are in these figures."
+    assert said in table.notes[0].items
+    undisturbed = summary(run)
+    assert undisturbed is not None
+    assert not any("disturbed" in item for item in undisturbed.notes[0].items)
