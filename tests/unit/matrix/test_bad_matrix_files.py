@@ -250,6 +250,15 @@ CASES: dict[str, tuple[str, str, *tuple[str, ...]]] = {
     ),
     "unknown baseline axis": (more("baseline: {pathc: none}"), "6:16", "did you mean 'patch'?"),
     "unknown baseline value": (more("baseline: {patch: non}"), "6:23", "did you mean 'none'?"),
+    "launches the wrong way round": (
+        more("launches: {min: 5, max: 3}"), "6:15", "min 5 is more than max 3", "exchange them",
+    ),
+    "too few launches to stop after": (
+        more("launches: {min: 2, max: 9}"), "6:15", "give at least 3", "or one number",
+    ),
+    "a delta of two": (more("delta: {rate: 2}"), "6:19", "delta.rate", "between 0 and 1"),
+    "a delta of nothing": (more("delta: {rate: 0}"), "6:19", "delta.rate", "between 0 and 1"),
+    "a delta of an unknown figure": (more("delta: {cpi: 0.1}"), "6:13", "did you mean 'cpu'?"),
     "extends nobody": (more("extends: oen"), "6:14", "did you mean 'one'?"),
     "extends a list": (more("extends: [one]"), "6:14", "no experiment"),
     "extends itself": (more("extends: one"), "6:14", "break the circle"),
