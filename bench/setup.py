@@ -50,9 +50,11 @@ class CountingEngine(DockerEngine):
         reference: str,
         labels: Mapping[str, str],
         arguments: Mapping[str, str],
+        *,
+        offline: bool = False,
     ) -> str:
         self.builds += 1
-        return super().build(context, reference, labels, arguments)
+        return super().build(context, reference, labels, arguments, offline=offline)
 
     def load(self, archive: Iterator[bytes]) -> None:
         if self.refuses:

@@ -107,7 +107,8 @@ def make_ready(
         )
         with stages.stage("ab examined"):
             ab = ab_facts(engine, prepared.loadgen.reference)
-        jobs = Jobs(limit=options.jobs, cpus=engine.info().cpus)
+        machine = engine.info()
+        jobs = Jobs(limit=options.jobs, cpus=machine.cpus, memory_bytes=machine.memory_bytes)
         on_failure.pop_all()
     stages.finish()
     return Ready(

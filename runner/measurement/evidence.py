@@ -31,10 +31,18 @@ def server_log(pod: Pod) -> str:
         return f"(the log could not be read: {error})\n"
 
 
-def companion_log(pod: Pod) -> str:
-    """The companion's log, or why there is none."""
+def companion_logs(pod: Pod) -> str:
+    """The companions' logs, of several one after the other, each under its name."""
+    logs = {name: _companion_log(pod, name) for name in pod.companions}
+    if len(logs) == 1:
+        return "".join(logs.values())
+    return "".join(f"-- {name} --\n{log}" for name, log in logs.items())
+
+
+def _companion_log(pod: Pod, name: str) -> str:
+    """A companion's log, or why there is none."""
     try:
-        return pod.companion_log()
+        return pod.companion_log(name)
     except EngineError as error:
         return f"(the log could not be read: {error})\n"
 

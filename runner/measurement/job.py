@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from runner.engine.pod import DISK, PodPlan
+from runner.engine.pod import APPLICATION, DISK, FILES, HOME, PodPlan
 from runner.matrix.ceiling import AbOpening
 from runner.matrix.cell import Cell, Limits
 from runner.measurement import companion
@@ -13,8 +13,24 @@ from runner.measurement.records import LaunchRecord
 
 
 @dataclass(frozen=True, kw_only=True)
+class OwnStart:
+    """What an application of the user's is started with, and no image has: it may be secret.
+
+    `environment` are variables, `files` the contents of the image's `files` in their order; `hosts`
+    maps each service's name to the companion that it is.
+    """
+
+    environment: Mapping[str, str] = field(default_factory=dict, repr=False)
+    files: tuple[bytes, ...] = field(default=(), repr=False)
+    hosts: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
 class Job:
-    """One launch to make: in which wave, and where its cell is in the round's order, from 1."""
+    """One launch to make: in which wave, and where its cell is in the round's order, from 1.
+
+    `companion_images` maps a companion's name to its image; `own` is None for our own workloads.
+    """
 
     run: str
     cell: Cell
@@ -27,7 +43,15 @@ class Job:
     position: int = 1
     wave: int = 1
     server_command: tuple[str, ...] = ()
-    companion_image: str | None = None
+    companion_images: Mapping[str, str] = field(default_factory=dict)
+    own: OwnStart | None = None
+
+    @property
+    def companions(self) -> tuple[str, ...]:
+        """The companions that the launch needs, by name."""
+        of_workload = self.cell.workload.kind.companion
+        own = self.own.hosts.values() if self.own else ()
+        return tuple(dict.fromkeys((*([of_workload] if of_workload else []), *own)))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,7 +64,11 @@ class LaunchResult:
 
 def pod_plan(job: Job) -> PodPlan:
     """What to start for a launch."""
-    kind = job.cell.workload.kind
+    kind, own = job.cell.workload.kind, job.own
+    volumes = [DISK] if kind.disk else []
+    if own:
+        volumes += [APPLICATION, HOME, *([FILES] if own.files else [])]
+    hosts = own.hosts.items() if own else ()
     return PodPlan(
         run=job.run,
         cell=job.cell.id,
@@ -48,9 +76,18 @@ def pod_plan(job: Job) -> PodPlan:
         server_command=job.server_command,
         loadgen_image=job.loadgen_image,
         limits=job.limits,
-        server_volumes=(DISK,) if kind.disk else (),
-        companion=companion.plan_of(kind.companion, job.companion_image),
+        server_volumes=tuple(volumes),
+        server_environment=own.environment if own else {},
+        server_files=own.files if own else (),
+        companions=tuple(
+            companion.plan_of(
+                name,
+                job.companion_images.get(name),
+                hosts=[host for host, of in hosts if of == name],
+            )
+            for name in job.companions
+        ),
         # Our own servers and workloads call themselves 127.0.0.1; what runs in a companion,
-        # PostgreSQL for one, may look for `localhost`.
-        host_names=kind.companion is not None,
+        # PostgreSQL for one, may look for `localhost`, and an application of the user's as well.
+        host_names=bool(own or job.companions),
     )

@@ -83,7 +83,6 @@ class Launch:
         self._pod: Pod | None = None
         self._resources = ExitStack()
         self.closed = False
-        self._companion = job.cell.workload.kind.companion
         self._began = clock.monotonic()
         self._started_at = clock.now()
 
@@ -97,7 +96,7 @@ class Launch:
         self.calibrate()
 
     def bring_up(self) -> None:
-        """Start the pod: sidecar, companion (until it answers), server."""
+        """Start the pod: sidecar, companions (until they answer), server."""
         self._began, self._started_at = self.clock.monotonic(), self.clock.now()
         self._guarded(self._bring_up)
 
@@ -219,8 +218,7 @@ class Launch:
         if self.closed:
             self.close()
             raise LaunchEndedError(Outcome.ENGINE_ERROR, "interrupted")
-        if self._companion:
-            companion.wait_until_ready(self._pod, self._companion, self.clock)
+        companion.wait_until_ready(self._pod, self.clock)
         self._pod.start_server()
 
     @property
@@ -293,7 +291,7 @@ class Launch:
         """
         deadline = self.clock.monotonic() + (EXIT_SEEN_WITHIN_S if seen_gone else 0.0)
         while True:
-            companion.refuse_dead(pod, self._companion or "")
+            companion.refuse_dead(pod)
             state = pod.server_state()
             if not state.running or state.oom_killed:
                 raise LaunchEndedError(*verdict.of_exit(state, evidence.server_log(pod)))
@@ -340,8 +338,8 @@ class Launch:
         log = evidence.server_log(self._pod)
         self.files["server.log"] = log.encode()
         self.tracebacks = sum(1 for _ in verdict.exceptions(log))
-        if self._pod.companion and not outcome.has_figures:
-            self.files["companion.log"] = evidence.companion_log(self._pod).encode()
+        if self._pod.companions and not outcome.has_figures:
+            self.files["companion.log"] = evidence.companion_logs(self._pod).encode()
 
     def _evidence_of_hang(self, pod: Pod, reason: str | None) -> str | None:
         try:

@@ -222,6 +222,8 @@ ALONE_ABOVE = 0.1
 #: one alone; on a machine a third as fast, where the same cells kept 78 % of them busy, `ab` waited
 #: for a CPU in every launch, and rates were up to 2.4 % lower.
 BUSY_SHARE = 0.4
+#: Share of the machine's memory that the containers which are up together may use.
+MEMORY_SHARE = 0.8
 
 T = TypeVar("T", bound=Hashable)
 
@@ -230,11 +232,13 @@ T = TypeVar("T", bound=Hashable)
 class Jobs:
     """How many launches may be measured side by side: `limit`, or as many as fit (None).
 
-    `share` scales both down where launches disturbed each other.
+    `share` scales both down where launches disturbed each other. `memory_bytes` is what the
+    engine's machine has, 0 where that is not known.
     """
 
     limit: int | None = 1
     cpus: int = 1
+    memory_bytes: int = 0
     share: float = 1.0
 
     @property
@@ -242,6 +246,11 @@ class Jobs:
         """How many pods are started together."""
         largest = LARGEST_WAVE if self.limit is None else self.limit
         return max(1, int(largest * self.share))
+
+    def fits(self, launches: int, memory_bytes: int) -> bool:
+        """Whether so many pods, which may use so much memory, may be up together."""
+        enough = not self.memory_bytes or memory_bytes <= MEMORY_SHARE * self.memory_bytes
+        return launches <= self.wave and enough
 
     @property
     def halved(self) -> Jobs:

@@ -130,7 +130,7 @@ def launch_of(engine: DockerEngine, cell: Cell, prepared: Prepared) -> Launch:
         number=1,
         server_image=prepared.cells[cell].image_id,
         loadgen_image=prepared.loadgen.image_id,
-        companion_image=prepared.companions[name].image_id if name else None,
+        companion_images={name: prepared.companions[name].image_id} if name else {},
         limits=PATIENT if name == "milvus" else LIMITS,
         opening=AbOpening.FIRST_ALONE,
     )
@@ -299,7 +299,7 @@ def test_a_companion_that_dies_is_not_the_cells_doing(
         launch.start()
         assert launch.verdict is None
         assert launch._pod
-        client.containers.get(launch._pod.companion).kill()
+        client.containers.get(launch._pod.companions["http"]).kill()
         launch.load()
         record = launch.collect().record
     finally:

@@ -53,11 +53,13 @@ class Watched(MemoryEngine):
         reference: str,
         labels: Mapping[str, str],
         arguments: Mapping[str, str],
+        *,
+        offline: bool = False,
     ) -> str:
         data = b"".join(context)
         with tarfile.open(fileobj=io.BytesIO(data)) as tar:
             self.contexts[reference] = {member.name: member for member in tar}
-        return super().build(iter([data]), reference, labels, arguments)
+        return super().build(iter([data]), reference, labels, arguments, offline=offline)
 
     def load(self, archive: Iterator[bytes]) -> None:
         if self.refuses:
@@ -212,7 +214,7 @@ def test_what_needs_a_builder_is_built_and_the_rest_is_loaded_upon_it(
 def test_cells_of_an_image_that_cannot_be_built_fail_with_it_alone(
     engine: Watched, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def build(*_: object) -> str:
+    def build(*_: object, **__: object) -> str:
         raise EngineError("something: not found")
 
     monkeypatch.setattr(engine, "build", build)
@@ -301,7 +303,7 @@ def test_a_full_disk_is_worth_no_build_and_says_what_helps(engine: Watched) -> N
 def test_a_full_disk_is_named_by_a_build_too(
     engine: Watched, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def full(*_: object) -> str:
+    def full(*_: object, **__: object) -> str:
         raise EngineError("write /site: no space left on device")
 
     monkeypatch.setattr(engine, "build", full)
@@ -315,7 +317,7 @@ def test_a_cell_without_its_environment_says_why_that_failed(
     environment, *_ = recipes()
     engine.refuses = "no"
 
-    def build(_c: object, reference: str, *_: object) -> str:
+    def build(_c: object, reference: str, *_: object, **__: object) -> str:
         raise EngineError(f"{reference} cannot be built")
 
     monkeypatch.setattr(engine, "build", build)

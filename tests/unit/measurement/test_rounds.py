@@ -365,7 +365,7 @@ def test_what_shares_more_than_the_cpu_has_a_wave_of_its_own() -> None:
     busy = replace(CELLS[1], workload=Workload(name="cpu", parameters=(("seconds", "1"),)))
     cells = [CELLS[0], busy, *CELLS[2:]]
     jobs = [job_of(cell, 1, method(Jobs(limit=None))) for cell in cells]
-    assert [[job.cell for job in wave] for wave in waves(jobs, 3)] == [
+    assert [[job.cell for job in wave] for wave in waves(jobs, Jobs(limit=3))] == [
         [CELLS[0], CELLS[2], CELLS[3]],
         [CELLS[4], CELLS[5]],
         [busy],

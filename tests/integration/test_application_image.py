@@ -1,0 +1,219 @@
+"""An application of the user's in a pod: its image, its own copy, its secrets, its names."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import docker
+import pytest
+
+from runner.application.source import source_of
+from runner.build.application_image import ApplicationImage
+from runner.build.lock import Lock, lock_all, platform_of
+from runner.build.prepare import Prepared, prepare
+from runner.engine.docker_engine import DockerEngine
+from runner.engine.pod import Pod
+from runner.matrix.ceiling import AbOpening
+from runner.matrix.cell import Base, Cell
+from runner.measurement.job import Job, OwnStart, pod_plan
+from runner.stages import Stages
+from tests.integration.conftest import CACHE, LIMITS, a_cell
+from tests.unit.application.applications import application
+
+pytestmark = pytest.mark.engine
+
+SECRET = "a-value-that-nobody-may-see"
+SHOP = """\
+import os
+from flask import Flask
+
+def create_app():
+    app = Flask(__name__)
+    app.add_url_rule("/", view_func=lambda: os.environ["TOKEN"])
+    return app
+"""
+#: Three launches' worth of what an application does to its surroundings.
+KEEP_RUNNING = ("python3", "-c", "import time; time.sleep(600)")
+
+
+@pytest.fixture(scope="module")
+def shop(tmp_path_factory: pytest.TempPathFactory) -> ApplicationImage:
+    """A small application with all that an image can have."""
+    beside = tmp_path_factory.mktemp("shop")
+    package = beside / "src" / "shop"
+    package.mkdir(parents=True)
+    (package / "__init__.py").write_text(SHOP)
+    (package / "settings.yml").write_text("from the source\n")
+    (package / "out").symlink_to(f"{'../' * 9}srv")
+    (beside / "src" / "run").write_text("#!/bin/sh\necho ran\n")
+    (beside / "src" / "run").chmod(0o755)
+    source = source_of(application(beside, source="."))
+    assert source
+    return ApplicationImage(
+        source=source,
+        chdir="src",
+        prepare=("./run > ran.txt", 'echo "$GREETING $HOME" > "two words.txt"'),
+        files=("/etc/shop/shop.yml", "/application/src/shop/settings.yml", "/var/run/secrets/key"),
+        environment=(("GREETING", 'say "hi" for $5'),),
+    )
+
+
+def made(engine: DockerEngine, image: ApplicationImage, cell: Cell, *services: str) -> Prepared:
+    found = lock_all(
+        [cell.environment],
+        platform=platform_of(engine.info().architecture),
+        cache_directory=CACHE,
+    )
+    return prepare(
+        engine,
+        [cell],
+        {request: lock for request, lock in found.items() if isinstance(lock, Lock)},
+        experiment="own",
+        base=Base(kind="debian"),
+        cache=CACHE,
+        stages=Stages(lambda _: None),
+        application=image,
+        services=services,
+    )
+
+
+@dataclass(frozen=True)
+class Inside:
+    """Commands in the server's container of a pod."""
+
+    engine: DockerEngine
+    pod: Pod
+
+    def __call__(self, command: str) -> str:
+        done = self.engine.exec(self.pod.server, ["/bin/sh", "-c", command], timeout=20)
+        return (done.stdout + done.stderr).decode()
+
+
+@pytest.fixture(scope="module")
+def start(engine: DockerEngine, shop: ApplicationImage) -> Iterator[Callable[[], Inside]]:
+    """Starts pods of the application; all of them are gone afterwards."""
+    cell = a_cell()
+    ready = made(engine, shop, cell, "grpc", "http")
+    assert cell in ready.cells, (ready.failed, ready.unavailable)
+    job = Job(
+        run="integration",
+        cell=cell,
+        number=1,
+        server_image=ready.cells[cell].image_id,
+        loadgen_image=ready.loadgen.image_id,
+        limits=replace(LIMITS, memory_bytes=256 << 20),
+        opening=AbOpening.FIRST_ALONE,
+        server_command=KEEP_RUNNING,
+        companion_images={name: image.image_id for name, image in ready.companions.items()},
+        own=OwnStart(
+            environment={"TOKEN": SECRET},
+            files=(f"key: {SECRET}\n".encode(), b"from the start\n", b"\0\1"),
+            hosts={"upstream": "grpc", "web": "http"},
+        ),
+    )
+    pods: list[Pod] = []
+
+    def one() -> Inside:
+        pod = Pod(engine, pod_plan(job))
+        pods.append(pod.__enter__())
+        pod.start_server()
+        return Inside(engine, pod)
+
+    yield one
+    for pod in pods:
+        pod.__exit__(None, None, None)
+
+
+@pytest.fixture(scope="module")
+def inside(start: Callable[[], Inside]) -> Inside:
+    return start()
+
+
+def test_the_application_is_there_with_its_variables_and_packages(inside: Inside) -> None:
+    call = "from shop import create_app as c; print(c().test_client().get('/').text)"
+    assert inside(f'python3 -c "{call}"').strip() == SECRET
+    assert inside('echo "$GREETING"').strip() == 'say "hi" for $5'
+    assert inside("cat ran.txt 'two words.txt'").splitlines() == [
+        "ran",
+        'say "hi" for $5 /home/application',
+    ]
+
+
+def test_commands_run_as_the_servers_user_where_the_server_does(inside: Inside) -> None:
+    who = "import getpass, grp, os; print(getpass.getuser(), grp.getgrgid(os.getgid()).gr_name)"
+    assert inside("pwd; id -u; echo $HOME; echo $PATH | cut -d: -f1").split() == [
+        "/application/src",
+        "7001",
+        "/home/application",
+        "/site/bin",
+    ]
+    assert (
+        inside(f'python3 -c "{who}"; env -u USER python3 -c "{who}"').split() == ["application"] * 4
+    )
+
+
+def test_files_are_where_they_are_looked_for_and_the_servers_alone(inside: Inside) -> None:
+    assert inside("cat /etc/shop/shop.yml").strip() == f"key: {SECRET}"
+    assert inside("cat shop/settings.yml").strip() == "from the start"
+    assert inside("wc -c < /run/secrets/key; ls -A /var/run/secrets").split() == ["2", "key"]
+    assert inside("stat -L -c '%a %u' /etc/shop/shop.yml").strip() == "400 7001"
+
+
+def test_it_may_write_its_own_directory_and_home_and_nothing_else(inside: Inside) -> None:
+    for path in (".", "/application", "shop", "~", "/tmp"):
+        assert inside(f"touch {path}/written && echo ok").strip() == "ok", path
+    for path in ("/", "/etc", "/etc/shop", "/site", "/server", "/srv", "/home", "/run"):
+        assert "Read-only file system" in inside(f"touch {path}/written"), path
+
+
+def test_a_second_launch_has_a_copy_of_its_own(
+    inside: Inside, start: Callable[[], Inside], client: docker.DockerClient
+) -> None:
+    inside("echo changed > shop/__init__.py; touch ~/mine")
+    second = start()
+    assert second("head -1 shop/__init__.py").strip() == "import os"
+    assert second("ls ~").strip() == ""
+    volumes = [
+        {mount["Name"] for mount in client.containers.get(one.pod.server).attrs["Mounts"]}
+        for one in (inside, second)
+    ]
+    assert [len(names) for names in volumes] == [3, 3]
+    assert volumes[0].isdisjoint(volumes[1])
+    second.pod.__exit__(None, None, None)
+    left = {volume.name for volume in client.volumes.list()}
+    assert volumes[0] <= left
+    assert volumes[1].isdisjoint(left)
+
+
+def test_services_and_the_pod_have_names(inside: Inside) -> None:
+    ask = "import socket as s; print(*map(s.gethostbyname, [s.gethostname(), 'upstream', 'web']))"
+    assert inside(f'python3 -c "{ask}"').split() == ["127.0.0.1"] * 3
+    assert set(inside.pod.companions) == {"grpc", "http"}
+
+
+def test_nothing_secret_is_in_the_image(inside: Inside, client: docker.DockerClient) -> None:
+    image = client.containers.get(inside.pod.server).image
+    assert image
+    assert SECRET not in str(image.attrs)
+    assert SECRET not in str(image.history())
+    assert "GREETING" in str(image.attrs["Config"]["Env"])
+
+
+def test_a_command_that_fails_says_which_how_and_what_helps(
+    engine: DockerEngine, shop: ApplicationImage
+) -> None:
+    cell = a_cell()
+    image = replace(shop, prepare=("echo fine", "echo more; git status"))
+    assert made(engine, image, cell).failed == {
+        cell: "`application.prepare`: `echo more; git status` failed with status 127: "
+        "/bin/sh: 1: git: not found; `application.debian: [git]` installs it"
+    }
+
+
+def test_packages_of_the_distribution_and_no_source(engine: DockerEngine, tmp_path: Path) -> None:
+    cell = a_cell()
+    image = ApplicationImage(source=None, debian=("file",), prepare=("file -b /bin/sh > what",))
+    ready = made(engine, image, cell)
+    assert cell in ready.cells, (ready.failed, ready.unavailable)
