@@ -101,7 +101,8 @@ class Lock:
     @cached_property
     def versions(self) -> Mapping[str, str]:
         """Exact version of every distribution."""
-        return {one.name: one.version for one in (*self.pinned, *self.built)}
+        found = {pinned.name: pinned.version for pinned in self.pinned}
+        return found | {built.name: built.version for built in self.built}
 
     @property
     def key(self) -> str:

@@ -16,6 +16,7 @@ import tarfile
 import venv
 import zipfile
 from pathlib import Path
+from typing import Any
 
 ROOT = Path("/build")
 TOOLS = ROOT / "tools"
@@ -54,23 +55,23 @@ def unpack(name: str, kind: str) -> dict:
 
 def site_packages() -> Path:
     """Where the environment of the build has its packages."""
-    version = "python%d.%d" % sys.version_info[:2]
-    return ENVIRONMENT / "lib" / version / "site-packages"
+    version = "{}.{}".format(*sys.version_info)
+    return ENVIRONMENT / "lib" / f"python{version}" / "site-packages"
 
 
 def _extract(archive: Path, target: Path, prefix: str) -> None:
     if zipfile.is_zipfile(str(archive)):
         with zipfile.ZipFile(str(archive)) as packed:
-            packed.extractall(str(target))
+            packed.extractall(str(target))  # noqa: S202 - into a container that is thrown away
         return
     with tarfile.open(str(archive)) as packed:
         members = packed.getmembers()
         for member in members:
             member.name = member.name[len(prefix) :] if prefix else member.name
-        packed.extractall(str(target), [m for m in members if m.name])
+        packed.extractall(str(target), [m for m in members if m.name])  # noqa: S202
 
 
-def _caller(build: dict):
+def _caller(build: dict) -> Any:  # noqa: ANN401 - its class is known later
     """Return what calls the hooks of a build, each in a process of the build's environment."""
     sys.path.insert(0, str(TOOLS / "site"))
     import pyproject_hooks  # noqa: PLC0415 - it is sent after the start
@@ -85,7 +86,7 @@ def _caller(build: dict):
     )
 
 
-def _run(command, cwd=None, extra_environ=None) -> None:
+def _run(command: list, cwd: str | None = None, extra_environ: dict | None = None) -> None:
     """Run a hook; what it prints goes to the log, for standard output has the answers."""
     packages = site_packages()
     path = [ENVIRONMENT / "bin", packages / "bin", os.environ["PATH"]]
@@ -95,7 +96,7 @@ def _run(command, cwd=None, extra_environ=None) -> None:
         Path(variables[name]).mkdir(exist_ok=True)
     environment = {**os.environ, **variables, **(extra_environ or {})}
     with LOG.open("wb") as log:
-        subprocess.run(  # noqa: S603
+        subprocess.run(
             command, cwd=cwd, env=environment, check=True,
             stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT,
         )  # fmt: skip
@@ -124,7 +125,7 @@ def answer(line: str) -> dict:
     except Exception as error:  # noqa: BLE001 - a backend may raise anything
         printed = LOG.read_bytes()[-TOLD_BYTES:] if LOG.exists() else b""
         told = getattr(error, "traceback", None)  # of a backend that cannot be imported
-        own = told or "%s: %s" % (type(error).__name__, error)
+        own = told or f"{type(error).__name__}: {error}"
         if isinstance(error, subprocess.CalledProcessError):
             own = ""
         return {"failed": step, "printed": printed.decode("utf-8", "replace") + "\n" + own}

@@ -12,11 +12,12 @@ import re
 import subprocess
 import tarfile
 import tempfile
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Final
 from urllib.parse import urlsplit, urlunsplit
 
-from runner.application.pins import GitSource
+from runner.application.pins import Directory, GitSource
+from runner.application.source import Source, SourceFile
 from runner.errors import EngineError
 from runner.text import last_line, one_line
 
@@ -34,11 +35,11 @@ KEPT: Final = frozenset({"core", "extensions"})
 LEFT_OUT: Final = frozenset({"FETCH_HEAD", "ORIG_HEAD", "hooks", "logs", "modules"})
 
 
-def without_password(url: str) -> str:
-    """The address without a user's name and password."""
+def public_address(url: str) -> str:
+    """The address without a user's name and password; of a directory on this machine its name."""
     parts = urlsplit(url)
-    if "@" not in parts.netloc:
-        return url
+    if parts.scheme in {"", "file"}:
+        return PurePosixPath(parts.path).name
     return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
 
 
@@ -49,7 +50,8 @@ def commit_of(source: GitSource) -> str:
         return wanted
     patterns = (wanted, f"{wanted}^{{}}")
     printed = _git(source, "ls-remote", "--", source.url, *patterns)
-    found = dict(reversed(line.split("\t", 1)) for line in printed.splitlines() if "\t" in line)
+    lines = (line.partition("\t") for line in printed.splitlines())
+    found = {name: commit for commit, _, name in lines}
     for name in (f"refs/tags/{wanted}^{{}}", f"refs/tags/{wanted}", f"refs/heads/{wanted}", wanted):
         if name in found:
             return found[name]
@@ -75,16 +77,56 @@ def archive_commit(source: GitSource, commit: str, archive: Path) -> None:
         _clone(source, tree)
         _git(source, "-C", str(tree), "checkout", "--quiet", commit)
         _git(source, "-C", str(tree), "submodule", "--quiet", "update", "--init", "--recursive")
-        _forget_addresses(tree)
-        with tarfile.open(archive, "w") as packed:
-            packed.add(tree, "source", filter=_anonymous)
+        _pack(tree, archive)
+
+
+def has_history(directory: Path) -> bool:
+    """Whether a directory is a git repository's."""
+    return (directory / ".git").exists()
+
+
+def state_of(source: Directory) -> str:
+    """What a version is computed of besides the files: the commit, by the tag before it."""
+    described = ("describe", "--always", "--tags", "--long", "--abbrev=40")
+    return _git(source, "-C", str(source.path), *described).strip()
+
+
+def archive_with_history(source: Directory, tree: Source, archive: Path) -> None:
+    """Write a project's files as they are now, with the history of their repository.
+
+    Raises `EngineError` with git's reason.
+    """
+    with tempfile.TemporaryDirectory() as directory:
+        copy = Path(directory) / "source"
+        _git(source, "clone", "--quiet", "--no-checkout", "--template=", "--",
+             str(source.path), str(copy))  # fmt: skip
+        for file in tree.files:
+            _copy(tree, file, copy / file.path)
+        _git(source, "-C", str(copy), "reset", "--quiet")
+        _pack(copy, archive)
+
+
+def _copy(tree: Source, file: SourceFile, path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if file.target is not None:
+        path.symlink_to(file.target)
+        return
+    with path.open("wb") as copied:
+        copied.writelines(tree.content(file))
+    path.chmod(0o755 if file.executable else 0o644)
+
+
+def _pack(tree: Path, archive: Path) -> None:
+    _forget_addresses(tree)
+    with tarfile.open(archive, "w") as packed:
+        packed.add(tree, "source", filter=_anonymous)
 
 
 def _clone(source: GitSource, tree: Path) -> None:
     _git(source, "clone", "--quiet", "--no-checkout", "--template=", "--", source.url, str(tree))
 
 
-def _git(source: GitSource, *arguments: str) -> str:
+def _git(source: GitSource | Directory, *arguments: str) -> str:
     # A hook that runs this program has variables that name its own repository.
     environment = {name: v for name, v in os.environ.items() if not name.startswith("GIT_DIR")}
     try:
@@ -97,14 +139,16 @@ def _git(source: GitSource, *arguments: str) -> str:
     except subprocess.TimeoutExpired:
         raise _failed(source, f"git did not end within {TIMEOUT_S} s") from None
     if result.returncode:
-        printed = result.stderr.decode(errors="replace").replace(source.url, "its address")
+        printed = result.stderr.decode(errors="replace")
+        if isinstance(source, GitSource):
+            printed = printed.replace(source.url, "its address")
         raise _failed(source, one_line(last_line(printed)))
     return result.stdout.decode(errors="replace")
 
 
-def _failed(source: GitSource, why: str) -> EngineError:
+def _failed(source: GitSource | Directory, why: str) -> EngineError:
     what = source.name or source.place
-    return EngineError(f"{what}: its git repository cannot be fetched ({why})")
+    return EngineError(f"{what}: its git repository cannot be read ({why})")
 
 
 def _forget_addresses(tree: Path) -> None:

@@ -16,10 +16,10 @@ import tempfile
 import tomllib
 import urllib.request
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import IO, Final
 from urllib.parse import unquote, urljoin, urlsplit, urlunsplit
 
 from runner.application.pins import Sdist
@@ -88,13 +88,16 @@ def fetch(remote: Remote, archive: Path, what: str) -> None:
             )
 
 
-def _opened(url: str):  # noqa: ANN202 - what urllib returns for each kind of address
+def _opened(url: str) -> AbstractContextManager[IO[bytes]]:
     bare, credentials = _credentials(url)
     request = urllib.request.Request(bare)  # noqa: S310 - file: is an index in a directory
     if credentials:
         encoded = base64.b64encode(":".join(credentials).encode()).decode()
         request.add_unredirected_header("Authorization", f"Basic {encoded}")
-    return urllib.request.urlopen(request, timeout=TIMEOUT_S)  # noqa: S310
+    opened: AbstractContextManager[IO[bytes]] = urllib.request.urlopen(  # noqa: S310
+        request, timeout=TIMEOUT_S
+    )
+    return opened
 
 
 def _credentials(url: str) -> tuple[str, tuple[str, str] | None]:

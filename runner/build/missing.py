@@ -44,7 +44,7 @@ REASONS: Final = tuple(
 PACKAGES: Final = {
     r"\blibpq-fe\.h\b|\bpg_config\b": "libpq-dev",
     r"\bPython\.h\b": "python3-dev",
-    r"\bmysql\.h\b|\bmysql_config\b|\bmysqlclient\b.*\bpkg-config\b": "default-libmysqlclient-dev",
+    r"\bmysql\.h\b|\bmysql_config\b|\bpkg-config\b.*\bmysqlclient\b": "default-libmysqlclient-dev",
     r"\bxmlsec1?\b": "libxmlsec1-dev",
     r"\blibxml/|\blibxml2\b|\bxml2-config\b": "libxml2-dev",
     r"\blibxslt/|\bxslt-config\b": "libxslt1-dev",
@@ -72,7 +72,6 @@ PACKAGES: Final = {
     r"\bgeos_c\.h\b|\bgeos-config\b": "libgeos-dev",
     r"\bgdal-config\b|\bgdal\.h\b": "libgdal-dev",
     r"\bMagickWand\b": "libmagickwand-dev",
-    r"\bpcre\.h\b": "libpcre3-dev",
     r"\bre2/re2\.h\b": "libre2-dev",
     r"\bev\.h\b": "libev-dev",
     r"\buuid(/uuid)?\.h\b": "uuid-dev",
@@ -101,7 +100,7 @@ def failure(printed: str) -> Failure:
     lines = [line.strip() for line in printed.splitlines() if line.strip()]
     told = [line for line in lines if not any(noise.search(line) for noise in NOISE)]
     why = next(_reasons(told), (told or lines or ["it printed nothing"])[-1])
-    short = one_line(without_addresses(why))[:LONGEST]
+    short = one_line(without_addresses(why))[:LONGEST].rstrip(".")
     return Failure(why=short, remedy=_remedy(why, told))
 
 

@@ -7,7 +7,7 @@ resolved again, until nothing is new. Nothing of it runs on this machine.
 from __future__ import annotations
 
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from email.parser import Parser
@@ -82,7 +82,7 @@ def lock_application(
         except CannotBuildError as error:
             return Unavailable(request=request, reason=str(error))
         requirements = _named(requirements, made)
-        finished |= {_as_named(one, done): done for one, done in made.items()}
+        finished |= {_by_name(one, done): done for one, done in made.items()}
     return Unavailable(
         request=request,
         reason=f"after {MOST_ROUNDS} rounds of building there is always something more to build",
@@ -102,9 +102,7 @@ def _with_project(requirements: Requirements, project: Path | None) -> Requireme
     return replace(requirements, sources=(*requirements.sources, own))
 
 
-def _all_built(
-    missing: list[Wanted], shop: Workshop, fetching: Fetching
-) -> dict[Wanted, Finished]:
+def _all_built(missing: list[Wanted], shop: Workshop, fetching: Fetching) -> dict[Wanted, Finished]:
     def one(wanted: Wanted) -> Finished:
         try:
             return _finished(fetched(wanted, fetching), shop)
@@ -117,19 +115,17 @@ def _all_built(
         return dict(zip(missing, pool.map(one, missing), strict=True))
 
 
-def _named(requirements: Requirements, made: dict[Wanted, Finished]) -> Requirements:
+def _named(requirements: Requirements, made: Mapping[Wanted, Finished]) -> Requirements:
     """With the names of sources that were found out by building them."""
     sources = (
-        _as_named(source, made[source]) if source in made else source
+        replace(source, name=source.name or made[source].built.name) if source in made else source
         for source in requirements.sources
     )
     return replace(requirements, sources=tuple(sources))
 
 
-def _as_named(wanted: Wanted, finished: Finished) -> Wanted:
-    if isinstance(wanted, Sdist) or wanted.name:
-        return wanted
-    return replace(wanted, name=finished.built.name)
+def _by_name(wanted: Wanted, finished: Finished) -> Wanted:
+    return wanted if wanted.name else replace(wanted, name=finished.built.name)
 
 
 def _finished(unbuilt: Unbuilt, shop: Workshop) -> Finished:

@@ -46,7 +46,5 @@ def _content(path: Path, point: EntryPoint | None) -> bytes:
     if point is None:
         return OF_AN_INTERPRETER.sub(INTERPRETER, path.read_bytes(), count=1)
     attribute = point.attr
-    text = SCRIPT.format(
-        module=point.module, name=attribute.partition(".")[0], attribute=attribute
-    )
+    text = SCRIPT.format(module=point.module, name=attribute.partition(".")[0], attribute=attribute)
     return INTERPRETER + text.encode()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tarfile
 import tomllib
 import zipfile
@@ -10,17 +11,25 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from packaging.requirements import InvalidRequirement, Requirement as Parsed
+from packaging.requirements import InvalidRequirement
+from packaging.requirements import Requirement as Parsed
 
-from runner.application.clone import archive_commit, commit_of, without_password
+from runner.application.clone import (
+    archive_commit,
+    archive_with_history,
+    commit_of,
+    has_history,
+    public_address,
+    state_of,
+)
 from runner.application.pins import AnySource, Archive, Directory, GitSource, Sdist
 from runner.application.source import project_of
 from runner.application.toml_file import table
+from runner.build.build_container import Backend
 from runner.build.fetch import Remote, fetch, located, sha256
 from runner.build.layers import aside
 from runner.build.recipe import digest
 from runner.build.source_layer import source_layer
-from runner.build.wheel_builder import Backend
 from runner.errors import EngineError
 from runner.matrix.cell import EnvironmentRequest
 
@@ -30,6 +39,11 @@ SETUPTOOLS: Final = ("setuptools<81", "wheel")
 LEGACY: Final = "setuptools.build_meta:__legacy__"
 PROJECT: Final = "the project itself"
 WHEEL: Final = ".whl"
+#: Tools that ask git for a project's version.
+OF_GIT: Final = re.compile(
+    r"setuptools[-_]scm|hatch-vcs|\bpbr\b|versioningit|versioneer|dunamai|dynamic-versioning"
+    r"|flit[-_]scm|setuptools-git|source *= *.scm\b"
+)
 MOST_BYTES: Final = 1 << 20
 
 
@@ -94,7 +108,7 @@ def _sdist(sdist: Sdist, how: Fetching) -> Unbuilt:
 
 
 def _git(source: GitSource, how: Fetching) -> Unbuilt:
-    commit, address = commit_of(source), without_password(source.url)
+    commit, address = commit_of(source), public_address(source.url)
     key = digest([address, commit])
     archive = how.archive(key[:32], ".tar")
     if not archive.exists():
@@ -111,16 +125,30 @@ def _git(source: GitSource, how: Fetching) -> Unbuilt:
 
 
 def _directory(source: Directory, how: Fetching) -> Unbuilt:
-    tree = project_of(source.path)
+    tree, of = project_of(source.path), [""]
     itself = how.project is not None and source.path == how.project.resolve()
-    (archive,) = source_layer(tree, how.cache).packed
+    if _asks_git(source.path):
+        of = [tree.digest, state_of(source)]
+        archive = how.archive(digest(of), ".tar")
+        if not archive.exists():
+            with aside(archive) as unfinished:
+                archive_with_history(source, tree, unfinished)
+    else:
+        (archive,) = source_layer(tree, how.cache).packed
     return Unbuilt(
         name=source.name,
         what=PROJECT if itself else str(source),
         origin=PROJECT if itself else str(source),
-        digest=tree.digest,
+        digest=digest([tree.digest, *of]),
         archive=archive,
     )
+
+
+def _asks_git(directory: Path) -> bool:
+    """Whether a project's version, or the list of its files, is computed of git's history."""
+    stated = (directory / name for name in ("pyproject.toml", "setup.py", "setup.cfg"))
+    texts = (path.read_text(encoding="utf-8", errors="replace") for path in stated if path.exists())
+    return has_history(directory) and any(OF_GIT.search(text) for text in texts)
 
 
 def _archive(source: Archive, how: Fetching) -> Unbuilt:
@@ -166,7 +194,9 @@ def requirements(several: Any, unbuilt: Unbuilt) -> tuple[str, ...]:  # noqa: AN
         try:
             parsed = Parsed(str(one))
         except InvalidRequirement:
-            raise EngineError(f"{unbuilt.what}: its build requires {one!r}, which is none") from None
+            raise EngineError(
+                f"{unbuilt.what}: its build requires {one!r}, which is none"
+            ) from None
         if parsed.url:
             raise EngineError(
                 f"{unbuilt.what}: its build requires {parsed.name} from an address; only wheels of "

@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import Final, TypeAlias
 
 from runner.build.bases import BaseImage, BaseRequest
-from runner.build.lock import Lock, Unavailable, lock_all
+from runner.build.build_container import PROGRAM, Backend, BuildError, builder
+from runner.build.layers import aside
+from runner.build.lock import Lock, lock_all
 from runner.build.missing import failure
 from runner.build.recipe import digest
 from runner.build.unbuilt import Unbuilt, how_to_build, requirements
-from runner.build.wheel_builder import PROGRAM, Backend, Builder, BuildError, builder
-from runner.build.wheels import Wheel, pack_all, wheels_of
+from runner.build.wheels import Wheel, pack, pack_all, wheels_of
 from runner.engine.protocol import Engine
 from runner.errors import EngineError, SpecError
 from runner.matrix.cell import EnvironmentRequest, Requirement
@@ -51,14 +52,30 @@ class Workshop:
     cache: Path
     say: Callable[[str], None] = field(repr=False)
 
-    def key(self, unbuilt: Unbuilt, base: BaseImage, required: Lock) -> str:
-        """All that decides what a wheel holds.
+    def packed(self, required: Lock) -> list[Path]:
+        """The archives of packages; `EngineError` if one cannot be had."""
+        found = list(pack_all(wheels_of(required), self.cache).values())
+        for archive in found:
+            if isinstance(archive, EngineError):
+                raise archive
+        return [archive for archive in found if isinstance(archive, Path)]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Task:
+    """What is built, how its project says that it is, and the packages which that requires."""
+
+    unbuilt: Unbuilt
+    backend: Backend
+    required: Lock
+
+    def key(self, base: BaseImage) -> str:
+        """All that decides what the wheel holds.
 
         A base made of Debian's packages is named by these, so that it is the same on any machine.
         """
         of_base = base.reference if base.origin == "debian" else base.image_id
-        python = self.request.python
-        return digest([unbuilt.digest, python, self.platform, of_base, required.digest, PROGRAM])
+        return digest([self.unbuilt.digest, self.required.digest, of_base, PROGRAM])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,93 +98,77 @@ def wheel_of(unbuilt: Unbuilt, shop: Workshop) -> Made:
     if unbuilt.is_wheel:
         return Made(wheel=unbuilt.archive, digest=unbuilt.digest)
     backend, stated = how_to_build(unbuilt)
-    required = _locked(stated, unbuilt, shop)
-    why = ""
-    for with_compiler in (False, True):
-        base = shop.bases(with_compiler)
-        key = shop.key(unbuilt, base, required)
-        directory, failed = shop.cache / "built" / key, shop.cache / "built" / f"{key}.failed"
-        if made := next(directory.glob("*.whl"), None):
-            return Made(wheel=made, digest=key)
-        if failed.exists():
-            why = failed.read_text(encoding="utf-8")
-            continue
-        shop.say(f"building {unbuilt.what} for Python {shop.request.python}{_how(with_compiler)}")
-        try:
-            return Made(wheel=_built(unbuilt, backend, required, base, shop, directory), digest=key)
-        except BuildError as error:
-            why = str(failure(error.printed))
-            _keep(failed, why)
+    task = Task(unbuilt=unbuilt, backend=backend, required=_locked(stated, unbuilt, shop))
+    made = _tried(task, shop, with_compiler=False)
+    if isinstance(made, str):
+        made = _tried(task, shop, with_compiler=True)
+    if isinstance(made, Made):
+        return made
+    python = shop.request.python
     raise CannotBuildError(
-        f"{unbuilt.what} has no wheel for Python {shop.request.python} and cannot be built: {why}"
+        f"{unbuilt.what} has no wheel for Python {python} and cannot be built: {made}"
     )
 
 
-def _how(with_compiler: bool) -> str:
-    return ", with a compiler" if with_compiler else ""
+def _tried(task: Task, shop: Workshop, *, with_compiler: bool) -> Made | str:
+    """The wheel, or why building it failed. Either is kept: the next time it would be the same."""
+    base = shop.bases(with_compiler)
+    key = task.key(base)
+    directory = shop.cache / "built" / key
+    failed = directory.with_suffix(".failed")
+    if wheel := next(directory.glob("*.whl"), None):
+        return Made(wheel=wheel, digest=key)
+    if failed.exists():
+        return failed.read_text(encoding="utf-8")
+    with_what = ", with a compiler" if with_compiler else ""
+    shop.say(f"building {task.unbuilt.what} for Python {shop.request.python}{with_what}")
+    try:
+        return Made(wheel=_built(task, base, shop, directory), digest=key)
+    except BuildError as error:
+        why = str(failure(error.printed))
+        with aside(failed) as unfinished:
+            unfinished.write_text(why, encoding="utf-8")
+        return why
+
+
+def _built(task: Task, base: BaseImage, shop: Workshop, directory: Path) -> Path:
+    """Build it on a base image, into a directory."""
+    hooks = Wheel(pinned=PYPROJECT_HOOKS, python=shop.request.python, platform=shop.platform)
+    tools = [pack(hooks, shop.cache)]
+    packages = shop.packed(task.required)
+    directory.mkdir(parents=True, exist_ok=True)
+    with (
+        builder(shop.engine, base, tools) as container,
+        tempfile.TemporaryDirectory(dir=directory) as unfinished,
+    ):
+        container.send(packages, "packages")
+        container.send([task.unbuilt.archive], "source")
+        container.send(_more(container.requires(task.backend), task, shop), "packages")
+        made = container.wheel(task.backend, Path(unfinished))
+        return made.replace(directory / made.name)
+
+
+def _more(required: Sequence[str], task: Task, shop: Workshop) -> list[Path]:
+    """The packages that the build says it requires besides."""
+    known = {str(one) for one in task.required.request.requirements}
+    more = set(requirements(required, task.unbuilt)) - known
+    if not more:
+        return []
+    return shop.packed(_locked(sorted(known | more), task.unbuilt, shop))
 
 
 def _locked(stated: Sequence[str], unbuilt: Unbuilt, shop: Workshop) -> Lock:
     """The wheels that a build requires."""
-    request = replace(
-        shop.request,
-        requirements=tuple(Requirement(name=one, specifier="") for one in stated),
-    )
-    if not stated:
+    wanted = tuple(Requirement(name=one, specifier="") for one in stated)
+    request = replace(shop.request, requirements=wanted)
+    if not wanted:
         return Lock(request=request, platform=shop.platform, text="")
-    why = ""
     try:
         found = lock_all([request], platform=shop.platform, cache_directory=shop.cache)[request]
-    except SpecError as error:  # which speaks of the matrix file
-        why = str(error).partition(":")[0]
+    except SpecError as error:
+        why = str(error).partition(":")[0]  # what follows speaks of the matrix file
     else:
         if isinstance(found, Lock):
             return found
-        why = found.reason if isinstance(found, Unavailable) else ""
+        why = found.reason
     raise CannotBuildError(f"{unbuilt.what} cannot be built: of what its build requires, {why}")
-
-
-def _packed(required: Lock, shop: Workshop) -> list[Path]:
-    found = pack_all(wheels_of(required), shop.cache).values()
-    for archive in found:
-        if isinstance(archive, EngineError):
-            raise archive
-    return [archive for archive in found if isinstance(archive, Path)]
-
-
-def _built(
-    unbuilt: Unbuilt,
-    backend: Backend,
-    required: Lock,
-    base: BaseImage,
-    shop: Workshop,
-    directory: Path,
-) -> Path:
-    """Build it on a base image."""
-    hooks = Wheel(pinned=PYPROJECT_HOOKS, python=shop.request.python, platform=shop.platform)
-    tools = [path for path in pack_all([hooks], shop.cache).values() if isinstance(path, Path)]
-    directory.mkdir(parents=True, exist_ok=True)
-    with builder(shop.engine, base, tools) as container:
-        container.send(_packed(required, shop), "packages")
-        container.send([unbuilt.archive], "source")
-        _send_more(container, unbuilt, backend, required, shop)
-        with tempfile.TemporaryDirectory(dir=directory) as aside:
-            made = container.wheel(backend, Path(aside))
-            return made.replace(directory / made.name)
-
-
-def _send_more(
-    container: Builder, unbuilt: Unbuilt, backend: Backend, required: Lock, shop: Workshop
-) -> None:
-    """Send what the build itself says that it requires besides."""
-    more = requirements(container.requires(backend), unbuilt)
-    known = {str(one) for one in required.request.requirements}
-    if set(more) <= known:
-        return
-    whole = _locked(tuple(sorted({*known, *more})), unbuilt, shop)
-    container.send(_packed(whole, shop), "packages")
-
-
-def _keep(path: Path, text: str) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text, encoding="utf-8")

@@ -19,7 +19,7 @@ from runner.build.bases import BaseImage
 from runner.engine.ownership import owner_labels
 from runner.engine.pod import SERVER_USER
 from runner.engine.protocol import Attached, ContainerSpec, Engine
-from runner.errors import EngineError
+from runner.errors import EngineError, EngineUnavailableError
 from runner.paths import IMAGES
 
 PROGRAM: Final = (IMAGES / "base" / "wheel.py").read_text(encoding="utf-8")
@@ -94,7 +94,10 @@ class Builder:
 
     def _ask(self, step: str, *, timeout: float = STEP_S, **arguments: object) -> dict[str, Any]:
         """What the program answers; what is built could answer in its place, and lie."""
-        answered = self._process.ask(json.dumps([step, arguments]), timeout=timeout)
+        try:
+            answered = self._process.ask(json.dumps([step, arguments]), timeout=timeout)
+        except EngineError as error:
+            raise EngineError(f"the container in which it is built: {error}") from error
         try:
             answer = json.loads(answered)
         except ValueError:
@@ -123,10 +126,12 @@ def builder(engine: Engine, base: BaseImage, tools: Sequence[Path]) -> Iterator[
         stdin=True,
         host_names=False,
     )
-    container = engine.create(spec)
+    with _of_the_engine():
+        container = engine.create(spec)
     try:
-        engine.start(container)
-        process = engine.attach(container)
+        with _of_the_engine():
+            engine.start(container)
+            process = engine.attach(container)
         with contextlib.closing(process):
             made = Builder(process)
             made.send(tools, "tools")
@@ -135,8 +140,19 @@ def builder(engine: Engine, base: BaseImage, tools: Sequence[Path]) -> Iterator[
         engine.remove(container)
 
 
+@contextlib.contextmanager
+def _of_the_engine() -> Iterator[None]:
+    """An engine that starts no container is not the fault of what is built."""
+    try:
+        yield
+    except EngineError as error:
+        raise EngineUnavailableError(
+            f"wheels cannot be built, for the engine starts no container ({error}): see to that, "
+            "then run the same command again"
+        ) from error
+
+
 def _memory(engine: Engine) -> int:
     """In bytes; a machine with little gives three quarters."""
     whole = engine.info().memory_bytes
     return min(MEMORY_BYTES, whole * 3 // 4) if whole else MEMORY_BYTES
-
