@@ -23,7 +23,7 @@ from runner.build.recipe import (
     ensure,
     explained,
 )
-from runner.build.wheels import SITE
+from runner.build.wheels import FORMAT, SITE
 from runner.contract import CONTRACT
 from runner.engine.pod import DISK
 from runner.engine.protocol import Engine
@@ -148,7 +148,7 @@ def contract_file(target: str) -> File:
 def key_of(base: BaseImage, files: Iterable[File], *parts: str) -> str:
     """The key of an image of ours upon a base: what its content follows from."""
     contents = [part for file in files for part in (file.path, file.content or b"")]
-    return digest([base.image_id, COMPILER, *parts, *contents])[:12]
+    return digest([base.image_id, COMPILER, FORMAT, *parts, *contents])[:12]
 
 
 def environment_recipe(

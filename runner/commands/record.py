@@ -127,7 +127,7 @@ def _environments(locked: LockedCells, prepared: Prepared) -> Mapping[str, Envir
         lock, base = locked.locks[request], prepared.bases[request.python]
         records[lock.key] = EnvironmentRecord(
             python=request.python,
-            lock=lock.text,
+            lock=lock.shown,
             lock_digest=lock.digest,
             base=BaseImage(origin=base.origin, reference=base.reference, digest=base.image_id),
             image_id=image.image_id,
