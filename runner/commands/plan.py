@@ -12,7 +12,9 @@ from typing import Any
 from tabulate import tabulate
 
 from runner.build.bases import SUITES
-from runner.commands.cells import Choice, LockedCells, Shard, expand, lock_chosen, no_cells
+from runner.commands.cells import Choice, LockedCells, Shard, expand, lock_chosen, locker, no_cells
+from runner.commands.own import read_own
+from runner.commands.own_locks import own_locker
 from runner.matrix.axes import BASE_AXES
 from runner.matrix.ceiling import AbOpening, ceiling_of, configuration_of
 from runner.matrix.cell import Cell, Experiment, Limits
@@ -30,7 +32,9 @@ def plan(choice: Choice, results: Path, *, as_json: bool, say: Callable[[str], N
     `say` gets remarks on the file.
     """
     experiment = expand(choice, say)
-    locked = lock_chosen(choice, experiment, architecture=platform.machine())
+    own = read_own(experiment, results=results)
+    lock_them = locker() if own is None else own_locker(own)
+    locked = lock_chosen(choice, experiment, lock_them, architecture=platform.machine())
     if as_json:
         return _json(experiment, locked)
     if not locked.all_cells:

@@ -13,8 +13,19 @@ from pathlib import Path
 
 from runner.build.lock import platform_of
 from runner.build.prepare import Prepared, prepare
-from runner.commands.cells import Choice, LockedCells, Shard, expand, lock_chosen, no_cells
+from runner.commands.cells import (
+    Choice,
+    LockedCells,
+    Locker,
+    Shard,
+    expand,
+    lock_chosen,
+    locker,
+    no_cells,
+)
 from runner.commands.machine import usable_engine
+from runner.commands.own import Own, read_own
+from runner.commands.own_locks import building_locker
 from runner.commands.record import run_record
 from runner.commands.runs import RunResult
 from runner.commands.underway import Earlier, Underway, Watch
@@ -70,6 +81,7 @@ class Ready:
     jobs: Jobs
     seed: int
     shard: Shard | None = None
+    own: Own | None = None
 
 
 def run(choice: Choice, options: RunOptions, reporter: Reporter) -> RunResult:
@@ -94,7 +106,8 @@ def make_ready(
     """Connect, lock, make every image, look at how `ab` begins. Whoever calls closes the engine."""
     stages = Stages(reporter.say, started=started_by_make())
     with contextlib.ExitStack() as on_failure:
-        engine, locked = engine_and_locks(experiment, choice, options, stages)
+        own = read_own(experiment, results=options.results)
+        engine, locked = engine_and_locks(experiment, own, choice, options, stages)
         on_failure.enter_context(contextlib.closing(engine))
         prepared = prepare(
             engine,
@@ -102,6 +115,7 @@ def make_ready(
             locked.locks,
             experiment=experiment.name,
             base=experiment.base,
+            application=own.image if own else None,
             cache=CACHE,
             stages=stages,
         )
@@ -120,31 +134,38 @@ def make_ready(
         jobs=jobs,
         seed=secrets.randbits(32),
         shard=choice.shard,
+        own=own,
     )
 
 
 def engine_and_locks(
-    experiment: Experiment, choice: Choice, options: RunOptions, stages: Stages
+    experiment: Experiment, own: Own | None, choice: Choice, options: RunOptions, stages: Stages
 ) -> tuple[DockerEngine, LockedCells]:
     """Connect to the engine and, at the same time, resolve every environment.
 
     The locks are made for this host's architecture, and again where the engine has another one.
+    Those of an application need the engine: what has no wheel is built in a container.
     """
 
-    def locks(architecture: str) -> LockedCells:
+    def locks(architecture: str, lock_them: Locker) -> LockedCells:
         with stages.stage("locks"):
-            return lock_chosen(choice, experiment, architecture=architecture, fresh=options.fresh)
+            return lock_chosen(choice, experiment, lock_them, architecture=architecture)
 
+    without = locker(fresh=options.fresh)
     tools = () if experiment.base.kind == "registry" else (MMDEBSTRAP,)
     with ThreadPoolExecutor(1) as pool:
-        locking = pool.submit(locks, platform.machine())
+        locking = None if own else pool.submit(locks, platform.machine(), without)
         with stages.stage("engine"):
             engine = usable_engine(stages.say, install=options.install, tools=tools)
     with contextlib.ExitStack() as on_failure:
         on_failure.enter_context(contextlib.closing(engine))
         architecture = engine.info().architecture
         is_same = platform_of(architecture) == platform_of(platform.machine())
-        locked = locking.result() if is_same else locks(architecture)
+        if own:
+            building = building_locker(own, engine, experiment.base, stages.say)
+            locked = locks(architecture, building)
+        else:
+            locked = locking.result() if locking and is_same else locks(architecture, without)
         on_failure.pop_all()
     return engine, locked
 
@@ -215,6 +236,7 @@ def _method(ready: Ready, run: RunRecord, earlier: Earlier) -> Method:
         failed=frozenset(launch.cell for launch in made if launch.outcome.is_failure),
         rate_of={cell.id: cell.rate_of for cell in run.cells if cell.rate_of},
         full_rates=full_rates(made),
+        own=ready.own.start if ready.own else None,
     )
 
 

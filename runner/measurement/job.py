@@ -16,13 +16,11 @@ from runner.measurement.records import LaunchRecord
 class OwnStart:
     """What an application of the user's is started with, and no image has: it may be secret.
 
-    `environment` are variables, `files` the contents of the image's `files` in their order; `hosts`
-    maps each service's name to the companion that it is.
+    `environment` are variables, `files` the contents of the image's `files` in their order.
     """
 
     environment: Mapping[str, str] = field(default_factory=dict, repr=False)
     files: tuple[bytes, ...] = field(default=(), repr=False)
-    hosts: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,9 +47,7 @@ class Job:
     @property
     def companions(self) -> tuple[str, ...]:
         """The companions that the launch needs, by name."""
-        of_workload = self.cell.workload.kind.companion
-        own = self.own.hosts.values() if self.own else ()
-        return tuple(dict.fromkeys((*([of_workload] if of_workload else []), *own)))
+        return self.cell.companions
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,7 +64,6 @@ def pod_plan(job: Job) -> PodPlan:
     volumes = [DISK] if kind.disk else []
     if own:
         volumes += [APPLICATION, HOME, *([FILES] if own.files else [])]
-    hosts = own.hosts.items() if own else ()
     return PodPlan(
         run=job.run,
         cell=job.cell.id,
@@ -83,7 +78,7 @@ def pod_plan(job: Job) -> PodPlan:
             companion.plan_of(
                 name,
                 job.companion_images.get(name),
-                hosts=[host for host, of in hosts if of == name],
+                hosts=[s.name for s in job.cell.services if s.companion == name],
             )
             for name in job.companions
         ),

@@ -10,7 +10,7 @@ import docker
 import pytest
 
 from runner.build.prepare import Prepared, prepare
-from runner.commands.cells import lock
+from runner.commands.cells import lock, locker
 from runner.engine.docker_engine import DockerEngine
 from runner.matrix.ceiling import AbOpening
 from runner.matrix.cell import Base, Cell, Limits
@@ -99,7 +99,7 @@ def made_ready(
 ) -> tuple[tuple[Cell, ...], Prepared]:
     """The cells of an experiment, in order, with their images."""
     expanded = load(path).experiment(experiment)
-    locked = lock(expanded, architecture=engine.info().architecture, cache=CACHE)
+    locked = lock(expanded, locker(CACHE), architecture=engine.info().architecture)
     assert not locked.unavailable
     prepared = prepare(
         engine,
