@@ -9,12 +9,17 @@ from runner.engine.pod import DISK, PodPlan
 from runner.matrix.ceiling import AbOpening
 from runner.matrix.cell import Cell, Limits
 from runner.measurement import companion
+from runner.measurement.asked import WORKLOAD, Asked
 from runner.measurement.records import LaunchRecord
 
 
 @dataclass(frozen=True, kw_only=True)
 class Job:
-    """One launch to make: in which wave, and where its cell is in the round's order, from 1."""
+    """One launch to make: in which wave, and where its cell is in the round's order, from 1.
+
+    `asked` is what is sent, and its right answer. `before_s` is how long what runs before the
+    server may take, in seconds; 0: nothing does.
+    """
 
     run: str
     cell: Cell
@@ -28,6 +33,8 @@ class Job:
     wave: int = 1
     server_command: tuple[str, ...] = ()
     companion_image: str | None = None
+    asked: Asked = WORKLOAD
+    before_s: float = 0.0
 
 
 @dataclass(frozen=True, kw_only=True)
