@@ -14,6 +14,12 @@ RECORDINGS, RECORD = "/dev/shm/monkey-matrix-requests-", "<4q"  # noqa: S108
 
 #: Exit status of a server that could not be patched or imported; it prints the traceback last.
 IMPORT_FAILED = 81
+#: Exit status where a command that runs before the server failed.
+BEFORE_FAILED = 82
+#: Written when the server is started, after what runs before it: `CLOCK_MONOTONIC` in ns, as text.
+STARTED = "/dev/shm/monkey-matrix-started"  # noqa: S108
+#: How the files begin in which each serving process says, as JSON, what was patched in it.
+EFFECTS = "/dev/shm/monkey-matrix-effects-"  # noqa: S108
 
 #: Headings of the server's dump of stacks, below what faulthandler writes, and its last line.
 GROUPED = "=== threads, equal stacks once ==="

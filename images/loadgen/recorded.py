@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import bisect
 import io
 import json
 import struct
@@ -18,6 +19,8 @@ LEFT_WITHIN_S, LEFT_POLL_S = 1.0, 0.02
 
 class Sample(NamedTuple):
     """A request of the agent's own: between which moments it was (ns), and what was answered.
+
+    One begins after the other has ended.
 
     `length` is that of the body in bytes, None where its sender cannot tell what the application's
     was.
@@ -87,29 +90,21 @@ def recorded_service_s(config: dict[str, Any], since_ns: int) -> float | None:
     return min(times) / 1e9 if times else None
 
 
-def without(
-    samples: Sequence[Sample], requests: Iterator[tuple[int, ...]]
-) -> Iterator[tuple[int, ...]]:
-    """The requests but for one of each sample: one that entered meanwhile and was answered alike.
+def own(samples: Sequence[Sample], requests: Iterator[tuple[int, ...]]) -> set[int]:
+    """The numbers of the requests that were the agent's own, one for each sample.
 
-    Which of several that is does not matter, and so nothing has to mark it in the server.
+    It entered while the sample was under way, and was answered alike. Where several did, it does
+    not matter which of them it is, so that nothing has to mark it in the server.
     """
-    left = [*samples]
-    for request in requests:
-        _, entered, _, status, length = request
-        own = next(
-            (
-                one
-                for one in left
-                if one.begun_ns <= entered <= one.ended_ns
-                and (one.status, one.length) in {(status, length), (status, None)}
-            ),
-            None,
-        )
-        if own is None:
-            yield request
-        else:
-            left.remove(own)
+    begins = [sample.begun_ns for sample in samples]
+    alike: dict[int, int] = {}
+    nearly: dict[int, int] = {}
+    for number, (_, entered, _, status, length) in enumerate(requests):
+        place = bisect.bisect_right(begins, entered) - 1
+        sample = samples[place]
+        if place >= 0 and entered <= sample.ended_ns and status == sample.status:
+            (alike if sample.length in {None, length} else nearly).setdefault(place, number)
+    return {*(nearly | alike).values()}
 
 
 def served_tsv(config: dict[str, Any], since_ns: int, samples: Sequence[Sample] = ()) -> str | None:
@@ -124,8 +119,11 @@ def served_tsv(config: dict[str, Any], since_ns: int, samples: Sequence[Sample] 
     try:
         with gzip.GzipFile(fileobj=written, mode="wb", mtime=0) as archive:
             archive.write(b"process\tentered_us\tleft_us\tstatus\tlength\n")
-            requests = without(samples, requests_since(config, since_ns))
-            for process, entered, left, status, length in requests:
+            agents = own(samples, requests_since(config, since_ns)) if samples else set()
+            requests = enumerate(requests_since(config, since_ns))
+            for number, (process, entered, left, status, length) in requests:
+                if number in agents:
+                    continue
                 entered_us = (entered - since_ns) // 1000
                 left_us = (left - since_ns) // 1000 if left else ""
                 line = f"{process}\t{entered_us}\t{left_us}\t{status}\t{length}\n"

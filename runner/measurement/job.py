@@ -9,6 +9,7 @@ from runner.engine.pod import APPLICATION, DISK, FILES, HOME, PodPlan
 from runner.matrix.ceiling import AbOpening
 from runner.matrix.cell import Cell, Limits
 from runner.measurement import companion
+from runner.measurement.asked import WORKLOAD, Asked
 from runner.measurement.records import LaunchRecord
 
 
@@ -28,6 +29,8 @@ class Job:
     """One launch to make: in which wave, and where its cell is in the round's order, from 1.
 
     `companion_images` maps a companion's name to its image; `own` is None for our own workloads.
+    `asked` is what is sent, and its right answer. `before_s` is how long what runs before the
+    server may take, in seconds; 0: nothing does.
     """
 
     run: str
@@ -43,11 +46,8 @@ class Job:
     server_command: tuple[str, ...] = ()
     companion_images: Mapping[str, str] = field(default_factory=dict)
     own: OwnStart | None = None
-
-    @property
-    def companions(self) -> tuple[str, ...]:
-        """The companions that the launch needs, by name."""
-        return self.cell.companions
+    asked: Asked = WORKLOAD
+    before_s: float = 0.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,9 +80,9 @@ def pod_plan(job: Job) -> PodPlan:
                 job.companion_images.get(name),
                 hosts=[s.name for s in job.cell.services if s.companion == name],
             )
-            for name in job.companions
+            for name in job.cell.companions
         ),
         # Our own servers and workloads call themselves 127.0.0.1; what runs in a companion,
         # PostgreSQL for one, may look for `localhost`, and an application of the user's as well.
-        host_names=bool(own or job.companions),
+        host_names=bool(own or job.cell.companions),
     )

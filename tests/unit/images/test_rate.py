@@ -26,6 +26,7 @@ import pytest
 from runner.build.images import RATE
 from runner.contract import BODY
 from runner.measurement import rate as runner_rate
+from runner.measurement.asked import WORKLOAD
 from tests.unit.images.test_server_program import module
 
 rate: Any = module("rate_in_pod", RATE)
@@ -124,7 +125,7 @@ def test_latency_counts_from_when_a_request_was_due() -> None:
     assert last.sent_s - last.due_s > 4
     assert last.ended_s - last.due_s > 5
     file = "\n".join(rate.lines(requests, 0.0)).encode()
-    figures, _, load = runner_rate.figures(gzip.compress(file), 20.0, 100)
+    figures, _, load = runner_rate.figures(gzip.compress(file), 20.0, 100, WORKLOAD.right)
     assert load.lag_max_ms == pytest.approx(1000 * (last.sent_s - last.due_s), abs=0.01)
     assert figures.max_ms == pytest.approx(1000 * (last.ended_s - last.due_s), abs=0.01)
 
@@ -172,7 +173,10 @@ def serving(answer: Callable[[], bytes | None]) -> Iterator[int]:
 
 
 def config(port: int, file: Path, **changes: float) -> dict[str, Any]:
+    message = file.with_name("message")
+    message.write_bytes(b"GET / HTTP/1.0\r\n\r\n")
     told = {"port": port, "rate": 400.0, "requests": 40, "seed": 1, "file": str(file)}
+    told["message"] = str(message)
     return {**told, **changes}
 
 

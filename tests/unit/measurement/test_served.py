@@ -12,6 +12,7 @@ from runner.matrix.ceiling import AbOpening
 from runner.matrix.cell import Limits
 from runner.matrix.values import workload
 from runner.measurement import ab, verdict
+from runner.measurement.asked import WORKLOAD
 from runner.measurement.load import full_load
 from runner.measurement.loaded import Loaded
 from runner.measurement.records import Answers
@@ -185,7 +186,7 @@ def test_more_than_half_of_what_is_offered_is_ok() -> None:
 
 def counted(requests: Sequence[Request], **figures: int) -> Answers:
     read = ab.parse(report(len(requests), 1.0)).model_copy(update=figures)
-    found = answers(requests, read, 200, 11)
+    found = answers(requests, read, WORKLOAD.right)
     assert found
     return found
 
@@ -228,9 +229,9 @@ def test_requests_that_a_process_did_not_record_are_no_failures() -> None:
     """`ab` itself has no complaint."""
     read = ab.parse(report(100, 1.0))
     fine = read.model_copy(update={"document_length": 11, "html_bytes": 1100})
-    assert answers(together(50, 10), fine, 200, 11) is None
+    assert answers(together(50, 10), fine, WORKLOAD.right) is None
     broken = fine.model_copy(update={"failed": 1})
-    assert answers(together(50, 10), broken, 200, 11)
+    assert answers(together(50, 10), broken, WORKLOAD.right)
 
 
 def test_a_process_that_hardly_served_does_not_count() -> None:
