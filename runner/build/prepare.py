@@ -87,21 +87,19 @@ def prepare(
     cache: Path,
     stages: Stages,
     application: ApplicationImage | None = None,
-    services: Iterable[str] = (),
 ) -> Prepared:
     """Make or find every image that the cells need. What fails for one does not stop the others.
 
-    `application` is the user's own, which all cells serve, and `services` are the companions that
-    it talks to. Raises `UsageError` for what cannot be in its image.
+    `application` is the user's own, which all cells serve. Raises `UsageError` for what cannot be
+    in its image.
     """
-    services = tuple(services)
     pythons = sorted({cell.python for cell in cells})
     kind = resolve_kind(engine, pythons, base) if pythons else base.kind
     stages.say(f"base images: {_origin(kind)}")
     if kind == "debian" and (note := about_moving(pythons)):
         stages.say(note)
     companions = lock_companions(
-        [*(n for cell in cells if (n := cell.workload.kind.companion)), *services],
+        [name for cell in cells for name in cell.companions],
         platform=platform_of(engine.info().architecture),
         cache=cache,
     )
@@ -110,7 +108,6 @@ def prepare(
         cells=tuple(cells),
         locks=locks,
         companions=companions,
-        services=services,
         application=application,
         cache=cache,
     )
@@ -263,10 +260,7 @@ def _prepared(wanted: Wanted, parts: Sequence[Made], stages: Stages) -> Prepared
             stages.say(f"environment {wanted.locks[environment].key} cannot be made: {error}")
     companions = _companions(wanted, images)
     cells = {
-        cell: _with_companions(
-            images[cell], [cell.workload.kind.companion, *wanted.services], companions
-        )
-        for cell in wanted.cells
+        cell: _with_companions(images[cell], cell.companions, companions) for cell in wanted.cells
     }
     return Prepared(
         loadgen=_loadgen(images[LOADGEN]),
@@ -304,13 +298,13 @@ def _companions(
 
 def _with_companions(
     image: Image | EngineError,
-    names: Iterable[str | None],
+    names: Iterable[str],
     companions: Mapping[str, CompanionImage | EngineError],
 ) -> Image | EngineError:
     """A cell's image, or why what it talks to cannot be had."""
     if isinstance(image, Image):
         for name in names:
-            if isinstance(companion := companions.get(name or ""), EngineError):
+            if isinstance(companion := companions[name], EngineError):
                 return companion
     return image
 

@@ -38,7 +38,6 @@ class Wanted:
     cells: tuple[Cell, ...]
     locks: Mapping[EnvironmentRequest, Lock]
     companions: Mapping[str, Companion | EngineError]
-    services: tuple[str, ...]
     application: ApplicationImage | None
     cache: Path
 

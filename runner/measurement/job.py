@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from runner.engine.pod import APPLICATION, DISK, FILES, HOME, PodPlan
+from runner.engine.pod import APPLICATION, DISK, FILES, HOME, PodPlan, with_our_path
 from runner.matrix.ceiling import AbOpening
 from runner.matrix.cell import Cell, Limits
 from runner.measurement import companion
@@ -16,13 +16,11 @@ from runner.measurement.records import LaunchRecord
 class OwnStart:
     """What an application of the user's is started with, and no image has: it may be secret.
 
-    `environment` are variables, `files` the contents of the image's `files` in their order; `hosts`
-    maps each service's name to the companion that it is.
+    `environment` are variables, `files` the contents of the image's `files` in their order.
     """
 
     environment: Mapping[str, str] = field(default_factory=dict, repr=False)
     files: tuple[bytes, ...] = field(default=(), repr=False)
-    hosts: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,13 +44,6 @@ class Job:
     companion_images: Mapping[str, str] = field(default_factory=dict)
     own: OwnStart | None = None
 
-    @property
-    def companions(self) -> tuple[str, ...]:
-        """The companions that the launch needs, by name."""
-        of_workload = self.cell.workload.kind.companion
-        own = self.own.hosts.values() if self.own else ()
-        return tuple(dict.fromkeys((*([of_workload] if of_workload else []), *own)))
-
 
 @dataclass(frozen=True, kw_only=True)
 class LaunchResult:
@@ -68,7 +59,6 @@ def pod_plan(job: Job) -> PodPlan:
     volumes = [DISK] if kind.disk else []
     if own:
         volumes += [APPLICATION, HOME, *([FILES] if own.files else [])]
-    hosts = own.hosts.items() if own else ()
     return PodPlan(
         run=job.run,
         cell=job.cell.id,
@@ -77,17 +67,17 @@ def pod_plan(job: Job) -> PodPlan:
         loadgen_image=job.loadgen_image,
         limits=job.limits,
         server_volumes=tuple(volumes),
-        server_environment=own.environment if own else {},
+        server_environment=with_our_path(own.environment) if own else {},
         server_files=own.files if own else (),
         companions=tuple(
             companion.plan_of(
                 name,
                 job.companion_images.get(name),
-                hosts=[host for host, of in hosts if of == name],
+                hosts=[service.name for service in job.cell.services if service.companion == name],
             )
-            for name in job.companions
+            for name in job.cell.companions
         ),
         # Our own servers and workloads call themselves 127.0.0.1; what runs in a companion,
         # PostgreSQL for one, may look for `localhost`, and an application of the user's as well.
-        host_names=bool(own or job.companions),
+        host_names=bool(own or job.cell.companions),
     )

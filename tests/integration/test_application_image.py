@@ -15,6 +15,7 @@ from runner.build.lock import Lock, lock_all, platform_of
 from runner.build.prepare import Prepared, prepare
 from runner.engine.docker_engine import DockerEngine
 from runner.engine.pod import Pod
+from runner.matrix.application import Service
 from runner.matrix.ceiling import AbOpening
 from runner.matrix.cell import Base, Cell
 from runner.measurement.job import Job, OwnStart, pod_plan
@@ -60,7 +61,7 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> ApplicationImage:
     )
 
 
-def made(engine: DockerEngine, image: ApplicationImage, cell: Cell, *services: str) -> Prepared:
+def made(engine: DockerEngine, image: ApplicationImage, cell: Cell) -> Prepared:
     found = lock_all(
         [cell.environment],
         platform=platform_of(engine.info().architecture),
@@ -75,7 +76,6 @@ def made(engine: DockerEngine, image: ApplicationImage, cell: Cell, *services: s
         cache=CACHE,
         stages=Stages(lambda _: None),
         application=image,
-        services=services,
     )
 
 
@@ -94,8 +94,13 @@ class Inside:
 @pytest.fixture(scope="module")
 def start(engine: DockerEngine, shop: ApplicationImage) -> Iterator[Callable[[], Inside]]:
     """Starts pods of the application; all of them are gone afterwards."""
-    cell = a_cell()
-    ready = made(engine, shop, cell, "grpc", "http")
+    cell = a_cell(
+        services=(
+            Service(name="upstream", companion="grpc"),
+            Service(name="web", companion="http"),
+        )
+    )
+    ready = made(engine, shop, cell)
     assert cell in ready.cells, (ready.failed, ready.unavailable)
     job = Job(
         run="integration",
@@ -110,7 +115,6 @@ def start(engine: DockerEngine, shop: ApplicationImage) -> Iterator[Callable[[],
         own=OwnStart(
             environment={"TOKEN": SECRET},
             files=(f"key: {SECRET}\n".encode(), b"from the start\n", b"\0\1"),
-            hosts={"upstream": "grpc", "web": "http"},
         ),
     )
     pods: list[Pod] = []
