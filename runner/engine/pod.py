@@ -93,8 +93,10 @@ class PodPlan:
 
 def with_our_path(variables: Mapping[str, str]) -> dict[str, str]:
     """An application's variables; what it adds to Python's path comes before what is ours."""
-    own = variables.get("PYTHONPATH")
-    return {**variables, **({"PYTHONPATH": f"{own}:{PYTHON_PATH}"} if own else {})}
+    if "PYTHONPATH" not in variables:
+        return dict(variables)
+    paths = [path for path in (variables["PYTHONPATH"], PYTHON_PATH) if path]
+    return {**variables, "PYTHONPATH": ":".join(paths)}
 
 
 def loadgen_spec(
