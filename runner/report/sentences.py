@@ -42,6 +42,7 @@ DOES: Final[Mapping[Outcome, str]] = {
     Outcome.CRASHED: "crashes",
     Outcome.OOM_KILLED: "is killed at its memory limit",
     Outcome.IMPORT_ERROR: "fails to import or to patch",
+    Outcome.BEFORE_FAILED: "fails before its server starts",
     Outcome.WRONG_ANSWER: "answers wrongly",
     Outcome.FAILED_REQUESTS: "fails requests",
     Outcome.ENGINE_ERROR: "meets an error of the container engine",
