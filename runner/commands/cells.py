@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from runner.application.application_lock import ApplicationLock
 from runner.build.lock import Lock, Unavailable, lock_all, platform_of
 from runner.errors import UsageError
 from runner.matrix.axes import BASE_AXES
@@ -171,12 +172,14 @@ class LockedCells:
 
     `locks` is keyed by the environment of the exact cells; `unavailable` maps a cell to the reason.
     `full_loads` maps a cell with a rate in per cent to the cell whose rate that is a share of.
+    `applications` has what the locks are made of where the cells serve an application of the user's.
     """
 
     cells: tuple[Cell, ...]
     locks: Mapping[EnvironmentRequest, Lock]
     unavailable: Mapping[Cell, str]
     full_loads: Mapping[Cell, Cell | None] = field(default_factory=dict)
+    applications: Mapping[EnvironmentRequest, ApplicationLock] = field(default_factory=dict)
 
     @property
     def all_cells(self) -> tuple[Cell, ...]:
