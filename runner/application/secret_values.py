@@ -13,6 +13,7 @@ import tempfile
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
+from html import escape
 from pathlib import Path
 from typing import Final
 from urllib.parse import quote, quote_plus, unquote, urlsplit
@@ -83,9 +84,11 @@ def _forms(value: str) -> Iterator[str]:
         password = urlsplit(value).password or ""
         texts |= {password, unquote(password)}
     for text in texts:
-        yield from (text, quote(text, safe=""), quote_plus(text), quote(text))
+        data = text.encode("utf-8", "surrogateescape")
+        yield from (text, quote(data, safe=""), quote_plus(data), quote(data), escape(text))
         yield json.dumps(text)[1:-1]
         yield repr(text)[1:-1]
+        yield repr(data)[2:-1]
 
 
 def keyed_digest(key: bytes, parts: Iterable[str | bytes]) -> str:

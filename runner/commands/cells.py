@@ -172,7 +172,7 @@ class LockedCells:
 
     `locks` is keyed by the environment of the exact cells; `unavailable` maps a cell to the reason.
     `full_loads` maps a cell with a rate in per cent to the cell whose rate that is a share of.
-    `applications` has what the locks are made of where the cells serve an application of the user's.
+    `applications` has what the locks come from where the cells serve the user's application.
     """
 
     cells: tuple[Cell, ...]

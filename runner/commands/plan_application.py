@@ -1,4 +1,4 @@
-"""What `matrix plan` says of an application: what is copied, what gives way, what has to be built."""
+"""What `matrix plan` says of an application: what is copied, what gives way, what is built."""
 
 from __future__ import annotations
 

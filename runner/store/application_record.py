@@ -162,7 +162,7 @@ def _secrets(
 ) -> Iterator[tuple[str, bytes]]:
     """Each secret by its name. A command that prints a header may hold one itself."""
     for name, value in variables.secret:
-        yield f"variable {name}", value.encode()
+        yield f"variable {name}", value.encode("utf-8", "surrogateescape")
     for header in request.headers:
         value = f"{'value' if header.command is None else 'command'} {header.value}{header.command}"
         yield f"header {header.name}", value.encode()
