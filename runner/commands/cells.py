@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
+from runner.application.application_lock import ApplicationLock
 from runner.application.facts import facts_of
 from runner.build.bases import MOVING, SUITES
 from runner.build.lock import Lock, Unavailable, lock_all, platform_of
@@ -177,12 +178,14 @@ class LockedCells:
 
     `locks` is keyed by the environment of the exact cells; `unavailable` maps a cell to the reason.
     `full_loads` maps a cell with a rate in per cent to the cell whose rate that is a share of.
+    `applications` has what the locks come from where the cells serve the user's application.
     """
 
     cells: tuple[Cell, ...]
     locks: Mapping[EnvironmentRequest, Lock]
     unavailable: Mapping[Cell, str]
     full_loads: Mapping[Cell, Cell | None] = field(default_factory=dict)
+    applications: Mapping[EnvironmentRequest, ApplicationLock] = field(default_factory=dict)
 
     @property
     def all_cells(self) -> tuple[Cell, ...]:

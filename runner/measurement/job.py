@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from runner.application.secret_values import Secrets
 from runner.engine.pod import APPLICATION, DISK, FILES, HOME, PodPlan, with_our_path
 from runner.matrix.ceiling import AbOpening
 from runner.matrix.cell import Cell, Limits
@@ -47,10 +48,15 @@ class Job:
 
 @dataclass(frozen=True, kw_only=True)
 class LaunchResult:
-    """The record of a launch and the files that go with it, by name."""
+    """The record of a launch and the files that go with it, by name.
+
+    `secrets` were known only in the launch, such as a header that a command printed: they are not
+    stored.
+    """
 
     record: LaunchRecord
     files: Mapping[str, bytes] = field(default_factory=dict)
+    secrets: Secrets = field(default=Secrets(), repr=False)
 
 
 def pod_plan(job: Job) -> PodPlan:

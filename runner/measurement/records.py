@@ -9,7 +9,7 @@ from pydantic import AliasChoices, BaseModel, ConfigDict, Field
 from runner.outcome import Outcome
 
 #: The newest layout of result.json that this program knows.
-LAUNCH_SCHEMA: Final = 5
+LAUNCH_SCHEMA: Final = 6
 #: From this layout on a reused launch of another boot says so.
 FIRST_WITH_BOOT: Final = 5
 #: The boot of a launch of which nobody knows in which its machine was.
@@ -186,6 +186,44 @@ class Placement(Record):
     start_offset_s: float
 
 
+class Patched(Record):
+    """What is patched in a process. `gevent_version` is None where gevent is not imported.
+
+    `gevent_modules` are those that `gevent.monkey` has replaced parts of; `grpc`: whether
+    `init_gevent` was called.
+    """
+
+    gevent_version: str | None = None
+    gevent_modules: tuple[str, ...] = ()
+    grpc: bool = False
+    psycopg2_wait_callback: bool = False
+    eventlet: bool = False
+
+
+class Effects(Record):
+    """What is in effect in the serving processes at their first request, whoever brought it about.
+
+    `by_label` is what the patch mode itself did. `gunicorn_config` is the configuration that was
+    read, `overridden` its settings that the cell's own replace (`4 → 1`), by name. `application` is
+    the type of the WSGI object.
+    """
+
+    in_effect: Patched
+    by_label: Patched
+    gunicorn_config: str | None = None
+    overridden: dict[str, str] = Field(default_factory=dict)
+    worker_class: str | None = None
+    application: str | None = None
+
+
+class Samples(Record):
+    """Answers that this program's own client checked beside a load whose answers vary."""
+
+    sent: int
+    right: int
+    first_wrong: str | None = None
+
+
 class LaunchRecord(Record):
     """One start of one cell's pod, loaded once: the unit of statistics.
 
@@ -203,7 +241,8 @@ class LaunchRecord(Record):
     load. `started_at` is None where the report of the load was made elsewhere and does not say.
     `concurrency` is None and `rate` known where requests were sent at a fixed rate. `block` is the
     machine that it was made on, where the launches of a run were made on several. The canaries are
-    those of its wave, before the first and after the last load.
+    those of its wave, before the first and after the last load. Up to schema 5 nothing is known of
+    its `effects`, and there are no `samples`.
     """
 
     schema_version: int = LAUNCH_SCHEMA
@@ -238,6 +277,8 @@ class LaunchRecord(Record):
     other_boot: str | None = None
     attempt: int = 1
     block: str | None = None
+    effects: Effects | None = None
+    samples: Samples | None = None
 
     @property
     def is_of_its_round(self) -> bool:
