@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import posixpath
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Final
@@ -16,7 +16,7 @@ from runner.build.layers import File, Layer
 from runner.build.recipe import Recipe, digest
 from runner.build.source_layer import DIRECTORY, OWNER, source_layer
 from runner.build.wheels import SITE
-from runner.engine.pod import APPLICATION, FILES, HOME, SERVER_UID, SERVER_USER
+from runner.engine.pod import APPLICATION, FILES, HOME, SERVER_UID, SERVER_USER, with_our_path
 from runner.errors import UsageError
 
 USER_NAME: Final = "application"
@@ -87,6 +87,7 @@ class ApplicationImage:
         Raises `UsageError` for what cannot be in an image.
         """
         check_files(self.files)
+        check_variables(self.environment)
         layers = tuple(self._layers(cache))
         dockerfile = "\n".join(self._dockerfile(layers)) + "\n"
         single = [part for file in layers[-1].files for part in (file.path, file.content or b"")]
@@ -141,7 +142,7 @@ class ApplicationImage:
             owner = f"--chown={SERVER_USER} " if top in WRITABLE else ""
             yield f"COPY {owner}{top} /{top}"
         variables = {"HOME": HOME, "USER": USER_NAME, "PATH": f"/{SITE}/bin:{DEFAULT_PATH}"}
-        yield environment_line({**variables, **dict(self.environment)})
+        yield environment_line({**variables, **with_our_path(dict(self.environment))})
         directory = re.sub(r"([\\$])", r"\\\1", self.directory)
         yield f"WORKDIR {directory}"
 
@@ -160,6 +161,16 @@ def _users() -> tuple[File, File]:
         File(path="etc/passwd", content="".join(passwd).encode()),
         File(path="etc/group", content="".join(group).encode()),
     )
+
+
+def check_variables(environment: Iterable[tuple[str, str]]) -> None:
+    """Raise `UsageError` for a value that an image's variable cannot have."""
+    for name, value in environment:
+        if "\n" in value or "\r" in value:
+            raise UsageError(
+                f"application.environment: {name} has several lines, which a variable of an image "
+                "cannot have; write it into an `env_file`, in quotes"
+            )
 
 
 def check_files(files: Sequence[str]) -> None:

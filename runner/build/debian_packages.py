@@ -46,7 +46,7 @@ LIBRARIES: Final = {
 NO_PROGRAM = (
     re.compile(r"(?:^|: )(?P<name>[\w.+-]+): (?:command )?not found\s*$"),
     re.compile(r"No such file or directory: b?'(?P<name>[\w.+-]+)'"),
-    re.compile(r"\b(?P<name>[\w.+-]+): No such file or directory\s*$"),
+    re.compile(r"\benv: '?(?P<name>[\w.+-]+)'?: No such file or directory\s*$"),
     re.compile(r"cannot find command '(?P<name>[\w.+-]+)'", re.IGNORECASE),
     re.compile(r"(?P<name>[\w.+-]+) executable (?:must be|not found)", re.IGNORECASE),
 )

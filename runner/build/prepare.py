@@ -304,7 +304,7 @@ def _with_companions(
     """A cell's image, or why what it talks to cannot be had."""
     if isinstance(image, Image):
         for name in names:
-            if isinstance(companion := companions.get(name), EngineError):
+            if isinstance(companion := companions[name], EngineError):
                 return companion
     return image
 

@@ -170,14 +170,14 @@ class LockedCells:
 
     `locks` is keyed by the environment of the exact cells; `unavailable` maps a cell to the reason.
     `full_loads` maps a cell with a rate in per cent to the cell whose rate that is a share of.
-    `applications` has what became of the application's requirements, keyed as the locks.
+    `applications` has what the locks come from where the cells serve the user's application.
     """
 
     cells: tuple[Cell, ...]
     locks: Mapping[EnvironmentRequest, Lock]
     unavailable: Mapping[Cell, str]
-    applications: Mapping[EnvironmentRequest, ApplicationLock] = field(default_factory=dict)
     full_loads: Mapping[Cell, Cell | None] = field(default_factory=dict)
+    applications: Mapping[EnvironmentRequest, ApplicationLock] = field(default_factory=dict)
 
     @property
     def all_cells(self) -> tuple[Cell, ...]:

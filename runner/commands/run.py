@@ -184,8 +184,7 @@ def open_directory(ready: Ready, results: Path) -> Underway:
         seed=ready.seed,
         shard=ready.shard,
     )
-    directory.write_run(record)
-    return Underway(directory=directory, record=record)
+    return Underway(directory=directory, record=directory.write_run(record))
 
 
 def measure_all(ready: Ready, underway: Underway, earlier: Earlier, reporter: Reporter) -> None:

@@ -28,6 +28,8 @@ HOME = "/home/application"
 FILES = "/files"
 #: Only the server may read them.
 FILE_MODE = 0o400
+#: Where the server's image has its packages and our program.
+PYTHON_PATH = "/site:/server"
 #: What a pod with names of its own calls itself.
 HOST_NAME = "application"
 LOADGEN_MEMORY_BYTES = 256 * 1024 * 1024
@@ -87,6 +89,14 @@ class PodPlan:
         """What all of the pod's containers together may use."""
         companions = sum(companion.memory_bytes for companion in self.companions)
         return self.limits.memory_bytes + companions + LOADGEN_MEMORY_BYTES
+
+
+def with_our_path(variables: Mapping[str, str]) -> dict[str, str]:
+    """An application's variables; what it adds to Python's path comes before what is ours."""
+    if "PYTHONPATH" not in variables:
+        return dict(variables)
+    paths = [path for path in (variables["PYTHONPATH"], PYTHON_PATH) if path]
+    return {**variables, "PYTHONPATH": ":".join(paths)}
 
 
 def loadgen_spec(

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from runner.engine.pod import APPLICATION, DISK, FILES, HOME, PodPlan
+from runner.application.secret_values import Secrets
+from runner.engine.pod import APPLICATION, DISK, FILES, HOME, PodPlan, with_our_path
 from runner.matrix.ceiling import AbOpening
 from runner.matrix.cell import Cell, Limits
 from runner.measurement import companion
@@ -52,10 +53,15 @@ class Job:
 
 @dataclass(frozen=True, kw_only=True)
 class LaunchResult:
-    """The record of a launch and the files that go with it, by name."""
+    """The record of a launch and the files that go with it, by name.
+
+    `secrets` were known only in the launch, such as a header that a command printed: they are not
+    stored.
+    """
 
     record: LaunchRecord
     files: Mapping[str, bytes] = field(default_factory=dict)
+    secrets: Secrets = field(default=Secrets(), repr=False)
 
 
 def pod_plan(job: Job) -> PodPlan:
@@ -72,13 +78,13 @@ def pod_plan(job: Job) -> PodPlan:
         loadgen_image=job.loadgen_image,
         limits=job.limits,
         server_volumes=tuple(volumes),
-        server_environment=own.environment if own else {},
+        server_environment=with_our_path(own.environment) if own else {},
         server_files=own.files if own else (),
         companions=tuple(
             companion.plan_of(
                 name,
                 job.companion_images.get(name),
-                hosts=[s.name for s in job.cell.services if s.companion == name],
+                hosts=[service.name for service in job.cell.services if service.companion == name],
             )
             for name in job.cell.companions
         ),

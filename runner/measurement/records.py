@@ -128,7 +128,11 @@ class Samples(Record):
 
 
 class Patched(Record):
-    """What was patched in a process, all of it or parts: `gevent_modules` are those of Python."""
+    """What is patched in a process. `gevent_version` is None where gevent is not imported.
+
+    `gevent_modules` are those that `gevent.monkey` has replaced parts of; `grpc`: whether
+    `init_gevent` was called.
+    """
 
     gevent_version: str | None = None
     gevent_modules: tuple[str, ...] = ()
@@ -249,7 +253,8 @@ class LaunchRecord(Record):
     load. `started_at` is None where the report of the load was made elsewhere and does not say.
     `concurrency` is None and `rate` known where requests were sent at a fixed rate. `block` is the
     machine that it was made on, where the launches of a run were made on several. The canaries are
-    those of its wave, before the first and after the last load.
+    those of its wave, before the first and after the last load. Up to schema 5 nothing is known of
+    its `effects`, and there are no `samples`.
     """
 
     schema_version: int = LAUNCH_SCHEMA

@@ -94,11 +94,12 @@ class Inside:
 @pytest.fixture(scope="module")
 def start(engine: DockerEngine, shop: ApplicationImage) -> Iterator[Callable[[], Inside]]:
     """Starts pods of the application; all of them are gone afterwards."""
-    upstream, web = (
-        Service(name="upstream", companion="grpc"),
-        Service(name="web", companion="http"),
+    cell = a_cell(
+        services=(
+            Service(name="upstream", companion="grpc"),
+            Service(name="web", companion="http"),
+        )
     )
-    cell = a_cell(services=(upstream, web))
     ready = made(engine, shop, cell)
     assert cell in ready.cells, (ready.failed, ready.unavailable)
     job = Job(

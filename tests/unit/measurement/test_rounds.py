@@ -11,12 +11,13 @@ from typing import Any
 import pytest
 
 from runner.errors import EngineError
+from runner.matrix.application import Service
 from runner.matrix.ceiling import AbOpening
 from runner.matrix.cell import Cell, Limits
 from runner.matrix.values import Workload
 from runner.measurement import schedule
 from runner.measurement.cpu_time import Used
-from runner.measurement.job import LaunchResult
+from runner.measurement.job import LaunchResult, OwnStart
 from runner.measurement.launch import Launch
 from runner.measurement.records import LaunchRecord
 from runner.measurement.rounds import Method, attempts, full_rates, job_of, measure, waves
@@ -370,6 +371,23 @@ def test_what_shares_more_than_the_cpu_has_a_wave_of_its_own() -> None:
         [CELLS[4], CELLS[5]],
         [busy],
     ]
+
+
+def test_a_wave_of_applications_fits_into_the_machines_memory() -> None:
+    """Our own workloads use little of what they may."""
+    gib = 1 << 30
+    limits = Limits(memory_bytes=2 * gib)
+    side_by_side = Jobs(limit=None, memory_bytes=6 * gib)  # of which 4.8 may be used
+    jobs = [replace(a_job(cell, limits=limits), own=OwnStart()) for cell in CELLS]
+    assert [len(wave) for wave in waves(jobs, side_by_side)] == [2, 2, 2]
+    service = (Service(name="db", companion="postgres"),)
+    larger = [replace(job, cell=replace(job.cell, services=service)) for job in jobs]
+    larger = [replace(job, companion_images={"postgres": "postgres"}) for job in larger]
+    assert [len(wave) for wave in waves(larger, side_by_side)] == [1] * 6
+    assert [len(wave) for wave in waves(jobs, Jobs(limit=3))] == [3, 3], "memory is not known"
+    assert [len(wave) for wave in waves(jobs, Jobs(limit=1, memory_bytes=gib))] == [1] * 6
+    ours = [a_job(cell, limits=limits) for cell in CELLS]
+    assert [len(wave) for wave in waves(ours, side_by_side)] == [6]
 
 
 def test_a_launch_whose_own_queue_overflowed_is_marked_and_not_repeated() -> None:
