@@ -7,11 +7,12 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 from bench.common import Options, figure
-from runner import contract
-from runner.build.images import SERVER_PROGRAM
+from tests.support.program import install
 
 REQUESTS, REPEATS = 20_000, 15
 GOAL_US = 2.0
@@ -20,7 +21,7 @@ GOAL_US = 2.0
 def run(_options: Options) -> Iterator[str]:
     """Microseconds a request."""
     with tempfile.TemporaryDirectory(dir="/dev/shm") as directory:
-        recorded = _recorded(f"{directory}/requests-")
+        recorded = _recorded(Path(directory))
         pairs = [(_us(recorded), _us(_application)) for _ in range(REPEATS)]
     cost = statistics.median(with_it - without for with_it, without in pairs)
     yield figure(
@@ -36,12 +37,11 @@ def _application(_environ: object, start: Callable[..., object]) -> list[bytes]:
     return [b"Hello World"]
 
 
-def _recorded(prefix: str) -> Callable[..., Any]:
-    sys.path[:0] = [str(SERVER_PROGRAM), str(contract.CONTRACT.parent)]
-    import recording  # type: ignore[import-not-found]  # noqa: PLC0415 - it is the server's
-
-    recording.contract.RECORDINGS = prefix
-    made: Callable[..., Any] = recording.Recorded(_application)
+def _recorded(directory: Path) -> Callable[..., Any]:
+    sys.path.insert(0, str(install(directory)))
+    made: Callable[..., Any] = import_module("monkey_matrix_server.recording").Recorded(
+        _application
+    )
     return made
 
 

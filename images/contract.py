@@ -14,11 +14,15 @@ RECORDINGS, RECORD = "/dev/shm/monkey-matrix-requests-", "<4q"  # noqa: S108
 
 #: Exit status of a server that could not be patched or imported; it prints the traceback last.
 IMPORT_FAILED = 81
-#: Exit status where a command that runs before the server failed.
+#: Exit status of a server one of whose commands that come before it failed; it prints which, last.
 BEFORE_FAILED = 82
-#: Written when the server is started, after what runs before it: `CLOCK_MONOTONIC` in ns, as text.
+
+#: The address of our own workloads, for a server that is given no other.
+WORKLOAD_APPLICATION = "monkey_matrix_server.workload_app:create_app()"
+#: The file that says when a server started, after the commands that come before it:
+#: CLOCK_MONOTONIC in ns, in decimal.
 STARTED = "/dev/shm/monkey-matrix-started"  # noqa: S108
-#: How the files begin in which each serving process says, as JSON, what was patched in it.
+#: How the files begin, one for each serving process, that say as JSON what is in effect in it.
 EFFECTS = "/dev/shm/monkey-matrix-effects-"  # noqa: S108
 
 #: Headings of the server's dump of stacks, below what faulthandler writes, and its last line.

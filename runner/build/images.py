@@ -31,7 +31,7 @@ from runner.errors import EngineError, NotFoundError
 from runner.matrix.cell import Cell
 from runner.paths import IMAGES
 
-SERVER_PROGRAM: Final = IMAGES / "server"
+SERVER_PROGRAM: Final = IMAGES / "server" / "monkey_matrix_server"
 LOADGEN_PROGRAM: Final = IMAGES / "loadgen"
 AGENT: Final = LOADGEN_PROGRAM / "agent.py"
 RATE: Final = LOADGEN_PROGRAM / "rate.py"
@@ -136,8 +136,9 @@ def program_files(program: Path, target: str) -> tuple[File, ...]:
 
 
 def server_files(program: Path = SERVER_PROGRAM) -> tuple[File, ...]:
-    """The server program, and beside it what it and the runner agree on."""
-    return (*program_files(program, "server"), contract_file("server"))
+    """The server program, a package, and in it what it and the runner agree on."""
+    package = f"server/{SERVER_PROGRAM.name}"
+    return (*program_files(program, package), contract_file(package))
 
 
 def contract_file(target: str) -> File:

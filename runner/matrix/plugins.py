@@ -16,7 +16,7 @@ from typing import Any, Final, TypeAlias, TypeVar
 from runner.errors import SpecError
 from runner.paths import IMAGES
 
-PROGRAM = IMAGES / "server"
+PROGRAM = IMAGES / "server" / "monkey_matrix_server"
 COMPANIONS = IMAGES / "companions"
 #: A parameter's default by its kind: seconds, a whole number, a boolean, or choices (the first).
 Parameter: TypeAlias = "float | int | bool | tuple[str, ...]"
@@ -55,7 +55,7 @@ class ServerKind:
 
 @dataclass(frozen=True, kw_only=True)
 class WorkloadKind:
-    """What one request does; `images/server/workloads/__init__.py` explains the fields."""
+    """What one request does; `workloads/__init__.py` of the server program explains the fields."""
 
     name: str
     place: int

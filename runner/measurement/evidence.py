@@ -17,7 +17,7 @@ STACKS_WITHIN_S = 3.0
 POLL_S = 0.1
 #: `  File "…", line N in f` of faulthandler, the innermost frame first.
 FRAME = re.compile(r'File "(?P<file>[^"]+)", line (?P<line>\S+) in (?P<function>\S+)')
-#: A group of threads with equal stacks, as `images/server/diagnostics.py` writes it.
+#: A group of threads with equal stacks, as `diagnostics.py` of the server program writes it.
 GROUP = re.compile(
     r"(?P<number>\d+) threads(?P<heading>[^\n]*)\(most recent call first\):\n(?P<frame>[^\n]*)"
 )

@@ -1,7 +1,8 @@
 """What the server's processes recorded of a load, and what it says about concurrency and answers.
 
-Each request is recorded where it enters and leaves the WSGI application (images/server/recording),
-so this holds for every server, for requests of any length, and for any number of processes.
+Each request is recorded where it enters and leaves the WSGI application (`recording.py` of the
+server program), so this holds for every server, for requests of any length, and for any number of
+processes.
 """
 
 from __future__ import annotations

@@ -21,8 +21,7 @@ Measure = Callable[..., LaunchResult]
 #: A server that answers as told: `answer(n)` is called with the number of the request.
 SERVER = """
 import sys, threading, time, os, signal, socket, socketserver
-sys.path.insert(0, "/server")
-import diagnostics
+from monkey_matrix_server import diagnostics
 diagnostics.install()
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 count = 0
@@ -203,8 +202,8 @@ def test_oom_killed(measure: Measure) -> None:
 
 def test_import_error(measure: Measure) -> None:
     program = (
-        "import sys, os; sys.path.insert(0, '/server'); sys.modules['flask'] = None\n"
-        "import main; main.main()"
+        "import sys; sys.modules['flask'] = None\n"
+        "from monkey_matrix_server import main; main.main()"
     )
     record = measure(a_cell(), program).record
     assert record.outcome is Outcome.IMPORT_ERROR

@@ -84,8 +84,7 @@ experiments:
 #: Prepares as a cell's server does; prints what is imported then, and whose functions these are.
 PREPARED = """
 import sys
-sys.path.insert(0, "/server")
-import main
+from monkey_matrix_server import main
 main.prepare()
 import socket, time
 print("gevent.monkey" in sys.modules, "grpc.experimental.gevent" in sys.modules)

@@ -30,12 +30,12 @@ def test_an_image_is_configured_on_top_of_its_base() -> None:
     assert described.config(BELOW, {"kind": "environment"}) == {
         "Env": [
             "PATH=/usr/bin",
-            "PYTHONPATH=/site",
+            "PYTHONPATH=/site:/server",
             "PYTHONDONTWRITEBYTECODE=1",
             "PYTHONUNBUFFERED=1",
         ],
         "User": SERVER_USER,
-        "Cmd": ["python3", "/server/main.py"],
+        "Cmd": ["python3", "-m", "monkey_matrix_server"],
         "WorkingDir": "/",
         "Labels": {"of": "the base", "kind": "environment"},
     }
@@ -96,7 +96,7 @@ def test_a_variable_has_its_value_whatever_is_in_it(value: str) -> None:
         "WORKDIR relative",
         "WORKDIR /$NAME",
         "WORKDIR /a\\ b",
-        "CMD python3 /server/main.py",
+        "CMD python3 -m monkey_matrix_server",
         'CMD "python3"',
         'CMD ["python3", ',
     ],

@@ -152,7 +152,8 @@ def test_a_loaded_layer_holds_what_the_context_of_a_build_does(
     built = {name: (m.mode, m.size) for name, m in engine.contexts["built"].items()}
     del built["Dockerfile"]
     assert loaded == built
-    program = {"server/main.py", "server/contract.py", "server/servers/__init__.py"}
+    names = ("main.py", "contract.py", "servers/__init__.py")
+    program = {f"server/monkey_matrix_server/{name}" for name in names}
     assert {"site/flask.py", *program, "data"} <= set(built)
 
 

@@ -63,7 +63,7 @@ def test_a_program_has_a_copy_and_another_contract_is_another_image(
         return recipe.key, {f.path: f.content for layer in recipe.layers for f in layer.files}
 
     before, files = made()
-    directory = "server" if name == "server" else "companion"
+    directory = "server/monkey_matrix_server" if name == "server" else "companion"
     assert files[f"{directory}/contract.py"] == contract.CONTRACT.read_bytes()
     (tmp_path / "contract.py").write_text("PORT = 1\n", encoding="utf-8")
     monkeypatch.setattr(images, "CONTRACT", tmp_path / "contract.py")

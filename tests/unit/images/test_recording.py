@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import gzip
+import importlib
 import multiprocessing
 import os
 import struct
@@ -15,18 +16,16 @@ from typing import Any
 import pytest
 
 from runner import contract
-from runner.build.images import LOADGEN_PROGRAM, SERVER_PROGRAM
+from runner.build.images import LOADGEN_PROGRAM
 from tests.unit.images.test_server_program import module
 
 Start = Any
 
 
 @pytest.fixture
-def recording(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
-    monkeypatch.syspath_prepend(str(Path(contract.CONTRACT).parent))
-    loaded: Any = module("recording_in_server", SERVER_PROGRAM / "recording.py")
-    monkeypatch.setattr(loaded.contract, "RECORDINGS", str(tmp_path / "requests-"))
-    return loaded
+def recording(importable: Path) -> Any:
+    assert importable.exists()
+    return importlib.import_module("monkey_matrix_server.recording")
 
 
 @pytest.fixture
@@ -35,7 +34,7 @@ def agent() -> Any:
 
 
 def config(tmp_path: Path) -> dict[str, Any]:
-    return {"recordings": str(tmp_path / "requests-"), "record": contract.RECORD}
+    return {"recordings": str(tmp_path / "program" / "shared-requests-"), "record": contract.RECORD}
 
 
 def hello(_environ: object, start: Start) -> Iterator[bytes]:
@@ -153,6 +152,6 @@ def test_others_may_read_the_file(recording: Any, tmp_path: Path) -> None:
         recording.Recorded(hello)
     finally:
         os.umask(before)
-    (path,) = tmp_path.iterdir()
+    (path,) = (tmp_path / "program").glob("shared-*")
     assert path.stat().st_mode & 0o777 == 0o644
     assert path.stat().st_size % struct.calcsize(contract.RECORD) == 0

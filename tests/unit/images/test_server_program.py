@@ -15,11 +15,11 @@ import pytest
 from runner.build.images import SERVER_PROGRAM, server_environment
 from runner.engine.pod import SERVER_UID, SERVER_USER
 from runner.matrix import plugins
-from runner.paths import IMAGES
 from tests.support.loadgen import program
 from tests.support.simulated import a_cell
 
 FILES = sorted(SERVER_PROGRAM.rglob("*.py"))
+PACKAGE = SERVER_PROGRAM.name
 
 
 def module(name: str, path: Path) -> ModuleType:
@@ -43,47 +43,49 @@ def test_nothing_but_the_standard_library_is_imported_at_once(path: Path) -> Non
         alias.name for node in tree.body if isinstance(node, ast.Import) for alias in node.names
     }
     names |= {str(node.module) for node in tree.body if isinstance(node, ast.ImportFrom)}
-    own = {file.stem for file in FILES} | {"contract", "patches", "servers", "workloads"}
-    assert {name.partition(".")[0] for name in names} <= sys.stdlib_module_names | own
+    assert {name.partition(".")[0] for name in names} <= sys.stdlib_module_names | {PACKAGE}
 
 
 def test_the_first_thing_main_does_is_to_prepare_evidence() -> None:
     body = ast.parse((SERVER_PROGRAM / "main.py").read_text(encoding="utf-8")).body
     statements = [ast.unparse(node) for node in body[1:3]]
-    assert statements == ["import diagnostics", "diagnostics.install()"]
+    assert statements == ["from monkey_matrix_server import diagnostics", "diagnostics.install()"]
 
 
-def test_the_program_finds_the_plugins_that_the_matrix_may_name() -> None:
+def run(importable: Path, script: str) -> str:
+    """What a script prints that imports the program, where nothing else is installed."""
+    result = subprocess.run(
+        [sys.executable, "-S", "-c", script],
+        cwd=importable / "server",
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return result.stdout
+
+
+def test_the_program_finds_the_plugins_that_the_matrix_may_name(importable: Path) -> None:
     script = (
-        "import patches, plugins, servers, workloads\n"
+        "from monkey_matrix_server import patches, plugins, servers, workloads\n"
         "for package in (patches, servers, workloads):\n"
         "    print(*sorted(plugins.load(package)))"
     )
-    result = subprocess.run(
-        [sys.executable, "-c", script],
-        cwd=SERVER_PROGRAM,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
     known = (plugins.patches(), plugins.servers(), plugins.workloads())
-    assert [line.split() for line in result.stdout.splitlines()] == [sorted(k) for k in known]
+    printed = run(importable, script).splitlines()
+    assert [line.split() for line in printed] == [sorted(k) for k in known]
 
 
-def test_nothing_that_a_patch_replaces_is_imported_before_it() -> None:
+@pytest.mark.parametrize("commands", ["", '["true"]'])
+def test_nothing_that_a_patch_replaces_is_imported_before_it(
+    importable: Path, commands: str
+) -> None:
     script = (
-        f"import sys; sys.path.append({str(IMAGES)!r}); import main\n"
-        "import plugins, patches; plugins.load(patches)\n"
-        "print(*sorted({'threading', 'socket', 'ssl', 'select', 'queue'} & set(sys.modules)))"
+        "import runpy, sys; from monkey_matrix_server import main, before\n"
+        f"assert before.run({commands!r}); main.prepare()\n"
+        "replaced = {'threading', 'socket', 'ssl', 'select', 'selectors', 'queue', 'subprocess'}\n"
+        "print(*sorted(replaced & set(sys.modules)))"
     )
-    result = subprocess.run(
-        [sys.executable, "-S", "-c", script],
-        cwd=SERVER_PROGRAM,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    assert result.stdout.split() == []
+    assert run(importable, script).split() == []
 
 
 def test_the_server_reads_every_setting_that_a_cell_gives_it() -> None:

@@ -14,6 +14,7 @@ def at_once(settings):
 
 def serve(make_application, host, port, settings):
     """Serve forever."""
-    from servers import _gunicorn
+    from monkey_matrix_server.servers import _gunicorn
 
-    _gunicorn.serve(make_application, host, port, "sync", settings)
+    # With more threads, which a configuration may name, gunicorn takes another worker by itself.
+    _gunicorn.serve(make_application, (host, port), "sync", {**settings, "threads": 1})

@@ -17,7 +17,7 @@ UNFIT = {
     "gevent-select": _PATCHES_ALL,
     "gevent-time": _PATCHES_ALL,
 }
-#: gunicorn's own limit of connections at once.
+#: Connections that a worker takes at once, where the application's configuration does not say.
 WORKER_CONNECTIONS = 10000
 
 
@@ -27,7 +27,12 @@ def at_once(_settings):
 
 def serve(make_application, host, port, settings):
     """Serve forever."""
-    from servers import _gunicorn
+    from monkey_matrix_server.servers import _gunicorn
 
-    settings = {**settings, "worker_connections": WORKER_CONNECTIONS}
-    _gunicorn.serve(make_application, host, port, "gevent", settings)
+    _gunicorn.serve(
+        make_application,
+        (host, port),
+        "gevent",
+        settings,
+        unless_configured={"worker_connections": WORKER_CONNECTIONS},
+    )

@@ -9,13 +9,12 @@ The names below are bound before any patch replaces them.
 
 import faulthandler
 import os
-import resource
 import signal
 import sys
 from _thread import get_ident as native_ident
 from _thread import start_new_thread as start_native_thread
 
-import contract
+from monkey_matrix_server import contract
 
 read_from_pipe = os.read
 main_ident = native_ident()
@@ -23,8 +22,12 @@ main_ident = native_ident()
 
 def allow_open_files():
     """Raise the limit of open files as far as the engine lets: a connection is one."""
+    import resource
+
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    # An application may have a module of this name, and nothing else of a server needs it.
+    del sys.modules["resource"]
 
 
 def install():

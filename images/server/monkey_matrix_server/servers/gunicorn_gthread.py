@@ -17,6 +17,6 @@ def at_once(settings):
 
 def serve(make_application, host, port, settings):
     """Serve forever."""
-    from servers import _gunicorn
+    from monkey_matrix_server.servers import _gunicorn
 
-    _gunicorn.serve(make_application, host, port, "gthread", settings)
+    _gunicorn.serve(make_application, (host, port), "gthread", settings)

@@ -13,7 +13,6 @@ def at_once(_settings):
 
 def serve(make_application, host, port, _settings):
     """Serve forever."""
-    import logging
+    from monkey_matrix_server.servers import _werkzeug
 
-    logging.getLogger("werkzeug").setLevel(logging.WARNING)
-    make_application().run(host=host, port=port, threaded=True)
+    _werkzeug.serve(make_application, host, port, threaded=True)

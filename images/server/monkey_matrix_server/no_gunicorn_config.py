@@ -1,0 +1,1 @@
+"""What gunicorn reads as its configuration where it must not read one: nothing."""
