@@ -14,7 +14,7 @@ export MONKEY_MATRIX_STARTED := $(shell date +%s.%N)
 
 # Two bootstraps at the same time would remove the environment under each other.
 .NOTPARALLEL:
-.PHONY: help matrix smoke plan merge table publish test lint bench doctor clean docs lock setup setup-run setup-dev setup-tests
+.PHONY: help matrix smoke plan merge table publish test examples lint bench doctor clean docs lock setup setup-run setup-dev setup-tests
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -56,6 +56,10 @@ test: setup-tests lint ## lint, unit tests and the page in Chromium, then integr
 	@# One at a time: side by side on few CPUs they would keep each other waiting.
 	@$(HELD) .venv/bin/python -m pytest tests/integration \
 		--cov --cov-append --cov-report=term-missing:skip-covered $(ARGS)
+
+examples: setup-tests ## measure the applications of examples/ that others wrote, as a user would
+	@$(MATRIX) doctor --install >/dev/null
+	@$(HELD) .venv/bin/python -m pytest tests/examples $(ARGS)
 
 bench: setup-dev ## figures of the runner itself, measured side by side
 	@$(HELD) .venv/bin/python -m bench $(ARGS)
