@@ -56,6 +56,10 @@ NO_PLACE: Final = frozenset(
         "tmp",
     }
 )
+#: Debian has no program of this name, and users' commands call it.
+PYTHON: Final = File(
+    path=f"{SITE}/bin/python", content=b'#!/bin/sh\nexec python3 "$@"\n', mode=0o755
+)
 PLAIN = re.compile(r"[A-Za-z0-9_.-]+")
 
 
@@ -131,6 +135,7 @@ class ApplicationImage:
             title="the application's user, home and files",
             files=(
                 *_users(),
+                PYTHON,
                 *(File(path=path, content=None, owner=OWNER) for path in sorted(places)),
                 *(File(path=path, content=None, target=to) for path, to in links.items()),
             ),

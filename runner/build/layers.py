@@ -38,6 +38,7 @@ class File:
     content: bytes | None
     owner: tuple[int, int] = ROOT
     target: str | None = None
+    mode: int = 0o644
 
     @property
     def is_directory(self) -> bool:
@@ -109,10 +110,16 @@ def padding(size: int) -> bytes:
 
 
 def whole(
-    name: str, content: bytes, owner: tuple[int, int] = ROOT, target: str | None = None
+    name: str,
+    content: bytes,
+    owner: tuple[int, int] = ROOT,
+    target: str | None = None,
+    *,
+    mode: int = 0o644,
 ) -> bytes:
     """A file in a tar archive, or a symbolic link to a target."""
-    return header(name, len(content), owner=owner, target=target) + content + padding(len(content))
+    head = header(name, len(content), mode=mode, owner=owner, target=target)
+    return head + content + padding(len(content))
 
 
 @contextlib.contextmanager
@@ -159,7 +166,7 @@ class Tar:
             [
                 *(header(d, owner=owner, mode=None) for d, owner in sorted(directories.items())),
                 *(
-                    whole(f.path, f.content or b"", f.owner, f.target)
+                    whole(f.path, f.content or b"", f.owner, f.target, mode=f.mode)
                     for f in files
                     if not f.is_directory
                 ),

@@ -7,17 +7,23 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from typing import Final
 
 from runner.application.env_file import Variables, variables_of
-from runner.application.facts import directory_of, requirements_of
+from runner.application.facts import directory_of, requirements_of, root_of
+from runner.application.own_python import own_python
 from runner.application.pins import Requirements
-from runner.application.secret_values import Secrets, keyed_digest, secret_key
+from runner.application.secret_values import Secrets, secret_key
 from runner.application.source import Source, source_of
 from runner.build.application_image import ApplicationImage
-from runner.matrix.application import Application, Header, Request, Response
+from runner.matrix.application import Application, Request, Response
 from runner.matrix.cell import Experiment
 from runner.measurement.asked import Asked
 from runner.measurement.job import OwnStart
+from runner.store.application_record import ApplicationRecord, application_record, secrets_of
+
+#: How long each command that runs before the server may take, in seconds.
+BEFORE_S: Final = 300.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,27 +81,31 @@ class Own:
     @property
     def asked(self) -> Asked:
         """What it is asked, and what the right answer is."""
-        values = {header.name: header.value for header in self.request.headers if header.value}
-        return Asked(
-            request=self.request, response=self.response, header_values=values, body=self.body
-        )
+        return Asked(request=self.request, response=self.response, body=self.body)
+
+    @property
+    def before_s(self) -> float:
+        """How long what runs before the server may take, in seconds; 0 where nothing does."""
+        return BEFORE_S * len(self.application.before)
 
     @cached_property
     def secrets(self) -> Secrets:
         """All that is masked in what is written."""
-        headers = {header.value for header in self.request.headers if header.value}
-        texts = {content.decode("utf-8", "replace") for content in self.files}
-        return self.variables.secrets | Secrets(values=frozenset(headers | texts))
+        return secrets_of(self.request, self.variables, self.files)
 
-    def digest(self, cache: Path) -> str:
-        """Whether all that is secret is the same as in another run; the key is in `cache`."""
-        parts: list[str | bytes] = [part for pair in self.variables.secret for part in pair]
-        parts += [part for header in self.request.headers for part in _parts(header)]
-        return keyed_digest(secret_key(cache), [*parts, *self.files, self.body or b""])
-
-
-def _parts(header: Header) -> tuple[str, str, str]:
-    return header.name, header.value or "", header.command or ""
+    def record(self, cache: Path) -> ApplicationRecord:
+        """What is stored of it; the key of its digests is in `cache`."""
+        return application_record(
+            self.application,
+            self.request,
+            self.response,
+            source=self.source,
+            variables=self.variables,
+            key=secret_key(cache),
+            files=self.files,
+            body=self.body,
+            python=own_python(root_of(self.application) or directory_of(self.application)),
+        )
 
 
 def read_own(experiment: Experiment, *, results: Path) -> Own | None:

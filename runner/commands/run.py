@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from runner.build.lock import platform_of
 from runner.build.prepare import Prepared, prepare
@@ -47,7 +48,7 @@ from runner.stages import Stages, started_by_make
 from runner.store.machine import machine_of
 from runner.store.records import RunRecord, now
 from runner.store.reuse import reusable
-from runner.store.run_directory import RunDirectory, check_results, only_run
+from runner.store.run_directory import NO_SECRETS, RunDirectory, check_results, only_run
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -172,7 +173,13 @@ def engine_and_locks(
 
 def open_directory(ready: Ready, results: Path) -> Underway:
     """Make the run's directory and store what is known before the first launch."""
-    directory = RunDirectory.create(results, ready.experiment.name, datetime.now(UTC))
+    own = ready.own
+    directory = RunDirectory.create(
+        results,
+        ready.experiment.name,
+        datetime.now(UTC),
+        secrets=own.secrets if own else NO_SECRETS,
+    )
     record = run_record(
         directory.run_id,
         ready.experiment,
@@ -183,6 +190,7 @@ def open_directory(ready: Ready, results: Path) -> Underway:
         jobs=ready.jobs.limit,
         seed=ready.seed,
         shard=ready.shard,
+        application=own.record(CACHE) if own else None,
     )
     return Underway(directory=directory, record=directory.write_run(record))
 
@@ -216,6 +224,11 @@ def measure_all(ready: Ready, underway: Underway, earlier: Earlier, reporter: Re
         remove_run(ready.engine, underway.record.run_id)
 
 
+def _of_own(own: Own | None) -> dict[str, Any]:
+    """What the launches of an application of the user's have in common besides."""
+    return {} if own is None else {"own": own.start, "asked": own.asked, "before_s": own.before_s}
+
+
 def _method(ready: Ready, run: RunRecord, earlier: Earlier) -> Method:
     """What all launches of the run have in common."""
     made = [launch.adopted for launch in earlier.values()]
@@ -235,7 +248,7 @@ def _method(ready: Ready, run: RunRecord, earlier: Earlier) -> Method:
         failed=frozenset(launch.cell for launch in made if launch.outcome.is_failure),
         rate_of={cell.id: cell.rate_of for cell in run.cells if cell.rate_of},
         full_rates=full_rates(made),
-        own=ready.own.start if ready.own else None,
+        **_of_own(ready.own),
     )
 
 

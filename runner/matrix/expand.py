@@ -59,8 +59,9 @@ def expand(
     facts = facts_of(application) if application else None
     defaults = _defaults(document, section, facts)
     values = axis_values(document, section)
+    remarks: tuple[str, ...] = ()
     if facts and "python" not in values:
-        values = {"python": [facts.python], **values}
+        values, remarks = {"python": [facts.python], **values}, facts.remarks
     combinations = combine(document, section, values, defaults)
     named = (name for c in combinations for name in c if name not in combinations.idle)
     axes = tuple(dict.fromkeys((*values, *named)))
@@ -98,7 +99,7 @@ def expand(
         repeats=section.repeats,
         expect=expectations(document, section, axes, cells),
         skipped=skipped,
-        remarks=(*combinations.remarks, *(facts.remarks if facts else ())),
+        remarks=(*combinations.remarks, *remarks),
         application=application,
         request=section.request.value() if section.request else None,
         response=section.response.value() if section.response else None,

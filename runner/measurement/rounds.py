@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from runner.engine.protocol import Engine
 from runner.matrix.ceiling import AbOpening
 from runner.matrix.cell import Cell, Limits
+from runner.measurement.asked import WORKLOAD, Asked
 from runner.measurement.clock import Clock
 from runner.measurement.job import Job, LaunchResult, OwnStart, pod_plan
 from runner.measurement.launch import Launch
@@ -23,11 +24,11 @@ class Method:
 
     A launch that is disturbed is made again, `repeats` times at the most.
 
-    `server_images` maps a cell's id to its image, `companion_images` a companion's name; `own` is
-    what an application of the user's is started with; `done` are
-    launches (cell's id, number) that need not be made, and `failed` the cells of which one of those
-    failed. `rate_of` maps a cell with a rate in per cent to the cell whose rate that is a share of,
-    and `full_rates` such a cell to its rate in requests per second, where that is known.
+    `server_images` maps a cell's id to its image, `companion_images` a companion's name; `own`,
+    `asked` and `before_s` are as in `Job`. `done` are launches (cell's id, number) that need not be
+    made, and `failed` the cells of which one of those failed. `rate_of` maps a cell with a rate in
+    per cent to the cell whose rate that is a share of, and `full_rates` such a cell to its rate in
+    requests per second, where that is known.
     """
 
     run: str
@@ -41,6 +42,8 @@ class Method:
     jobs: Jobs
     companion_images: Mapping[str, str] = field(default_factory=dict)
     own: OwnStart | None = None
+    asked: Asked = WORKLOAD
+    before_s: float = 0.0
     done: frozenset[tuple[str, int]] = frozenset()
     failed: frozenset[str] = frozenset()
     rate_of: Mapping[str, str] = field(default_factory=dict)
@@ -259,4 +262,6 @@ def job_of(cell: Cell, number: int, method: Method) -> Job:
         opening=method.opening,
         companion_images=method.companion_images,
         own=method.own,
+        asked=method.asked,
+        before_s=method.before_s,
     )
