@@ -213,7 +213,7 @@ def test_right_samples_are_recorded() -> None:
                 "answer": {"status": 200, "title": "Log in"},
             },
             Outcome.WRONG_ANSWER,
-            "1 of 3 sampled answers were not right: its body does not contain 'ok': POST /orders ans",
+            "1 of 3 sampled answers were not right: its body does not contain 'ok': POST /orders",
         ),
         (
             {"failed": "broken-answer", "reason": "POST /orders failed: RemoteDisconnected"},
