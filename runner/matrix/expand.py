@@ -31,6 +31,7 @@ from runner.matrix.combine import (
 )
 from runner.matrix.expect import expectations
 from runner.matrix.schema import ExperimentSection, LaunchesSection
+from runner.matrix.sending import too_long_for_ab
 from runner.matrix.values import Workload, server, share, specifier, workload
 from runner.matrix.yaml_document import Document, KeyPath
 
@@ -77,6 +78,10 @@ def expand(
     limits = section.limits.of(section.application)
     if problem := too_long(cells, limits):
         document.fail(("limits", "load"), problem)
+    request = section.request.value() if section.request else None
+    by_ab = not all(cell.rate for cell in cells)
+    if request and by_ab and (problem := too_long_for_ab(request, {})):
+        document.fail(("request",), problem)
     if any(cell.rate for cell in cells):
         axes = tuple(dict.fromkeys((*axes, "rate")))
     baseline = read_entry(
@@ -101,7 +106,7 @@ def expand(
         skipped=skipped,
         remarks=(*combinations.remarks, *remarks),
         application=application,
-        request=section.request.value() if section.request else None,
+        request=request,
         response=section.response.value() if section.response else None,
     )
 

@@ -162,8 +162,10 @@ class Server(socketserver.ThreadingTCPServer):
 
 
 @contextlib.contextmanager
-def serving(answer: Callable[[], bytes | None]) -> Iterator[int]:
-    with Server(("127.0.0.1", 0), Handler) as server:
+def serving(
+    answer: Callable[[], bytes | None], handler: type[socketserver.BaseRequestHandler] = Handler
+) -> Iterator[int]:
+    with Server(("127.0.0.1", 0), handler) as server:
         server.answer = answer  # type: ignore[attr-defined]
         thread = threading.Thread(target=server.serve_forever, args=(0.01,))
         thread.start()
@@ -221,6 +223,41 @@ def test_an_answer_may_come_in_pieces(tmp_path: Path) -> None:
     with serving(lambda: large) as port:
         rate.run(config(port, file))
     assert {row["length"] for row in rows(file)} == {str(3 * rate.CHUNK)}
+
+
+def test_a_request_may_be_larger_than_a_socket_takes_at_once(tmp_path: Path) -> None:
+    file, received = tmp_path / "requests.tsv", []
+
+    class Whole(Handler):
+        def handle(self) -> None:
+            received.append(len(self.request.makefile("rb").read(len(large))))
+            self.request.sendall(ANSWER)
+
+    large = bytes(3_000_000)
+    with serving(lambda: ANSWER, Whole) as port:
+        told = config(port, file, requests=2)
+        Path(told["message"]).write_bytes(large)
+        rate.run(told)
+    assert received == [len(large)] * 2
+    assert {row["status"] for row in rows(file)} == {"200"}
+
+
+def test_a_server_may_answer_before_it_was_sent_all(tmp_path: Path) -> None:
+    file = tmp_path / "requests.tsv"
+    gate = threading.Event()
+
+    class Hasty(Handler):
+        def handle(self) -> None:
+            self.request.sendall(b"HTTP/1.1 413 Too Large\r\n\r\n")
+            self.request.shutdown(socket.SHUT_WR)
+            gate.wait(20)
+
+    with serving(lambda: ANSWER, Hasty) as port:
+        told = config(port, file, requests=1)
+        Path(told["message"]).write_bytes(bytes(30_000_000))
+        rate.run(told)
+        gate.set()
+    assert [row["status"] for row in rows(file)] == ["413"]
 
 
 def test_a_server_that_is_not_there_refuses(tmp_path: Path) -> None:

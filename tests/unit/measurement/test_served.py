@@ -209,7 +209,9 @@ def test_wrong_statuses_and_lengths_are_told_apart() -> None:
     seen = counted(
         [*together(7, 1), *bad], failed=2, non_2xx=2, document_length=11, html_bytes=body
     )
-    assert seen == Answers(right=7, wrong_status=2, wrong_length=1, missing=0)
+    assert seen == Answers(
+        right=7, wrong_status=2, wrong_length=1, missing=0, most_wrong_status=500
+    )
 
 
 def test_a_wrong_first_answer_that_is_longer_than_the_right_one() -> None:
@@ -217,7 +219,9 @@ def test_a_wrong_first_answer_that_is_longer_than_the_right_one() -> None:
     seen = counted(
         [*bad, *together(9, 1)], failed=9, non_2xx=1, document_length=265, html_bytes=364
     )
-    assert seen == Answers(right=9, wrong_status=1, wrong_length=0, missing=0)
+    assert seen == Answers(
+        right=9, wrong_status=1, wrong_length=0, missing=0, most_wrong_status=500
+    )
 
 
 def test_an_answer_broken_off_is_missing_though_the_server_sent_it() -> None:
