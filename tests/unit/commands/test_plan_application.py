@@ -19,10 +19,10 @@ from runner.commands.plan_application import application_item, application_lines
 from runner.matrix.cell import Cell, Experiment
 from runner.matrix.values import server
 from runner.resolver import Lock
-from tests.support.own import matrix
+from tests.support.own import SLASHES, matrix
 
 MOVED = Moved(name="greenlet", was="3.1.1", now="3.5.6", because="gevent==26.9.0")
-GIT = GitSource(name="core", url="https://me:password@host/core.git", revision="v1")
+GIT = GitSource(name="core", url=f"https:{SLASHES}me:password@host/core.git", revision="v1")
 LOCAL = Directory(name="plugin", path=Path("/home/me/plugin"))
 
 

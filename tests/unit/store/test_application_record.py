@@ -20,7 +20,7 @@ from runner.store.application_record import (
 from runner.store.records import EnvironmentRecord, RunRecord
 from runner.store.reuse import reusable
 from runner.store.run_directory import RunDirectory
-from tests.support.own import GEVENT, SECRET, in_any_form, own_run, recorded
+from tests.support.own import GEVENT, SECRET, SLASHES, in_any_form, own_run, recorded
 from tests.support.samples import launch, run_record
 
 OLD, NOW = "20261101T120000Z", "20261103T120000Z"
@@ -84,10 +84,10 @@ def test_a_digest_by_another_key_is_another(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("written", "recorded_as"),
     [
-        ("git+https://me:token@host/x.git@main", "git+https://host/x.git@main"),
-        ("x @ git+ssh://git@host/x.git", "x @ git+ssh://host/x.git"),
+        (f"git+https:{SLASHES}me:token@host/x.git@main", f"git+https:{SLASHES}host/x.git@main"),
+        (f"x @ git+ssh:{SLASHES}git@host/x.git", f"x @ git+ssh:{SLASHES}host/x.git"),
         ("requirements.txt", "requirements.txt"),
-        ("https://host/x-1.0.tar.gz", "https://host/x-1.0.tar.gz"),
+        (f"https:{SLASHES}host/x-1.0.tar.gz", f"https:{SLASHES}host/x-1.0.tar.gz"),
     ],
 )
 def test_a_requirement_has_no_password(written: str, recorded_as: str) -> None:

@@ -23,6 +23,7 @@ from runner.store.run_directory import RunDirectory
 from tests.support.own import GEVENT, NONE, SECRET, in_any_form, leaking, own_run, recorded
 from tests.support.samples import launch, unavailable
 
+LOCK_WITH_A_NAME = "gevent==25.9.1 \\\n    --hash=sha256:00ff\n"
 #: A header that a command printed, so that only the launch knows it.
 PRINTED = "printed-by-a-command-9"
 #: What is no name of cells, packages or keys; those are public, though a secret may be equal.
@@ -39,6 +40,11 @@ def results(tmp_path: Path) -> Path:
             "run_id": "20261103T120000Z",
             "command": ("matrix", "run", "-e", f"SECRET_KEY={SECRET['env_file']}"),
             "stopped": f"after {told}",
+            "environments": {
+                "py3.11": own_run(None)
+                .environments["py3.11"]
+                .model_copy(update={"lock": LOCK_WITH_A_NAME, "contradiction": told}),
+            },
             "unavailable": (
                 unavailable(
                     NONE.model_copy(update={"id": "gone"}),
@@ -104,6 +110,18 @@ def test_a_launch_of_which_secrets_are_known_later_is_hidden_too(results: Path) 
     assert "***" in json.loads(path.read_text())["reason"]
 
 
+def test_what_is_kept_of_a_launch_until_its_wave_ends_is_hidden(tmp_path: Path) -> None:
+    """Tables are made of it, also of a run that is interrupted before."""
+    secrets = Secrets(values=frozenset(SECRET.values()))
+    directory = RunDirectory(results=tmp_path, path=tmp_path / "shop" / "run", secrets=secrets)
+    underway = Underway(directory=directory, record=own_run(None))
+    reporter = PlainReporter(Console(file=io.StringIO()))
+    watch = Watch(underway=underway, reporter=reporter, earlier={}, launch_s=1.0)
+    watch.end(LaunchResult(record=leaking(1)[0]), True)
+    [kept] = underway.launches
+    assert leaks(kept.model_dump_json().encode()) == []
+
+
 def test_names_stay_although_a_secret_is_equal_to_them(results: Path) -> None:
     """`gevent` in an env file must not make a run unreadable."""
     [path] = results.glob("shop/*/run.json")
@@ -111,7 +129,7 @@ def test_names_stay_although_a_secret_is_equal_to_them(results: Path) -> None:
     run = directory.read_run()
     assert [cell.id for cell in run.cells] == [NONE.id, GEVENT.id]
     assert run.cells[1].packages == GEVENT.packages
-    assert run.environments["py3.11"].lock == own_run(None).environments["py3.11"].lock
+    assert run.environments["py3.11"].lock == LOCK_WITH_A_NAME
     assert {*directory.launches()} == {NONE.id, GEVENT.id}
     assert directory.launches()[GEVENT.id][0].outcome is Outcome.CRASHED
 

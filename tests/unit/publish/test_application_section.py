@@ -13,7 +13,7 @@ from runner.publish.anonymise import public
 from runner.publish.facts import application
 from runner.store.application_record import ApplicationRecord, BuiltRecord
 from runner.store.records import RunRecord
-from tests.support.own import ALL, GEVENT, NONE, own_run, recorded, with_effects
+from tests.support.own import ALL, GEVENT, NONE, SLASHES, own_run, recorded, with_effects
 from tests.support.published import stored
 from tests.support.samples import launch, unavailable
 
@@ -96,7 +96,7 @@ def test_no_path_of_the_host_is_published() -> None:
         own_run(record),
         moved=("core directory /home/me/core → 1.0, because of core==1.0",),
         built=(BuiltRecord(name="core", version="1", origin="directory /home/me/shop/core"),),
-        contradiction="/srv/work/shop/requirements.txt:3 asks for x<2 (https://index.example/a/b)",
+        contradiction=f"/srv/work/shop/requirements.txt:3 asks for x<2 (https:{SLASHES}host/a/b)",
     )
     reason = "/root/.cache/monkey-matrix/x.tar: no room; ImportError in /site/flask/app.py"
     gone = unavailable(NONE.model_copy(update={"id": "gone"}), reason)
@@ -107,7 +107,7 @@ def test_no_path_of_the_host_is_published() -> None:
     [environment] = found.environments.values()
     assert environment.moved == ("core directory core → 1.0, because of core==1.0",)
     assert environment.built[0].origin == "directory core"
-    words = "requirements.txt:3 asks for x<2 (https://index.example/a/b)"
+    words = f"requirements.txt:3 asks for x<2 (https:{SLASHES}host/a/b)"
     assert environment.contradiction == words
     assert found.unavailable[0].reason == "x.tar: no room; ImportError in /site/flask/app.py"
     assert public(found) == found
