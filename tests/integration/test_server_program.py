@@ -89,9 +89,12 @@ def test_every_server_serves_any_wsgi_application(
 def test_a_worker_of_gevents_is_seen_to_patch(tmp_path: Path, site: Path) -> None:
     served = in_an_empty_directory(tmp_path, site)
     (served.cwd / "shop.py").write_text(APPLICATION, encoding="utf-8")
+    configured = "def post_worker_init(worker): print(worker.cfg.worker_connections, flush=True)\n"
+    (served.cwd / "gunicorn.conf.py").write_text(configured, encoding="utf-8")
     variables = {"MATRIX_APPLICATION": "shop", "MATRIX_SERVER": "gunicorn-gevent"}
     with served.started(**variables) as process:
         assert served.answer(process) == "hello"
+    assert served.log == "10000\n"
     effects = read(served)
     assert effects["by_label"]["gevent"] is None
     assert "socket" in effects["gevent"]["modules"]

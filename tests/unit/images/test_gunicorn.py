@@ -66,6 +66,14 @@ def test_a_configuration_may_be_a_file_of_any_name_or_a_module(
     assert effects["overridden"] == {}
 
 
+def test_it_listens_for_no_commands(shop: Program) -> None:
+    """Its control socket would lie in the home, which is not for others to write to."""
+    told = "def when_ready(server): print(server.cfg.control_socket_disable, flush=True)\n"
+    (shop.cwd / "gunicorn.conf.py").write_text(told, encoding="utf-8")
+    gunicorn_shop.served(shop)
+    assert shop.log.splitlines()[0] == "True"
+
+
 def test_none_reads_no_configuration(shop: Program) -> None:
     answer, effects = gunicorn_shop.served(shop, MATRIX_GUNICORN_CONFIG="none")
     assert (answer, effects["gunicorn_config"], effects["overridden"]) == ("hello!", None, {})
@@ -160,6 +168,6 @@ def test_a_worker_dumps_its_stacks_preloaded_or_not(shop: Program) -> None:
     with shop.started(**variables, MATRIX_ARGS='["--preload"]') as process:
         shop.answer(process)
         process.send_signal(signal.SIGUSR1)
-        assert eventually(lambda: contract.END_OF_DUMP in shop.log)
-    assert contract.GROUPED in shop.log
-    assert "gthread.py" in shop.log
+        # The master dumps its own, too.
+        assert eventually(lambda: shop.log.count(contract.END_OF_DUMP) == 2)
+    assert "workers/gthread.py" in shop.log
