@@ -84,12 +84,6 @@ class PodPlan:
         names = [name for companion in self.companions for name in companion.hosts]
         return tuple(dict.fromkeys((HOST_NAME, *names)))
 
-    @property
-    def memory_bytes(self) -> int:
-        """What all of the pod's containers together may use."""
-        companions = sum(companion.memory_bytes for companion in self.companions)
-        return self.limits.memory_bytes + companions + LOADGEN_MEMORY_BYTES
-
 
 def with_our_path(variables: Mapping[str, str]) -> dict[str, str]:
     """An application's variables; what it adds to Python's path comes before what is ours."""

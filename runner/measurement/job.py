@@ -6,7 +6,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from runner.application.secret_values import Secrets
-from runner.engine.pod import APPLICATION, DISK, FILES, HOME, PodPlan, with_our_path
+from runner.engine.pod import (
+    APPLICATION,
+    DISK,
+    FILES,
+    HOME,
+    LOADGEN_MEMORY_BYTES,
+    PodPlan,
+    with_our_path,
+)
+from runner.matrix import plugins
 from runner.matrix.ceiling import AbOpening
 from runner.matrix.cell import Cell, Limits
 from runner.measurement import companion
@@ -62,6 +71,17 @@ class LaunchResult:
     record: LaunchRecord
     files: Mapping[str, bytes] = field(default_factory=dict)
     secrets: Secrets = field(default=Secrets(), repr=False)
+
+
+def memory_of(cell: Cell, limits: Limits) -> int:
+    """The memory in bytes that a cell's pod may use, as far as that limits how many are up.
+
+    It counts for applications of the user's: our own workloads use little of their limits.
+    """
+    if cell.workload.kind is not plugins.APPLICATION:
+        return 0
+    companions = sum(plugins.companions()[name].memory_bytes for name in cell.companions)
+    return limits.memory_bytes + companions + LOADGEN_MEMORY_BYTES
 
 
 def pod_plan(job: Job) -> PodPlan:

@@ -11,7 +11,7 @@ from runner.matrix.ceiling import AbOpening
 from runner.matrix.cell import Cell, Limits
 from runner.measurement.asked import WORKLOAD, Asked
 from runner.measurement.clock import Clock
-from runner.measurement.job import Job, LaunchResult, OwnStart, pod_plan
+from runner.measurement.job import Job, LaunchResult, OwnStart, memory_of
 from runner.measurement.launch import Launch
 from runner.measurement.records import LaunchRecord, rate_of
 from runner.measurement.resources import worth_repeating
@@ -231,20 +231,9 @@ def _attempt(
 
 
 def waves(jobs: Sequence[Job], side_by_side: Jobs) -> Iterator[Sequence[Job]]:
-    """Cut a round into waves of as many launches as may be up together; some are up alone.
-
-    Memory counts for applications of the user's: our own workloads use little of their limits.
-    """
+    """Cut a round into waves of as many launches as may be up together; some are up alone."""
     together = [job for job in jobs if not job.cell.workload.kind.alone]
-    wave: list[Job] = []
-    for job in together:
-        memory_bytes = [pod_plan(one).memory_bytes for one in (*wave, job) if one.own]
-        if wave and not side_by_side.fits(len(wave) + 1, sum(memory_bytes)):
-            yield wave
-            wave = []
-        wave.append(job)
-    if wave:
-        yield wave
+    yield from side_by_side.waves((job, memory_of(job.cell, job.limits)) for job in together)
     for job in jobs:
         if job.cell.workload.kind.alone:
             yield [job]

@@ -12,9 +12,10 @@ they can. How many fit is a matter of CPU alone: what their calibrations say the
 from __future__ import annotations
 
 import functools
+import math
 import random
 import threading
-from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Self, TypeAlias, TypeVar
@@ -247,10 +248,22 @@ class Jobs:
         largest = LARGEST_WAVE if self.limit is None else self.limit
         return max(1, int(largest * self.share))
 
-    def fits(self, launches: int, memory_bytes: int) -> bool:
-        """Whether so many pods, which may use so much memory, may be up together."""
-        enough = not self.memory_bytes or memory_bytes <= MEMORY_SHARE * self.memory_bytes
-        return launches <= self.wave and enough
+    def waves(self, pods: Iterable[tuple[T, int]]) -> Iterator[list[T]]:
+        """Cut pods into waves that may be up together, by number and by the memory each may use.
+
+        Memory is in bytes, 0 for a pod of which it does not count.
+        """
+        most = MEMORY_SHARE * self.memory_bytes if self.memory_bytes else math.inf
+        wave: list[T] = []
+        used = 0
+        for pod, memory_bytes in pods:
+            if wave and (len(wave) == self.wave or used + memory_bytes > most):
+                yield wave
+                wave, used = [], 0
+            wave.append(pod)
+            used += memory_bytes
+        if wave:
+            yield wave
 
     @property
     def halved(self) -> Jobs:

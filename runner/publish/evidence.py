@@ -15,10 +15,10 @@ from runner.publish import facts
 from runner.publish.publication import Part, Publication
 from runner.publish.tables import Heading, Line
 from runner.publish.verdicts import judged
+from runner.report.by_hand import by_hand
 from runner.report.figures import FIGURES as COMPARED
 from runner.report.percentiles import has_p99
 from runner.report.row import Row, was_cut
-from runner.report.show import by_hand
 from runner.report.tables import NOTHING, milliseconds, two_decimals, whole
 from runner.store.records import CellRecord
 from runner.text import known, one_line

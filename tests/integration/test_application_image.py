@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import shlex
+import subprocess
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,16 +14,22 @@ import pytest
 
 from runner.application.source import source_of
 from runner.build.application_image import ApplicationImage
+from runner.build.images import ImageMaker
 from runner.build.lock import Lock, lock_all, platform_of
 from runner.build.prepare import Prepared, prepare
+from runner.build.recipe import Image, Recipe, ensure
 from runner.engine.docker_engine import DockerEngine
 from runner.engine.pod import Pod
 from runner.matrix.application import Service
 from runner.matrix.ceiling import AbOpening
 from runner.matrix.cell import Base, Cell
 from runner.measurement.job import Job, OwnStart, pod_plan
+from runner.report.by_hand import by_hand
 from runner.stages import Stages
+from runner.store.application_record import ApplicationRecord, RequestRecord
+from runner.store.records import CompanionRecord
 from tests.integration.conftest import CACHE, LIMITS, a_cell
+from tests.support.samples import cell_with_workload, run_record
 from tests.unit.application.applications import application
 
 pytestmark = pytest.mark.engine
@@ -35,7 +44,7 @@ def create_app():
     app.add_url_rule("/", view_func=lambda: os.environ["TOKEN"])
     return app
 """
-#: Three launches' worth of what an application does to its surroundings.
+#: In place of the server.
 KEEP_RUNNING = ("python3", "-c", "import time; time.sleep(600)")
 
 
@@ -195,6 +204,78 @@ def test_services_and_the_pod_have_names(inside: Inside) -> None:
     ask = "import socket as s; print(*map(s.gethostbyname, [s.gethostname(), 'upstream', 'web']))"
     assert inside(f'python3 -c "{ask}"').split() == ["127.0.0.1"] * 3
     assert set(inside.pod.companions) == {"grpc", "http"}
+
+
+def test_the_commands_by_hand_start_it_with_what_is_set(
+    inside: Inside, shop: ApplicationImage, tmp_path: Path
+) -> None:
+    """The image's own server is one of our workloads', which answers in its place."""
+    plan = inside.pod.plan
+    application = ApplicationRecord(
+        app="shop",
+        secret_names=("variable TOKEN", *(f"file {path}" for path in shop.files)),
+        services={host: one.name for one in plan.companions for host in one.hosts},
+        request=RequestRecord(headers=("X-Key",)),
+    )
+    cell = cell_with_workload("sleep").model_copy(
+        update={"image": plan.server_image, "requests": 20, "concurrency": 2}
+    )
+    method = run_record(cell).method.model_copy(update={"loadgen_image": plan.loadgen_image})
+    companions = {one.name: CompanionRecord(image_id=one.image) for one in plan.companions}
+    run = run_record(cell).model_copy(
+        update={"application": application, "companions": companions, "method": method}
+    )
+    *commands, remove = by_hand(run, cell, [])
+    look = "cat /etc/shop/shop.yml run; echo $TOKEN; touch written; getent hosts upstream web"
+    look = f"docker exec by-hand-server sh -c {shlex.quote(look)}"
+    for number in range(3):
+        (tmp_path / f"file{number}").write_text(f"content {number}\n")
+    variables = {f"FILE_{number}": str(tmp_path / f"file{number}") for number in range(3)}
+    try:
+        done = subprocess.run(
+            ["bash", "-ec", "\n".join([*commands, look])], capture_output=True, text=True,
+            check=False, env=os.environ | variables | {"TOKEN": SECRET, "HEADER_X_KEY": "5"},
+        )  # fmt: skip
+    finally:
+        subprocess.run(["bash", "-ec", remove], capture_output=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "Complete requests:      20" in done.stdout
+    assert "Failed requests:        0" in done.stdout
+    seen = [*["content 0", "#!/bin/sh", "echo ran"], SECRET]
+    seen += ["127.0.0.1       upstream", "127.0.0.1       web"]
+    assert [line.strip() for line in done.stdout.splitlines()[-6:]] == seen
+
+
+@pytest.mark.usefixtures("inside")
+def test_it_is_the_same_where_the_engine_has_to_build_it(
+    engine: DockerEngine, client: docker.DockerClient, shop: ApplicationImage
+) -> None:
+    environment = next(
+        Recipe(reference=name, kind="", key="", dockerfile="", base="")
+        for image, names in engine.images()
+        for name in names
+        if name.startswith("monkey-matrix/env:py3.11-")
+    )
+    recipe = shop.recipe(environment, CACHE)
+    loaded = ImageMaker(engine, lambda _: None).make([recipe])[recipe.reference]
+    built = ensure(engine, replace(recipe, reference=f"{recipe.reference}-built"))
+    assert isinstance(loaded, Image)
+    look = (
+        "find /application /etc /files /home /run -printf '%M %U:%G %p -> %l\\n' | sort; env|sort"
+    )
+    look = f"{look} | grep -v HOSTNAME; find /application -type f | sort | xargs sha256sum; pwd; id"
+    try:
+        seen = [
+            client.containers.run(
+                image.image_id, ["sh", "-c", look], network_mode="none", remove=True
+            )
+            for image in (loaded, built)
+        ]
+    finally:
+        for image in (loaded, built):
+            engine.remove_image(image.reference)
+    assert seen[0] == seen[1]
+    assert b"7001:7001 /application/src/shop/settings.yml -> /files/1\n" in seen[0]
 
 
 def test_nothing_secret_is_in_the_image(inside: Inside, client: docker.DockerClient) -> None:

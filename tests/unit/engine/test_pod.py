@@ -6,7 +6,6 @@ import pytest
 
 from runner.engine.pod import (
     FILE_MODE,
-    LOADGEN_MEMORY_BYTES,
     PYTHON_PATH,
     CompanionPlan,
     Pod,
@@ -20,8 +19,8 @@ from tests.support.memory_engine import MemoryEngine, silent
 VOLUMES = ("/application", "/home/application", "/files")
 
 
-def companion(name: str, *hosts: str, memory_bytes: int = 1) -> CompanionPlan:
-    return CompanionPlan(name=name, image=name, memory_bytes=memory_bytes, hosts=hosts)
+def companion(name: str, *hosts: str) -> CompanionPlan:
+    return CompanionPlan(name=name, image=name, memory_bytes=1, hosts=hosts)
 
 
 def plan(**changes: object) -> PodPlan:
@@ -88,11 +87,6 @@ def test_the_pod_of_an_application_has_names_and_that_of_a_workload_none() -> No
     with Pod(engine, own) as pod:
         assert engine.containers[pod.loadgen].spec.hosts == own.hosts
         assert engine.containers[pod.companions["grpc"]].spec.hosts == ()
-
-
-def test_a_pods_memory_is_that_of_all_its_containers() -> None:
-    several = (companion("grpc", memory_bytes=20), companion("http", memory_bytes=3))
-    assert plan(companions=several).memory_bytes == 123 + LOADGEN_MEMORY_BYTES
 
 
 def test_what_an_application_adds_to_pythons_path_comes_first() -> None:

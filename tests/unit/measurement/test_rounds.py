@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -17,7 +17,8 @@ from runner.matrix.cell import Cell, Limits
 from runner.matrix.values import Workload
 from runner.measurement import schedule
 from runner.measurement.cpu_time import Used
-from runner.measurement.job import LaunchResult, OwnStart
+from runner.measurement.estimate import round_of
+from runner.measurement.job import LaunchResult
 from runner.measurement.launch import Launch
 from runner.measurement.records import LaunchRecord
 from runner.measurement.rounds import Method, attempts, full_rates, job_of, measure, waves
@@ -378,16 +379,24 @@ def test_a_wave_of_applications_fits_into_the_machines_memory() -> None:
     gib = 1 << 30
     limits = Limits(memory_bytes=2 * gib)
     side_by_side = Jobs(limit=None, memory_bytes=6 * gib)  # of which 4.8 may be used
-    jobs = [replace(a_job(cell, limits=limits), own=OwnStart()) for cell in CELLS]
-    assert [len(wave) for wave in waves(jobs, side_by_side)] == [2, 2, 2]
+
+    def sizes(cells: Sequence[Cell], jobs: Jobs) -> list[int]:
+        made = [a_job(cell, limits=limits) for cell in cells]
+        predicted = round_of(cells, jobs, limits).groups
+        found = [len(wave) for wave in waves(made, jobs)]
+        assert len(found) == predicted, "it is predicted as it is done"
+        return found
+
+    own = [replace(cell, workload=Workload(name="application", parameters=())) for cell in CELLS]
     service = (Service(name="db", companion="postgres"),)
-    larger = [replace(job, cell=replace(job.cell, services=service)) for job in jobs]
-    larger = [replace(job, companion_images={"postgres": "postgres"}) for job in larger]
-    assert [len(wave) for wave in waves(larger, side_by_side)] == [1] * 6
-    assert [len(wave) for wave in waves(jobs, Jobs(limit=3))] == [3, 3], "memory is not known"
-    assert [len(wave) for wave in waves(jobs, Jobs(limit=1, memory_bytes=gib))] == [1] * 6
-    ours = [a_job(cell, limits=limits) for cell in CELLS]
-    assert [len(wave) for wave in waves(ours, side_by_side)] == [6]
+    larger = [replace(cell, services=service) for cell in own]
+    assert sizes(own, side_by_side) == [2, 2, 2]
+    assert sizes(larger, replace(side_by_side, memory_bytes=int(5.7 * gib))) == [1] * 6
+    assert sizes(own, replace(side_by_side, memory_bytes=int(5.7 * gib))) == [2, 2, 2]
+    assert sizes(own, Jobs(limit=3)) == [3, 3], "memory is not known"
+    assert sizes(own, Jobs(limit=1, memory_bytes=gib)) == [1] * 6
+    assert sizes(own, Jobs(limit=None, memory_bytes=gib)) == [1] * 6
+    assert sizes(CELLS, side_by_side) == [6]
 
 
 def test_a_launch_whose_own_queue_overflowed_is_marked_and_not_repeated() -> None:
