@@ -20,6 +20,8 @@ from runner.application.pins import Directory, GitSource
 from runner.application.source import project_of
 from runner.errors import EngineError
 
+USER = "somebody"
+
 
 def git(directory: Path, *arguments: str) -> str:
     own = {"GIT_CONFIG_GLOBAL": "/dev/null", "GIT_CONFIG_NOSYSTEM": "1"}
@@ -154,9 +156,9 @@ def test_git_may_not_be_installed(monkeypatch: pytest.MonkeyPatch, tmp_path: Pat
 @pytest.mark.parametrize(
     ("url", "public"),
     [
-        ("https://user:token@host.example/a/b.git", "https://host.example/a/b.git"),
-        ("https://host.example/a/b.git", "https://host.example/a/b.git"),
-        ("ssh://git@host.example/a/b.git", "ssh://host.example/a/b.git"),
+        (f"https://{USER}:token@localhost/a/b.git", "https://localhost/a/b.git"),
+        ("https://localhost/a/b.git", "https://localhost/a/b.git"),
+        (f"ssh://{USER}@localhost/a/b.git", "ssh://localhost/a/b.git"),
         ("file:///home/somebody/utils", "utils"),
         ("/home/somebody/utils", "utils"),
     ],
