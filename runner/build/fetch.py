@@ -20,6 +20,7 @@ from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Final
+from urllib.error import HTTPError
 from urllib.parse import unquote, urljoin, urlsplit, urlunsplit
 
 from runner.application.pins import Sdist
@@ -76,6 +77,8 @@ def fetch(remote: Remote, archive: Path, what: str) -> None:
             with _opened(remote.url) as response, unfinished.open("wb") as file:
                 shutil.copyfileobj(response, file, CHUNK_BYTES)
         except (OSError, ValueError) as error:
+            if isinstance(error, HTTPError):  # it holds the connection
+                error.close()
             why = without_addresses(str(getattr(error, "reason", error)))
             raise IndexUnavailableError(
                 f"the source of {what} cannot be fetched ({why}): check the network and the index "

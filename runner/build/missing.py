@@ -101,7 +101,7 @@ def failure(printed: str) -> Failure:
     told = [line for line in lines if not any(noise.search(line) for noise in NOISE)]
     why = next(_reasons(told), (told or lines or ["it printed nothing"])[-1])
     short = one_line(without_addresses(why))[:LONGEST].rstrip(".")
-    return Failure(why=short, remedy=_remedy(why, told))
+    return Failure(why=short, remedy=_remedy(why, lines))
 
 
 def _reasons(lines: list[str]) -> Iterator[str]:

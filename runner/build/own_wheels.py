@@ -52,13 +52,15 @@ def lock_application(
     platform: str,
     bases: Bases,
     project: Path | None = None,
+    secret: tuple[Path, ...] = (),
     cache: Path,
     say: Callable[[str], None],
 ) -> ApplicationLock | Unavailable:
     """The lock of an application in a cell, with `lock.built`, or why there is none.
 
     `bases` gives the base image of the cell's Python, without or with a compiler. With a `project`
-    the directory of the application itself is installed too. Raises `IndexUnavailableError`, and
+    the directory of the application itself is installed too; files that are `secret` are left out
+    of what is copied to a container. Raises `IndexUnavailableError`, and
     `SpecError` for a package or version that does not exist.
     """
     uv_binary()  # looked up before there are threads
@@ -66,7 +68,9 @@ def lock_application(
     shop = Workshop(
         engine=engine, request=request, platform=platform, bases=bases, cache=cache, say=say
     )
-    fetching = Fetching(request=request, platform=platform, cache=cache, project=project)
+    fetching = Fetching(
+        request=request, platform=platform, cache=cache, project=project, secret=secret
+    )
     finished: dict[Wanted, Finished] = {}
     for _ in range(MOST_ROUNDS):
         known = {one.built.name: one.requires for one in finished.values()}
@@ -105,11 +109,10 @@ def _with_project(requirements: Requirements, project: Path | None) -> Requireme
 def _all_built(missing: list[Wanted], shop: Workshop, fetching: Fetching) -> dict[Wanted, Finished]:
     def one(wanted: Wanted) -> Finished:
         try:
-            return _finished(fetched(wanted, fetching), shop)
-        except CannotBuildError:
-            raise
-        except EngineError as error:
+            unbuilt = fetched(wanted, fetching)
+        except EngineError as error:  # it says of what
             raise CannotBuildError(str(error)) from error
+        return _finished(unbuilt, shop)
 
     with ThreadPoolExecutor(WORKERS) as pool:
         return dict(zip(missing, pool.map(one, missing), strict=True))
@@ -129,7 +132,12 @@ def _by_name(wanted: Wanted, finished: Finished) -> Wanted:
 
 
 def _finished(unbuilt: Unbuilt, shop: Workshop) -> Finished:
-    made = wheel_of(unbuilt, shop)
+    try:
+        made = wheel_of(unbuilt, shop)
+    except CannotBuildError:
+        raise
+    except EngineError as error:
+        raise CannotBuildError(f"{unbuilt.what}: {error}") from error
     try:
         name, version, *_ = parse_wheel_filename(made.wheel.name)
         metadata = _metadata(made.wheel)

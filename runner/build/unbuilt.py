@@ -70,12 +70,13 @@ class Unbuilt:
 
 @dataclass(frozen=True, kw_only=True)
 class Fetching:
-    """Where and for what archives are fetched."""
+    """Where and for what archives are fetched; what is `secret` is copied into none."""
 
     request: EnvironmentRequest
     platform: str
     cache: Path
     project: Path | None = None
+    secret: tuple[Path, ...] = ()
 
     def archive(self, key: str, suffix: str = "") -> Path:
         """The place of an archive in the cache."""
@@ -125,7 +126,7 @@ def _git(source: GitSource, how: Fetching) -> Unbuilt:
 
 
 def _directory(source: Directory, how: Fetching) -> Unbuilt:
-    tree, of = project_of(source.path), [""]
+    tree, of = project_of(source.path, apart_from=how.secret), [""]
     itself = how.project is not None and source.path == how.project.resolve()
     if _asks_git(source.path):
         of = [tree.digest, state_of(source)]
@@ -178,28 +179,26 @@ def how_to_build(unbuilt: Unbuilt) -> tuple[Backend, tuple[str, ...]]:
     try:
         system = table(tomllib.loads(text or ""), "build-system")
     except tomllib.TOMLDecodeError as error:
-        raise EngineError(f"{unbuilt.what}: its pyproject.toml is no TOML ({error})") from None
+        raise EngineError(f"its pyproject.toml is no TOML ({error})") from None
     backend = Backend(
         backend=str(system.get("build-backend", LEGACY)),
         backend_path=tuple(str(path) for path in system.get("backend-path", ())),
         subdirectory=unbuilt.subdirectory,
     )
-    return backend, requirements(system.get("requires", SETUPTOOLS), unbuilt)
+    return backend, requirements(system.get("requires", SETUPTOOLS))
 
 
-def requirements(several: Any, unbuilt: Unbuilt) -> tuple[str, ...]:  # noqa: ANN401 - a stranger's
+def requirements(several: Any) -> tuple[str, ...]:  # noqa: ANN401 - a stranger's
     """Requirements of a build, each checked: they are written by whom nobody knows."""
     found: list[str] = []
     for one in several if isinstance(several, Iterable) else ():
         try:
             parsed = Parsed(str(one))
         except InvalidRequirement:
-            raise EngineError(
-                f"{unbuilt.what}: its build requires {one!r}, which is none"
-            ) from None
+            raise EngineError(f"its build requires {one!r}, which is no requirement") from None
         if parsed.url:
             raise EngineError(
-                f"{unbuilt.what}: its build requires {parsed.name} from an address; only wheels of "
+                f"its build requires {parsed.name} from an address; only wheels of "
                 "the index are used for builds"
             )
         found.append(str(parsed))
@@ -218,8 +217,12 @@ def _read(unbuilt: Unbuilt, name: str) -> str | None:
                     file = packed.extractfile(member)
                     return file.read(MOST_BYTES).decode("utf-8", "replace") if file else None
     except (tarfile.TarError, zipfile.BadZipFile, OSError, EOFError) as error:
-        raise EngineError(f"{unbuilt.what}: its archive cannot be read ({error})") from None
+        raise EngineError(f"its archive cannot be read ({_first_line(error)})") from None
     return None
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).partition(":\n")[0]
 
 
 def _read_zip(archive: Path, wanted: list[str]) -> str | None:

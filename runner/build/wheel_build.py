@@ -151,7 +151,7 @@ def _built(task: Task, base: BaseImage, shop: Workshop, directory: Path) -> Path
 def _more(required: Sequence[str], task: Task, shop: Workshop) -> list[Path]:
     """The packages that the build says it requires besides."""
     known = {str(one) for one in task.required.request.requirements}
-    more = set(requirements(required, task.unbuilt)) - known
+    more = set(requirements(required)) - known
     if not more:
         return []
     return shop.packed(_locked(sorted(known | more), task.unbuilt, shop))
