@@ -98,7 +98,15 @@ def expand(
         repeats=section.repeats,
         expect=expectations(document, section, axes, cells),
         skipped=skipped,
-        remarks=(*combinations.remarks, *(facts.remarks if facts else ())),
+        remarks=(
+            *combinations.remarks,
+            *(facts.remarks if facts else ()),
+            *(
+                remark
+                for s in (application.services if application else ())
+                for remark in s.remarks
+            ),
+        ),
         application=application,
         request=section.request.value() if section.request else None,
         response=section.response.value() if section.response else None,
