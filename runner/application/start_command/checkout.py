@@ -11,6 +11,8 @@ from typing import Final
 from runner.application.start_command.shell import UNKNOWN
 
 MOST_BYTES: Final = 1 << 18
+#: Where scripts usually are that an image has elsewhere.
+LIKELY: Final = ("docker", "scripts", "bin", "deploy", "conf")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,10 +58,20 @@ class Checkout:
 
     def directory(self, path: str, directory: str = ".") -> str:
         """The directory of the checkout that a path is about; `.` for an unknown one."""
-        found = self.find(path, directory)
-        return found if found and (self.root / found).is_dir() else "."
+        known = self._known(path, directory)
+        return next((one for one in known if self.has(one) and (self.root / one).is_dir()), ".")
 
     def _candidates(self, path: str, directory: str) -> Iterator[str]:
+        yield from self._known(path, directory)
+        if path.startswith("/"):
+            parts = PurePosixPath(path).parts[1:]
+            yield from ("/".join(parts[n:]) for n in range(1, len(parts)))
+            yield from (f"{directory}/{parts[-1]}" for directory in LIKELY if parts)
+
+    def _known(self, path: str, directory: str) -> Iterator[str]:
+        """Where a path must be by what was copied."""
+        if UNKNOWN in path:
+            return
         if not path.startswith("/"):
             yield posixpath.normpath(posixpath.join(directory, path))
             yield posixpath.normpath(path)
@@ -72,9 +84,6 @@ class Checkout:
                     posixpath.join(source, absolute[len(target) :].lstrip("/"))
                 )
             yield from self._into_directory(source, target, absolute)
-        if path.startswith("/"):
-            parts = PurePosixPath(absolute).parts[1:]
-            yield from ("/".join(parts[n:]) for n in range(1, len(parts)))
 
     def _into_directory(self, source: str, target: str, absolute: str) -> Iterator[str]:
         """A file that was copied into a directory: `COPY run.sh /usr/local/bin`."""

@@ -16,6 +16,8 @@ from runner.application.start_command.shell import UNKNOWN, read_script, words_o
 
 INSTRUCTION = re.compile(r"\s*(?P<name>[A-Za-z]+)\s+(?P<text>.*)", re.DOTALL)
 HEREDOC = re.compile(r"<<-?\s*['\"]?(\w+)['\"]?")
+#: What stages are called that do not serve.
+FOR_DEVELOPERS = re.compile(r"dev|test|debug|lint|docs|\bci\b", re.IGNORECASE)
 STAGE = re.compile(r"(?:--\S+\s+)*(?P<image>\S+)(?:\s+AS\s+(?P<name>\S+))?", re.IGNORECASE)
 INSTALLERS: Final = frozenset({"apt-get", "apt", "aptitude"})
 #: Options of apt-get with a value of their own.
@@ -67,8 +69,9 @@ class Stage:
 
 
 def read_dockerfile(path: Path, place: str) -> Stage:
-    """The last stage of a Dockerfile, with all that the stages before it install."""
+    """The last stage of a Dockerfile that is not for tests, with what all stages install."""
     stages: dict[str, Stage] = {}
+    served: dict[str, Stage] = {}
     current, name = Stage(), ""
     installed: list[Stage] = []
     for line, instruction, text in _instructions(
@@ -85,9 +88,11 @@ def read_dockerfile(path: Path, place: str) -> Stage:
         elif instruction in AFTER:
             current = AFTER[instruction](current, text, at)
         stages[name] = current
+        if not FOR_DEVELOPERS.search(name):
+            served["last"] = current
     before = [*installed, current]
     return replace(
-        current,
+        served.get("last", current),
         requirements=tuple(one for stage in before for one in stage.requirements),
         locks=tuple(one for stage in before for one in stage.locks),
     )

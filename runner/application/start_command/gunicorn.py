@@ -76,6 +76,8 @@ def command_line(words: Sequence[str]) -> CommandLine:
             app = app or (word if UNKNOWN not in word else None)
             continue
         name, value = _option(word, rest)
+        if name == "config":  # in a directory that only the container knows
+            value = value.rpartition(f"{UNKNOWN}/")[2]
         known = UNKNOWN not in f"{name}{value}"
         if name in NAMED and known:
             options[name] = value

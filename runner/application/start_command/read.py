@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from fnmatch import fnmatch
+from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import Final
 
@@ -21,7 +22,9 @@ from runner.application.start_command.modules import address_of, find_module
 from runner.application.start_command.project import flask_app_of_project, module_of_scripts
 from runner.application.start_command.search import Hit, Text, gunicorn_in, served_in
 
-DOCKERFILES: Final = ("Dockerfile", "docker/Dockerfile", "Dockerfile.prod", "Containerfile")
+DOCKERFILES: Final = ("Dockerfile", "Containerfile", "Dockerfile.prod*", "*/Dockerfile")
+#: More are not for this application.
+MOST_DOCKERFILES: Final = 5
 #: Files of requirements, the best first.
 REQUIREMENTS: Final = (
     "uv.lock", "poetry.lock", "Pipfile.lock", "pylock.toml", "requirements.txt",
@@ -41,29 +44,60 @@ class _Start:
     directory: Found[str]  # of the checkout, and where that is said
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Image:
+    """A checkout as the stage of a Dockerfile has it."""
+
+    root: Path
+    stage: Stage
+
+    @cached_property
+    def checkout(self) -> Checkout:
+        """Its files, by their paths in the image."""
+        workdir = self.stage.workdir.value
+        return Checkout(root=self.root, copies=self.stage.copies, workdir=workdir)
+
+    @cached_property
+    def flask_app(self) -> Found[str] | None:
+        """FLASK_APP, where the image, Flask's own files or pyproject.toml have it."""
+        if found := self.stage.environment.get("FLASK_APP"):
+            return found
+        return _flask_app(self.root)
+
+    @cached_property
+    def starts(self) -> tuple[_Start, ...]:
+        """The texts that may start the application, the most decisive first."""
+        return (*_outside(self.root), *_of_image(self.stage, self.checkout))
+
+
 def start_command(root: Path) -> StartCommand:
     """What a checkout says of how its application is started."""
-    dockerfile = next((name for name in DOCKERFILES if (root / name).is_file()), None)
-    stage = read_dockerfile(root / dockerfile, dockerfile) if dockerfile else Stage()
-    checkout = Checkout(root=root, copies=stage.copies, workdir=stage.workdir.value)
-    flask_app = _flask_app(root, stage)
-    starts = [*_starts(root, stage, checkout)]
-    found = _by_gunicorn(root, starts, flask_app)
-    if found is None:
-        found = _without_gunicorn(root, starts, flask_app)
-    requirements, others = _requirements(checkout, stage)
+    names = [p.relative_to(root).as_posix() for d in DOCKERFILES for p in sorted(root.glob(d))]
+    stages = [read_dockerfile(root / name, name) for name in names[:MOST_DOCKERFILES]] or [Stage()]
+    images = [_Image(root=root, stage=stage) for stage in stages]
+    for image in images:
+        if found := _by_gunicorn(root, image.starts, image.flask_app):
+            return _with_surroundings(found, image)
+    return _with_surroundings(
+        _without_gunicorn(root, images[0].starts, images[0].flask_app), images[0]
+    )
+
+
+def _with_surroundings(found: StartCommand, image: _Image) -> StartCommand:
+    """A command with what is installed and set for it."""
+    requirements, others = _requirements(image.checkout, image.stage)
     return replace(
         found,
-        flask_app=found.flask_app or flask_app,
-        port=found.port or stage.port,
-        debian=stage.debian,
+        flask_app=found.flask_app or image.flask_app,
+        port=found.port or image.stage.port,
+        debian=image.stage.debian,
         requirements=requirements,
         other_requirements=others,
     )
 
 
-def _starts(root: Path, stage: Stage, checkout: Checkout) -> Iterator[_Start]:
-    """The texts that may start the application, the most decisive first."""
+def _outside(root: Path) -> Iterator[_Start]:
+    """The commands of files that know of no image."""
     here = Found(value=".", place="")
     outside = Checkout(root=root)
     for name, pattern in (
@@ -74,6 +108,10 @@ def _starts(root: Path, stage: Stage, checkout: Checkout) -> Iterator[_Start]:
             if match := re.fullmatch(pattern, line):
                 text = Text(text=match["text"], file=name, line=number)
                 yield _Start(text=text, checkout=outside, directory=here)
+
+
+def _of_image(stage: Stage, checkout: Checkout) -> Iterator[_Start]:
+    """What a container of the image runs."""
     if script := stage.script:
         file, _, line = script.place.rpartition(":")
         directory = checkout.directory(stage.workdir.value)
@@ -243,10 +281,8 @@ def _app(root: Path, chdir: Found[str] | None, flask_app: Found[str] | None) -> 
     return found[0] if found and found[1] == "." else None
 
 
-def _flask_app(root: Path, stage: Stage) -> Found[str] | None:
-    """FLASK_APP, where the image, Flask's own files or pyproject.toml have it."""
-    if found := stage.environment.get("FLASK_APP"):
-        return found
+def _flask_app(root: Path) -> Found[str] | None:
+    """FLASK_APP, where Flask's own files or pyproject.toml have it."""
     checkout = Checkout(root=root)
     for name in (".flaskenv", ".env"):
         for binding in parse_stream(io.StringIO(checkout.text(name) or "")):

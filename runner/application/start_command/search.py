@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import dropwhile
 from pathlib import PurePosixPath
 from typing import Final
 
@@ -13,7 +15,7 @@ from runner.application.start_command.found import Found
 from runner.application.start_command.gunicorn import gunicorn_at
 from runner.application.start_command.shell import UNKNOWN, Command, Script, read_script
 
-SHELLS: Final = frozenset({"sh", "bash", "dash", "ash", "zsh"})
+SHELLS: Final = frozenset({"sh", "bash", "dash", "ash", "zsh", "su"})
 #: Words before a command that only run it in an environment of their own.
 WRAPPERS: Final = (
     ("exec",), ("uv", "run"), ("poetry", "run"), ("pipenv", "run"), ("pdm", "run"), ("nice",),
@@ -146,10 +148,8 @@ def _hit(text: Text, script: Script, command: Command, number: int, checkout: Ch
 
 def _flask_app(text: Text, script: Script) -> Found[str] | None:
     """FLASK_APP, where the script itself sets it."""
-    if "FLASK_APP" not in script.assigned:
-        return None
-    value, line = script.assigned["FLASK_APP"]
-    return Found(value=value, place=f"{text.file}:{line}")
+    value, line = script.assigned.get("FLASK_APP", (UNKNOWN, 0))
+    return None if UNKNOWN in value else Found(value=value, place=f"{text.file}:{line}")
 
 
 def _split(text: str) -> list[str]:
@@ -164,11 +164,13 @@ def _inside(
 ) -> Iterator[tuple[Text, int]]:
     """The texts that a command runs by a shell, or that are in scripts, and how many may follow."""
     words = command.words
+    if words[0] == "eval":
+        yield replace(text, text=" ".join(words[1:]), line=command.line, arguments=()), hops
     for number, word in enumerate(words):
         is_shell = PurePosixPath(word).name in SHELLS
-        option, *rest = (*words[number + 1 :], "")
-        if is_shell and option.startswith("-") and option.endswith("c") and len(rest) > 1:
-            yield replace(text, text=rest[0], line=command.line, arguments=()), hops
+        rest = [*dropwhile(lambda w: not re.fullmatch("-[a-z]*c", w), words[number + 1 :])]
+        if is_shell and len(rest) > 1:
+            yield replace(text, text=rest[1], line=command.line, arguments=()), hops
         path = checkout.find(word, text.directory) if hops and not is_shell else None
         content = checkout.text(path) if path and not path.endswith(".py") else None
         if path and content is not None:

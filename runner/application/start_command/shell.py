@@ -267,9 +267,8 @@ class _Reader:
         assigning = words[:1] != [] and words[0] in DECLARING
         rest = words[1:] if assigning else words
         while rest and (match := ASSIGNMENT.fullmatch(rest[0])):
-            if UNKNOWN not in match["value"]:
-                self.variables[match["name"]] = match["value"]
-                self.script.assigned[match["name"]] = (match["value"], self.begin[1])
+            self.variables[match["name"]] = match["value"]
+            self.script.assigned[match["name"]] = (match["value"], self.begin[1])
             rest = rest[1:]
         if assigning or not rest:
             return

@@ -467,3 +467,44 @@ def test_a_dockerfile_with_texts_below_its_instructions(tmp_path: Path) -> None:
     )
     assert [one.value for one in found.debian] == ["git"]
     assert (value(found.app), place(found.app)) == ("a:b", "Dockerfile:6")
+
+
+def test_a_command_that_is_put_together(tmp_path: Path) -> None:
+    found = checkout(
+        tmp_path,
+        {
+            "Dockerfile": 'FROM a\nADD . /src\nRUN cp /src/ops/run.sh /run.sh\nCMD ["/run.sh"]\n',
+            "conf/run.sh": 'cmd="exec gunicorn money.wsgi \\\n  -b :$PORT -w 2 $@"\n'
+            'if [ $UID -ne 0 ]; then\n  cmd="su - money -c \'$cmd\'"\nfi\neval "$cmd"\n',
+        },
+    )
+    assert (value(found.app), place(found.app)) == ("money.wsgi", "conf/run.sh:6")
+    assert value(found.workers) == 2
+
+
+def test_a_configuration_in_a_directory_that_is_not_known(tmp_path: Path) -> None:
+    files = {"Procfile": "web: gunicorn -c ${HOME}/g.py a:b\n", "g.py": "workers = 2\n"}
+    assert checkout(tmp_path, files).workers == Found(value=2, place="g.py:1")
+
+
+def test_a_stage_for_tests_is_not_what_serves(tmp_path: Path) -> None:
+    dockerfile = """\
+FROM python:3.13 AS base
+RUN apt-get install -y libcurl4
+FROM base AS live
+CMD ["gunicorn", "a:live"]
+FROM live AS test
+RUN apt-get install -y postgresql
+CMD ["gunicorn", "a:test"]
+"""
+    found = checkout(tmp_path, {"ci/Dockerfile": dockerfile})
+    assert found.app == Found(value="a:live", place="ci/Dockerfile:4")
+    assert [one.value for one in found.debian] == ["libcurl4"]
+
+
+def test_the_workdir_is_no_directory_of_the_checkout_by_its_name_alone(tmp_path: Path) -> None:
+    found = checkout(
+        tmp_path,
+        {"Dockerfile": "FROM a\nWORKDIR /home/app\nCMD gunicorn a:b\n", "app/__init__.py": ""},
+    )
+    assert found.chdir is None
