@@ -23,6 +23,13 @@ INSTALLERS: Final = frozenset({"apt-get", "apt", "aptitude"})
 #: Options of apt-get with a value of their own.
 WITH_VALUE: Final = frozenset({"-t", "-o", "-c", "--target-release", "--option", "--config-file"})
 PACKAGE = re.compile(r"[a-z0-9][a-z0-9+.-]+")
+PIPS: Final = frozenset({"pip", "pip3", "uv"})
+#: A directory that pip installs, and options before a path that is none of those.
+DIRECTORY = re.compile(r"(?P<path>\.{1,2}|\.{0,2}/[\w./-]*)(?:\[(?P<extras>[\w,. -]+)\])?")
+OTHER_PATHS: Final = frozenset(
+    {"-r", "-c", "-t", "-f", "--requirement", "--constraint", "--target", "--prefix", "--root"}
+    | {"--find-links", "--cache-dir", "--python", "--log", "--src"}
+)
 #: Commands that install from a lock file, by what they begin with.
 FROM_LOCK: Final = (
     (("uv", "sync"), "uv.lock"),
@@ -40,7 +47,8 @@ class Stage:
 
     `copies` are pairs of a path in the checkout and one in the image. `entrypoint` and `cmd` are
     shell scripts. `requirements` are paths in the image that pip installs from, each with the
-    directory in which it does, and `locks` names of lock files.
+    directory in which it does, and `locks` names of lock files. `installs` are directories that pip
+    installs, as `.[extra]`, each with the directory in which it does.
     """
 
     environment: dict[str, Found[str]] = field(default_factory=dict)
@@ -50,6 +58,7 @@ class Stage:
     debian: tuple[Found[str], ...] = ()
     requirements: tuple[tuple[Found[str], str], ...] = ()
     locks: tuple[Found[str], ...] = ()
+    installs: tuple[tuple[Found[str], str], ...] = ()
     entrypoint: Found[str] | None = None
     cmd: Found[str] | None = None
     port: Found[int] | None = None
@@ -84,7 +93,9 @@ def read_dockerfile(path: Path, place: str) -> Stage:
             image = match["image"].lower() if match else ""
             name = (match["name"] or "").lower() if match else ""
             below = stages.get(image, Stage())
-            current = replace(below, requirements=(), locks=(), arguments=current.arguments)
+            current = replace(
+                below, requirements=(), locks=(), installs=(), arguments=current.arguments
+            )
         elif instruction in AFTER:
             current = AFTER[instruction](current, text, at)
         stages[name] = current
@@ -95,6 +106,7 @@ def read_dockerfile(path: Path, place: str) -> Stage:
         served.get("last", current),
         requirements=tuple(one for stage in before for one in stage.requirements),
         locks=tuple(one for stage in before for one in stage.locks),
+        installs=tuple(one for stage in before for one in stage.installs),
     )
 
 
@@ -205,21 +217,22 @@ def _copies(stage: Stage, text: str) -> Iterator[tuple[str, str]]:
 def _after_run(stage: Stage, text: str, place: str) -> Stage:
     """The stage after a RUN: which packages and requirements it has installed."""
     debian, requirements, locks = [*stage.debian], [*stage.requirements], [*stage.locks]
+    installs, workdir = [*stage.installs], stage.workdir.value
     for command in read_script(text, stage.variables).commands:
         words = tuple(
             PurePosixPath(word).name if not n else word for n, word in enumerate(command.words)
         )
         at = _line_of(place, command.line)
         debian += [Found(value=name, place=at) for name in _packages(words)]
-        requirements += [
-            (Found(value=path, place=at), stage.workdir.value) for path in _requirements(words)
-        ]
+        requirements += [(Found(value=path, place=at), workdir) for path in _requirements(words)]
+        installs += [(Found(value=path, place=at), workdir) for path in _directories(words)]
         locks += [Found(value=file, place=at) for start, file in FROM_LOCK if words[:2] == start]
     return replace(
         stage,
         debian=tuple({one.value: one for one in reversed(debian)}.values())[::-1],
         requirements=tuple(requirements),
         locks=tuple(locks),
+        installs=tuple(installs),
     )
 
 
@@ -247,7 +260,7 @@ def _requirements(words: tuple[str, ...]) -> Iterator[str]:
     """The files that pip or uv installs from."""
     if "install" not in words and "sync" not in words:
         return
-    if not any(PurePosixPath(word).name in {"pip", "pip3", "uv"} for word in words[:4]):
+    if not any(PurePosixPath(word).name in PIPS for word in words[:4]):
         return
     for number, word in enumerate(words):
         name, sign, value = word.partition("=")
@@ -259,6 +272,17 @@ def _requirements(words: tuple[str, ...]) -> Iterator[str]:
             continue
         if value and UNKNOWN not in value:
             yield value
+
+
+def _directories(words: tuple[str, ...]) -> Iterator[str]:
+    """The directories that pip or uv installs, with extras: `.[live]`."""
+    if "install" not in words or not any(PurePosixPath(w).name in PIPS for w in words[:4]):
+        return
+    before = ""
+    for word in words:
+        if DIRECTORY.fullmatch(word) and before not in OTHER_PATHS and word != words[0]:
+            yield word
+        before = word
 
 
 AFTER: Final[Mapping[str, Callable[[Stage, str, str], Stage]]] = {

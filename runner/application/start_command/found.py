@@ -25,7 +25,8 @@ class StartCommand:
     `config`; `timeout` is in seconds, and `arguments` are all others that can matter. `before` are
     commands of the same script that prepare something. `debian` are packages that the Dockerfile
     installs. `requirements` are the files that it installs from, else the best ones that there are;
-    `other_requirements` are the rest.
+    `other_requirements` are the rest. Where the Dockerfile installs the project itself, `install`
+    has the extras.
     """
 
     app: Found[str] | None = None
@@ -43,3 +44,4 @@ class StartCommand:
     debian: tuple[Found[str], ...] = ()
     requirements: tuple[Found[str], ...] = ()
     other_requirements: tuple[Found[str], ...] = ()
+    install: Found[tuple[str, ...]] | None = None

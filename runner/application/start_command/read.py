@@ -15,7 +15,7 @@ from dotenv.parser import parse_stream
 
 from runner.application.env_file import line_of_binding
 from runner.application.start_command.checkout import Checkout
-from runner.application.start_command.dockerfile import Stage, read_dockerfile
+from runner.application.start_command.dockerfile import DIRECTORY, Stage, read_dockerfile
 from runner.application.start_command.found import Found, StartCommand
 from runner.application.start_command.gunicorn import Setting, command_line, settings
 from runner.application.start_command.modules import address_of, find_module
@@ -93,6 +93,7 @@ def _with_surroundings(found: StartCommand, image: _Image) -> StartCommand:
         debian=image.stage.debian,
         requirements=requirements,
         other_requirements=others,
+        install=_install(image),
     )
 
 
@@ -313,6 +314,19 @@ def _requirements(
     used = {one.value for one in best}
     rest = (Found(value=name, place=name) for name in there_are if name not in used)
     return tuple(best), tuple(rest)
+
+
+def _install(image: _Image) -> Found[tuple[str, ...]] | None:
+    """The extras with which the Dockerfile installs the checkout itself, None where it does not."""
+    for written, workdir in image.stage.installs:
+        there = replace(image.checkout, workdir=workdir)
+        match = DIRECTORY.fullmatch(written.value)
+        if match is None or there.find(match["path"], there.directory(workdir)) != ".":
+            continue
+        if there.has("pyproject.toml") or there.has("setup.py"):
+            extras = (match["extras"] or "").split(",")
+            return Found(value=tuple(filter(None, map(str.strip, extras))), place=written.place)
+    return None
 
 
 def _files(root: Path) -> Iterator[str]:

@@ -508,3 +508,24 @@ def test_the_workdir_is_no_directory_of_the_checkout_by_its_name_alone(tmp_path:
         {"Dockerfile": "FROM a\nWORKDIR /home/app\nCMD gunicorn a:b\n", "app/__init__.py": ""},
     )
     assert found.chdir is None
+
+
+@pytest.mark.parametrize(
+    ("run", "expected"),
+    [
+        ("pip install .", ()),
+        ("pip install --no-cache-dir -e '/src[database, mail]'", ("database", "mail")),
+        ("uv pip install --system -e ./[live]", ("live",)),
+        ("cp -r . /x && pip install gunicorn", None),
+        ("pip install -t /src -r requirements.txt flask", None),
+        ("pip install ./plugins", None),
+    ],
+)
+def test_a_dockerfile_that_installs_the_project_itself(
+    tmp_path: Path, run: str, expected: tuple[str, ...] | None
+) -> None:
+    files = {"setup.py": "", "plugins/setup.py": ""}
+    found = checkout(
+        tmp_path, {**files, "Dockerfile": f"FROM a\nADD . /src\nWORKDIR /src\nRUN {run}\n"}
+    )
+    assert value(found.install) == expected
