@@ -15,6 +15,7 @@ from runner.application.facts import facts_of
 from runner.build.bases import MOVING, SUITES
 from runner.build.lock import Lock, Unavailable, lock_all, platform_of
 from runner.errors import UsageError
+from runner.matrix import plugins
 from runner.matrix.axes import BASE_AXES
 from runner.matrix.canonical import CanonicalIndex, Point, full_loads
 from runner.matrix.cell import Cell, EnvironmentRequest, Experiment
@@ -22,6 +23,7 @@ from runner.matrix.file import load
 from runner.matrix.select import may_match, no_match, overridden, parse
 from runner.measurement import estimate
 from runner.paths import CACHE
+from runner.text import listed
 
 AnyLock: TypeAlias = Lock | ApplicationLock
 #: The Pythons that an application is served with where it admits several.
@@ -56,6 +58,7 @@ def expand(choice: Choice, say: Callable[[str], None]) -> Experiment:
         launches=choice.launches,
         repeats=choice.repeats,
     )
+    _refuse_services(experiment)
     for remark in experiment.remarks:
         say(remark)
     globs = parse(choice.select, experiment.axes)
@@ -66,6 +69,16 @@ def expand(choice: Choice, say: Callable[[str], None]) -> Experiment:
     if choice.shard:
         chosen = part(chosen, choice.shard)
     return replace(chosen, cells=_with_full_loads(chosen.cells, experiment.cells, experiment))
+
+
+def _refuse_services(experiment: Experiment) -> None:
+    """Services are read and checked; an application without those it needs would fail."""
+    services = experiment.application.services if experiment.application else ()
+    if others := [service.name for service in services if not service.companion]:
+        raise UsageError(
+            f"{experiment.name}: `services:`: {listed(others)} cannot be started yet; only those "
+            f"with `companion:` can ({listed([*plugins.companions()])})"
+        )
 
 
 def _with_full_loads(

@@ -104,7 +104,15 @@ def expand(
         repeats=section.repeats,
         expect=expectations(document, section, axes, cells),
         skipped=skipped,
-        remarks=(*combinations.remarks, *remarks),
+        remarks=(
+            *combinations.remarks,
+            *remarks,
+            *(
+                remark
+                for s in (application.services if application else ())
+                for remark in s.remarks
+            ),
+        ),
         application=application,
         request=request,
         response=section.response.value() if section.response else None,
