@@ -48,8 +48,8 @@ class Built:
     """A distribution without a wheel in the index, built in a container.
 
     `origin` says from what, without addresses that hold a password: `sdist sha256:…`,
-    `git https://localhost/x@<commit>`, `the project itself`. `digest` is a SHA-256 over that and over
-    how it was built; `wheel` is the file in the cache.
+    `git https://localhost/x@<commit>`, `the project itself`. `digest` is a SHA-256 over that and
+    over how it was built; `wheel` is the file in the cache.
     """
 
     name: str

@@ -37,8 +37,9 @@ class ApplicationLock:
 
     `lock` are the wheels. `sdists` and `sources` have to be built, `moved` gave way, `added` is
     what patch mode or server need and the application does not name. `unknown` are those to be
-    built whose dependencies are not known yet. `of_another_python`: the application's files do not admit this Python.
-    `contradiction` is why its exact versions were taken although their metadata forbids it.
+    built whose dependencies are not known yet. `of_another_python`: the application's files do not
+    admit this Python. `contradiction` is why its exact versions were taken although their metadata
+    forbids it.
     """
 
     lock: Lock
