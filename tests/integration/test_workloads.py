@@ -84,11 +84,13 @@ experiments:
 #: Prepares as a cell's server does; prints what is imported then, and whose functions these are.
 PREPARED = """
 import sys
-from monkey_matrix_server import main
+from monkey_matrix_server import effects, main
 main.prepare()
 import socket, time
 print("gevent.monkey" in sys.modules, "grpc.experimental.gevent" in sys.modules)
 print(time.sleep.__module__, socket.socket.__module__)
+in_effect = effects.patched()
+print("socket" in in_effect["gevent"]["modules"], in_effect["grpc"])
 """
 Measured = dict[str, LaunchResult]
 
@@ -215,8 +217,8 @@ def test_imported_imports_what_is_patched_elsewhere_and_patches_nothing(
         for cell in cells
     }
     assert printed == {
-        "imported": b"True True\ntime socket\n",
-        "gevent+grpc": b"True True\ngevent.hub gevent._socket3\n",
+        "imported": b"True True\ntime socket\nFalse False\n",
+        "gevent+grpc": b"True True\ngevent.hub gevent._socket3\nTrue True\n",
     }
     seen = {cell.patch: str(launched(engine, cell, prepared).record.outcome) for cell in cells}
     assert seen == expected(seen, {"imported": "ok", "gevent+grpc": "ok"})

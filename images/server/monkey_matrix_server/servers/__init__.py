@@ -7,7 +7,8 @@ A module defines
 - SETTINGS: names with default values, which are whole numbers;
 - UNFIT: patch modes that make no sense with it, each with the reason;
 - `at_once(settings)`: how many requests it works on at a time, None if there is no limit;
-- `serve(make_application, host, port, settings)`, which never returns.
+- `serve(make_application, host, port, settings)`, which never returns. `make_application()` loads
+  what is served, any WSGI application, and records its requests.
 
 Its top level imports nothing but the standard library, because the runner reads the module too. No
 server writes an access log: that would be measured as well.
