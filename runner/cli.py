@@ -250,6 +250,28 @@ def export(
         _print(text)
 
 
+@application.command()
+def history(
+    runs: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[DIR]...",
+            help="Runs, or directories of runs; by default the published ones.",
+        ),
+    ] = None,
+    *,
+    results: ResultsOption = RESULTS,
+    output: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Where to write; by default `results/history`."),
+    ] = None,
+) -> None:
+    """Write how figures changed from run to run: a CSV per cell and figure, and a page."""
+    from runner.commands.history import history
+
+    _print(history(results, runs or (), output))
+
+
 @application.command("import-ab")
 def import_ab(
     name: Annotated[str, typer.Argument(help="Name of the experiment.")],
