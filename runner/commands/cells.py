@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from runner.build.lock import Lock, Unavailable, lock_all, platform_of
+from runner.commands.like import experiment_like, locks_like
 from runner.errors import UsageError
 from runner.matrix.axes import BASE_AXES
 from runner.matrix.canonical import CanonicalIndex, Point, full_loads
@@ -17,13 +18,15 @@ from runner.matrix.file import load
 from runner.matrix.select import may_match, no_match, overridden, parse
 from runner.measurement import estimate
 from runner.paths import CACHE
+from runner.store.records import RunRecord
 
 
 @dataclass(frozen=True, kw_only=True)
 class Choice:
-    """The options that `plan` and `run` share."""
+    """The options that `plan` and `run` share. With `like` the cells are those of that run."""
 
     file: Path
+    like: RunRecord | None = None
     experiment: str | None = None
     select: tuple[str, ...] = ()
     requests: int | None = None
@@ -41,7 +44,9 @@ def expand(choice: Choice, say: Callable[[str], None]) -> Experiment:
     rate another cell's rate is a percentage of. A shard can have no cells.
     """
     experiment = overridden(
-        load(choice.file).experiment(choice.experiment),
+        experiment_like(choice.like)
+        if choice.like
+        else load(choice.file).experiment(choice.experiment),
         requests=choice.requests,
         concurrency=choice.concurrency,
         launches=choice.launches,
@@ -195,7 +200,12 @@ def lock_chosen(
 
     Raises `UsageError` if none is, except for a shard: other shards may have them.
     """
-    locked = lock(experiment, architecture=architecture, cache=CACHE, fresh=fresh)
+    if choice.like:
+        locks = locks_like(choice.like, experiment.cells, architecture)
+        loads = full_loads(experiment.cells, dict(experiment.baseline), experiment.axes)
+        locked = LockedCells(cells=experiment.cells, locks=locks, unavailable={}, full_loads=loads)
+    else:
+        locked = lock(experiment, architecture=architecture, cache=CACHE, fresh=fresh)
     globs = parse(choice.select, experiment.axes)
     matching = [cell for cell in locked.cells if may_match(cell, globs)]
     selected = replace(
