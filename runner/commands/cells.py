@@ -6,8 +6,11 @@ import math
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
+from runner.application.facts import facts_of
+from runner.build.bases import MOVING, SUITES
 from runner.build.lock import Lock, Unavailable, lock_all, platform_of
 from runner.commands.like import experiment_like, locks_like
 from runner.errors import UsageError
@@ -19,6 +22,9 @@ from runner.matrix.select import may_match, no_match, overridden, parse
 from runner.measurement import estimate
 from runner.paths import CACHE
 from runner.store.records import RunRecord
+
+#: The Pythons that an application is served with where it admits several.
+PYTHONS = tuple(python for python, suite in SUITES.items() if suite not in MOVING)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,9 +50,7 @@ def expand(choice: Choice, say: Callable[[str], None]) -> Experiment:
     rate another cell's rate is a percentage of. A shard can have no cells.
     """
     experiment = overridden(
-        experiment_like(choice.like)
-        if choice.like
-        else load(choice.file).experiment(choice.experiment),
+        _named(choice),
         requests=choice.requests,
         concurrency=choice.concurrency,
         launches=choice.launches,
@@ -63,6 +67,13 @@ def expand(choice: Choice, say: Callable[[str], None]) -> Experiment:
     if choice.shard:
         chosen = part(chosen, choice.shard)
     return replace(chosen, cells=_with_full_loads(chosen.cells, experiment.cells, experiment))
+
+
+def _named(choice: Choice) -> Experiment:
+    """The experiment of the run to be made again, else that of the file."""
+    if choice.like:
+        return experiment_like(choice.like)
+    return load(choice.file).experiment(choice.experiment, partial(facts_of, pythons=PYTHONS))
 
 
 def _refuse_own(experiment: Experiment) -> None:
