@@ -70,6 +70,8 @@ docs: setup-dev ## bring what README and docs quote of published runs in step wi
 lock: setup ## renew the locked requirements
 	@for group in "" -dev; do .venv/bin/uv pip compile pyproject.toml --group build $${group:+--group dev} --universal \
 		--python-version 3.11 --generate-hashes --no-header --no-annotate --upgrade -q -o requirements$$group.lock; done
+	@.venv/bin/uv pip compile tests/otava.in --universal --python-version 3.11 --generate-hashes \
+		--no-header --no-annotate --upgrade -q -o tests/otava.lock
 
 setup:
 	@$(PYTHON) bootstrap.py

@@ -14,6 +14,7 @@ from runner.application.application_lock import ApplicationLock
 from runner.application.facts import facts_of
 from runner.build.bases import MOVING, SUITES
 from runner.build.lock import Lock, Unavailable, lock_all, platform_of
+from runner.commands.like import experiment_like, locks_like
 from runner.errors import UsageError
 from runner.matrix import plugins
 from runner.matrix.axes import BASE_AXES
@@ -23,6 +24,7 @@ from runner.matrix.file import load
 from runner.matrix.select import may_match, no_match, overridden, parse
 from runner.measurement import estimate
 from runner.paths import CACHE
+from runner.store.records import RunRecord
 from runner.text import listed
 
 AnyLock: TypeAlias = Lock | ApplicationLock
@@ -32,9 +34,10 @@ PYTHONS = tuple(python for python, suite in SUITES.items() if suite not in MOVIN
 
 @dataclass(frozen=True, kw_only=True)
 class Choice:
-    """The options that `plan` and `run` share."""
+    """The options that `plan` and `run` share. With `like` the cells are those of that run."""
 
     file: Path
+    like: RunRecord | None = None
     experiment: str | None = None
     select: tuple[str, ...] = ()
     requests: int | None = None
@@ -52,7 +55,7 @@ def expand(choice: Choice, say: Callable[[str], None]) -> Experiment:
     rate another cell's rate is a percentage of. A shard can have no cells.
     """
     experiment = overridden(
-        load(choice.file).experiment(choice.experiment, partial(facts_of, pythons=PYTHONS)),
+        _named(choice),
         requests=choice.requests,
         concurrency=choice.concurrency,
         launches=choice.launches,
@@ -69,6 +72,13 @@ def expand(choice: Choice, say: Callable[[str], None]) -> Experiment:
     if choice.shard:
         chosen = part(chosen, choice.shard)
     return replace(chosen, cells=_with_full_loads(chosen.cells, experiment.cells, experiment))
+
+
+def _named(choice: Choice) -> Experiment:
+    """The experiment of the run to be made again, else that of the file."""
+    if choice.like:
+        return experiment_like(choice.like)
+    return load(choice.file).experiment(choice.experiment, partial(facts_of, pythons=PYTHONS))
 
 
 def _refuse_services(experiment: Experiment) -> None:
@@ -208,13 +218,14 @@ Locker: TypeAlias = Callable[
 ]
 
 
-def locker(cache: Path = CACHE, *, fresh: bool = False) -> Locker:
+def locker(cache: Path | None = None, *, fresh: bool = False) -> Locker:
     """Locks environments without an application."""
+    kept = cache or CACHE
 
     def lock_them(
         requests: Iterable[EnvironmentRequest], platform: str
     ) -> Mapping[EnvironmentRequest, AnyLock | Unavailable]:
-        return lock_all(requests, platform=platform, cache_directory=cache, fresh=fresh)
+        return lock_all(requests, platform=platform, cache_directory=kept, fresh=fresh)
 
     return lock_them
 
@@ -226,7 +237,12 @@ def lock_chosen(
 
     Raises `UsageError` if none is, except for a shard: other shards may have them.
     """
-    locked = lock(experiment, lock_them, architecture=architecture)
+    if choice.like:
+        locks = locks_like(choice.like, experiment.cells, architecture)
+        loads = full_loads(experiment.cells, dict(experiment.baseline), experiment.axes)
+        locked = LockedCells(cells=experiment.cells, locks=locks, unavailable={}, full_loads=loads)
+    else:
+        locked = lock(experiment, lock_them, architecture=architecture)
     globs = parse(choice.select, experiment.axes)
     matching = [cell for cell in locked.cells if may_match(cell, globs)]
     selected = replace(

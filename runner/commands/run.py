@@ -96,9 +96,18 @@ def run(choice: Choice, options: RunOptions, reporter: Reporter) -> RunResult:
         with contextlib.closing(ready.engine):
             underway = open_directory(ready, options.results)
             with _table_of_what_exists(underway):
-                earlier = {} if options.fresh else reusable(underway.record, options.results)
+                earlier = _earlier(underway, choice, options)
                 measure_all(ready, underway, earlier, reporter)
     return finish(underway).result()
+
+
+def _earlier(underway: Underway, choice: Choice, options: RunOptions) -> Earlier:
+    """The launches of earlier runs to use again: none of a run that is to be made again."""
+    if options.fresh:
+        return {}
+    found = reusable(underway.record, options.results)
+    repeated = choice.like.run_id if choice.like else None
+    return {key: launch for key, launch in found.items() if launch.made_in != repeated}
 
 
 def make_ready(
