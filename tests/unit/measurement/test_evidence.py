@@ -2,15 +2,15 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 
 from runner.errors import EngineError
-from runner.matrix.plugins import PROGRAM
 from runner.measurement import evidence
 from runner.measurement.evidence import in_words
 from runner.measurement.launch import Launch
-from runner.paths import IMAGES
 from runner.progress import launch_line
 from tests.support.memory_engine import MemoryEngine
+from tests.support.program import install
 from tests.support.simulated import SimulatedPods, VirtualClock, a_cell, a_job
 
 BY_SIGNAL = """\
@@ -52,8 +52,8 @@ def test_where_threads_are_blocked() -> None:
 
 DUMPED = """
 import sys, threading, time, os, signal
-sys.path[:0] = [{program!r}, {images!r}]
-import diagnostics
+sys.path.insert(0, {program!r})
+from monkey_matrix_server import diagnostics
 diagnostics.install()
 def stall(): time.sleep(600)
 for _ in range(150): threading.Thread(target=stall, daemon=True).start()
@@ -62,9 +62,9 @@ time.sleep(1)
 """
 
 
-def test_all_of_many_threads_are_in_a_real_dump() -> None:
+def test_all_of_many_threads_are_in_a_real_dump(tmp_path: Path) -> None:
     """More of them than faulthandler writes."""
-    program = DUMPED.format(program=str(PROGRAM), images=str(IMAGES))
+    program = DUMPED.format(program=str(install(tmp_path)))
     result = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, check=True
     )
