@@ -26,6 +26,11 @@ def experiment_like(run: RunRecord) -> Experiment:
             f"--like: run {run.run_id} was made of ab reports from elsewhere, so its locks are not "
             "known; name a run that `matrix run` made"
         )
+    if run.application is not None:
+        raise UsageError(
+            f"--like: run {run.run_id} measured the application {run.application.app}, whose "
+            "source and secrets no run holds; run its matrix file again"
+        )
     return Experiment(
         name=run.experiment,
         axes=run.axes,

@@ -226,7 +226,7 @@ def installed(lock: ApplicationLock | None) -> Mapping[str, object]:
             BuiltRecord(
                 name=built.name, version=built.version, origin=without_credentials(built.origin)
             )
-            for built in getattr(lock.lock, "built", ())
+            for built in lock.lock.built
         ),
         "of_another_python": lock.of_another_python,
         "contradiction": lock.contradiction or None,
