@@ -284,6 +284,15 @@ def test_mistakes_in_a_request_or_response(tmp_path: Path, name: str) -> None:
     assert_refused(tmp_path, position, words, lambda: shop(tmp_path, "", f"    {line}\n"))
 
 
+def test_a_request_that_ab_would_cut_off_needs_a_fixed_rate(tmp_path: Path) -> None:
+    """`ab` sends 8,191 bytes up to a body, and leaves out the rest without a word."""
+    request = f"    request: {{headers: {{Cookie: {'x' * 8000}}}}}\n"
+    words = ["the header Cookie", "ab sends no more than 8,191", "set `load.rate`"]
+    assert_refused(tmp_path, "7:14", words, lambda: shop(tmp_path, "", request))
+    rate = "    load: {rate: 10, seconds: 5}\n"
+    assert shop(tmp_path, "", f"{request}{rate}").request
+
+
 @pytest.mark.parametrize("key", ["request", "response"])
 def test_a_request_needs_an_application(tmp_path: Path, key: str) -> None:
     words = [f"`{key}:` needs an `application:`", "add that"]
