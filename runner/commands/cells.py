@@ -6,8 +6,11 @@ import math
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
+from runner.application.facts import facts_of
+from runner.build.bases import MOVING, SUITES
 from runner.build.lock import Lock, Unavailable, lock_all, platform_of
 from runner.errors import UsageError
 from runner.matrix.axes import BASE_AXES
@@ -17,6 +20,9 @@ from runner.matrix.file import load
 from runner.matrix.select import may_match, no_match, overridden, parse
 from runner.measurement import estimate
 from runner.paths import CACHE
+
+#: The Pythons that an application is served with where it admits several.
+PYTHONS = tuple(python for python, suite in SUITES.items() if suite not in MOVING)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,7 +47,7 @@ def expand(choice: Choice, say: Callable[[str], None]) -> Experiment:
     rate another cell's rate is a percentage of. A shard can have no cells.
     """
     experiment = overridden(
-        load(choice.file).experiment(choice.experiment),
+        load(choice.file).experiment(choice.experiment, partial(facts_of, pythons=PYTHONS)),
         requests=choice.requests,
         concurrency=choice.concurrency,
         launches=choice.launches,

@@ -58,6 +58,18 @@ class Application:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Facts:
+    """What an application's own files say: its Python, and which packages it brings.
+
+    `remarks` tell where the Python is from.
+    """
+
+    python: str
+    packages: frozenset[str] = frozenset()
+    remarks: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
 class Header:
     """A header of the request: its value, or the command that prints it. Both may be secret."""
 

@@ -34,6 +34,9 @@ from runner.matrix.values import (
 
 #: When the patch is applied: before anything else is imported, or after Flask and grpc were.
 ORDERS: Final = ("first", "late")
+#: Where a cell's settings have the packages that its application brings, separated by spaces; no
+#: axis can be called so.
+BROUGHT: Final = ":brought"
 #: The patch modes that patch nothing, so that it cannot matter when they do.
 UNPATCHED: Final = frozenset({"none", "imported"})
 Schema = dict[str, Any]
@@ -268,18 +271,25 @@ def id_of(values: Mapping[str, str]) -> str:
 
 
 class Imports(NamedTuple):
-    """The settings that decide which packages a cell imports."""
+    """The settings that decide which packages a cell imports.
+
+    `brought` are those of its application: nobody knows which of them it imports.
+    """
 
     patch: str
     server: str
     workload: str
     parameters: tuple[tuple[str, str], ...]
+    brought: tuple[str, ...] = ()
 
 
 def imports(settings: Mapping[str, str]) -> Imports:
     """Those of a cell's settings that decide which packages it imports."""
     chosen = ((name, settings[name]) for name in _importing_parameters() if name in settings)
-    return Imports(settings["patch"], settings["server"], settings["workload"], tuple(chosen))
+    brought = tuple(settings.get(BROUGHT, "").split())
+    return Imports(
+        settings["patch"], settings["server"], settings["workload"], tuple(chosen), brought
+    )
 
 
 @cache
@@ -310,8 +320,12 @@ def relevant(settings: Mapping[str, str]) -> dict[str, str]:
 
 @cache
 def _irrelevant(chosen: Imports) -> frozenset[str]:
-    """Packages that nothing imports, other workloads' parameters, `order` if nothing is patched."""
+    """Packages that nothing imports, other workloads' parameters, `order` if nothing is patched.
+
+    An application may import what it brings, whatever the patch mode.
+    """
     imported = needed_packages(chosen) | plugins.patches()[chosen.patch].packages_if_named
     unused = plugins.optional_packages() - imported
-    unused |= set(plugins.parameters()) - plugins.workloads()[chosen.workload].parameters.keys()
+    unused -= set(chosen.brought)
+    unused |= set(plugins.parameters()) - plugins.workload_kind(chosen.workload).parameters.keys()
     return unused | {"order"} if chosen.patch in UNPATCHED else unused

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
-from runner.matrix.application import Application, Request, Response
+from runner.matrix.application import Application, Request, Response, Service
 from runner.matrix.axes import ALWAYS_SHOWN, SETTINGS, id_of, in_order
 from runner.matrix.values import CLOSED, Server, Workload, exact_version, share, short_version
 
@@ -83,7 +83,7 @@ class Cell:
     many times a second for `load_s` seconds. Then `requests` is how many these are, and
     `concurrency` means nothing.
 
-    `copy` is a label that nothing which runs depends on.
+    `copy` is a label that nothing which runs depends on. `services` are those of an application.
 
     A rate may be a percentage of what the baseline reaches in a closed loop of `concurrency`
     clients. Before that is known (`at_share_of`), `requests` is 0, and there is no `per_second`.
@@ -101,6 +101,7 @@ class Cell:
     load_s: float | None = None
     share_rps: float | None = None
     copy: str | None = None
+    services: tuple[Service, ...] = ()
     exclude_newer: str | None = None
     varied: tuple[str, ...] = ()
 
@@ -109,6 +110,12 @@ class Cell:
         """The one readable name: `py3.11-gevent25.9.1-grpcio1.76.0-gevent+grpc`."""
         names = in_order((*ALWAYS_SHOWN, *self.varied))
         return id_of({name: self.values[name] for name in names if name in self.values})
+
+    @property
+    def companions(self) -> tuple[str, ...]:
+        """The names of the companions that run beside the server."""
+        own = self.workload.kind.companion
+        return (*([own] if own else []), *(service.companion for service in self.services))
 
     @cached_property
     def at_once(self) -> int:

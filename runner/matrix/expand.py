@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 
 from runner.matrix import plugins
-from runner.matrix.axes import SETTINGS, imports, is_package, needed_packages, relevant
+from runner.matrix.application import Application, Facts
+from runner.matrix.axes import (
+    BROUGHT,
+    SETTINGS,
+    imports,
+    is_package,
+    needed_packages,
+    relevant,
+)
 from runner.matrix.canonical import full_loads
 from runner.matrix.ceiling import too_long
-from runner.matrix.cell import FEWEST_SENT, Base, Cell, Experiment, Limits, Requirement
+from runner.matrix.cell import FEWEST_SENT, Base, Cell, Experiment, Requirement
 from runner.matrix.combine import (
     AXES,
     Combination,
@@ -28,24 +36,44 @@ from runner.matrix.yaml_document import Document, KeyPath
 
 #: Packages whose versions are the question: a cell that imports one must name its version.
 MUST_BE_NAMED = frozenset({"gevent", "grpcio"})
+#: The Python of an application that says nothing about its own.
+PYTHON = "3.13"
 
 
-def expand(name: str, document: Document, section: ExperimentSection) -> Experiment:
-    """The experiment of a section; `SpecError` with a position for a mistake in it."""
-    defaults = _defaults(document, section)
+def no_facts(_: Application) -> Facts:
+    """The facts of an application whose files are not read."""
+    return Facts(python=PYTHON)
+
+
+def expand(
+    name: str,
+    document: Document,
+    section: ExperimentSection,
+    facts_of: Callable[[Application], Facts] = no_facts,
+) -> Experiment:
+    """The experiment of a section; `SpecError` with a position for a mistake in it.
+
+    `facts_of` reads what an application's own files say.
+    """
+    application = section.application.value(document) if section.application else None
+    facts = facts_of(application) if application else None
+    defaults = _defaults(document, section, facts)
     values = axis_values(document, section)
+    if facts and "python" not in values:
+        values = {"python": [facts.python], **values}
     combinations = combine(document, section, values, defaults)
     named = (name for c in combinations for name in c if name not in combinations.idle)
     axes = tuple(dict.fromkeys((*values, *named)))
     varied = tuple(a for a in axes if a not in values or _varies(a, combinations, defaults))
-    factory = CellFactory(document=document, section=section, defaults=defaults, varied=varied)
-    cells, skipped = _cells(document, factory, combinations)
-    limits = Limits(
-        startup_s=section.limits.startup,
-        load_s=section.limits.load,
-        memory_bytes=section.limits.memory,
-        pids=section.limits.pids,
+    factory = CellFactory(
+        document=document,
+        section=section,
+        defaults=defaults,
+        varied=varied,
+        application=application,
     )
+    cells, skipped = _cells(document, factory, combinations)
+    limits = section.limits.of(section.application)
     if problem := too_long(cells, limits):
         document.fail(("limits", "load"), problem)
     if any(cell.rate for cell in cells):
@@ -70,8 +98,8 @@ def expand(name: str, document: Document, section: ExperimentSection) -> Experim
         repeats=section.repeats,
         expect=expectations(document, section, axes, cells),
         skipped=skipped,
-        remarks=combinations.remarks,
-        application=section.application.value(document) if section.application else None,
+        remarks=(*combinations.remarks, *(facts.remarks if facts else ())),
+        application=application,
         request=section.request.value() if section.request else None,
         response=section.response.value() if section.response else None,
     )
@@ -82,20 +110,24 @@ def _least(launches: LaunchesSection) -> int | None:
     return None if launches.min == launches.max else launches.min
 
 
-def _defaults(document: Document, section: ExperimentSection) -> dict[str, str]:
+def _defaults(
+    document: Document, section: ExperimentSection, facts: Facts | None
+) -> dict[str, str]:
     """The values of a cell on axes that neither the axes nor an `include` name."""
+    chosen = {} if facts else section.workload.parameters
     parameters = {
         name: read_value(document, ("workload", name), name, value, shown=f"workload.{name}")
-        for name, value in section.workload.parameters.items()
+        for name, value in chosen.items()
     }
     return {
         "patch": "none",
         "order": section.order,
         "server": section.server,
-        "workload": section.workload.name,
+        "workload": plugins.APPLICATION.name if facts else section.workload.name,
         "concurrency": str(section.load.concurrency),
         "rate": section.load.rate,
         **parameters,
+        **({BROUGHT: " ".join(sorted(facts.packages)), "python": facts.python} if facts else {}),
         **{name: versions[0] for name, versions in section.packages.items() if len(versions) == 1},
     }
 
@@ -112,6 +144,7 @@ class CellFactory:
     section: ExperimentSection
     defaults: Mapping[str, str]
     varied: tuple[str, ...]
+    application: Application | None = None
 
     def cell(self, combination: Combination, entry: KeyPath | None = None) -> Cell:
         """The cell of a combination; `entry` is the `include` entry that added it, if any did."""
@@ -133,6 +166,7 @@ class CellFactory:
             requests=self._sent(rate, entry) if rate else load.requests,
             requirements=self._requirements(settings, entry),
             copy=settings.get("copy"),
+            services=self.application.services if self.application else (),
             exclude_newer=self.section.exclude_newer,
             varied=self.varied,
         )
@@ -174,8 +208,9 @@ class CellFactory:
     ) -> tuple[Requirement, ...]:
         """The packages named for the cell, and any version of what it imports besides."""
         needed = needed_packages(imports(settings))
-        packages = {name: value for name, value in settings.items() if is_package(name)}
-        for name in sorted(MUST_BE_NAMED & needed - packages.keys()):
+        brought = {*settings.get(BROUGHT, "").split()}
+        packages = {n: v for n, v in settings.items() if is_package(n) and n != BROUGHT}
+        for name in sorted(MUST_BE_NAMED & needed - packages.keys() - brought):
             self.document.fail(
                 entry or ("axes", "patch"),
                 f"{_who_needs(name, settings)} needs {name}: name its versions "

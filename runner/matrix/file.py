@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from runner.matrix import plugins, yaml_document
+from runner.matrix.application import Application, Facts
 from runner.matrix.axes import NAMED_AXES, canonical_name
 from runner.matrix.cell import Experiment
-from runner.matrix.expand import expand
+from runner.matrix.expand import expand, no_facts
 from runner.matrix.schema import FileSection, checked
 from runner.matrix.values import workload_name
 from runner.matrix.yaml_document import Document, KeyPath, Plain
@@ -28,17 +29,20 @@ class MatrixFile:
     default: str
     sections: dict[str, dict[str, Plain]]
 
-    def experiment(self, name: str | None = None) -> Experiment:
+    def experiment(
+        self, name: str | None = None, facts_of: Callable[[Application], Facts] = no_facts
+    ) -> Experiment:
         """Check and expand an experiment, the default one without a name.
 
-        Raises `SpecError` with file, line, column and how to fix it.
+        `facts_of` reads what an application's own files say. Raises `SpecError` with file, line,
+        column and how to fix it.
         """
         wanted = name or self.default
         if wanted not in self.sections:
             self.document.fail((), f"no experiment {wanted!r}{suggestion(wanted, self.sections)}")
         merged = self._merged(wanted, ())
         _refuse_unknown(merged)
-        return expand(wanted, merged, checked(merged))
+        return expand(wanted, merged, checked(merged), facts_of)
 
     def _merged(self, name: str, children: tuple[str, ...]) -> Document:
         """The experiment with what it inherits; every value keeps its own position."""

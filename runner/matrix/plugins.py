@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, Final, TypeAlias, TypeVar
 
 from runner.errors import SpecError
 from runner.paths import IMAGES
@@ -146,6 +146,26 @@ def workloads() -> Mapping[str, WorkloadKind]:
         )
         for plugin in _plugins(PROGRAM / "workloads")
     )
+
+
+#: What a request to an application of the user's does is not known.
+APPLICATION: Final = WorkloadKind(
+    name="application",
+    place=0,
+    parameters={},
+    packages=frozenset(),
+    packages_by={},
+    companion=None,
+    disk=False,
+    cpu_bound=False,
+    alone=None,
+    service_s=None,
+)
+
+
+def workload_kind(name: str) -> WorkloadKind:
+    """The workload of this name, or the application's."""
+    return APPLICATION if name == APPLICATION.name else workloads()[name]
 
 
 @cache

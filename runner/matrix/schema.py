@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterable, Mapping
-from typing import Annotated, Any, Literal, NoReturn, Self
+from typing import Annotated, Any, Final, Literal, NoReturn, Self
 
 from pydantic import (
     BaseModel,
@@ -25,6 +25,7 @@ from runner.matrix.application_schema import (
     ServiceSection,
 )
 from runner.matrix.axes import NAMED_AXES, ORDERS, SCALAR, Schema, axis
+from runner.matrix.cell import Limits
 from runner.matrix.fields import (
     AxisValues,
     Boolean,
@@ -79,12 +80,35 @@ class LoadSection(Section):
 
 
 class LimitsSection(Section):
-    """Bounds on one launch; `startup` and `load` in seconds."""
+    """Bounds on one launch; `startup` and `load` in seconds.
+
+    An application of the user's has more of each unless it is named.
+    """
 
     startup: Seconds = 30.0
     load: Seconds = 300.0
     memory: Memory = 512 * SIZES["m"]
     pids: Count = 2048
+
+    def of(self, application: ApplicationSection | None) -> Limits:
+        """The limits as the file says, or as they are by default."""
+        more = OF_AN_APPLICATION if application else {}
+        chosen = {**self.model_dump(), **{k: v for k, v in more.items() if k not in self.named}}
+        return Limits(
+            startup_s=chosen["startup"],
+            load_s=chosen["load"],
+            memory_bytes=chosen["memory"],
+            pids=chosen["pids"],
+        )
+
+    @property
+    def named(self) -> frozenset[str]:
+        """The limits that the file names."""
+        return frozenset(self.model_fields_set)
+
+
+#: The limits of an application that are more than our own workloads need.
+OF_AN_APPLICATION: Final = {"startup": 120.0, "memory": 2048 * SIZES["m"]}
 
 
 class BaseSection(Section):
@@ -233,7 +257,10 @@ def checked(document: Document) -> ExperimentSection:
     for key in ("request", "response"):
         if key in content and section.application is None:
             document.fail((key,), f"`{key}:` needs an `application:`; add that", key=True)
-    if "python" not in section.axes and not section.include:
+    if "workload" in section.axes and section.application is not None:
+        message = "an `application:` is served instead of a workload; remove one of them"
+        document.fail(("axes", "workload"), message, key=True)
+    if "python" not in section.axes and not section.include and section.application is None:
         keys = ("axes",) if "axes" in content else ()
         document.fail(keys, f"`{'python' if keys else 'axes'}:` is missing here; add it")
     return section

@@ -335,8 +335,8 @@ class Workload:
 
     @property
     def kind(self) -> WorkloadKind:
-        """The plugin that defines it."""
-        return plugins.workloads()[self.name]
+        """The plugin that defines it, or that of the user's application."""
+        return plugins.workload_kind(self.name)
 
     @property
     def service_s(self) -> float | None:
@@ -364,7 +364,7 @@ def workload(name: str, chosen: Mapping[str, str]) -> Workload:
     Parameters of other workloads are ignored, and those that are off are left out unless named.
     Raises a ValueError for parameters that contradict each other.
     """
-    kind = plugins.workloads()[name]
+    kind = plugins.workload_kind(name)
     own = ((p, chosen.get(p) or _default_text(d)) for p, d in kind.parameters.items())
     made = Workload(name=name, parameters=tuple((p, v) for p, v in own if p in chosen or v != "0"))
     if made.spread_s > (made.service_s or 0.0):

@@ -11,8 +11,8 @@ import pytest
 from runner.errors import SpecError
 from runner.matrix import plugins, schema
 from runner.matrix.address import address
-from runner.matrix.application import Application, Header, Request, Response, Service
-from runner.matrix.cell import Experiment
+from runner.matrix.application import Application, Facts, Header, Request, Response, Service
+from runner.matrix.cell import Experiment, Limits
 from runner.matrix.file import load
 from runner.matrix.yaml_document import Document
 from tests.unit.matrix.matrices import expanded, ids, written
@@ -328,3 +328,76 @@ def test_the_schema_for_editors_has_every_key() -> None:
     assert {"json", "form"} <= definitions["RequestSection"]["properties"].keys()
     companion = definitions["ServiceSection"]["properties"]["companion"]
     assert companion["enum"] == list(plugins.companions())
+
+
+# -- the cells of an application -------------------------------------------------------------------
+
+GEVENTS = "axes: {python: 3.11, gevent: [25.9.1, 26.9.0], patch: [none, gevent]}"
+
+
+def cells(
+    directory: Path, lines: str, packages: frozenset[str] = frozenset(), more: str = ""
+) -> Experiment:
+    """An experiment with an application that brings these packages."""
+    text = "version: 1\nexperiments:\n  shop:\n    application: {app: shop}\n"
+    text += "".join(f"    {line}\n" for line in (*lines.splitlines(), *more.splitlines()))
+    return load(written(directory, text)).experiment(
+        None, lambda _: Facts(python="3.9", packages=packages, remarks=("Python 3.9: it says so",))
+    )
+
+
+def test_the_python_is_the_applications_own_unless_it_is_named(tmp_path: Path) -> None:
+    own = cells(tmp_path, "server: waitress")
+    assert ids(own) == ["py3.9-none"]
+    assert own.axes == ("python",)
+    assert own.remarks == ("Python 3.9: it says so",)
+    assert ids(cells(tmp_path, "axes: {python: [3.11, 3.13]}")) == ["py3.11-none", "py3.13-none"]
+
+
+def test_an_include_adds_cells_of_the_applications_own_python(tmp_path: Path) -> None:
+    found = cells(tmp_path, "include: [{patch: gevent, gevent: 26.9.0}]\naxes: {patch: [none]}")
+    assert ids(found) == ["py3.9-none", "py3.9-gevent26.9.0-gevent"]
+
+
+def test_cells_without_a_patch_are_one_unless_the_application_brings_the_package(
+    tmp_path: Path,
+) -> None:
+    assert ids(cells(tmp_path, GEVENTS)) == [
+        "py3.11-none", "py3.11-gevent25.9.1-gevent", "py3.11-gevent26.9.0-gevent"
+    ]  # fmt: skip
+    assert ids(cells(tmp_path, GEVENTS, frozenset({"flask", "gevent"}))) == [
+        "py3.11-gevent25.9.1-none", "py3.11-gevent25.9.1-gevent",
+        "py3.11-gevent26.9.0-none", "py3.11-gevent26.9.0-gevent",
+    ]  # fmt: skip
+
+
+def test_what_the_application_brings_need_not_be_named_and_what_it_lacks_must_be(
+    tmp_path: Path,
+) -> None:
+    [cell] = cells(tmp_path, "axes: {patch: [gevent]}", frozenset({"gevent"})).cells
+    assert [str(requirement) for requirement in cell.requirements] == ["gevent"]
+    with pytest.raises(SpecError, match="patch 'gevent' needs gevent: name its versions"):
+        cells(tmp_path, "axes: {patch: [gevent]}")
+
+
+def test_an_application_has_larger_limits_unless_they_are_named(tmp_path: Path) -> None:
+    assert cells(tmp_path, "limits: {load: 60}").limits == Limits(
+        startup_s=120, load_s=60, memory_bytes=2 << 30
+    )
+    assert cells(tmp_path, "limits: {startup: 5, memory: 64m}").limits == Limits(
+        startup_s=5, memory_bytes=64 << 20
+    )
+
+
+def test_an_application_is_served_instead_of_a_workload(tmp_path: Path) -> None:
+    [cell] = cells(tmp_path, "workload: {name: grpc, seconds: 1}").cells
+    assert (cell.workload.name, cell.workload.parameters) == ("application", ())
+    assert cell.workload.service_s is None
+    with pytest.raises(SpecError, match="served instead of a workload; remove one of them"):
+        cells(tmp_path, "axes: {workload: [sleep, cpu]}")
+
+
+def test_services_are_companions_of_every_cell(tmp_path: Path) -> None:
+    found = shop(tmp_path, "services: {db: {companion: postgres}, up: {companion: grpc}}")
+    assert {cell.companions for cell in found.cells} == {("postgres", "grpc")}
+    assert cells(tmp_path, "").cells[0].companions == ()
