@@ -14,7 +14,7 @@ export MONKEY_MATRIX_STARTED := $(shell date +%s.%N)
 
 # Two bootstraps at the same time would remove the environment under each other.
 .NOTPARALLEL:
-.PHONY: help matrix smoke plan merge table publish test lint bench doctor clean docs lock setup setup-run setup-dev setup-tests
+.PHONY: help matrix smoke plan merge table publish test examples lint bench doctor clean docs lock setup setup-run setup-dev setup-tests
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -57,6 +57,10 @@ test: setup-tests lint ## lint, unit tests and the page in Chromium, then integr
 	@$(HELD) .venv/bin/python -m pytest tests/integration \
 		--cov --cov-append --cov-report=term-missing:skip-covered $(ARGS)
 
+examples: setup-tests ## measure the applications of examples/ that others wrote, as a user would
+	@$(MATRIX) doctor --install >/dev/null
+	@$(HELD) .venv/bin/python -m pytest tests/examples $(ARGS)
+
 bench: setup-dev ## figures of the runner itself, measured side by side
 	@$(HELD) .venv/bin/python -m bench $(ARGS)
 
@@ -66,6 +70,8 @@ docs: setup-dev ## bring what README and docs quote of published runs in step wi
 lock: setup ## renew the locked requirements
 	@for group in "" -dev; do .venv/bin/uv pip compile pyproject.toml --group build $${group:+--group dev} --universal \
 		--python-version 3.11 --generate-hashes --no-header --no-annotate --upgrade -q -o requirements$$group.lock; done
+	@.venv/bin/uv pip compile tests/otava.in --universal --python-version 3.11 --generate-hashes \
+		--no-header --no-annotate --upgrade -q -o tests/otava.lock
 
 setup:
 	@$(PYTHON) bootstrap.py

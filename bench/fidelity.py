@@ -16,7 +16,7 @@ from statistics import median
 from bench.common import Options, figure, matrix_file, measured
 from runner.commands.cells import Choice
 from runner.errors import EngineError
-from runner.report.show import by_hand
+from runner.report.by_hand import by_hand
 from runner.store.records import CellRecord, RunRecord
 
 PAIRS, SECONDS, CONCURRENCY, REQUESTS = 3, 2.0, 100, 500

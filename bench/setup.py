@@ -25,7 +25,7 @@ import docker
 
 from bench.common import PROJECT_MATRIX, REPOSITORY, Options, figure, spread
 from runner.build.prepare import Prepared, prepare
-from runner.commands.cells import Choice, LockedCells, expand, lock
+from runner.commands.cells import Choice, LockedCells, expand, lock, locker
 from runner.engine.docker_engine import CALL_TIMEOUT_S, DockerEngine
 from runner.errors import EngineError
 from runner.matrix.cell import Experiment
@@ -50,9 +50,11 @@ class CountingEngine(DockerEngine):
         reference: str,
         labels: Mapping[str, str],
         arguments: Mapping[str, str],
+        *,
+        offline: bool = False,
     ) -> str:
         self.builds += 1
-        return super().build(context, reference, labels, arguments)
+        return super().build(context, reference, labels, arguments, offline=offline)
 
     def load(self, archive: Iterator[bytes]) -> None:
         if self.refuses:
@@ -114,7 +116,7 @@ def in_turn(engine: CountingEngine, experiment: Experiment, directory: Path) -> 
 def set_up(engine: CountingEngine, experiment: Experiment, cache: Path) -> SetUp:
     """Lock, unpack and make images, with a cache of its own."""
     before, began = engine.made, time.monotonic()
-    locked = lock(experiment, architecture=engine.info().architecture, cache=cache)
+    locked = lock(experiment, locker(cache), architecture=engine.info().architecture)
     prepared = prepare(
         engine,
         locked.cells,

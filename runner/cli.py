@@ -135,16 +135,29 @@ def run(  # noqa: PLR0913 - an option each
         str, typer.Option(metavar="N|auto", help="Launches measured at the same time.")
     ] = "auto",
     fresh: Annotated[bool, typer.Option(help="Ignore locks and launches of earlier runs.")] = False,
+    like: Annotated[
+        str | None,
+        typer.Option(metavar="RUN", help="Measure this run's cells again, and compare with it."),
+    ] = None,
 ) -> None:
     """Lock, build, measure, store, and print the table."""
     from rich.console import Console
 
     from runner.commands.cells import Choice, shard_option
+    from runner.commands.replication import replicated, run_to_repeat
     from runner.commands.run import RunOptions, parse_jobs, run
     from runner.progress import reporter
 
+    given = {
+        "EXPERIMENT": experiment,
+        "--requests": requests,
+        "--concurrency": concurrency,
+        "--shard": shard,
+    }
+    repeated = run_to_repeat(results, like, given) if like else None
     choice = Choice(
         file=file,
+        like=repeated.read_run() if repeated else None,
         experiment=experiment,
         select=tuple(select or ()),
         requests=requests,
@@ -157,6 +170,8 @@ def run(  # noqa: PLR0913 - an option each
     with reporter(Console(stderr=True)) as progress:
         result = run(choice, options, progress)
     _show_result(result)
+    if repeated:
+        _print(replicated(results, repeated))
 
 
 @application.command()
@@ -248,6 +263,28 @@ def export(
 
     if text := exported(results, run, format, output):
         _print(text)
+
+
+@application.command()
+def history(
+    runs: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[DIR]...",
+            help="Runs, or directories of runs; by default the published ones.",
+        ),
+    ] = None,
+    *,
+    results: ResultsOption = RESULTS,
+    output: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Where to write; by default `results/history`."),
+    ] = None,
+) -> None:
+    """Write how figures changed from run to run: a CSV per cell and figure, and a page."""
+    from runner.commands.history import history
+
+    _print(history(results, runs or (), output))
 
 
 @application.command("import-ab")

@@ -44,6 +44,7 @@ class Outcome(StrEnum):
     CRASHED = "crashed", 70, Kind.FAILURE, "✕"
     OOM_KILLED = "oom-killed", 60, Kind.FAILURE, "✕"
     IMPORT_ERROR = "import-error", 90, Kind.FAILURE, "✕"
+    BEFORE_FAILED = "before-failed", 95, Kind.FAILURE, "✕"
     WRONG_ANSWER = "wrong-answer", 40, Kind.FAILURE, "≠"
     FAILED_REQUESTS = "failed-requests", 30, Kind.FAILURE, "✕"
     UNAVAILABLE = "unavailable", 100, Kind.UNAVAILABLE, "∅"

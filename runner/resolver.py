@@ -12,8 +12,9 @@ import re
 import subprocess
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache, cached_property
+from pathlib import Path
 
 import uv
 from packaging.utils import canonicalize_name
@@ -43,23 +44,49 @@ class Pinned:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Built:
+    """A distribution without a wheel in the index, built in a container.
+
+    `origin` says from what, without passwords: `sdist sha256:…`, `git <address>@<commit>`, `the
+    project itself`. `digest` is a SHA-256 over that and over how it was built; `wheel` is the file
+    in the cache.
+    """
+
+    name: str
+    version: str
+    origin: str
+    digest: str
+    wheel: Path = field(repr=False, compare=False)
+
+    def __str__(self) -> str:
+        return f"{self.name}=={self.version}, built from {self.origin}"
+
+
+@dataclass(frozen=True, kw_only=True)
 class Lock:
-    """`text` is a requirements file with hashes and without addresses."""
+    """`text` is a requirements file with hashes and without addresses, of what the index has."""
 
     request: EnvironmentRequest
     platform: str
     text: str
+    built: tuple[Built, ...] = ()
 
     @cached_property
     def digest(self) -> str:
         """SHA-256 over all that decides what is installed."""
+        built = "".join(f"{one.name}=={one.version} {one.digest}\n" for one in self.built)
         return hashlib.sha256(
-            f"{self.request.python} {self.platform}\n{self.text}".encode()
+            f"{self.request.python} {self.platform}\n{self.text}{built}".encode()
         ).hexdigest()
+
+    @property
+    def shown(self) -> str:
+        """The requirements file, with a comment for each distribution that was built."""
+        return self.text + "".join(f"# {one}\n" for one in self.built)
 
     @cached_property
     def pinned(self) -> tuple[Pinned, ...]:
-        """Every distribution, by its normalised name."""
+        """Every distribution that the index has as a wheel, by its normalised name."""
         found = list(PINNED.finditer(self.text))
         ends = [*(match.start() for match in found[1:]), *([len(self.text)] if found else [])]
         return tuple(
@@ -74,7 +101,8 @@ class Lock:
     @cached_property
     def versions(self) -> Mapping[str, str]:
         """Exact version of every distribution."""
-        return {pinned.name: pinned.version for pinned in self.pinned}
+        found = {pinned.name: pinned.version for pinned in self.pinned}
+        return found | {built.name: built.version for built in self.built}
 
     @property
     def key(self) -> str:

@@ -1,8 +1,9 @@
 """Sends requests at a fixed mean rate, whether or not the server keeps up: an open loop.
 
 A program of its own, as `ab` is: `python3 rate.py '{"port": …, "rate": …, "requests": …, "seed": …,
-"file": …}'`. Each request has a connection of its own and is over when the server closes it. What
-became of every request is written to the file, also where the program is interrupted.
+"message": …, "file": …}'`. Each request is the bytes of the file `message`, has a connection of its
+own and is over when the server closes it. What became of every request is written to `file`, also
+where the program is interrupted.
 """
 
 from __future__ import annotations
@@ -24,6 +25,8 @@ HOST = "127.0.0.1"
 #: How many connections are looked at before the next request may be due.
 EVENTS = 16
 CHUNK = 65536
+#: While a request is being sent; afterwards only its answer is waited for.
+SENDING = select.EPOLLIN | select.EPOLLOUT
 ERRORS = {errno.ECONNREFUSED: "refused", errno.ECONNRESET: "reset", errno.EPIPE: "reset"}
 #: Times in ms from the load's begin, `ttime` from the moment when the request was due.
 COLUMNS = ("due", "sent", "ended", "ttime", "status", "length", "error")
@@ -100,28 +103,28 @@ def drive(requests: Sequence[Request], network: Network, clock: Callable[[], flo
 
 
 class Connection:
-    """A request's socket, whether it was sent, and what was answered so far."""
+    """A request's socket, what of it is still to be sent, and what was answered so far."""
 
-    def __init__(self, request: Request) -> None:
+    def __init__(self, request: Request, message: memoryview) -> None:
         self.request = request
         self.socket = socket.socket()
-        self.is_sent = False
+        self.unsent: memoryview | None = message
         self.answer = b""
 
 
 class Connections:
     """Connections to the server at a port of this machine, none of which blocks the others."""
 
-    def __init__(self, port: int) -> None:
+    def __init__(self, port: int, message: bytes) -> None:
         self.address = (HOST, port)
-        self.message = f"GET / HTTP/1.0\r\nHost: {HOST}:{port}\r\nAccept: */*\r\n\r\n".encode()
+        self.message = memoryview(message)
         self.epoll = select.epoll()
         self.open: dict[int, Connection] = {}
 
     def begin(self, request: Request) -> bool:
         """See `Network`."""
         try:
-            connection = Connection(request)
+            connection = Connection(request, self.message)
         except OSError as error:
             request.error = name_of(error)
             return False
@@ -132,24 +135,27 @@ class Connections:
             request.error = name_of(OSError(code, ""))
             return False
         self.open[connection.socket.fileno()] = connection
-        self.epoll.register(connection.socket, select.EPOLLOUT)
+        self.epoll.register(connection.socket, SENDING)
         return True
 
     def ended(self, wait_s: float) -> Iterator[Request]:
         """See `Network`. `select` waits to the microsecond, `epoll` only to the millisecond."""
         select.select([self.epoll], [], [], max(0.0, wait_s))
-        for number, _ in self.epoll.poll(0, EVENTS):
+        for number, events in self.epoll.poll(0, EVENTS):
             connection = self.open[number]
-            if self._go_on(connection):
+            if self._go_on(connection, events):
                 del self.open[number]
                 connection.socket.close()
                 yield connection.request
 
-    def _go_on(self, connection: Connection) -> bool:
-        """Send or receive what is possible now; whether the request is over."""
+    def _go_on(self, connection: Connection, events: int) -> bool:
+        """Send or receive what is possible now; whether the request is over.
+
+        A server may answer before it was sent all of a request.
+        """
         try:
-            if not connection.is_sent:
-                self._send(connection)
+            if connection.unsent and not events & select.EPOLLIN:
+                self._send(connection, connection.unsent)
                 return False
             data = connection.socket.recv(CHUNK)
         except BlockingIOError:
@@ -162,13 +168,13 @@ class Connections:
             connection.request.read(connection.answer)
         return not data
 
-    def _send(self, connection: Connection) -> None:
+    def _send(self, connection: Connection, unsent: memoryview) -> None:
         code = connection.socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
         if code:
             raise OSError(code, "")
-        connection.socket.send(self.message)
-        connection.is_sent = True
-        self.epoll.modify(connection.socket, select.EPOLLIN)
+        connection.unsent = unsent[connection.socket.send(unsent) :]
+        if not connection.unsent:
+            self.epoll.modify(connection.socket, select.EPOLLIN)
 
 
 def name_of(error: OSError) -> str:
@@ -199,9 +205,10 @@ def run(config: dict[str, Any]) -> None:
     """Send the load and write its file. Being interrupted ends it early."""
     due = arrivals(config["rate"], config["requests"], config["seed"])
     requests = [Request(due_s) for due_s in due]
+    message = Path(config["message"]).read_bytes()
     begun = time.monotonic()
     with contextlib.suppress(KeyboardInterrupt):
-        drive(requests, Connections(config["port"]), time.monotonic)
+        drive(requests, Connections(config["port"], message), time.monotonic)
     text = "\n".join(lines(requests, time.monotonic() - begun))
     Path(config["file"]).write_text(f"{text}\n", encoding="utf-8")
 

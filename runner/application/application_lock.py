@@ -36,9 +36,10 @@ class ApplicationLock:
     """What is installed for a cell with an application.
 
     `lock` are the wheels. `sdists` and `sources` have to be built, `moved` gave way, `added` is
-    what the application does not name. `unknown` are those to be built whose dependencies are not
-    known yet. `of_another_python`: the application's files do not admit this Python.
-    `contradiction` is why its exact versions were taken although their metadata forbids it.
+    what patch mode or server need and the application does not name. `unknown` are those to be
+    built whose dependencies are not known yet. `of_another_python`: the application's files do not
+    admit this Python. `contradiction` is why its exact versions were taken although their metadata
+    forbids it.
     """
 
     lock: Lock
@@ -66,6 +67,7 @@ def collected(problem: Problem, text: str, sdists: frozenset[str]) -> Applicatio
         if found is None:
             return Unavailable(request=request, reason=_other_files(problem, name))
     kept = {canonicalize_name(name): found for name, found in checked.items() if found}
+    needed = {canonicalize_name(requirement.name) for requirement in request.requirements}
     wheels = "".join(found.text for name, found in kept.items() if name not in sdists)
     return ApplicationLock(
         lock=Lock(request=request, platform=problem.platform, text=wheels),
@@ -76,7 +78,7 @@ def collected(problem: Problem, text: str, sdists: frozenset[str]) -> Applicatio
         ),
         sources=problem.sources,
         moved=tuple(_moved(problem, {name: found.version for name, found in kept.items()})),
-        added=tuple(f"{n}=={p.version}" for n, p in kept.items() if n not in problem.named),
+        added=tuple(f"{n}=={p.version}" for n, p in kept.items() if n in needed - problem.named),
         of_another_python=another,
         unknown=(
             *sorted(sdists & kept.keys() - problem.built.keys()),

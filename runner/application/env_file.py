@@ -88,7 +88,7 @@ def read_env_file(path: Path, host: Mapping[str, str] = os.environ) -> dict[str,
         return host.get(name, values.get(name))
 
     for binding in parse_stream(io.StringIO(_text(path))):
-        where = f"{path}:{_line(binding)}:1"
+        where = f"{path}:{line_of_binding(binding)}:1"
         if binding.error:
             raise SpecError(f"{where}: not a line `NAME=value`; fix it, or its quotes")
         if binding.key is None:
@@ -123,7 +123,7 @@ def _text(path: Path) -> str:
     return text
 
 
-def _line(binding: Binding) -> int:
+def line_of_binding(binding: Binding) -> int:
     """The line on which a binding begins, empty lines before it not counted."""
     text = binding.original.string
     return binding.original.line + text[: len(text) - len(text.lstrip())].count("\n")

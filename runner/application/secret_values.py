@@ -13,6 +13,7 @@ import tempfile
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
+from html import escape
 from pathlib import Path
 from typing import Final
 from urllib.parse import quote, quote_plus, unquote, urlsplit
@@ -37,14 +38,43 @@ class Secrets:
 
     def mask(self, text: str) -> str:
         """The text with `***` for each of the values, also as JSON, URLs and logs write them."""
-        return self._pattern.sub(MASK, text) if self._pattern else text
+        for form in self._masked:
+            text = text.replace(form, MASK)
+        return text
+
+    def mask_bytes(self, content: bytes) -> bytes:
+        """The same for what a program wrote, whether or not all of it is UTF-8."""
+        text = content.decode("utf-8", "surrogateescape")
+        return self.mask(text).encode("utf-8", "surrogateescape")
 
     @cached_property
-    def _pattern(self) -> re.Pattern[str] | None:
+    def _masked(self) -> tuple[str, ...]:
         """All that is masked, the longest first: one value may be a part of another."""
         forms = {form for value in self.values for form in _forms(value)}
-        masked = sorted((f for f in forms if len(f) >= SHORTEST_MASKED), key=len, reverse=True)
-        return re.compile("|".join(map(re.escape, masked))) if masked else None
+        return tuple(
+            sorted((f for f in forms if len(f) >= SHORTEST_MASKED), key=lambda f: (-len(f), f))
+        )
+
+
+#: A value after a name, `password: secret` or `session=secret`, in files and headers.
+_AFTER_A_NAME: Final = re.compile(r"[=:]\s*[\"']?([^\"';,\s]+)")
+
+
+def of_headers(values: Iterable[str]) -> Secrets:
+    """The values of headers, also without their scheme (`Bearer`) and the names of cookies."""
+    found: set[str] = set()
+    for value in values:
+        found |= {value, value.partition(" ")[2], *_AFTER_A_NAME.findall(value)}
+    return Secrets(values=frozenset(found))
+
+
+def of_files(contents: Iterable[bytes]) -> Secrets:
+    """What is in files: whole, by line, and what stands after a name."""
+    found: set[str] = set()
+    for content in contents:
+        text = content.decode("utf-8", "replace")
+        found |= {text, *_AFTER_A_NAME.findall(text)}
+    return Secrets(values=frozenset(found))
 
 
 def _forms(value: str) -> Iterator[str]:
@@ -54,9 +84,11 @@ def _forms(value: str) -> Iterator[str]:
         password = urlsplit(value).password or ""
         texts |= {password, unquote(password)}
     for text in texts:
-        yield from (text, quote(text, safe=""), quote_plus(text), quote(text))
+        data = text.encode("utf-8", "surrogateescape")
+        yield from (text, quote(data, safe=""), quote_plus(data), quote(data), escape(text))
         yield json.dumps(text)[1:-1]
         yield repr(text)[1:-1]
+        yield repr(data)[2:-1]
 
 
 def keyed_digest(key: bytes, parts: Iterable[str | bytes]) -> str:

@@ -164,6 +164,19 @@ def source_of(application: Application, *, apart_from: Iterable[Path] = ()) -> S
     return source
 
 
+def project_of(directory: Path, *, apart_from: Iterable[Path] = ()) -> Source:
+    """What a project is built from: all that git would add, else all but what is made again.
+
+    What `.dockerignore` leaves out counts too: a project may not build without its README. What is
+    secret must be given as `apart_from`.
+    """
+    names = git.files(directory)
+    rule, found = (Rule.GIT, names) if names else (Rule.ALL, set(_all(directory)))
+    apart = _below(directory, apart_from)
+    found = {path for path in found if not _is_in(path, apart)}
+    return _described(directory, rule, found, apart)
+
+
 def _chosen(directory: Path) -> tuple[Rule, set[str]]:
     try:
         if (directory / ignore.FILE).is_file():

@@ -18,6 +18,7 @@ from runner.engine.protocol import Engine
 from runner.errors import EngineError, EngineUnavailableError
 from runner.matrix.cell import Base
 from runner.paths import IMAGES
+from runner.text import listed
 
 #: Debian suites by the Python they carry.
 SUITES: Final = {"3.9": "bullseye", "3.11": "bookworm", "3.13": "trixie", "3.14": "forky"}
@@ -27,6 +28,11 @@ MOVING: Final = frozenset({"forky"})
 #: Beside the essential packages and Python: wheels for manylinux count on libstdc++.
 PACKAGES: Final = ("ca-certificates", "libstdc++6", "tzdata")
 TIMEOUT_S = 900
+#: How apt says that a package does not exist, or has no version.
+NO_PACKAGE: Final = re.compile(
+    r"Unable to locate package (?P<plain>[^\s'\"]+)"
+    r"|Package '(?P<quoted>[^']+)' has no installation candidate"
+)
 ADDRESS: Final = re.compile(r"\b[a-z]+://\S+")
 #: What a cell never reads, what names this machine or its mirror, and what a container gets from
 #: its engine. It is left out when the archive is written: dpkg's option `path-exclude` would make
@@ -49,19 +55,27 @@ LEAST_MEMORY_KIB: Final = 3 << 20
 
 @dataclass(frozen=True, kw_only=True)
 class BaseRequest:
-    """A base image: a Python, and packages of the distribution for what is no cell."""
+    """A base image: a Python, and packages of the distribution, named in the matrix file or here.
+
+    `named_in` is the key of the matrix file, which is to be corrected where one does not exist.
+    """
 
     name: str
     python: str
     packages: tuple[str, ...] = ()
+    named_in: str = ""
 
 
 LOADGEN: Final = BaseRequest(name="loadgen", python="3.13", packages=("apache2-utils",))
 
 
-def base_of_cells(python: str) -> BaseRequest:
-    """The base image of the cells of a Python."""
-    return BaseRequest(name=f"py{python}", python=python)
+def base_of_cells(python: str, debian: Iterable[str] = ()) -> BaseRequest:
+    """The base image of the cells of a Python, with the packages that their application names."""
+    packages = tuple(sorted(set(debian)))
+    if not packages:
+        return BaseRequest(name=f"py{python}", python=python)
+    name = f"py{python}-{digest(packages)[:8]}"
+    return BaseRequest(name=name, python=python, packages=packages, named_in="application.debian")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -155,7 +169,10 @@ def _pulled(engine: Engine, request: BaseRequest, base: Base) -> BaseImage:
         base=reference,
         arguments={"PACKAGES": " ".join(request.packages)},
     )
-    made = ensure(engine, recipe)
+    try:
+        made = ensure(engine, recipe)
+    except EngineError as error:
+        raise _without_package(request, reference, str(error)) or error from None
     return BaseImage(reference=made.reference, image_id=made.image_id, origin="registry")
 
 
@@ -181,7 +198,13 @@ def _from_suite(
     with tempfile.TemporaryDirectory() as directory:
         archives = {request: Path(directory) / f"{request.name}.tar" for request in missing}
         if missing:
-            _bootstrap(suite, archives, base)
+            try:
+                _bootstrap(suite, archives, base)
+            except NoBaseError as error:
+                for request in missing:
+                    if told := _without_package(request, f"Debian's {suite}", str(error)):
+                        raise told from None
+                raise
         for request, path in archives.items():
             with path.open("rb") as archive:
                 image = engine.import_image(archive, names[request], labels("base", keys[request]))
@@ -265,6 +288,21 @@ def _bootstrap(suite: str, archives: Mapping[BaseRequest, Path], base: Base) -> 
         if result.returncode:
             printed.seek(0)
             raise NoBaseError(_why_no_suite(suite, printed.read().decode("utf-8", "replace")))
+
+
+def _without_package(request: BaseRequest, where: str, why: str) -> NoBaseError | None:
+    """The error where the reason is that a package of the request does not exist."""
+    names = dict.fromkeys(
+        match["quoted"] or match["plain"]
+        for match in NO_PACKAGE.finditer(why)
+        if (match["quoted"] or match["plain"]) in request.packages
+    )
+    if not names or not request.named_in:
+        return None
+    return NoBaseError(
+        f"`{request.named_in}`: {where}, which Python {request.python} comes from, has no package "
+        f"{listed(list(names))}; correct the name, or leave it out"
+    )
 
 
 def _in_memory(directory: str) -> list[str]:

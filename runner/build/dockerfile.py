@@ -12,12 +12,14 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
-from runner.build.layers import ROOT, Layer, members
+from runner.build.layers import Layer, members
 from runner.errors import EngineError
 
 #: What a builder gives an image whose base says nothing of it.
 DEFAULT_PATH: Final = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 ASSIGNMENT = re.compile(r'(?P<name>\w+)=(?:"(?P<quoted>(?:[^"\\$]|\\.)*)"|(?P<plain>[^\s"\\$]*))')
+#: A path without anything that a builder takes for more than itself.
+PLAIN_PATH = re.compile(r"/[^\\$\s]*( [^\\$\s]+)*")
 COPY = re.compile(r"(?:--chown=(?P<uid>\d+):(?P<gid>\d+)\s+)?(?P<source>\S+)\s+/(?P<target>\S+)")
 
 
@@ -35,6 +37,7 @@ class Dockerfile:
     base: str = ""
     owners: dict[str, tuple[int, int]] = field(default_factory=dict)
     environment: dict[str, str] = field(default_factory=dict)
+    directory: str | None = None
     user: str | None = None
     command: list[str] | None = None
 
@@ -46,8 +49,8 @@ class Dockerfile:
     def applied(self, layer: Layer) -> Layer:
         """The layer as the image has it: what is copied, each file with its owner."""
         packed = (member for path in layer.packed for member in members(path)[:1])
-        if any(self.owner(member.name) != ROOT for member in packed):
-            raise NeedsBuilderError("a Dockerfile that gives packages to a user")
+        if any(self.owner(member.name) != member.owner for member in packed):
+            raise NeedsBuilderError("a Dockerfile that gives packages to another user")
         owned = ((file, self.owner(file.path)) for file in layer.files)
         return replace(
             layer, files=tuple(replace(file, owner=owner) for file, owner in owned if owner)
@@ -61,6 +64,7 @@ class Dockerfile:
         environment = {"PATH": DEFAULT_PATH, **environment}
         changed = {
             "Env": [f"{n}={v}" for n, v in {**environment, **self.environment}.items()],
+            "WorkingDir": self.directory,
             "User": self.user,
             "Cmd": self.command,
             "Labels": {**(below.get("Labels") or {}), **labels},
@@ -83,6 +87,8 @@ def parse(text: str, arguments: Mapping[str, str]) -> Dockerfile:
                 made.owners[source] = owner
             case "ENV":
                 made.environment.update(_assignments(rest))
+            case "WORKDIR" if PLAIN_PATH.fullmatch(rest):
+                made.directory = rest
             case "USER" if "$" not in rest:
                 made.user = rest
             case "CMD" if rest.startswith("["):

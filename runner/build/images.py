@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -23,7 +23,7 @@ from runner.build.recipe import (
     ensure,
     explained,
 )
-from runner.build.wheels import SITE
+from runner.build.wheels import FORMAT, SITE
 from runner.contract import CONTRACT
 from runner.engine.pod import DISK
 from runner.engine.protocol import Engine
@@ -57,22 +57,36 @@ class ImageMaker:
 
         What only a builder understands is built first, so that the rest can be loaded upon it.
         """
-        missing = [recipe for recipe in recipes if self._found(recipe) is None]
-        made = {r.reference: self._made(r, None) for r in missing if not can_be_loaded(r)}
-        failed = {name for name, image in made.items() if isinstance(image, EngineError)}
-        to_load = [r for r in missing if r.reference not in made and r.base not in failed]
-        if to_load and self._loads:
-            try:
-                load(self._engine, to_load)
-            except EngineError as error:
-                if DISK_FULL in str(error):  # building takes no less
-                    full = explained(error)
-                    return {r.reference: self._found(r) or full for r in recipes}
-                self._build_from_now_on(error)
-        for recipe in recipes:
-            if recipe.reference not in made:
+        made: dict[str, Image | EngineError] = {}
+        for built, loaded in _steps([r for r in recipes if self._found(r) is None]):
+            for recipe in built:
                 made[recipe.reference] = self._made(recipe, made.get(recipe.base))
-        return made
+            try:
+                self._load(loaded, made)
+            except EngineError as error:  # the disk is full: building takes no less
+                full = explained(error)
+                return {r.reference: self._found(r) or full for r in recipes}
+            for recipe in loaded:
+                made[recipe.reference] = self._made(recipe, made.get(recipe.base))
+        return {r.reference: made.get(r.reference) or self._made(r, None) for r in recipes}
+
+    def _load(self, recipes: Sequence[Recipe], made: Mapping[str, Image | EngineError]) -> None:
+        """Load those whose base could be made; `EngineError` only where building is no help."""
+        failed = {name for name, image in made.items() if isinstance(image, EngineError)}
+        to_load = []
+        for recipe in recipes:
+            if recipe.base in failed:
+                failed.add(recipe.reference)
+            else:
+                to_load.append(recipe)
+        if not to_load or not self._loads:
+            return
+        try:
+            load(self._engine, to_load)
+        except EngineError as error:
+            if DISK_FULL in str(error):
+                raise
+            self._build_from_now_on(error)
 
     def _found(self, recipe: Recipe) -> Image | None:
         """The image, where the engine has it already."""
@@ -92,6 +106,25 @@ class ImageMaker:
             return ensure(self._engine, recipe)
         except EngineError as error:
             return error
+
+
+def _steps(recipes: Sequence[Recipe]) -> Iterator[tuple[list[Recipe], list[Recipe]]]:
+    """Divide recipes into what is built and then what is loaded, as often as one needs the other.
+
+    A build needs the next step where its base has to be loaded.
+    """
+    steps: dict[str, int] = {}
+    loaded: dict[str, bool] = {}
+    for recipe in recipes:
+        loaded[recipe.reference] = can_be_loaded(recipe)
+        waits = loaded.get(recipe.base, False) and not loaded[recipe.reference]
+        steps[recipe.reference] = steps.get(recipe.base, 0) + waits
+    for step in range(max(steps.values(), default=-1) + 1):
+        now = [recipe for recipe in recipes if steps[recipe.reference] == step]
+        yield (
+            [recipe for recipe in now if not loaded[recipe.reference]],
+            [recipe for recipe in now if loaded[recipe.reference]],
+        )
 
 
 def program_files(program: Path, target: str) -> tuple[File, ...]:
@@ -116,7 +149,7 @@ def contract_file(target: str) -> File:
 def key_of(base: BaseImage, files: Iterable[File], *parts: str) -> str:
     """The key of an image of ours upon a base: what its content follows from."""
     contents = [part for file in files for part in (file.path, file.content or b"")]
-    return digest([base.image_id, COMPILER, *parts, *contents])[:12]
+    return digest([base.image_id, COMPILER, FORMAT, *parts, *contents])[:12]
 
 
 def environment_recipe(
@@ -155,7 +188,7 @@ def server_environment(cell: Cell) -> dict[str, str]:
 
 
 def cell_recipe(experiment: str, cell: Cell, environment: Recipe) -> Recipe:
-    """The image of a cell: its environment's, with the cell's settings baked in."""
+    """The image of a cell: its environment's, or its application's on that, with its settings."""
     dockerfile = CELL_DOCKERFILE + environment_line(server_environment(cell)) + "\n"
     return Recipe(
         reference=cell_reference(experiment, cell),

@@ -29,16 +29,26 @@ K = TypeVar("K")
 
 @dataclass(frozen=True, kw_only=True)
 class File:
-    """A file by its path in the image and in the context of a build; None: an empty directory."""
+    """A file by its path in the image and in the context of a build.
+
+    Without content it is a directory or, with a `target`, a symbolic link.
+    """
 
     path: str
     content: bytes | None
     owner: tuple[int, int] = ROOT
+    target: str | None = None
+    mode: int = 0o644
+
+    @property
+    def is_directory(self) -> bool:
+        """Whether it is a directory, which may be empty."""
+        return self.content is None and self.target is None
 
 
 @dataclass(frozen=True, kw_only=True)
 class Layer:
-    """Some files of an image: tar archives of files that belong to root, and single ones."""
+    """Some files of an image: tar archives, and single ones, which count before those in them."""
 
     title: str
     packed: tuple[Path, ...] = ()
@@ -57,6 +67,7 @@ class Member:
     name: str
     start: int
     end: int
+    owner: tuple[int, int] = ROOT
 
 
 @cache
@@ -64,7 +75,8 @@ def members(archive: Path) -> tuple[Member, ...]:
     """The files of a packed archive, which never changes."""
     with tarfile.open(archive) as tar:
         return tuple(
-            Member(m.name, m.offset, m.offset_data + m.size + len(padding(m.size))) for m in tar
+            Member(m.name, m.offset, m.offset_data + m.size + len(padding(m.size)), (m.uid, m.gid))
+            for m in tar
         )
 
 
@@ -97,9 +109,17 @@ def padding(size: int) -> bytes:
     return bytes(-size % tarfile.BLOCKSIZE)
 
 
-def whole(name: str, content: bytes, owner: tuple[int, int] = ROOT) -> bytes:
-    """A file in a tar archive."""
-    return header(name, len(content), owner=owner) + content + padding(len(content))
+def whole(
+    name: str,
+    content: bytes,
+    owner: tuple[int, int] = ROOT,
+    target: str | None = None,
+    *,
+    mode: int = 0o644,
+) -> bytes:
+    """A file in a tar archive, or a symbolic link to a target."""
+    head = header(name, len(content), mode=mode, owner=owner, target=target)
+    return head + content + padding(len(content))
 
 
 @contextlib.contextmanager
@@ -129,19 +149,27 @@ def _parents(names: Iterable[str]) -> dict[str, tuple[int, int]]:
 class Tar:
     """The tar archive of some layers' files, of known size before anything is read.
 
-    Each path is in it once, as engines demand; of a file in two packed archives the later counts.
+    Each path is in it once, as engines demand: of a file in two packed archives the later counts,
+    and before both of them one that is there by itself.
     """
 
     def __init__(self, *layers: Layer) -> None:
         packed = [path for layer in layers for path in layer.packed]
-        self._last = {m.name: path for path in packed for m in members(path)}
+        single = {file.path for layer in layers for file in layer.files}
+        self._last = {
+            m.name: path for path in packed for m in members(path) if m.name not in single
+        }
         files = sorted((file for layer in layers for file in layer.files), key=lambda f: f.path)
         directories = _parents((*self._last, *(file.path for file in files)))
-        directories |= {file.path: file.owner for file in files if file.content is None}
+        directories |= {file.path: file.owner for file in files if file.is_directory}
         self._small = b"".join(
             [
                 *(header(d, owner=owner, mode=None) for d, owner in sorted(directories.items())),
-                *(whole(f.path, f.content, f.owner) for f in files if f.content is not None),
+                *(
+                    whole(f.path, f.content or b"", f.owner, f.target, mode=f.mode)
+                    for f in files
+                    if not f.is_directory
+                ),
             ]
         )
         self._ranges = [(path, list(self._ranges_of(path))) for path in dict.fromkeys(packed)]
@@ -150,7 +178,7 @@ class Tar:
         """The bytes of an archive's files, neighbours as one range."""
         start = end = 0
         for member in members(path):
-            if self._last[member.name] != path:
+            if self._last.get(member.name) != path:
                 continue
             if member.start != end:
                 yield start, end

@@ -7,17 +7,17 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import partial
 from pathlib import Path
 from typing import TypeAlias
 
+from runner.build.application_image import ApplicationImage
 from runner.build.bases import (
     LOADGEN,
     BaseImage,
     BaseRequest,
     NoBaseError,
     about_moving,
-    base_of_cells,
     ensure_bases,
     groups,
     resolve_kind,
@@ -36,6 +36,7 @@ from runner.build.images import (
 from runner.build.layers import Layer, shared_layers
 from runner.build.lock import Lock, platform_of
 from runner.build.recipe import Image, Recipe
+from runner.build.wanted import OnEnvironment, Subject, Wanted
 from runner.build.wheels import Wheel, pack_all, wheels_of
 from runner.engine.protocol import Engine
 from runner.errors import EngineError, EngineUnavailableError
@@ -63,51 +64,9 @@ class Prepared:
     failed: Mapping[Cell, str]
 
 
-#: What an image is for: an environment, a cell, a companion by its name, or the load generator.
-Subject: TypeAlias = EnvironmentRequest | Cell | str | BaseRequest
 Packed: TypeAlias = Mapping[Wheel, Path | EngineError]
 #: Gives the archive of bytecode of each of some sources by their name, for a base image.
 Compile: TypeAlias = Callable[[BaseImage, Iterable[Sources]], Mapping[str, Path]]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Wanted:
-    """What images are made for."""
-
-    experiment: str
-    cells: tuple[Cell, ...]
-    locks: Mapping[EnvironmentRequest, Lock]
-    companions: Mapping[str, Companion | EngineError]
-
-    @cached_property
-    def environments(self) -> tuple[EnvironmentRequest, ...]:
-        """Those of the cells."""
-        return tuple(dict.fromkeys(cell.environment for cell in self.cells))
-
-    @property
-    def bases(self) -> list[BaseRequest]:
-        """The base images of all of them."""
-        found = [base_of_cells(environment.python) for environment in self.environments]
-        return [*found, LOADGEN, *(companion.base for companion in self.possible.values())]
-
-    @property
-    def possible(self) -> dict[str, Companion]:
-        """The companions that have their lock."""
-        return {n: c for n, c in self.companions.items() if isinstance(c, Companion)}
-
-    @property
-    def wheels(self) -> list[Wheel]:
-        """The distributions of all of them."""
-        locks = [self.locks[environment] for environment in self.environments]
-        locks += [companion.lock for companion in self.possible.values() if companion.lock]
-        return [wheel for lock in locks for wheel in wheels_of(lock)]
-
-    def on(self, base: BaseRequest) -> list[Subject]:
-        """Everything whose image stands on this base."""
-        environments = [e for e in self.environments if base_of_cells(e.python) == base]
-        cells = [cell for cell in self.cells if cell.environment in set(environments)]
-        companions = [name for name, c in self.possible.items() if c.base == base]
-        return [*environments, *cells, *companions, *([LOADGEN] if base == LOADGEN else [])]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -127,19 +86,31 @@ def prepare(
     base: Base,
     cache: Path,
     stages: Stages,
+    application: ApplicationImage | None = None,
 ) -> Prepared:
-    """Make or find every image that the cells need. What fails for one does not stop the others."""
+    """Make or find every image that the cells need. What fails for one does not stop the others.
+
+    `application` is the user's own, which all cells serve. Raises `UsageError` for what cannot be
+    in its image.
+    """
     pythons = sorted({cell.python for cell in cells})
     kind = resolve_kind(engine, pythons, base) if pythons else base.kind
     stages.say(f"base images: {_origin(kind)}")
     if kind == "debian" and (note := about_moving(pythons)):
         stages.say(note)
     companions = lock_companions(
-        [name for cell in cells if (name := cell.workload.kind.companion)],
+        [name for cell in cells for name in cell.companions],
         platform=platform_of(engine.info().architecture),
         cache=cache,
     )
-    wanted = Wanted(experiment=experiment, cells=tuple(cells), locks=locks, companions=companions)
+    wanted = Wanted(
+        experiment=experiment,
+        cells=tuple(cells),
+        locks=locks,
+        companions=companions,
+        application=application,
+        cache=cache,
+    )
     maker = ImageMaker(engine, stages.say)
     with _cancelled_on_error(1) as beside, _cancelled_on_error(WORKERS) as pool:
         packed = beside.submit(_packed, wanted, cache, stages)
@@ -245,14 +216,27 @@ def _recipe(
 ) -> Recipe | EngineError:
     if isinstance(subject, EnvironmentRequest):
         return environment_recipe(wanted.locks[subject], layers, base)
+    if isinstance(subject, OnEnvironment):
+        return _application_recipe(subject, wanted, made)
     if isinstance(subject, Cell):
-        environment = made[subject.environment]
+        environment = made[wanted.below(subject)]
         if isinstance(environment, EngineError):
             return environment
         return cell_recipe(wanted.experiment, subject, environment)
     if isinstance(subject, str):
         return wanted.possible[subject].recipe(layers, base)
     return loadgen_recipe(layers, base)
+
+
+def _application_recipe(
+    subject: OnEnvironment, wanted: Wanted, made: Mapping[Subject, Recipe | EngineError]
+) -> Recipe | EngineError:
+    recipe = made[wanted.below(subject)]
+    if isinstance(recipe, EngineError) or wanted.application is None:
+        return recipe
+    if subject.prepared:
+        return wanted.application.prepared(recipe)
+    return wanted.application.recipe(recipe, wanted.cache)
 
 
 def _site(subject: Subject, packed: Packed, wanted: Wanted) -> tuple[Path, ...] | EngineError:
@@ -275,13 +259,15 @@ def _prepared(wanted: Wanted, parts: Sequence[Made], stages: Stages) -> Prepared
         if isinstance(error, EngineError) and not isinstance(error, NoBaseError):
             stages.say(f"environment {wanted.locks[environment].key} cannot be made: {error}")
     companions = _companions(wanted, images)
-    cells = {cell: _with_companion(cell, images[cell], companions) for cell in wanted.cells}
+    cells = {
+        cell: _with_companions(images[cell], cell.companions, companions) for cell in wanted.cells
+    }
     return Prepared(
         loadgen=_loadgen(images[LOADGEN]),
         bases={
-            request.python: base
-            for request, base in bases.items()
-            if isinstance(base, BaseImage) and not request.packages
+            e.python: base
+            for e in wanted.environments
+            if isinstance(base := bases[wanted.base(e)], BaseImage)
         },
         environments={
             e: image for e in wanted.environments if isinstance(image := images[e], Image)
@@ -310,15 +296,16 @@ def _companions(
     return found
 
 
-def _with_companion(
-    cell: Cell,
+def _with_companions(
     image: Image | EngineError,
+    names: Iterable[str],
     companions: Mapping[str, CompanionImage | EngineError],
 ) -> Image | EngineError:
-    """The cell's image, or why what it talks to cannot be had."""
-    companion = companions.get(cell.workload.kind.companion or "")
-    if isinstance(image, Image) and isinstance(companion, EngineError):
-        return companion
+    """A cell's image, or why what it talks to cannot be had."""
+    if isinstance(image, Image):
+        for name in names:
+            if isinstance(companion := companions[name], EngineError):
+                return companion
     return image
 
 

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
+from runner.build.commands import explained_command
 from runner.build.layers import File, Layer, Tar
 from runner.engine.ownership import PROJECT_LABEL
 from runner.engine.protocol import Engine
@@ -32,7 +33,8 @@ class Recipe:
 
     `base` is the image below, and `base_id` the one that this name stood for when the recipe was
     made, where it stood for one; `layers` are the files of the build's context, which the
-    Dockerfile copies to the same paths.
+    Dockerfile copies to the same paths. `commands` are a user's that the Dockerfile runs, in its
+    order: what they print is told, and they have no network.
     """
 
     reference: str
@@ -43,6 +45,7 @@ class Recipe:
     base_id: str = ""
     layers: tuple[Layer, ...] = ()
     arguments: Mapping[str, str] = field(default_factory=dict)
+    commands: tuple[str, ...] = ()
 
     @property
     def labels(self) -> Mapping[str, str]:
@@ -74,9 +77,15 @@ def ensure(engine: Engine, recipe: Recipe) -> Image:
         return image
     try:
         built = engine.build(
-            recipe.context(), recipe.reference, recipe.labels, recipe.all_arguments
+            recipe.context(),
+            recipe.reference,
+            recipe.labels,
+            recipe.all_arguments,
+            offline=bool(recipe.commands),
         )
     except EngineError as error:
+        if recipe.commands and (told := explained_command(error, recipe.commands)) is not error:
+            raise told from None
         raise explained(EngineError(f"{recipe.reference}, on {recipe.base}: {error}")) from error
     return Image(reference=recipe.reference, image_id=built)
 

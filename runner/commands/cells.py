@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
+from typing import TypeAlias
 
+from runner.application.application_lock import ApplicationLock
 from runner.application.facts import facts_of
 from runner.build.bases import MOVING, SUITES
 from runner.build.lock import Lock, Unavailable, lock_all, platform_of
+from runner.commands.like import experiment_like, locks_like
 from runner.errors import UsageError
+from runner.matrix import plugins
 from runner.matrix.axes import BASE_AXES
 from runner.matrix.canonical import CanonicalIndex, Point, full_loads
 from runner.matrix.cell import Cell, EnvironmentRequest, Experiment
@@ -20,16 +24,20 @@ from runner.matrix.file import load
 from runner.matrix.select import may_match, no_match, overridden, parse
 from runner.measurement import estimate
 from runner.paths import CACHE
+from runner.store.records import RunRecord
+from runner.text import listed
 
+AnyLock: TypeAlias = Lock | ApplicationLock
 #: The Pythons that an application is served with where it admits several.
 PYTHONS = tuple(python for python, suite in SUITES.items() if suite not in MOVING)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Choice:
-    """The options that `plan` and `run` share."""
+    """The options that `plan` and `run` share. With `like` the cells are those of that run."""
 
     file: Path
+    like: RunRecord | None = None
     experiment: str | None = None
     select: tuple[str, ...] = ()
     requests: int | None = None
@@ -47,13 +55,13 @@ def expand(choice: Choice, say: Callable[[str], None]) -> Experiment:
     rate another cell's rate is a percentage of. A shard can have no cells.
     """
     experiment = overridden(
-        load(choice.file).experiment(choice.experiment, partial(facts_of, pythons=PYTHONS)),
+        _named(choice),
         requests=choice.requests,
         concurrency=choice.concurrency,
         launches=choice.launches,
         repeats=choice.repeats,
     )
-    _refuse_own(experiment)
+    _refuse_services(experiment)
     for remark in experiment.remarks:
         say(remark)
     globs = parse(choice.select, experiment.axes)
@@ -66,12 +74,20 @@ def expand(choice: Choice, say: Callable[[str], None]) -> Experiment:
     return replace(chosen, cells=_with_full_loads(chosen.cells, experiment.cells, experiment))
 
 
-def _refuse_own(experiment: Experiment) -> None:
-    """Applications are read and checked; measuring ours instead would answer another question."""
-    if experiment.application is not None:
+def _named(choice: Choice) -> Experiment:
+    """The experiment of the run to be made again, else that of the file."""
+    if choice.like:
+        return experiment_like(choice.like)
+    return load(choice.file).experiment(choice.experiment, partial(facts_of, pythons=PYTHONS))
+
+
+def _refuse_services(experiment: Experiment) -> None:
+    """Services are read and checked; an application without those it needs would fail."""
+    services = experiment.application.services if experiment.application else ()
+    if others := [service.name for service in services if not service.companion]:
         raise UsageError(
-            f"{experiment.name}: `application:`: your own application cannot be measured yet; "
-            "leave it out to measure a workload of this program"
+            f"{experiment.name}: `services:`: {listed(others)} cannot be started yet; only those "
+            f"with `companion:` can ({listed([*plugins.companions()])})"
         )
 
 
@@ -177,12 +193,14 @@ class LockedCells:
 
     `locks` is keyed by the environment of the exact cells; `unavailable` maps a cell to the reason.
     `full_loads` maps a cell with a rate in per cent to the cell whose rate that is a share of.
+    `applications` has what the locks come from where the cells serve the user's application.
     """
 
     cells: tuple[Cell, ...]
     locks: Mapping[EnvironmentRequest, Lock]
     unavailable: Mapping[Cell, str]
     full_loads: Mapping[Cell, Cell | None] = field(default_factory=dict)
+    applications: Mapping[EnvironmentRequest, ApplicationLock] = field(default_factory=dict)
 
     @property
     def all_cells(self) -> tuple[Cell, ...]:
@@ -194,14 +212,37 @@ class LockedCells:
         return self.locks.get(cell.environment)
 
 
+#: Locks environments, for a platform.
+Locker: TypeAlias = Callable[
+    [Iterable[EnvironmentRequest], str], Mapping[EnvironmentRequest, AnyLock | Unavailable]
+]
+
+
+def locker(cache: Path | None = None, *, fresh: bool = False) -> Locker:
+    """Locks environments without an application."""
+    kept = cache or CACHE
+
+    def lock_them(
+        requests: Iterable[EnvironmentRequest], platform: str
+    ) -> Mapping[EnvironmentRequest, AnyLock | Unavailable]:
+        return lock_all(requests, platform=platform, cache_directory=kept, fresh=fresh)
+
+    return lock_them
+
+
 def lock_chosen(
-    choice: Choice, experiment: Experiment, *, architecture: str, fresh: bool = False
+    choice: Choice, experiment: Experiment, lock_them: Locker, *, architecture: str
 ) -> LockedCells:
     """Lock the experiment's cells, and keep those whose exact versions are selected.
 
     Raises `UsageError` if none is, except for a shard: other shards may have them.
     """
-    locked = lock(experiment, architecture=architecture, cache=CACHE, fresh=fresh)
+    if choice.like:
+        locks = locks_like(choice.like, experiment.cells, architecture)
+        loads = full_loads(experiment.cells, dict(experiment.baseline), experiment.axes)
+        locked = LockedCells(cells=experiment.cells, locks=locks, unavailable={}, full_loads=loads)
+    else:
+        locked = lock(experiment, lock_them, architecture=architecture)
     globs = parse(choice.select, experiment.axes)
     matching = [cell for cell in locked.cells if may_match(cell, globs)]
     selected = replace(
@@ -214,22 +255,21 @@ def lock_chosen(
     return selected
 
 
-def lock(
-    experiment: Experiment, *, architecture: str, cache: Path, fresh: bool = False
-) -> LockedCells:
+def lock(experiment: Experiment, lock_them: Locker, *, architecture: str) -> LockedCells:
     """Resolve every environment, and give the cells their exact versions."""
-    found = lock_all(
-        dict.fromkeys(cell.environment for cell in experiment.cells),
-        platform=platform_of(architecture),
-        cache_directory=cache,
-        fresh=fresh,
-    )
+    requests = dict.fromkeys(cell.environment for cell in experiment.cells)
+    found = lock_them(requests, platform_of(architecture))
     exact: dict[EnvironmentRequest, EnvironmentRequest] = {}
     locks: dict[EnvironmentRequest, Lock] = {}
+    applications: dict[EnvironmentRequest, ApplicationLock] = {}
     for request, result in found.items():
-        if isinstance(result, Lock):
-            exact[request] = request.locked(result.versions)
-            locks.setdefault(exact[request], result)  # two may come to the same versions
+        if isinstance(result, Unavailable):
+            continue
+        made = result.lock if isinstance(result, ApplicationLock) else result
+        exact[request] = request.locked(made.versions)
+        locks.setdefault(exact[request], made)  # two may come to the same versions
+        if isinstance(result, ApplicationLock):
+            applications.setdefault(exact[request], result)
     cells: dict[Cell, None] = {}
     unavailable: dict[Cell, str] = {}
     for cell in experiment.cells:
@@ -240,5 +280,9 @@ def lock(
             cells[cell.locked(exact[cell.environment])] = None
     found_loads = full_loads((*cells, *unavailable), dict(experiment.baseline), experiment.axes)
     return LockedCells(
-        cells=tuple(cells), locks=locks, unavailable=unavailable, full_loads=found_loads
+        cells=tuple(cells),
+        locks=locks,
+        unavailable=unavailable,
+        applications=applications,
+        full_loads=found_loads,
     )

@@ -1,10 +1,14 @@
-"""`matrix init`: a commented matrix file to start from, and the schema that editors check it by."""
+"""`matrix init`: a commented matrix file to start from, and the schema that editors check it by.
+
+Beside an application it proposes an experiment about that.
+"""
 
 from __future__ import annotations
 
 from importlib import resources
 from pathlib import Path
 
+from runner.commands.proposal import proposal
 from runner.errors import UsageError
 from runner.matrix import schema
 
@@ -14,11 +18,15 @@ SCHEMA = "matrix.schema.json"
 def init(file: Path) -> str:
     """Write a matrix file and its schema; return what to do next.
 
+    The file proposes an experiment about the application in its directory, where there is one.
+
     Raises `UsageError` instead of changing a file that exists.
     """
     template = resources.files("runner.commands") / "templates" / "matrix.yaml"
     beside = file.with_name(SCHEMA)
-    texts = {file: template.read_text(encoding="utf-8"), beside: schema.text()}
+    proposed = proposal(file.parent)
+    written = proposed.text if proposed else template.read_text(encoding="utf-8")
+    texts = {file: written, beside: schema.text()}
     for path, text in texts.items():
         if path.exists() and not (path == beside and _read(path) == text):
             raise UsageError(
@@ -28,8 +36,9 @@ def init(file: Path) -> str:
     for path, text in texts.items():
         _write(path, text)
     option = "" if file == Path("matrix.yaml") else f" --file {file}"
+    about = f" about {proposed.app.value} ({proposed.app.place})" if proposed else ""
     return (
-        f"wrote {file} and {beside}, which lets editors complete and check it\n"
+        f"wrote {file}{about} and {beside}, which lets editors complete and check it\n"
         f"edit it; `matrix plan{option}` shows what would run, and `matrix run{option}` runs it"
     )
 

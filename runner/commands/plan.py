@@ -11,8 +11,15 @@ from typing import Any
 
 from tabulate import tabulate
 
+from runner.application.source import Source
 from runner.build.bases import SUITES
-from runner.commands.cells import Choice, LockedCells, Shard, expand, lock_chosen, no_cells
+from runner.commands.cells import Choice, LockedCells, Shard, expand, lock_chosen, locker, no_cells
+from runner.commands.own import read_own
+from runner.commands.own_locks import own_locker
+from runner.commands.plan_application import (
+    application_item,
+    application_lines,
+)
 from runner.matrix.axes import BASE_AXES
 from runner.matrix.ceiling import AbOpening, ceiling_of, configuration_of
 from runner.matrix.cell import Cell, Experiment, Limits
@@ -30,17 +37,27 @@ def plan(choice: Choice, results: Path, *, as_json: bool, say: Callable[[str], N
     `say` gets remarks on the file.
     """
     experiment = expand(choice, say)
-    locked = lock_chosen(choice, experiment, architecture=platform.machine())
+    own = read_own(experiment, results=results)
+    lock_them = locker() if own is None else own_locker(own)
+    locked = lock_chosen(choice, experiment, lock_them, architecture=platform.machine())
+    source = own.source if own else None
     if as_json:
-        return _json(experiment, locked)
+        return _json(experiment, locked, source)
     if not locked.all_cells:
         return no_cells(experiment, choice.shard)
-    return _text(experiment, locked, choice.shard, machine_of(results, this_host()))
+    text = _text(experiment, locked, choice.shard, machine_of(results, this_host()))
+    return "\n".join((text, *application_lines(experiment, locked, source)))
 
 
-def _json(experiment: Experiment, locked: LockedCells) -> str:
+def _json(experiment: Experiment, locked: LockedCells, source: Source | None) -> str:
     further = [axis for axis in experiment.axes if axis not in BASE_AXES]
-    items = (_item(cell, locked, experiment.limits, further) for cell in locked.all_cells)
+    items = (
+        {
+            **_item(cell, locked, experiment.limits, further),
+            **application_item(experiment, cell, locked, source),
+        }
+        for cell in locked.all_cells
+    )
     lines = ",\n".join(json.dumps(item, ensure_ascii=False) for item in items)
     return f"[\n{lines}\n]"
 

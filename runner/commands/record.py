@@ -15,6 +15,7 @@ from runner.matrix.ceiling import AbOpening
 from runner.matrix.cell import Cell, Experiment
 from runner.measurement.agent import AbFacts
 from runner.outcome import Outcome
+from runner.store.application_record import ApplicationRecord, installed
 from runner.store.machine import this_host
 from runner.store.records import (
     BaseImage,
@@ -43,6 +44,7 @@ def run_record(
     jobs: int | None,
     seed: int,
     shard: Shard | None,
+    application: ApplicationRecord | None = None,
 ) -> RunRecord:
     """All that decides what the run's figures mean."""
     unavailable = [
@@ -93,6 +95,7 @@ def run_record(
             for e in experiment.expect
         ),
         left_out=dict(experiment.skipped),
+        application=application,
     )
 
 
@@ -127,9 +130,10 @@ def _environments(locked: LockedCells, prepared: Prepared) -> Mapping[str, Envir
         lock, base = locked.locks[request], prepared.bases[request.python]
         records[lock.key] = EnvironmentRecord(
             python=request.python,
-            lock=lock.text,
+            lock=lock.shown,
             lock_digest=lock.digest,
             base=BaseImage(origin=base.origin, reference=base.reference, digest=base.image_id),
             image_id=image.image_id,
+            **installed(locked.applications.get(request)),
         )
     return records

@@ -10,11 +10,23 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from runner.build.lock import platform_of
 from runner.build.prepare import Prepared, prepare
-from runner.commands.cells import Choice, LockedCells, Shard, expand, lock_chosen, no_cells
+from runner.commands.cells import (
+    Choice,
+    LockedCells,
+    Locker,
+    Shard,
+    expand,
+    lock_chosen,
+    locker,
+    no_cells,
+)
 from runner.commands.machine import usable_engine
+from runner.commands.own import Own, read_own
+from runner.commands.own_locks import building_locker
 from runner.commands.record import run_record
 from runner.commands.runs import RunResult
 from runner.commands.underway import Earlier, Underway, Watch
@@ -36,7 +48,7 @@ from runner.stages import Stages, started_by_make
 from runner.store.machine import machine_of
 from runner.store.records import RunRecord, now
 from runner.store.reuse import reusable
-from runner.store.run_directory import RunDirectory, check_results, only_run
+from runner.store.run_directory import NO_SECRETS, RunDirectory, check_results, only_run
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,6 +82,7 @@ class Ready:
     jobs: Jobs
     seed: int
     shard: Shard | None = None
+    own: Own | None = None
 
 
 def run(choice: Choice, options: RunOptions, reporter: Reporter) -> RunResult:
@@ -83,9 +96,18 @@ def run(choice: Choice, options: RunOptions, reporter: Reporter) -> RunResult:
         with contextlib.closing(ready.engine):
             underway = open_directory(ready, options.results)
             with _table_of_what_exists(underway):
-                earlier = {} if options.fresh else reusable(underway.record, options.results)
+                earlier = _earlier(underway, choice, options)
                 measure_all(ready, underway, earlier, reporter)
     return finish(underway).result()
+
+
+def _earlier(underway: Underway, choice: Choice, options: RunOptions) -> Earlier:
+    """The launches of earlier runs to use again: none of a run that is to be made again."""
+    if options.fresh:
+        return {}
+    found = reusable(underway.record, options.results)
+    repeated = choice.like.run_id if choice.like else None
+    return {key: launch for key, launch in found.items() if launch.made_in != repeated}
 
 
 def make_ready(
@@ -94,7 +116,8 @@ def make_ready(
     """Connect, lock, make every image, look at how `ab` begins. Whoever calls closes the engine."""
     stages = Stages(reporter.say, started=started_by_make())
     with contextlib.ExitStack() as on_failure:
-        engine, locked = engine_and_locks(experiment, choice, options, stages)
+        own = read_own(experiment, results=options.results)
+        engine, locked = engine_and_locks(experiment, own, choice, options, stages)
         on_failure.enter_context(contextlib.closing(engine))
         prepared = prepare(
             engine,
@@ -102,12 +125,14 @@ def make_ready(
             locked.locks,
             experiment=experiment.name,
             base=experiment.base,
+            application=own.image if own else None,
             cache=CACHE,
             stages=stages,
         )
         with stages.stage("ab examined"):
             ab = ab_facts(engine, prepared.loadgen.reference)
-        jobs = Jobs(limit=options.jobs, cpus=engine.info().cpus)
+        machine = engine.info()
+        jobs = Jobs(limit=options.jobs, cpus=machine.cpus, memory_bytes=machine.memory_bytes)
         on_failure.pop_all()
     stages.finish()
     return Ready(
@@ -119,38 +144,51 @@ def make_ready(
         jobs=jobs,
         seed=secrets.randbits(32),
         shard=choice.shard,
+        own=own,
     )
 
 
 def engine_and_locks(
-    experiment: Experiment, choice: Choice, options: RunOptions, stages: Stages
+    experiment: Experiment, own: Own | None, choice: Choice, options: RunOptions, stages: Stages
 ) -> tuple[DockerEngine, LockedCells]:
     """Connect to the engine and, at the same time, resolve every environment.
 
     The locks are made for this host's architecture, and again where the engine has another one.
+    Those of an application need the engine: what has no wheel is built in a container.
     """
 
-    def locks(architecture: str) -> LockedCells:
+    def locks(architecture: str, lock_them: Locker) -> LockedCells:
         with stages.stage("locks"):
-            return lock_chosen(choice, experiment, architecture=architecture, fresh=options.fresh)
+            return lock_chosen(choice, experiment, lock_them, architecture=architecture)
 
+    without = locker(fresh=options.fresh)
     tools = () if experiment.base.kind == "registry" else (MMDEBSTRAP,)
     with ThreadPoolExecutor(1) as pool:
-        locking = pool.submit(locks, platform.machine())
+        locking = None if own else pool.submit(locks, platform.machine(), without)
         with stages.stage("engine"):
             engine = usable_engine(stages.say, install=options.install, tools=tools)
     with contextlib.ExitStack() as on_failure:
         on_failure.enter_context(contextlib.closing(engine))
         architecture = engine.info().architecture
         is_same = platform_of(architecture) == platform_of(platform.machine())
-        locked = locking.result() if is_same else locks(architecture)
+        if own:
+            building = building_locker(own, engine, experiment.base, stages.say)
+            locked = locks(architecture, building)
+        else:
+            locked = locking.result() if locking and is_same else locks(architecture, without)
         on_failure.pop_all()
     return engine, locked
 
 
 def open_directory(ready: Ready, results: Path) -> Underway:
     """Make the run's directory and store what is known before the first launch."""
-    directory = RunDirectory.create(results, ready.experiment.name, datetime.now(UTC))
+    own = ready.own
+    directory = RunDirectory.create(
+        results,
+        ready.experiment.name,
+        datetime.now(UTC),
+        secrets=own.secrets if own else NO_SECRETS,
+    )
     record = run_record(
         directory.run_id,
         ready.experiment,
@@ -161,9 +199,9 @@ def open_directory(ready: Ready, results: Path) -> Underway:
         jobs=ready.jobs.limit,
         seed=ready.seed,
         shard=ready.shard,
+        application=own.record(CACHE) if own else None,
     )
-    directory.write_run(record)
-    return Underway(directory=directory, record=record)
+    return Underway(directory=directory, record=directory.write_run(record))
 
 
 def measure_all(ready: Ready, underway: Underway, earlier: Earlier, reporter: Reporter) -> None:
@@ -195,6 +233,11 @@ def measure_all(ready: Ready, underway: Underway, earlier: Earlier, reporter: Re
         remove_run(ready.engine, underway.record.run_id)
 
 
+def _of_own(own: Own | None) -> dict[str, Any]:
+    """What the launches of an application of the user's have in common besides."""
+    return {} if own is None else {"own": own.start, "asked": own.asked, "before_s": own.before_s}
+
+
 def _method(ready: Ready, run: RunRecord, earlier: Earlier) -> Method:
     """What all launches of the run have in common."""
     made = [launch.adopted for launch in earlier.values()]
@@ -214,6 +257,7 @@ def _method(ready: Ready, run: RunRecord, earlier: Earlier) -> Method:
         failed=frozenset(launch.cell for launch in made if launch.outcome.is_failure),
         rate_of={cell.id: cell.rate_of for cell in run.cells if cell.rate_of},
         full_rates=full_rates(made),
+        **_of_own(ready.own),
     )
 
 

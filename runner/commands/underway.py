@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
+from runner.application.secret_values import Secrets
 from runner.commands.runs import RunResult, stored_result
 from runner.measurement.job import Job, LaunchResult
 from runner.measurement.records import LaunchRecord
@@ -53,6 +54,8 @@ class Watch:
     has_begun: bool = False
     #: Whether the run's first table was shown.
     is_shown: bool = False
+    #: What launches of this wave have to hide, besides what the whole run has.
+    hidden: Secrets = field(default=Secrets(), repr=False)
 
     def announce(self) -> None:
         """Take over what was measured before; say how many launches there are at least."""
@@ -93,26 +96,29 @@ class Watch:
     def begin(self, jobs: Sequence[Job]) -> None:
         """A wave begins; those beyond what was announced are of cells that failed."""
         self.has_begun = True
+        self.hidden = Secrets()
         if jobs[0].number > self.told and jobs[0].attempt == 1:
             self.reporter.more(len(jobs))
         self.reporter.loading([job.cell.id for job in jobs])
 
     def end(self, result: LaunchResult, final: bool) -> None:
         """Store a launch that ended."""
-        directory = self.underway.directory
+        self.hidden |= result.secrets
+        directory = self.underway.directory.hiding(self.hidden)
         store = directory.write_launch if final else directory.write_disturbed
-        store(result.record, result.files)
+        stored = store(result.record, result.files)
         if final:
-            self.underway.launches.append(result.record)
-        self.reporter.ended(result.record, final=final)
+            self.underway.launches.append(stored)
+        self.reporter.ended(stored, final=final)
 
     def complete(self, record: LaunchRecord, final: bool) -> None:
         """Store a launch again, with what was known only at the end of its wave."""
-        self.underway.directory.complete(record, final=final)
+        directory = self.underway.directory.hiding(self.hidden)
+        stored = directory.complete(record, final=final)
         made = (record.cell, record.launch)
         if final:
             launches = self.underway.launches
-            launches[:] = [record if (x.cell, x.launch) == made else x for x in launches]
+            launches[:] = [stored if (x.cell, x.launch) == made else x for x in launches]
 
     def skip(self, waiting: Sequence[str]) -> None:
         """Cells are not launched in this round."""

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import json
 import os
+import tarfile
 from typing import IO, TYPE_CHECKING, Any
 
 import docker
@@ -126,6 +128,8 @@ class DockerEngine:
         reference: str,
         labels: Mapping[str, str],
         arguments: Mapping[str, str],
+        *,
+        offline: bool = False,
     ) -> str:
         """Build a tar archive with a Dockerfile in it; the error carries the build's log."""
         with _engine_errors(f"building {reference}"):
@@ -137,6 +141,7 @@ class DockerEngine:
                     tag=reference,
                     labels=dict(labels),
                     buildargs=dict(arguments),
+                    network_mode="none" if offline else None,
                     rm=True,
                     forcerm=True,
                     decode=True,
@@ -178,6 +183,7 @@ class DockerEngine:
                 spec.image,
                 command=list(spec.command) or None,
                 name=spec.name,
+                hostname=spec.hosts[0] if spec.hosts else None,
                 user=spec.user,
                 environment=dict(spec.environment),
                 volumes=list(spec.volumes),
@@ -200,6 +206,7 @@ class DockerEngine:
             ipc_mode=(shared or "shareable") if spec.shares_memory else None,
             shm_size=SHARED_MEMORY if spec.shares_memory and not shared else None,
             init=spec.joins is None,
+            extra_hosts=dict.fromkeys(spec.hosts, "127.0.0.1") or None,
             read_only=True,
             cap_drop=["ALL"],
             security_opt=["no-new-privileges:true"],
@@ -210,6 +217,24 @@ class DockerEngine:
             log_config=NO_LOG if spec.stdin else LOG,
         )
         return config
+
+    def put(
+        self,
+        container: str,
+        directory: str,
+        files: Mapping[str, tuple[bytes, int]],
+        *,
+        owner: tuple[int, int],
+    ) -> None:
+        """Put files into a directory of a created container: by name, their content and mode."""
+        packed = io.BytesIO()
+        with tarfile.open(fileobj=packed, mode="w") as tar:
+            for name, (content, mode) in files.items():
+                info = tarfile.TarInfo(name)
+                info.size, info.mode, (info.uid, info.gid) = len(content), mode, owner
+                tar.addfile(info, io.BytesIO(content))
+        with _engine_errors(f"putting files into container {container[:12]}"):
+            self._api.put_archive(container, directory, packed.getvalue())
 
     def start(self, container: str) -> None:
         """Start a created container."""

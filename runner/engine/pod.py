@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Self
 
@@ -21,6 +21,17 @@ COMPANION_USER = "7002:7002"
 COMPANION_UID = 7002
 #: Where a workload that needs a disk finds a volume; it has the owner that the image gives it.
 DISK = "/data"
+#: Where an application of the user's is, and its user's home: each launch has a copy of its own.
+APPLICATION = "/application"
+HOME = "/home/application"
+#: Where the content of an application's files is put, by number; they are links to here.
+FILES = "/files"
+#: Only the server may read them.
+FILE_MODE = 0o400
+#: Where the server's image has its packages and our program.
+PYTHON_PATH = "/site:/server"
+#: What a pod with names of its own calls itself.
+HOST_NAME = "application"
 LOADGEN_MEMORY_BYTES = 256 * 1024 * 1024
 LOADGEN_PIDS = 512
 COMPANION_PIDS = 4096
@@ -34,15 +45,24 @@ AGENT_COMMAND = (
 
 @dataclass(frozen=True, kw_only=True)
 class CompanionPlan:
-    """A service that the server talks to: what to start, and the memory it may use, in bytes."""
+    """A service that the server talks to: what to start, and the memory it may use, in bytes.
 
+    `hosts` are the names that the server has for it, all of which mean the pod itself.
+    """
+
+    name: str
     image: str
     memory_bytes: int
+    hosts: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
 class PodPlan:
-    """What to start for one launch of a cell. `host_names`: whether `localhost` is one of them."""
+    """What to start for one launch of a cell. `host_names`: whether `localhost` is one of them.
+
+    `server_environment` and `server_files` (the content of /files/0 and so on) may be secret: they
+    are given to the container, and are in no image.
+    """
 
     run: str
     cell: str
@@ -51,12 +71,35 @@ class PodPlan:
     limits: Limits
     server_command: tuple[str, ...] = ()
     server_volumes: tuple[str, ...] = ()
-    companion: CompanionPlan | None = None
+    server_environment: Mapping[str, str] = field(default_factory=dict, repr=False)
+    server_files: tuple[bytes, ...] = field(default=(), repr=False)
+    companions: tuple[CompanionPlan, ...] = ()
     host_names: bool = True
+
+    @property
+    def hosts(self) -> tuple[str, ...]:
+        """The pod's names besides `localhost`, its own first; our own workloads need none."""
+        if APPLICATION not in self.server_volumes:
+            return ()
+        names = [name for companion in self.companions for name in companion.hosts]
+        return tuple(dict.fromkeys((HOST_NAME, *names)))
+
+
+def with_our_path(variables: Mapping[str, str]) -> dict[str, str]:
+    """An application's variables; what it adds to Python's path comes before what is ours."""
+    if "PYTHONPATH" not in variables:
+        return dict(variables)
+    paths = [path for path in (variables["PYTHONPATH"], PYTHON_PATH) if path]
+    return {**variables, "PYTHONPATH": ":".join(paths)}
 
 
 def loadgen_spec(
-    image: str, name: str, labels: Mapping[str, str], *, host_names: bool = True
+    image: str,
+    name: str,
+    labels: Mapping[str, str],
+    *,
+    host_names: bool = True,
+    hosts: tuple[str, ...] = (),
 ) -> ContainerSpec:
     """The sidecar: it owns the network and process namespaces and carries `ab` and its agent."""
     return ContainerSpec(
@@ -69,6 +112,7 @@ def loadgen_spec(
         pids=LOADGEN_PIDS,
         stdin=True,
         host_names=host_names,
+        hosts=hosts,
         shares_memory=True,
         tmpfs={"/tmp": "rw,noexec,nosuid,size=128m,mode=1777"},  # noqa: S108 - inside the pod
     )
@@ -81,6 +125,7 @@ def server_spec(plan: PodPlan, name: str, labels: Mapping[str, str], joins: str)
         image=plan.server_image,
         user=SERVER_USER,
         command=plan.server_command,
+        environment=plan.server_environment,
         labels=labels,
         joins=joins,
         shares_memory=True,
@@ -94,9 +139,9 @@ def server_spec(plan: PodPlan, name: str, labels: Mapping[str, str], joins: str)
 def companion_spec(
     plan: CompanionPlan, name: str, labels: Mapping[str, str], joins: str
 ) -> ContainerSpec:
-    """The companion, in the sidecar's namespaces, under a user id that is not the server's."""
+    """A companion, in the sidecar's namespaces, under a user id that is not the server's."""
     return ContainerSpec(
-        name=f"{name}-companion",
+        name=f"{name}-companion-{plan.name}",
         image=plan.image,
         user=COMPANION_USER,
         labels=labels,
@@ -108,7 +153,7 @@ def companion_spec(
 
 
 class Pod:
-    """Sidecar and companion start on entry, the server once they are ready; exit removes all.
+    """Sidecar and companions start on entry, the server once they are ready; exit removes all.
 
     Also after a start that failed half-way.
     """
@@ -119,7 +164,7 @@ class Pod:
         self.token = uuid.uuid4().hex[:12]
         self.loadgen = ""
         self._agent: Attached | None = None
-        self.companion = ""
+        self.companions: dict[str, str] = {}
         self.server = ""
         self._name = f"monkey-matrix-{self.token}"
         self._labels = owner_labels(plan.run, plan.cell, self.token)
@@ -142,19 +187,24 @@ class Pod:
 
     def _start(self) -> None:
         plan, name, labels = self.plan, self._name, self._labels
-        sidecar = loadgen_spec(plan.loadgen_image, name, labels, host_names=plan.host_names)
+        sidecar = loadgen_spec(
+            plan.loadgen_image, name, labels, host_names=plan.host_names, hosts=plan.hosts
+        )
         self.loadgen = self.engine.create(sidecar)
         self.engine.start(self.loadgen)
         self._agent = self.engine.attach(self.loadgen)
-        if plan.companion:
-            spec = companion_spec(plan.companion, name, labels, self.loadgen)
-            self.companion = self.engine.create(spec)
-            self.engine.start(self.companion)
+        for companion in plan.companions:
+            spec = companion_spec(companion, name, labels, self.loadgen)
+            self.companions[companion.name] = self.engine.create(spec)
+            self.engine.start(self.companions[companion.name])
 
     def start_server(self) -> None:
-        """Start the server; its companion must be ready."""
+        """Start the server; its companions must be ready."""
         spec = server_spec(self.plan, self._name, self._labels, self.loadgen)
         self.server = self.engine.create(spec)
+        if self.plan.server_files:
+            files = {str(i): (data, FILE_MODE) for i, data in enumerate(self.plan.server_files)}
+            self.engine.put(self.server, FILES, files, owner=(SERVER_UID, SERVER_UID))
         self.engine.start(self.server)
 
     def _remove(self) -> None:
@@ -170,13 +220,13 @@ class Pod:
             for container in known:
                 self.engine.remove(container)
         finally:
-            if len(known) < (3 if self.plan.companion else 2):
+            if len(known) < 2 + len(self.plan.companions):
                 self._remove_by_label()
 
     @property
     def containers(self) -> list[str]:
         """The ids of the containers that were created, the sidecar's last."""
-        made = (self.server, self.companion, self.loadgen)
+        made = (self.server, *self.companions.values(), self.loadgen)
         return [container for container in made if container]
 
     def _remove_by_label(self) -> None:
@@ -208,13 +258,13 @@ class Pod:
         """What the server printed so far."""
         return self.engine.logs(self.server)
 
-    def companion_state(self) -> ContainerState:
-        """The state of the companion."""
-        return self.engine.state(self.companion)
+    def companion_state(self, name: str) -> ContainerState:
+        """The state of a companion."""
+        return self.engine.state(self.companions[name])
 
-    def companion_log(self) -> str:
-        """What the companion printed so far."""
-        return self.engine.logs(self.companion)
+    def companion_log(self, name: str) -> str:
+        """What a companion printed so far."""
+        return self.engine.logs(self.companions[name])
 
     def signal_server(self, signal: str) -> None:
         """Send a signal to the server's process."""

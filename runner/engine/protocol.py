@@ -57,14 +57,15 @@ class ContainerSpec:
     first process can be talked to by `Engine.attach`, and has no log. Without `host_names` there
     is no `/etc/hosts`, so `localhost` is unknown (127.0.0.1 is not): Docker before 28 then starts
     a container with a network of its own for a quarter of the CPU (60 instead of 230 ms), for it
-    does not start its own program twice to set up an interface that is not wanted.
+    does not start its own program twice to set up an interface that is not wanted. `hosts` are
+    further names of 127.0.0.1, for it and all that join it; the first is its own name.
     """
 
     name: str
     image: str
     user: str
     command: tuple[str, ...] = ()
-    environment: Mapping[str, str] = field(default_factory=dict)
+    environment: Mapping[str, str] = field(default_factory=dict, repr=False)
     labels: Mapping[str, str] = field(default_factory=dict)
     joins: str | None = None
     memory_bytes: int = 0
@@ -73,6 +74,7 @@ class ContainerSpec:
     volumes: tuple[str, ...] = ()
     stdin: bool = False
     host_names: bool = True
+    hosts: tuple[str, ...] = ()
     shares_memory: bool = False
 
 
@@ -144,10 +146,13 @@ class Engine(Protocol):
         reference: str,
         labels: Mapping[str, str],
         arguments: Mapping[str, str],
+        *,
+        offline: bool = False,
     ) -> str:
         """Build a tar archive with a Dockerfile in it; raise `EngineError` with the build's log.
 
-        `arguments` are values for the Dockerfile's `ARG`s. Returns the image's id.
+        `arguments` are values for the Dockerfile's `ARG`s; `offline` runs its commands without a
+        network. Returns the image's id.
         """
         ...
 
@@ -167,6 +172,21 @@ class Engine(Protocol):
         """Create a hardened container and return its id."""
         ...
 
+    def put(
+        self,
+        container: str,
+        directory: str,
+        files: Mapping[str, tuple[bytes, int]],
+        *,
+        owner: tuple[int, int],
+    ) -> None:
+        """Put files into a directory of a created container: by name, their content and mode.
+
+        `owner` is their user and group. Where its root file system cannot be written to, engines
+        take them for a volume of the container only.
+        """
+        ...
+
     def start(self, container: str) -> None:
         """Start a created container."""
         ...
@@ -178,7 +198,11 @@ class Engine(Protocol):
     def exec(
         self, container: str, command: Iterable[str], *, timeout: float, user: str = ""
     ) -> ExecResult:
-        """Run a command in a running container and wait for it, at most `timeout` seconds."""
+        """Run a command in a running container and wait for it, at most `timeout` seconds.
+
+        It runs in the container's working directory with the container's variables, and without
+        `user` as the container's user.
+        """
         ...
 
     def attach(self, container: str) -> Attached:

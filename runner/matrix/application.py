@@ -15,11 +15,51 @@ SECTION: Final = "application"
 
 
 @dataclass(frozen=True, kw_only=True)
+class Healthcheck:
+    """How a service is asked whether it is ready: by a command in it, or a connection to a port.
+
+    Of `command` (without a shell, texts with `${VAR}` as written) and `port` one is given. A
+    service that is not ready `within_s` seconds has failed; one answer may take `timeout_s`.
+    """
+
+    command: tuple[str, ...] = ()
+    port: int | None = None
+    interval_s: float = 30.0
+    timeout_s: float = 30.0
+    retries: int = 3
+    start_period_s: float = 0.0
+
+    @property
+    def within_s(self) -> float:
+        """How long a service may take until it is ready, as compose counts it."""
+        return self.start_period_s + self.retries * self.interval_s
+
+
+@dataclass(frozen=True, kw_only=True)
 class Service:
-    """What the application talks to: a companion of this project, under a name."""
+    """What the application talks to, under the name of a host.
+
+    One of `companion` (of this project), `image` and `debian` (packages, with the `command` that
+    starts their program) is given. `entrypoint` and `command` are None where the image's count.
+    Texts have `${VAR}` in them as written. `initial` are pairs of a path below
+    /docker-entrypoint-initdb.d and one on the host, relative to the matrix file. `ports` are those
+    that are known. `healthcheck` is None for a companion, which says itself when it is ready, and
+    for a service that counts as ready once it runs. `remarks` tell what of it has no effect.
+    """
 
     name: str
-    companion: str
+    companion: str | None = None
+    image: str | None = None
+    debian: tuple[str, ...] = ()
+    entrypoint: tuple[str, ...] | None = None
+    command: tuple[str, ...] | None = None
+    environment: tuple[tuple[str, str], ...] = ()
+    user: str | None = None
+    tmpfs: tuple[str, ...] = ()
+    initial: tuple[tuple[str, str], ...] = ()
+    healthcheck: Healthcheck | None = None
+    ports: tuple[int, ...] = ()
+    remarks: tuple[str, ...] = field(default=(), compare=False)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,16 +11,16 @@ from pydantic import (
     Field,
     PlainValidator,
     WithJsonSchema,
-    field_validator,
     model_validator,
 )
 
 from runner.matrix import application_values as values
-from runner.matrix import plugins
 from runner.matrix.address import Address, address
-from runner.matrix.application import NONE, Application, Header, Request, Response, Service
+from runner.matrix.application import NONE, Application, Header, Request, Response
 from runner.matrix.axes import SCALAR, Schema
 from runner.matrix.fields import Boolean, Scalar, Section, as_list, of_text, or_list
+from runner.matrix.service_schema import Filled, ServiceSection
+from runner.matrix.services import services_of
 from runner.matrix.yaml_document import Document
 from runner.text import listed
 
@@ -76,27 +76,6 @@ Statuses = Annotated[list[Status], AS_LIST, SOME, WithJsonSchema(or_list(STATUS)
 FormValues = Annotated[list[Scalar], AS_LIST, SOME, WithJsonSchema(or_list(SCALAR))]
 
 
-class Filled(Section):
-    """A section in which no key is left empty."""
-
-    @field_validator("*", mode="before")
-    @classmethod
-    def _not_empty(cls, value: object) -> object:
-        if value is None:
-            raise ValueError("empty: write a value, or remove the line")
-        return value
-
-
-def _companions(schema: Schema) -> None:
-    schema["properties"]["companion"]["enum"] = list(plugins.companions())
-
-
-class ServiceSection(Filled, json_schema_extra=_companions):
-    """What the application talks to."""
-
-    companion: Annotated[str, AfterValidator(values.companion)]
-
-
 class ApplicationSection(Filled):
     """An application of yours. Paths are relative to the matrix file."""
 
@@ -144,25 +123,15 @@ class ApplicationSection(Filled):
     )
     args: Arguments = Field(default_factory=list, description="Further arguments for gunicorn.")
     worker_class: WorkerClass | None = Field(None, description="`package.module.Class`")
-    services: dict[ServiceName, ServiceSection] = Field(default_factory=dict)
+    services: dict[ServiceName, ServiceSection] = Field(
+        default_factory=dict, description="What it talks to, by the names of hosts."
+    )
 
     @model_validator(mode="after")
     def _has_a_source(self) -> Self:
         if self.source == NONE:
             for key in sorted({"chdir", "include", "install"} & self.model_fields_set):
                 raise ValueError(f"`{key}:` is about the source, and `source:` is none; remove one")
-        return self
-
-    @model_validator(mode="after")
-    def _each_companion_once(self) -> Self:
-        users: dict[str, str] = {}
-        for name, service in self.services.items():
-            other = users.setdefault(service.companion, name)
-            if other != name:
-                raise ValueError(
-                    f"the services {other!r} and {name!r} are both {service.companion!r}, and "
-                    "would need the same port; keep one"
-                )
         return self
 
     def value(self, document: Document) -> Application:
@@ -186,10 +155,7 @@ class ApplicationSection(Filled):
             before=tuple(self.before),
             args=tuple(self.args),
             worker_class=self.worker_class,
-            services=tuple(
-                Service(name=name, companion=service.companion)
-                for name, service in self.services.items()
-            ),
+            services=services_of(self.services, document),
         )
 
 

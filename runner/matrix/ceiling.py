@@ -78,30 +78,36 @@ def ceiling_of(cell: Cell, opening: AbOpening) -> float | None:
     The server's settings do not count. None if the workload does not define how long a request
     takes, or the rate is not known yet.
     """
-    return cell.per_second if cell.rate else _closed_loop_rps(cell, cell.concurrency, opening)
+    if cell.rate:
+        return cell.per_second
+    return _closed_loop_rps(cell, cell.concurrency, opening, cell.workload.service_s)
 
 
-def configuration_of(cell: Cell, opening: AbOpening) -> float | None:
+def configuration_of(cell: Cell, opening: AbOpening, lone_s: float | None = None) -> float | None:
     """The same where the server's settings let in fewer requests at a time than are sent.
 
-    None also where requests compute. How much of that Python's lock lets through is no setting, and
-    not exactly one second of CPU per second: threads that hand over the lock run at the same time.
+    `lone_s` is how long a lone request was seen to take, in seconds; it takes the place of the time
+    that a workload does not define. None also where requests compute. How much of that Python's
+    lock lets through is no setting, and not exactly one second of CPU per second: threads that hand
+    over the lock run at the same time.
     """
     if cell.workload.kind.cpu_bound:
         return None
+    service_s = cell.workload.service_s or lone_s
     if not cell.rate:
-        return _closed_loop_rps(cell, cell.server_limit, opening)
-    service_s = cell.workload.service_s
+        return _closed_loop_rps(cell, cell.server_limit, opening, service_s)
     if cell.per_second is None or not service_s or cell.server_limit == cell.most_in_flight:
         return cell.per_second
     return min(cell.per_second, cell.server_limit / service_s)
 
 
-def _closed_loop_rps(cell: Cell, at_a_time: int, opening: AbOpening) -> float | None:
+def _closed_loop_rps(
+    cell: Cell, at_a_time: int, opening: AbOpening, service_s: float | None
+) -> float | None:
     return ceiling_rps(
         requests=cell.requests,
         concurrency=at_a_time,
-        service_s=cell.workload.service_s,
+        service_s=service_s,
         spread_s=cell.workload.spread_s,
         opening=opening,
     )

@@ -115,7 +115,8 @@ class Cell:
     def companions(self) -> tuple[str, ...]:
         """The names of the companions that run beside the server."""
         own = self.workload.kind.companion
-        return (*([own] if own else []), *(service.companion for service in self.services))
+        named = (service.companion for service in self.services)
+        return tuple(name for name in (own, *named) if name)
 
     @cached_property
     def at_once(self) -> int:

@@ -31,6 +31,7 @@ from runner.matrix.combine import (
 )
 from runner.matrix.expect import expectations
 from runner.matrix.schema import ExperimentSection, LaunchesSection
+from runner.matrix.sending import too_long_for_ab
 from runner.matrix.values import Workload, server, share, specifier, workload
 from runner.matrix.yaml_document import Document, KeyPath
 
@@ -59,8 +60,9 @@ def expand(
     facts = facts_of(application) if application else None
     defaults = _defaults(document, section, facts)
     values = axis_values(document, section)
+    remarks: tuple[str, ...] = ()
     if facts and "python" not in values:
-        values = {"python": [facts.python], **values}
+        values, remarks = {"python": [facts.python], **values}, facts.remarks
     combinations = combine(document, section, values, defaults)
     named = (name for c in combinations for name in c if name not in combinations.idle)
     axes = tuple(dict.fromkeys((*values, *named)))
@@ -76,6 +78,10 @@ def expand(
     limits = section.limits.of(section.application)
     if problem := too_long(cells, limits):
         document.fail(("limits", "load"), problem)
+    request = section.request.value() if section.request else None
+    by_ab = not all(cell.rate for cell in cells)
+    if request and by_ab and (problem := too_long_for_ab(request, {})):
+        document.fail(("request",), problem)
     if any(cell.rate for cell in cells):
         axes = tuple(dict.fromkeys((*axes, "rate")))
     baseline = read_entry(
@@ -98,9 +104,17 @@ def expand(
         repeats=section.repeats,
         expect=expectations(document, section, axes, cells),
         skipped=skipped,
-        remarks=(*combinations.remarks, *(facts.remarks if facts else ())),
+        remarks=(
+            *combinations.remarks,
+            *remarks,
+            *(
+                remark
+                for s in (application.services if application else ())
+                for remark in s.remarks
+            ),
+        ),
         application=application,
-        request=section.request.value() if section.request else None,
+        request=request,
         response=section.response.value() if section.response else None,
     )
 

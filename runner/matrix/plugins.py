@@ -86,6 +86,7 @@ class CompanionKind:
 
     `python` is its interpreter, `packages` are installed for it (exact versions), `exclude_newer`
     dates what those depend on, `debian` are packages of the distribution, `program` is its file.
+    `port` is the one it listens at, None where its file does not say.
     """
 
     name: str
@@ -96,6 +97,7 @@ class CompanionKind:
     memory_bytes: int
     startup_s: float
     program: Path
+    port: int | None = None
 
 
 @cache
@@ -181,6 +183,7 @@ def companions() -> Mapping[str, CompanionKind]:
             memory_bytes=plugin["MEMORY_MIB"] * 1024 * 1024,
             startup_s=plugin["STARTUP_S"],
             program=plugin.path,
+            port=plugin.get("PORT", None),
         )
         for plugin in _plugins(COMPANIONS)
     }

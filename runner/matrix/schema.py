@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterable, Mapping
-from typing import Annotated, Any, Final, Literal, NoReturn, Self
+from collections.abc import Mapping
+from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import (
     BaseModel,
@@ -16,13 +16,11 @@ from pydantic import (
     WithJsonSchema,
     model_validator,
 )
-from pydantic_core import ErrorDetails
 
 from runner.matrix.application_schema import (
     ApplicationSection,
     RequestSection,
     ResponseSection,
-    ServiceSection,
 )
 from runner.matrix.axes import NAMED_AXES, ORDERS, SCALAR, Schema, axis
 from runner.matrix.cell import Limits
@@ -47,6 +45,8 @@ from runner.matrix.fields import (
     WorkloadText,
     or_list,
 )
+from runner.matrix.problems import EMPTY, report
+from runner.matrix.service_schema import unknown_word
 from runner.matrix.values import CLOSED, SIZES
 from runner.matrix.yaml_document import Document, KeyPath
 from runner.options import DELTAS, FEWEST_TO_STOP
@@ -228,18 +228,9 @@ SECTIONS: Mapping[KeyPath, type[BaseModel]] = {
     ("launches",): LaunchesSection,
     ("delta",): DeltaSection,
 }
-#: Sections in a mapping, each under a name of its author's.
-NAMED_SECTIONS: Mapping[KeyPath, type[BaseModel]] = {("application", "services"): ServiceSection}
+#: Where services are, each under a name of its author's.
+SERVICES: Final = ("application", "services")
 CHOICES = {"order": ORDERS, "base": ("auto", "registry", "debian")}
-EMPTY = "empty: give at least one value, or remove the line"
-EXPECTED = {
-    "list_type": "a list is expected here",
-    "dict_type": "a mapping (`key: value`) is expected here",
-    "model_type": "a mapping (`key: value`) is expected here",
-    "model_attributes_type": "a mapping (`key: value`) is expected here",
-    "string_type": "plain text is expected here",
-    "too_short": EMPTY,
-}
 
 
 def checked(document: Document) -> ExperimentSection:
@@ -252,8 +243,7 @@ def checked(document: Document) -> ExperimentSection:
         section = ExperimentSection.model_validate(content)
     except ValidationError as error:
         problems = error.errors(include_url=False)
-        # A misspelt key first: it often is why another one is missing.
-        _report(document, min(problems, key=lambda problem: problem["type"] == "missing"))
+        report(document, problems, unknown=_unknown, choices=CHOICES)
     for key in ("request", "response"):
         if key in content and section.application is None:
             document.fail((key,), f"`{key}:` needs an `application:`; add that", key=True)
@@ -266,34 +256,14 @@ def checked(document: Document) -> ExperimentSection:
     return section
 
 
-def _known(keys: KeyPath) -> Iterable[str]:
-    """The keys that a section may have."""
-    section = SECTIONS.get(keys) or NAMED_SECTIONS.get(keys[:-1])
+def _unknown(keys: KeyPath) -> str:
+    """What is wrong with a key that its section does not have."""
+    if keys[:2] == SERVICES and len(keys) > 3:
+        return unknown_word(keys[3:])
+    section = SECTIONS.get(keys[:-1])
     fields = section.model_fields if section else {}
-    return [field.alias or name for name, field in fields.items()]
-
-
-def _report(document: Document, problem: ErrorDetails) -> NoReturn:
-    keys: KeyPath = tuple(part for part in problem["loc"] if part != "[key]")
-    kind = problem["type"]
-    if kind == "extra_forbidden":
-        hint = suggestion(str(keys[-1]), _known(keys[:-1]))
-        document.fail(keys, f"unknown key {keys[-1]!r}{hint}", key=True)
-    if kind == "missing":
-        document.fail(keys[:-1], f"`{keys[-1]}:` is missing here; add it")
-    if kind == "literal_error":
-        word = "base" if keys[-2:] == ("base", "kind") else str(keys[-1])
-        value = str(problem["input"])
-        document.fail(keys, f"unknown {word} {value!r}{suggestion(value, CHOICES.get(word, ()))}")
-    message = EXPECTED.get(kind) or problem["msg"].removeprefix("Value error, ")
-    if not message.startswith("unknown "):  # which names its kind of word itself
-        message = f"{_name(keys)}: {message}"
-    document.fail(keys, message)
-
-
-def _name(keys: KeyPath) -> str:
-    """Key path as its author would write it: `axes.gevent`."""
-    return ".".join(str(part) for part in keys if isinstance(part, str)) or "experiment"
+    known = [field.alias or name for name, field in fields.items()]
+    return f"unknown key {keys[-1]!r}{suggestion(str(keys[-1]), known)}"
 
 
 # -- JSON Schema -----------------------------------------------------------------------------------

@@ -68,6 +68,7 @@ class Document:
 
 
 KEY = "\0key"
+MERGED = "\0merged"
 NULLS = {"", "~", "null", "Null", "NULL"}
 MERGE = "tag:yaml.org,2002:merge"
 #: libyaml's loader if PyYAML was built with it: ten times as fast on a large file.
@@ -78,8 +79,11 @@ LONGEST_MESSAGE = 1000
 MOST_VALUES = 300_000
 
 
-def read(path: Path) -> Document:
-    """Read a YAML file; `SpecError` with the position if it cannot be read or parsed."""
+def read(path: Path, *, merge: bool = False) -> Document:
+    """Read a YAML file; `SpecError` with the position if it cannot be read or parsed.
+
+    With `merge`, a mapping under the key `<<` gives its keys to the one around it.
+    """
     text = _text(path)
     _refuse_depth(path, text)
     try:
@@ -99,8 +103,9 @@ def read(path: Path) -> Document:
         where = _at(path, nodes[1].start_mark)
         raise SpecError(f"{where}: {len(nodes)} YAML documents, the second starts here; keep one")
     if not nodes:
-        raise SpecError(f"{path}:1:1: the file is empty; it needs `version: 1` and `experiments:`")
-    builder = _Builder(path)
+        needs = "" if merge else "; it needs `version: 1` and `experiments:`"
+        raise SpecError(f"{path}:1:1: the file is empty{needs}")
+    builder = _Builder(path, merge=merge)
     content = builder.plain(nodes[0], (), ())
     return Document(path=path, content=content, positions=builder.positions)
 
@@ -150,8 +155,9 @@ def _text(path: Path) -> str:
 class _Builder:
     """Turns nodes into text, lists and mappings, and notes the position of each."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, merge: bool) -> None:
         self.path = path
+        self.merge = merge
         self.positions: dict[KeyPath, tuple[int, int]] = {}
 
     def plain(self, node: yaml.Node, keys: KeyPath, parents: tuple[int, ...]) -> Plain:
@@ -179,6 +185,8 @@ class _Builder:
         mapping: dict[str, Plain] = {}
         for key_node, value_node in node.value:
             where = _at(self.path, key_node.start_mark)
+            if key_node.tag == MERGE and self.merge:
+                continue
             if key_node.tag == MERGE:
                 raise SpecError(f"{where}: merge keys are not supported; use `extends: NAME`")
             if not isinstance(key_node, yaml.ScalarNode):
@@ -190,4 +198,30 @@ class _Builder:
             mark = key_node.start_mark
             self.positions[(*keys, key, KEY)] = (mark.line + 1, mark.column + 1)
             mapping[key] = self.plain(value_node, (*keys, key), parents)
+        for key_node, value_node in node.value:
+            if key_node.tag == MERGE:
+                self._merge(mapping, value_node, keys, parents)
         return mapping
+
+    def _merge(
+        self,
+        mapping: dict[str, Plain],
+        merged: yaml.Node,
+        keys: KeyPath,
+        parents: tuple[int, ...],
+    ) -> None:
+        """Add the keys that a mapping lacks; those of the first of several mappings count."""
+        sources = merged.value if isinstance(merged, yaml.SequenceNode) else [merged]
+        for source in sources:
+            if not isinstance(source, yaml.MappingNode):
+                where = _at(self.path, source.start_mark)
+                raise SpecError(f"{where}: `<<:` takes a mapping, or a list of them; fix it")
+            below: KeyPath = (*keys, f"{MERGED}{id(source)}")  # not in the way of the own positions
+            content = self.plain(source, below, parents)
+            assert isinstance(content, dict)  # noqa: S101 - as its node is a mapping
+            new = {key: value for key, value in content.items() if key not in mapping}
+            for at in [at for at in self.positions if at[: len(below)] == below]:
+                position = self.positions.pop(at)
+                if len(at) > len(below) and at[len(below)] in new:
+                    self.positions[(*keys, *at[len(below) :])] = position
+            mapping |= new

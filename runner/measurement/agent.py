@@ -12,13 +12,14 @@ from typing import Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from runner.contract import BODY, PORT, RECORD, RECORDINGS
+from runner.contract import EFFECTS, PORT, RECORD, RECORDINGS, STARTED
 from runner.engine.ownership import owner_labels
 from runner.engine.pod import SERVER_UID, Pod, loadgen_spec
 from runner.engine.protocol import Engine
 from runner.errors import EngineError
 from runner.matrix.ceiling import AbOpening
-from runner.measurement.records import Canary
+from runner.measurement.records import Canary, Effects
+from runner.measurement.wrong_answer import WrongAnswer
 
 T = TypeVar("T", bound="Reply")
 #: The canary is a fraction of a second of work, however busy the machine.
@@ -32,7 +33,10 @@ class Reply(BaseModel):
 
 
 class ReadyReply(Reply):
-    """When the server accepted its first connection, in seconds from the question."""
+    """When the server accepted its first connection, in seconds.
+
+    That is from the question, or from the moment when what runs before the server was done.
+    """
 
     ready_s: float
 
@@ -41,10 +45,12 @@ class CheckReply(Reply):
     """Verification; times in seconds.
 
     `service_s` is how long a lone request was in the application, None where none was recorded.
+    `effects` is what the processes say that have served, None where none says anything.
     """
 
     lone_s: float
     service_s: float | None
+    effects: Effects | None = None
 
 
 class CalibrateReply(Reply):
@@ -115,6 +121,27 @@ class Snapshot(Reply):
     threads: int
 
 
+class Refusal(Reply):
+    """A step that failed: `failed` is its kind, `reason` says how.
+
+    `cpu_share` is how many CPUs the server kept busy when the step failed, `answer` what is known
+    of an answer that was wrong.
+    """
+
+    failed: str
+    reason: str
+    cpu_share: float | None = None
+    answer: WrongAnswer | None = None
+
+
+class SamplesReply(Reply):
+    """The answers that the agent looked at itself, and what was wrong with the first such one."""
+
+    sent: int
+    right: int
+    first_wrong: Refusal | None
+
+
 class LoadReply(Reply):
     """One load with the counters around it.
 
@@ -129,6 +156,7 @@ class LoadReply(Reply):
     peak_threads: int
     peak_rss_kib: int
     last_cpu_share: float | None = None
+    samples: SamplesReply | None = None
     server_alive: bool
     percentiles_csv: str | None
     requests_tsv_gz: str | None
@@ -145,17 +173,6 @@ class LoadReply(Reply):
         return _unpacked(self.served_tsv_gz)
 
 
-class Refusal(Reply):
-    """A step that failed: `failed` is its kind, `reason` says how.
-
-    `cpu_share` is how many CPUs the server kept busy when the step failed.
-    """
-
-    failed: str
-    reason: str
-    cpu_share: float | None = None
-
-
 def _unpacked(text: str | None) -> bytes | None:
     return base64.b64decode(text) if text else None
 
@@ -165,9 +182,10 @@ def ask(pod: Pod, command: str, config: dict[str, Any], timeout: float) -> dict[
     base = {
         "port": PORT,
         "uid": SERVER_UID,
-        "body": BODY,
         "recordings": RECORDINGS,
         "record": RECORD,
+        "started": STARTED,
+        "effects": EFFECTS,
     }
     try:
         answer = pod.ask(json.dumps([command, {**base, **config}]), timeout)

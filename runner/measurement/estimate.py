@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from runner.matrix.ceiling import AbOpening, shortest_load_s
 from runner.matrix.cell import Cell, Limits
+from runner.measurement.job import memory_of
 from runner.measurement.load import (
     AB_CPU_S_PER_REQUEST,
     CUT_SHARE,
@@ -96,7 +97,7 @@ def round_of(
     machine: Machine | None = None,
 ) -> Round:
     """Predict one launch of every cell, `jobs` side by side."""
-    waves = [wave for part in round_parts(cells) for wave in _waves(part, jobs)]
+    waves = [wave for part in round_parts(cells) for wave in _waves(part, jobs, limits)]
     known = machine if machine and all(map(machine.share_of, cells)) else None
     groups = [group for wave in waves for group in _groups(wave, jobs, known)]
     pod_s = machine.pod_s if machine else POD_S
@@ -108,10 +109,10 @@ def round_of(
     )
 
 
-def _waves(cells: Sequence[Cell], jobs: Jobs) -> list[Sequence[Cell]]:
+def _waves(cells: Sequence[Cell], jobs: Jobs, limits: Limits) -> list[Sequence[Cell]]:
     together = [cell for cell in cells if not cell.workload.kind.alone]
     waves: list[Sequence[Cell]]
-    waves = [together[i : i + jobs.wave] for i in range(0, len(together), jobs.wave)]
+    waves = [*jobs.waves((cell, memory_of(cell, limits)) for cell in together)]
     return waves + [[cell] for cell in cells if cell.workload.kind.alone]
 
 
@@ -129,7 +130,7 @@ def launch_s(cell: Cell, limits: Limits, opening: AbOpening = AbOpening.FIRST_AL
 
 def _around_s(wave: Sequence[Cell], pod_s: float) -> float:
     """Seconds of a wave that are not spent in loads: pods started, checked, removed."""
-    companions = sum(cell.workload.kind.companion is not None for cell in wave)
+    companions = sum(len(cell.companions) for cell in wave)
     at_a_time = min(PODS_AT_A_TIME, len(wave))
     # The last of the pods has its own time, whatever starts beside it.
     pods = len(wave) + PODS_AT_A_TIME - 1

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 import socket
+from collections.abc import Mapping
 
+from runner.application.secret_values import Secrets
 from runner.contract import END_OF_DUMP, GREENLETS, GROUPED, MAIN_THREAD
 from runner.engine.pod import Pod
 from runner.errors import EngineError
@@ -31,12 +33,50 @@ def server_log(pod: Pod) -> str:
         return f"(the log could not be read: {error})\n"
 
 
-def companion_log(pod: Pod) -> str:
-    """The companion's log, or why there is none."""
+def companion_logs(pod: Pod) -> str:
+    """The companions' logs, of several one after the other, each under its name."""
+    logs = {name: _companion_log(pod, name) for name in pod.companions}
+    if len(logs) == 1:
+        return "".join(logs.values())
+    return "".join(f"-- {name} --\n{log}" for name, log in logs.items())
+
+
+def _companion_log(pod: Pod, name: str) -> str:
+    """A companion's log, or why there is none."""
     try:
-        return pod.companion_log()
+        return pod.companion_log(name)
     except EngineError as error:
         return f"(the log could not be read: {error})\n"
+
+
+def masked(files: Mapping[str, bytes], secrets: Secrets) -> dict[str, bytes]:
+    """The files without what must not be seen; in those that are packed are numbers only."""
+    return {
+        name: content
+        if name.endswith(".gz")
+        else secrets.mask(content.decode("utf-8", "surrogateescape")).encode(
+            "utf-8", "surrogateescape"
+        )
+        for name, content in files.items()
+    }
+
+
+def of_hang(pod: Pod, clock: Clock, tcp: str | None) -> tuple[dict[str, bytes], str | None]:
+    """The files that a hang leaves, and in a few words where it is.
+
+    `tcp` is the kernel's list of sockets as it was when the load was given up on, None for now's.
+    """
+    files: dict[str, bytes] = {}
+    try:
+        dump = stacks(pod, clock)
+    except EngineError as error:
+        dump = f"(no stacks: {error})"
+    if table := tcp or sockets(pod):
+        files["sockets.txt"] = in_words(table).encode()
+    if dump is None:
+        return files, "the server did not react to a signal"
+    files["stacks.txt"] = dump.encode()
+    return files, blocked_frame(dump)
 
 
 def stacks(pod: Pod, clock: Clock) -> str | None:

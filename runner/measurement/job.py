@@ -5,16 +5,43 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from runner.engine.pod import DISK, PodPlan
+from runner.application.secret_values import Secrets
+from runner.engine.pod import (
+    APPLICATION,
+    DISK,
+    FILES,
+    HOME,
+    LOADGEN_MEMORY_BYTES,
+    PodPlan,
+    with_our_path,
+)
+from runner.matrix import plugins
 from runner.matrix.ceiling import AbOpening
 from runner.matrix.cell import Cell, Limits
 from runner.measurement import companion
+from runner.measurement.asked import WORKLOAD, Asked
 from runner.measurement.records import LaunchRecord
 
 
 @dataclass(frozen=True, kw_only=True)
+class OwnStart:
+    """What an application of the user's is started with, and no image has: it may be secret.
+
+    `environment` are variables, `files` the contents of the image's `files` in their order.
+    """
+
+    environment: Mapping[str, str] = field(default_factory=dict, repr=False)
+    files: tuple[bytes, ...] = field(default=(), repr=False)
+
+
+@dataclass(frozen=True, kw_only=True)
 class Job:
-    """One launch to make: in which wave, and where its cell is in the round's order, from 1."""
+    """One launch to make: in which wave, and where its cell is in the round's order, from 1.
+
+    `companion_images` maps a companion's name to its image; `own` is None for our own workloads.
+    `asked` is what is sent, and its right answer. `before_s` is how long what runs before the
+    server may take, in seconds; 0: nothing does.
+    """
 
     run: str
     cell: Cell
@@ -27,20 +54,42 @@ class Job:
     position: int = 1
     wave: int = 1
     server_command: tuple[str, ...] = ()
-    companion_image: str | None = None
+    companion_images: Mapping[str, str] = field(default_factory=dict)
+    own: OwnStart | None = None
+    asked: Asked = WORKLOAD
+    before_s: float = 0.0
 
 
 @dataclass(frozen=True, kw_only=True)
 class LaunchResult:
-    """The record of a launch and the files that go with it, by name."""
+    """The record of a launch and the files that go with it, by name.
+
+    `secrets` were known only in the launch, such as a header that a command printed: they are not
+    stored.
+    """
 
     record: LaunchRecord
     files: Mapping[str, bytes] = field(default_factory=dict)
+    secrets: Secrets = field(default=Secrets(), repr=False)
+
+
+def memory_of(cell: Cell, limits: Limits) -> int:
+    """The memory in bytes that a cell's pod may use, as far as that limits how many are up.
+
+    It counts for applications of the user's: our own workloads use little of their limits.
+    """
+    if cell.workload.kind is not plugins.APPLICATION:
+        return 0
+    companions = sum(plugins.companions()[name].memory_bytes for name in cell.companions)
+    return limits.memory_bytes + companions + LOADGEN_MEMORY_BYTES
 
 
 def pod_plan(job: Job) -> PodPlan:
     """What to start for a launch."""
-    kind = job.cell.workload.kind
+    kind, own = job.cell.workload.kind, job.own
+    volumes = [DISK] if kind.disk else []
+    if own:
+        volumes += [APPLICATION, HOME, *([FILES] if own.files else [])]
     return PodPlan(
         run=job.run,
         cell=job.cell.id,
@@ -48,9 +97,18 @@ def pod_plan(job: Job) -> PodPlan:
         server_command=job.server_command,
         loadgen_image=job.loadgen_image,
         limits=job.limits,
-        server_volumes=(DISK,) if kind.disk else (),
-        companion=companion.plan_of(kind.companion, job.companion_image),
+        server_volumes=tuple(volumes),
+        server_environment=with_our_path(own.environment) if own else {},
+        server_files=own.files if own else (),
+        companions=tuple(
+            companion.plan_of(
+                name,
+                job.companion_images.get(name),
+                hosts=[service.name for service in job.cell.services if service.companion == name],
+            )
+            for name in job.cell.companions
+        ),
         # Our own servers and workloads call themselves 127.0.0.1; what runs in a companion,
-        # PostgreSQL for one, may look for `localhost`.
-        host_names=kind.companion is not None,
+        # PostgreSQL for one, may look for `localhost`, and an application of the user's as well.
+        host_names=bool(own or job.cell.companions),
     )

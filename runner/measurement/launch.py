@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
-from typing import TypeVar
+from typing import Any, TypeVar
 
+from runner.application.secret_values import Secrets
 from runner.engine.pod import Pod
 from runner.engine.protocol import Engine
 from runner.errors import EngineError
@@ -15,21 +16,15 @@ from runner.measurement import agent, companion, evidence, verdict
 from runner.measurement.agent import CalibrateReply, CheckReply, ReadyReply, Refusal
 from runner.measurement.clock import Clock
 from runner.measurement.cpu_time import Used
-from runner.measurement.evidence import in_words
+from runner.measurement.forecast import Forecast
+from runner.measurement.headers import HeaderFailedError, printed_values
 from runner.measurement.job import Job, LaunchResult, pod_plan
 from runner.measurement.load import (
-    AB_CPU_S_PER_REQUEST,
     LONE_REPEATS,
-    RATE_CPU_S_PER_REQUEST,
-    SERIALISED_BELOW,
     SHORT_REQUEST_S,
-    SHORTEST_TOLD_S,
     Load,
-    at_once_seen,
     burst_size,
     calibration,
-    cut_load,
-    full_load,
 )
 from runner.measurement.loaded import Loaded, read_load
 from runner.measurement.records import Canary, LaunchRecord, Placement
@@ -80,10 +75,10 @@ class Launch:
         self.canary: Canary | None = None
         self.cpu_used: Used | None = None
         self.files: dict[str, bytes] = {}
+        self.printed: Mapping[str, str] = {}
         self._pod: Pod | None = None
         self._resources = ExitStack()
         self.closed = False
-        self._companion = job.cell.workload.kind.companion
         self._began = clock.monotonic()
         self._started_at = clock.now()
 
@@ -97,7 +92,7 @@ class Launch:
         self.calibrate()
 
     def bring_up(self) -> None:
-        """Start the pod: sidecar, companion (until it answers), server."""
+        """Start the pod: sidecar, companions (until they answer), server."""
         self._began, self._started_at = self.clock.monotonic(), self.clock.now()
         self._guarded(self._bring_up)
 
@@ -120,7 +115,9 @@ class Launch:
     def collect(self) -> LaunchResult:
         """Take the evidence and return what came of the launch."""
         self._attempt(self._take_evidence)
-        return LaunchResult(record=self._record(), files=self.files)
+        secrets = self.job.asked.secrets(self.printed)
+        files = evidence.masked(self.files, secrets)
+        return LaunchResult(record=self._record(secrets), files=files)
 
     def close(self) -> None:
         """Remove the pod, whatever state it is in; an `EngineError` says what could not be.
@@ -131,57 +128,24 @@ class Launch:
         self._resources.close()
 
     @property
-    def cpu_share(self) -> float | None:
-        """CPUs that server and load generator will keep busy, None before calibration.
+    def forecast(self) -> Forecast:
+        """What is known of the load to come."""
+        return Forecast(job=self.job, checked=self.checked, calibrated=self.calibrated)
 
-        CPU seconds of the calibration's requests, times the rate the load can reach.
-        """
-        calibrated, load = self.calibrated, self.next_load()
-        if calibrated is None or calibrated.cpu_s_per_request is None:
-            return None
-        sending_s = RATE_CPU_S_PER_REQUEST if load.rate else AB_CPU_S_PER_REQUEST
-        cpu_s = calibrated.cpu_s_per_request + sending_s
-        return cpu_s * load.requests / self.shortest_load_s
+    @property
+    def cpu_share(self) -> float | None:
+        """CPUs that server and load generator will keep busy, None before calibration."""
+        return self.forecast.cpu_share
+
+    @property
+    def service_s(self) -> float:
+        """How long one request takes when it is alone, in seconds."""
+        return self.forecast.service_s
 
     @property
     def failed_for_engine(self) -> bool:
         """Whether the engine, not the cell, ended the launch."""
         return self.verdict is not None and self.verdict[0] is Outcome.ENGINE_ERROR
-
-    @property
-    def is_serial(self) -> bool:
-        """Whether requests are taken one by one: by the server's rule, or as calibration saw."""
-        if self.job.cell.is_serial:
-            return True
-        if self.calibrated is None or self.service_s < SHORTEST_TOLD_S:
-            return False
-        return self.calibrated.factor < SERIALISED_BELOW
-
-    @property
-    def service_s(self) -> float:
-        """How long one request takes when it is alone, in seconds."""
-        return self.checked.lone_s if self.checked else self.job.cell.workload.service_s or 0.0
-
-    @property
-    def shortest_load_s(self) -> float:
-        """The shortest time in seconds that the load about to be sent can take."""
-        load = self.next_load()
-        if load.rate:
-            return max(load.requests / load.rate, self.service_s * load.requests / self._at_once)
-        return self.service_s * load.requests / min(load.concurrency, self._at_once)
-
-    @property
-    def _at_once(self) -> float:
-        """How many requests the server works on at a time, as far as the check has shown."""
-        many_factor = self.calibrated.many_factor if self.calibrated else None
-        return 1.0 if self.is_serial else at_once_seen(self.job.cell, many_factor)
-
-    def next_load(self) -> Load:
-        """What will be sent: the load as asked for, or what the server can answer of it in time."""
-        cell, limits = self.job.cell, self.job.limits
-        if self.checked and self._at_once < cell.most_in_flight:
-            return cut_load(cell, limits, self.checked.lone_s, self._at_once)
-        return full_load(cell, limits, self.job.opening, self.service_s)
 
     def _guarded(self, step: Callable[[], None]) -> None:
         """Take a step, unless the launch has ended already."""
@@ -219,9 +183,13 @@ class Launch:
         if self.closed:
             self.close()
             raise LaunchEndedError(Outcome.ENGINE_ERROR, "interrupted")
-        if self._companion:
-            companion.wait_until_ready(self._pod, self._companion, self.clock)
+        companion.wait_until_ready(self._pod, self.clock)
         self._pod.start_server()
+
+    @property
+    def _asked(self) -> dict[str, Any]:
+        """What the agent is told of the request and its right answer."""
+        return self.job.asked.config(self.printed)
 
     @property
     def pod(self) -> Pod:
@@ -250,14 +218,22 @@ class Launch:
         return self._pod.containers if self._pod else []
 
     def _await_ready(self) -> None:
-        startup_s = self.job.limits.startup_s
-        reply = agent.ready(self.pod, {"startup_s": startup_s}, startup_s + ENGINE_GRACE_S)
+        startup_s, before_s = self.job.limits.startup_s, self.job.before_s
+        config = {"startup_s": startup_s, "before_s": before_s}
+        reply = agent.ready(self.pod, config, before_s + startup_s + ENGINE_GRACE_S)
         self.startup_s = self._accepted(reply).ready_s
+        try:
+            by_ab = not self.job.cell.rate
+            self.printed = printed_values(self.pod, self.job.asked, by_ab=by_ab)
+        except HeaderFailedError as error:
+            self._end_if_gone(self.pod)
+            raise LaunchEndedError(Outcome.BEFORE_FAILED, str(error)) from None
 
     def _check(self) -> None:
         cell, limits = self.job.cell, self.job.limits
         service_s = cell.workload.service_s or 0.0
         config = {
+            **self._asked,
             "startup_s": limits.startup_s,
             "service_s": service_s,
             "spread_s": cell.workload.spread_s,
@@ -271,7 +247,8 @@ class Launch:
         if sent == 1:
             return  # a burst of one says nothing
         config, longest_s = calibration(cell, self.service_s)
-        reply = self._accepted(agent.calibrate(self.pod, config, longest_s + ENGINE_GRACE_S))
+        told = {**self._asked, **config}
+        reply = self._accepted(agent.calibrate(self.pod, told, longest_s + ENGINE_GRACE_S))
         if hangs := verdict.of_burst(reply, sent):
             self._end_if_gone(self.pod)
             raise LaunchEndedError(*hangs)
@@ -281,7 +258,8 @@ class Launch:
         """An answer of the agent that is none of its refusals, each of which ends the launch."""
         if isinstance(reply, Refusal):
             self._end_if_gone(self.pod, seen_gone=reply.failed == SERVER_GONE)
-            raise LaunchEndedError(*verdict.of_refusal(reply, evidence.server_log(self.pod)))
+            log, request = evidence.server_log(self.pod), self.job.asked.request
+            raise LaunchEndedError(*verdict.of_refusal(reply, log, request))
         return reply
 
     def _end_if_gone(self, pod: Pod, *, seen_gone: bool = False) -> None:
@@ -293,7 +271,7 @@ class Launch:
         """
         deadline = self.clock.monotonic() + (EXIT_SEEN_WITHIN_S if seen_gone else 0.0)
         while True:
-            companion.refuse_dead(pod, self._companion or "")
+            companion.refuse_dead(pod)
             state = pod.server_state()
             if not state.running or state.oom_killed:
                 raise LaunchEndedError(*verdict.of_exit(state, evidence.server_log(pod)))
@@ -302,8 +280,9 @@ class Launch:
             self.clock.sleep(EXIT_POLL_S)
 
     def _load(self) -> None:
-        load = self.sent = self.next_load()
+        load = self.sent = self.forecast.load()
         config = {
+            **self._asked,
             "requests": load.requests,
             "concurrency": load.concurrency,
             "deadline_s": load.deadline_s,
@@ -314,7 +293,10 @@ class Launch:
         if load.rate:
             # The same moments for every cell of a round.
             config |= {"rate": load.rate, "seed": self.job.number}
-        reply = agent.load(self.pod, config, load.limit_s + ENGINE_GRACE_S)
+        # Of what is sampled, two requests may be answered after the load.
+        sampling_s = 0.0 if self.job.asked.has_fixed_length else 2 * load.silence_s
+        longest_s = load.limit_s + sampling_s
+        reply = agent.load(self.pod, config, longest_s + ENGINE_GRACE_S)
         if isinstance(reply, Refusal):
             raise EngineError(reply.reason)
         self.throttled_s = self.pod.server_throttled_s()
@@ -324,6 +306,7 @@ class Launch:
             opening=self.job.opening,
             set_up=self.job.cell.server_limit,
             lone_s=self.checked.service_s if self.checked else None,
+            asked=self.job.asked,
         )
         self.files |= self.loaded.files
         self._end_if_gone(self.pod, seen_gone=not reply.server_alive)
@@ -336,40 +319,32 @@ class Launch:
             return
         outcome, reason = self.verdict
         if outcome.kind is Kind.HANG:
-            self.verdict = outcome, self._evidence_of_hang(self._pod, reason)
+            tcp = self.loaded.reply.ab.tcp if self.loaded else None
+            found, frame = evidence.of_hang(self._pod, self.clock, tcp)
+            self.files |= found
+            self.verdict = outcome, f"{reason}; {frame}" if frame else reason
         log = evidence.server_log(self._pod)
         self.files["server.log"] = log.encode()
         self.tracebacks = sum(1 for _ in verdict.exceptions(log))
-        if self._pod.companion and not outcome.has_figures:
-            self.files["companion.log"] = evidence.companion_log(self._pod).encode()
+        if self._pod.companions and not outcome.has_figures:
+            self.files["companion.log"] = evidence.companion_logs(self._pod).encode()
 
-    def _evidence_of_hang(self, pod: Pod, reason: str | None) -> str | None:
-        try:
-            dump = evidence.stacks(pod, self.clock)
-        except EngineError as error:
-            dump = f"(no stacks: {error})"
-        if tcp := (self.loaded and self.loaded.reply.ab.tcp) or evidence.sockets(pod):
-            self.files["sockets.txt"] = in_words(tcp).encode()
-        if dump is None:
-            return f"{reason}; the server did not react to a signal"
-        self.files["stacks.txt"] = dump.encode()
-        frame = evidence.blocked_frame(dump)
-        return f"{reason}; {frame}" if frame else reason
-
-    def _record(self) -> LaunchRecord:
+    def _record(self, secrets: Secrets) -> LaunchRecord:
         outcome, reason = self.verdict or (Outcome.ENGINE_ERROR, "the launch was not loaded")
         cell, load, checked = self.job.cell, self.sent, self.checked
-        loaded = self.loaded
+        loaded, lone_s = self.loaded, self.forecast.ceiling_lone_s
+        sampled = verdict.samples(loaded) if loaded else None
         wall_s = self.clock.monotonic() - self._began
         record = LaunchRecord(
             cell=cell.id,
             launch=self.job.number,
             outcome=outcome,
-            reason=reason,
+            reason=reason and secrets.mask(reason),
             started_at=self._started_at.isoformat(timespec="seconds"),
             requests=load.requests if load else cell.requests,
             concurrency=_concurrency(cell, load),
-            configuration_rps=configuration_of(cell, self.job.opening),
+            configuration_rps=configuration_of(cell, self.job.opening, lone_s),
+            ceiling_lone_ms=None if lone_s is None else lone_s * 1000,
             startup_s=self.startup_s,
             lone_request_ms=checked.lone_s * 1000 if checked else None,
             concurrency_factor=self.calibrated.factor if self.calibrated else None,
@@ -378,6 +353,8 @@ class Launch:
             rate=loaded.rate if loaded else None,
             served=loaded.seen if loaded else None,
             answers=loaded.answers if loaded else None,
+            samples=sampled and sampled.masked(secrets.mask),
+            effects=checked.effects if checked else None,
             tracebacks=self.tracebacks,
             resources=used(loaded.reply, loaded.figures, self.throttled_s) if loaded else None,
             machine=machine(loaded.reply.machine, self.cpu_used) if loaded else None,

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from http import HTTPStatus
 
-from runner.contract import BODY
 from runner.errors import EngineError
 from runner.matrix.ceiling import AbOpening, shortest_time_s
 from runner.measurement import ab, rate, served
 from runner.measurement.agent import LoadReply
+from runner.measurement.asked import WORKLOAD, Asked
 from runner.measurement.load import Load
 from runner.measurement.records import AbFigures, Answers, RateFigures, Served
 from runner.text import last_line
@@ -33,6 +32,7 @@ class Loaded:
     answers: Answers | None = None
     sent_right: int = 0
     rate: RateFigures | None = None
+    asked: Asked = WORKLOAD
     files: Mapping[str, bytes] = field(default_factory=dict)
 
     @property
@@ -64,7 +64,13 @@ class Loaded:
 
 
 def read_load(
-    reply: LoadReply, load: Load, *, opening: AbOpening, set_up: int, lone_s: float | None
+    reply: LoadReply,
+    load: Load,
+    *,
+    opening: AbOpening,
+    set_up: int,
+    lone_s: float | None,
+    asked: Asked = WORKLOAD,
 ) -> Loaded:
     """What the agent's answer says of a load; `lone_s` is a lone request's time, in seconds.
 
@@ -74,7 +80,7 @@ def read_load(
     figures: AbFigures | None
     answers, at_a_rate = None, None
     if load.rate:
-        figures, answers, at_a_rate = _read_rate(reply, load.rate, load.requests, files)
+        figures, answers, at_a_rate = _read_rate(reply, load, load.rate, files, asked)
     else:
         figures = _read_ab(reply, files)
     seen, sent_right = None, 0
@@ -82,9 +88,9 @@ def read_load(
         files["served.tsv.gz"] = reply.served_archive
         requests = served.parse(reply.served_archive)
         seen = served.served(requests, lone_s)
-        sent_right = served.sent_right(requests, HTTPStatus.OK, len(BODY))
+        sent_right = served.sent_right(requests, asked.right)
         if figures and not load.rate:
-            answers = served.answers(requests, figures, HTTPStatus.OK, len(BODY))
+            answers = served.answers(requests, figures, asked.right)
         if answers is None:
             seen = None  # some were not recorded
     return Loaded(
@@ -97,6 +103,7 @@ def read_load(
         answers=answers,
         sent_right=sent_right,
         rate=at_a_rate,
+        asked=asked,
         files=files,
     )
 
@@ -114,12 +121,12 @@ def _read_ab(reply: LoadReply, files: dict[str, bytes]) -> AbFigures | None:
 
 
 def _read_rate(
-    reply: LoadReply, per_second: float, requests: int, files: dict[str, bytes]
+    reply: LoadReply, load: Load, per_second: float, files: dict[str, bytes], asked: Asked
 ) -> tuple[AbFigures, Answers, RateFigures]:
     if reply.requests_archive is None:
         raise EngineError(f"the load generator wrote nothing: {last_line(reply.ab.stderr)}")
     files["requests.tsv.gz"] = reply.requests_archive
     try:
-        return rate.figures(reply.requests_archive, per_second, requests)
+        return rate.figures(reply.requests_archive, per_second, load.requests, asked.right)
     except ValueError as error:
         raise EngineError(f"the load generator: {error}") from error

@@ -10,10 +10,10 @@ import zlib
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from http import HTTPStatus
 
-from runner.contract import BODY
+from runner.measurement.asked import Right
 from runner.measurement.records import AbFigures, Answers, RateFigures
+from runner.measurement.served import most_frequent
 
 #: What the client got, where that is an answer and not the right one.
 WRONG_STATUS, WRONG_LENGTH = "wrong status", "wrong length"
@@ -30,7 +30,9 @@ class Sent:
     error: str | None
 
 
-def figures(archive: bytes, rate: float, requests: int) -> tuple[AbFigures, Answers, RateFigures]:
+def figures(
+    archive: bytes, rate: float, requests: int, right: Right
+) -> tuple[AbFigures, Answers, RateFigures]:
     """The figures of so many requests at so many per second; `archive` is the gzipped file.
 
     Latencies are those of answered requests. The load's time is how long the requests were due, or
@@ -38,7 +40,7 @@ def figures(archive: bytes, rate: float, requests: int) -> tuple[AbFigures, Answ
     the rate that was sent. Raises a ValueError for a file that is none.
     """
     try:
-        sent = list(_read(gzip.decompress(archive).decode()))
+        sent = list(_read(gzip.decompress(archive).decode(), right))
     except (OSError, EOFError, zlib.error, KeyError, TypeError) as error:
         raise ValueError(f"the requests' file cannot be read: {error}") from None
     answered = [one for one in sent if one.status is not None]
@@ -46,6 +48,7 @@ def figures(archive: bytes, rate: float, requests: int) -> tuple[AbFigures, Answ
     seconds = max(requests / rate, (max(ends) - min(ends)) / 1000 if ends else 0.0)
     errors = Counter(one.error for one in sent if one.error)
     times = sorted(one.latency_ms for one in answered)
+    wrong = Counter(one.status for one in sent if one.status and one.error == WRONG_STATUS)
     return (
         AbFigures(
             time_taken_s=seconds,
@@ -64,6 +67,7 @@ def figures(archive: bytes, rate: float, requests: int) -> tuple[AbFigures, Answ
             wrong_status=errors[WRONG_STATUS],
             wrong_length=errors[WRONG_LENGTH],
             missing=len(sent) - len(answered),
+            most_wrong_status=most_frequent(wrong),
         ),
         _lags(sent, rate, requests, errors),
     )
@@ -91,13 +95,13 @@ def share_of(in_order: Sequence[float], share: float) -> float | None:
     return in_order[max(0, math.ceil(share * len(in_order)) - 1)]
 
 
-def _read(text: str) -> Iterator[Sent]:
+def _read(text: str, right: Right) -> Iterator[Sent]:
     for row in csv.DictReader(io.StringIO(text), delimiter="\t"):
         status = int(row["status"]) if row["status"] else None
         error = row["error"] or None
-        if status is not None and status != HTTPStatus.OK:
+        if status is not None and status not in right.statuses:
             error = WRONG_STATUS
-        elif status is not None and int(row["length"]) != len(BODY):
+        elif status is not None and right.is_wrong_length(status, int(row["length"])):
             error = WRONG_LENGTH
         yield Sent(
             lag_ms=float(row["sent"]) - float(row["due"]),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final
 
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field
@@ -9,7 +10,7 @@ from pydantic import AliasChoices, BaseModel, ConfigDict, Field
 from runner.outcome import Outcome
 
 #: The newest layout of result.json that this program knows.
-LAUNCH_SCHEMA: Final = 5
+LAUNCH_SCHEMA: Final = 6
 #: From this layout on a reused launch of another boot says so.
 FIRST_WITH_BOOT: Final = 5
 #: The boot of a launch of which nobody knows in which its machine was.
@@ -100,13 +101,59 @@ class Served(Record):
 class Answers(Record):
     """The load's answers by what is known of the right one; their sum is what was completed.
 
-    `missing` are those of which the client got no body, or not the whole.
+    `missing` are those of which the client got no body, or not the whole. `most_wrong_status` is
+    the most frequent of the wrong statuses; up to schema 5 it was not kept.
     """
 
     right: int
     wrong_status: int
     wrong_length: int
     missing: int
+    most_wrong_status: int | None = None
+
+
+class Samples(Record):
+    """Answers that the agent looked at itself, during the load and after it.
+
+    `first_wrong` says what was wrong with the first that was not right.
+    """
+
+    sent: int
+    right: int
+    first_wrong: str | None = None
+
+    def masked(self, mask: Callable[[str], str]) -> Samples:
+        """The same with what `mask` leaves of the text."""
+        return self.model_copy(update={"first_wrong": self.first_wrong and mask(self.first_wrong)})
+
+
+class Patched(Record):
+    """What is patched in a process. `gevent_version` is None where gevent is not imported.
+
+    `gevent_modules` are those that `gevent.monkey` has replaced parts of; `grpc`: whether
+    `init_gevent` was called.
+    """
+
+    gevent_version: str | None = None
+    gevent_modules: tuple[str, ...] = ()
+    grpc: bool = False
+    psycopg2_wait_callback: bool = False
+    eventlet: bool = False
+
+
+class Effects(Record):
+    """What was in effect in the processes that served, and what their patch mode alone had done.
+
+    `gunicorn_config` is the configuration that was read, `overridden` has the settings in it that
+    the cell replaces (`4 → 1`), `application` is the class of the object that was served.
+    """
+
+    in_effect: Patched
+    by_label: Patched
+    gunicorn_config: str | None = None
+    overridden: dict[str, str] = Field(default_factory=dict)
+    worker_class: str | None = None
+    application: str | None = None
 
 
 class RateFigures(Record):
@@ -193,9 +240,12 @@ class LaunchRecord(Record):
     `concurrency_factor` is k times the latency of a lone request over the wall time of k requests
     sent at once: 1 for a server that takes them one by one, k for one that takes all together.
     `configuration_rps` is the highest rate of the load as asked for that the server's settings
-    allow; up to schema 4 its name was `ceiling_rps`. `reused_from` is the run in which the launch
-    was made, where that is another than the one it is stored in, and `other_boot` the boot in which
-    its machine was then, where that is another than the run's, or `UNKNOWN_BOOT`. Up to schema 4
+    allow; up to schema 4 its name was `ceiling_rps`. `ceiling_lone_ms` is the time of a lone
+    request that this was made from, in the application if that was recorded, where the workload
+    says nothing of how long one takes; up to schema 5 there was no such figure then. `reused_from`
+    is the run in which the launch was made, where that is another than the one it is stored in, and
+    `other_boot` the boot in which its machine was then, where that is another than the run's, or
+    `UNKNOWN_BOOT`. Up to schema 4
     there is no `other_boot`: whatever is reused is of a round of the run that it is from. `in_step`
     means that all requests take equally long, so that clients send together. `tracebacks` is how
     many the server's log holds. `attempt` counts from 1: a launch that was disturbed is made
@@ -203,7 +253,8 @@ class LaunchRecord(Record):
     load. `started_at` is None where the report of the load was made elsewhere and does not say.
     `concurrency` is None and `rate` known where requests were sent at a fixed rate. `block` is the
     machine that it was made on, where the launches of a run were made on several. The canaries are
-    those of its wave, before the first and after the last load.
+    those of its wave, before the first and after the last load. Up to schema 5 nothing is known of
+    its `effects`, and there are no `samples`.
     """
 
     schema_version: int = LAUNCH_SCHEMA
@@ -217,6 +268,7 @@ class LaunchRecord(Record):
     configuration_rps: float | None = Field(
         default=None, validation_alias=AliasChoices("configuration_rps", "ceiling_rps")
     )
+    ceiling_lone_ms: float | None = None
     startup_s: float | None = None
     lone_request_ms: float | None = None
     concurrency_factor: float | None = None
@@ -225,6 +277,8 @@ class LaunchRecord(Record):
     rate: RateFigures | None = None
     served: Served | None = None
     answers: Answers | None = None
+    samples: Samples | None = None
+    effects: Effects | None = None
     tracebacks: int | None = None
     resources: Resources | None = None
     machine: Machine | None = None

@@ -9,8 +9,9 @@ from dataclasses import dataclass, field, replace
 from runner.engine.protocol import Engine
 from runner.matrix.ceiling import AbOpening
 from runner.matrix.cell import Cell, Limits
+from runner.measurement.asked import WORKLOAD, Asked
 from runner.measurement.clock import Clock
-from runner.measurement.job import Job, LaunchResult
+from runner.measurement.job import Job, LaunchResult, OwnStart, memory_of
 from runner.measurement.launch import Launch
 from runner.measurement.records import LaunchRecord, rate_of
 from runner.measurement.resources import worth_repeating
@@ -23,10 +24,11 @@ class Method:
 
     A launch that is disturbed is made again, `repeats` times at the most.
 
-    `server_images` maps a cell's id to its image, `companion_images` a companion's name; `done` are
-    launches (cell's id, number) that need not be made, and `failed` the cells of which one of those
-    failed. `rate_of` maps a cell with a rate in per cent to the cell whose rate that is a share of,
-    and `full_rates` such a cell to its rate in requests per second, where that is known.
+    `server_images` maps a cell's id to its image, `companion_images` a companion's name; `own`,
+    `asked` and `before_s` are as in `Job`. `done` are launches (cell's id, number) that need not be
+    made, and `failed` the cells of which one of those failed. `rate_of` maps a cell with a rate in
+    per cent to the cell whose rate that is a share of, and `full_rates` such a cell to its rate in
+    requests per second, where that is known.
     """
 
     run: str
@@ -39,6 +41,9 @@ class Method:
     seed: int
     jobs: Jobs
     companion_images: Mapping[str, str] = field(default_factory=dict)
+    own: OwnStart | None = None
+    asked: Asked = WORKLOAD
+    before_s: float = 0.0
     done: frozenset[tuple[str, int]] = frozenset()
     failed: frozenset[str] = frozenset()
     rate_of: Mapping[str, str] = field(default_factory=dict)
@@ -192,7 +197,7 @@ def _attempt(
 ) -> list[Job]:
     """Make the launches once, in waves, numbered as given; return those to be made again."""
     again: list[Job] = []
-    for wave in waves(jobs, side_by_side.wave):
+    for wave in waves(jobs, side_by_side):
         number = next(numbers)
         on_begin(wave)
         by_cell = {job.cell.id: job for job in wave}
@@ -225,11 +230,10 @@ def _attempt(
     return again
 
 
-def waves(jobs: Sequence[Job], size: int) -> Iterator[Sequence[Job]]:
-    """Cut a round into waves of at most `size` launches; some have one of their own."""
+def waves(jobs: Sequence[Job], side_by_side: Jobs) -> Iterator[Sequence[Job]]:
+    """Cut a round into waves of as many launches as may be up together; some are up alone."""
     together = [job for job in jobs if not job.cell.workload.kind.alone]
-    for begin in range(0, len(together), size):
-        yield together[begin : begin + size]
+    yield from side_by_side.waves((job, memory_of(job.cell, job.limits)) for job in together)
     for job in jobs:
         if job.cell.workload.kind.alone:
             yield [job]
@@ -245,5 +249,8 @@ def job_of(cell: Cell, number: int, method: Method) -> Job:
         loadgen_image=method.loadgen_image,
         limits=method.limits,
         opening=method.opening,
-        companion_image=method.companion_images.get(cell.workload.kind.companion or ""),
+        companion_images=method.companion_images,
+        own=method.own,
+        asked=method.asked,
+        before_s=method.before_s,
     )

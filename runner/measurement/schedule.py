@@ -12,9 +12,10 @@ they can. How many fit is a matter of CPU alone: what their calibrations say the
 from __future__ import annotations
 
 import functools
+import math
 import random
 import threading
-from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Self, TypeAlias, TypeVar
@@ -222,6 +223,8 @@ ALONE_ABOVE = 0.1
 #: one alone; on a machine a third as fast, where the same cells kept 78 % of them busy, `ab` waited
 #: for a CPU in every launch, and rates were up to 2.4 % lower.
 BUSY_SHARE = 0.4
+#: Share of the machine's memory that the containers which are up together may use.
+MEMORY_SHARE = 0.8
 
 T = TypeVar("T", bound=Hashable)
 
@@ -230,11 +233,13 @@ T = TypeVar("T", bound=Hashable)
 class Jobs:
     """How many launches may be measured side by side: `limit`, or as many as fit (None).
 
-    `share` scales both down where launches disturbed each other.
+    `share` scales both down where launches disturbed each other. `memory_bytes` is what the
+    engine's machine has, 0 where that is not known.
     """
 
     limit: int | None = 1
     cpus: int = 1
+    memory_bytes: int = 0
     share: float = 1.0
 
     @property
@@ -242,6 +247,23 @@ class Jobs:
         """How many pods are started together."""
         largest = LARGEST_WAVE if self.limit is None else self.limit
         return max(1, int(largest * self.share))
+
+    def waves(self, pods: Iterable[tuple[T, int]]) -> Iterator[list[T]]:
+        """Cut pods into waves that may be up together, by number and by the memory each may use.
+
+        Memory is in bytes, 0 for a pod of which it does not count.
+        """
+        most = MEMORY_SHARE * self.memory_bytes if self.memory_bytes else math.inf
+        wave: list[T] = []
+        used = 0
+        for pod, memory_bytes in pods:
+            if wave and (len(wave) == self.wave or used + memory_bytes > most):
+                yield wave
+                wave, used = [], 0
+            wave.append(pod)
+            used += memory_bytes
+        if wave:
+            yield wave
 
     @property
     def halved(self) -> Jobs:

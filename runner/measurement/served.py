@@ -11,9 +11,11 @@ import csv
 import gzip
 import io
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from http import HTTPStatus
 from typing import NamedTuple
 
+from runner.measurement.asked import BODILESS, Right
 from runner.measurement.records import AbFigures, Answers, Served
 
 
@@ -80,49 +82,98 @@ def _busy_processes(requests: Sequence[Request]) -> int:
     return sum(2 * number * len(counts) >= len(requests) for number in counts.values())
 
 
-def sent_right(requests: Sequence[Request], status: int, length: int) -> int:
-    """How many answers the server sent with this status and a body of this length in bytes."""
-    return sum(r.status == status and r.length == length for r in requests)
+def sent_right(requests: Sequence[Request], right: Right) -> int:
+    """How many right answers the server sent."""
+    return sum(right.is_right(r.status, r.length) for r in requests)
 
 
-def answers(
-    requests: Sequence[Request], figures: AbFigures, status: int, length: int
-) -> Answers | None:
+def answers(requests: Sequence[Request], figures: AbFigures, right: Right) -> Answers | None:
     """How many answers were right, and what was wrong with the others.
 
-    The right one has this status and a body of this length in bytes. The server knows what it
-    answered, the client only how many bytes came: of its answers that the server sent right, so
-    many arrived as their bytes allow. `ab`'s own count of failures compares each length with that
-    of the first answer, right or not; it counts only where the first was right. None where a
-    process of the server did not record its requests.
+    The server knows what it answered, the client only how many bytes came: of its answers that the
+    server sent right, so many arrived as their bytes allow. None where a process of the server did
+    not record its requests.
     """
-    if len(requests) < figures.complete and _has_no_complaint(figures, length):
+    if len(requests) < figures.complete and _has_no_complaint(figures, right):
         return None
-    sent = sent_right(requests, status, length)
-    wrong_status = sum(r.status != status for r in requests if r.left_s is not None)
-    wrong_length = sum(r.status == status and r.length != length for r in requests)
-    arrived = min(sent, figures.complete - figures.non_2xx)
-    if figures.html_bytes is not None and length:
-        others = sum(r.length for r in requests) - sent * length
-        arrived = min(arrived, max(0, figures.html_bytes - others) // length)
-    if figures.document_length in {None, length}:
-        arrived = min(arrived, figures.complete - figures.failed)
+    sent = [r for r in requests if right.is_right(r.status, r.length)]
+    arrived = _arrived(requests, sent, figures, right)
+    statuses = Counter(
+        r.status for r in requests if r.left_s is not None and r.status not in right.statuses
+    )
+    wrong_length = sum(
+        r.status in right.statuses and right.is_wrong_length(r.status, r.length) for r in requests
+    )
     left = figures.complete - arrived
-    wrong_status = min(wrong_status, left)
+    wrong_status = min(statuses.total(), left)
     wrong_length = min(wrong_length, left - wrong_status)
     return Answers(
         right=arrived,
         wrong_status=wrong_status,
         wrong_length=wrong_length,
         missing=left - wrong_status - wrong_length,
+        most_wrong_status=most_frequent(statuses) if wrong_status else None,
     )
 
 
-def _has_no_complaint(figures: AbFigures, length: int) -> bool:
+def most_frequent(statuses: Counter[int]) -> int | None:
+    """The most frequent status, the lowest of several; 500 where the application raised."""
+    most = max(statuses.values(), default=0)
+    found = min((status for status, number in statuses.items() if number == most), default=None)
+    return HTTPStatus.INTERNAL_SERVER_ERROR if found == 0 else found
+
+
+def _arrived(
+    requests: Sequence[Request], sent: Sequence[Request], figures: AbFigures, right: Right
+) -> int:
+    """How many of the answers that the server sent right the client can have got.
+
+    `ab`'s own count of failures compares each length with that of the first answer, right or not;
+    it counts only where the first was right.
+    """
+    others = sum(not _is_2xx(request.status) for request in sent)
+    arrived = min(len(sent) - others, max(0, figures.complete - figures.non_2xx))
+    arrived += min(others, figures.non_2xx)
+    if figures.html_bytes is not None:
+        expected = sum(right.sent_bytes(r.status, r.length) for r in requests)
+        if (lacking := expected - figures.html_bytes) > 0:
+            lengths = (right.sent_bytes(r.status, r.length) for r in sent)
+            arrived = min(arrived, len(sent) - _fewest(lengths, lacking))
+    if right.length is None or figures.document_length in {None, right.length}:
+        arrived = min(arrived, figures.complete - figures.failed)
+    return max(0, arrived)
+
+
+def _fewest(lengths: Iterable[int], lacking: int) -> int:
+    """How many answers are missing at the least, where so many bytes are."""
+    number = 0
+    for length in sorted(lengths, reverse=True):
+        if lacking <= 0 or not length:
+            break
+        lacking -= length
+        number += 1
+    return number
+
+
+def _is_2xx(status: int) -> bool:
+    return 200 <= status < 300
+
+
+def _has_no_complaint(figures: AbFigures, right: Right) -> bool:
     """Whether every answer that `ab` got is right by what `ab` knows."""
-    return (
-        not figures.failed
-        and not figures.non_2xx
-        and figures.document_length == length
-        and figures.html_bytes == length * figures.complete
+    if figures.failed or has_wrong_status(figures, right):
+        return False
+    if right.length is None:
+        return True
+    length = right.length if right.statuses.isdisjoint(BODILESS) else None
+    return length is None or (
+        figures.document_length == length and figures.html_bytes == length * figures.complete
     )
+
+
+def has_wrong_status(figures: AbFigures, right: Right) -> bool:
+    """Whether `ab` got answers of a status that is not right: it counts those other than 2xx."""
+    kinds = {_is_2xx(status) for status in right.statuses}
+    if kinds == {True}:
+        return figures.non_2xx > 0
+    return kinds == {False} and figures.non_2xx < figures.complete

@@ -6,15 +6,20 @@ import re
 import signal
 from collections import Counter
 from collections.abc import Callable, Iterator
+from http import HTTPStatus
 
-from runner.contract import IMPORT_FAILED
+from runner.contract import BEFORE_FAILED, IMPORT_FAILED
 from runner.engine.protocol import ContainerState
+from runner.matrix.application import Request
 from runner.measurement import ab, contradiction
 from runner.measurement.agent import CalibrateReply, Refusal
+from runner.measurement.asked import WORKLOAD, Right
 from runner.measurement.load import AS_SET_UP, SERIALISED_BELOW
 from runner.measurement.loaded import Loaded
 from runner.measurement.rate import flaw as rate_flaw
-from runner.measurement.records import AbFigures, Answers, Served
+from runner.measurement.records import AbFigures, Answers, Samples, Served
+from runner.measurement.served import has_wrong_status
+from runner.measurement.wrong_answer import WrongAnswer, is_deliberate, meaning, shown_of
 from runner.outcome import Outcome
 from runner.text import last_line
 
@@ -30,8 +35,8 @@ LIMITED_UP_TO, INSIDE_FROM = 0.5, 0.5
 #: Share of its CPU from which a process computes rather than waits.
 COMPUTES_FROM = 0.8
 
-#: The body of an answer with a wrong status: the server's log says more than its page of an error.
-STATUS_BODY = re.compile(r"(?<=^status \d{3}, expected \d{3}): .*", re.DOTALL)
+#: What the server program prints of a command that failed before the server started.
+BEFORE_LINE = re.compile(r"^before: .*", re.MULTILINE)
 
 Verdict = tuple[Outcome, str | None]
 
@@ -40,6 +45,7 @@ HANGS = {
     "not-ready": Outcome.HANG_AT_STARTUP,
     "first-not-answered": Outcome.HANG_AT_FIRST_REQUEST,
     "not-answered": Outcome.HANG_UNDER_LOAD,
+    "before-not-done": Outcome.BEFORE_FAILED,
 }
 
 
@@ -54,12 +60,23 @@ def of_exit(state: ContainerState, log: str) -> Verdict:
     if state.exit_code == IMPORT_FAILED:
         why = exception_line(log) or last
         return Outcome.IMPORT_ERROR, why or "patching or importing failed"
+    if state.exit_code == BEFORE_FAILED:
+        return Outcome.BEFORE_FAILED, _of_before(log)
     if state.error:
         return Outcome.CRASHED, state.error
     why = exception_line(log)
     ending = [line.strip() for line in log.splitlines() if line.strip()][-3:]
     said = why if why in ending else last
     return Outcome.CRASHED, f"{_how_it_ended(state.exit_code)}: {said or 'it printed nothing'}"
+
+
+def _of_before(log: str) -> str:
+    """Which command failed that runs before the server, and what it said last."""
+    told = [*BEFORE_LINE.finditer(log)]
+    if not told:
+        return last_line(log) or "a command before the server failed"
+    said = exception_line(log) or last_line(log[: told[-1].start()])
+    return f"{told[-1][0].strip()}: {said or 'it printed nothing'}"
 
 
 def _how_it_ended(code: int) -> str:
@@ -105,16 +122,29 @@ def cpu_used(share: float | None) -> str:
     return "" if share is None else f"; it used {100 * share:.0f} % of a CPU meanwhile"
 
 
-def of_refusal(refusal: Refusal, log: str = "") -> Verdict:
+def of_refusal(refusal: Refusal, log: str = "", request: Request | None = None) -> Verdict:
     """What a check that failed on a living server means; its log may say why."""
     if refusal.failed == "wrong-answer":
-        if why := exception_line(log):
-            return Outcome.WRONG_ANSWER, f"{STATUS_BODY.sub('', refusal.reason)}: {why}"
-        return Outcome.WRONG_ANSWER, refusal.reason
+        return Outcome.WRONG_ANSWER, of_wrong_answer(refusal, log, request or Request())
     if refusal.failed == "broken-answer":
         return Outcome.FAILED_REQUESTS, with_exception(refusal.reason, log)
     hang = HANGS.get(refusal.failed, Outcome.HANG_AT_STARTUP)
     return hang, f"{refusal.reason}{cpu_used(refusal.cpu_share)}"
+
+
+def of_wrong_answer(refusal: Refusal, log: str, request: Request) -> str:
+    """What was wrong with an answer, why, and what to do.
+
+    Of a failure of the application its log says more than its page, and of an answer whose status
+    means nothing in particular no more is known than how it begins.
+    """
+    answer, why = refusal.answer, exception_line(log)
+    if why and (answer is None or not is_deliberate(answer.status)):
+        return f"{refusal.reason}: {why}"
+    if answer is None:
+        return refusal.reason
+    said = meaning(answer, request) or ("" if "expected '" in refusal.reason else shown_of(answer))
+    return f"{refusal.reason}: {said}" if said else refusal.reason
 
 
 def of_burst(reply: CalibrateReply, sent: int) -> Verdict | None:
@@ -136,19 +166,52 @@ def of_load(loaded: Loaded, log: Callable[[], str] = str) -> Verdict:
 
     `log` reads the server's, for what it says of a failure.
     """
-    reply, load, figures = loaded.reply, loaded.load, loaded.figures
+    reply, figures = loaded.reply, loaded.figures
     if early := _of_ending(loaded):
         return early
     if reply.ab.exit_code != 0 or figures is None:
         ended = ab.exit_reason(reply.ab.exit_code, reply.ab.stderr)
         return Outcome.FAILED_REQUESTS, with_exception(ended, log())
-    if why := (
-        rate_flaw(loaded.rate) if loaded.rate else flaw(figures, loaded.answers, load.requests)
-    ):
-        return Outcome.FAILED_REQUESTS, with_exception(why, log())
+    if wrong := _of_answers(loaded, figures, log):
+        return wrong
     if why := contradiction.of_load(loaded):
         return Outcome.ENGINE_ERROR, why
     return of_concurrency(loaded)
+
+
+def _of_answers(loaded: Loaded, figures: AbFigures, log: Callable[[], str]) -> Verdict | None:
+    """A load of which some answer was not right; None where all were, as far as is known."""
+    request, answers = loaded.asked.request, loaded.answers
+    if why := (
+        rate_flaw(loaded.rate)
+        if loaded.rate
+        else flaw(figures, answers, loaded.load.requests, loaded.asked.right)
+    ):
+        status = answers.most_wrong_status if answers else None
+        if status and status != HTTPStatus.INTERNAL_SERVER_ERROR:
+            said = meaning(WrongAnswer(status=status), request)
+            why += f"; most with status {status}" + (f": {said}" if said else "")
+        if is_deliberate(status):
+            return Outcome.WRONG_ANSWER, why
+        return Outcome.FAILED_REQUESTS, with_exception(why, log())
+    sampled = samples(loaded)
+    if sampled is None or sampled.right == sampled.sent:
+        return None
+    wrong = f"{sampled.sent - sampled.right:,} of {sampled.sent:,} sampled answers were not right"
+    taken = loaded.reply.samples
+    first = taken.first_wrong if taken else None
+    is_answer = first is not None and first.failed == "wrong-answer"
+    outcome = Outcome.WRONG_ANSWER if is_answer else Outcome.FAILED_REQUESTS
+    return outcome, with_exception(f"{wrong}: {sampled.first_wrong}", log())
+
+
+def samples(loaded: Loaded) -> Samples | None:
+    """The answers that were looked at, None where status and length tell the right ones."""
+    taken = loaded.reply.samples
+    if taken is None:
+        return None
+    first = taken.first_wrong and of_refusal(taken.first_wrong, "", loaded.asked.request)[1]
+    return Samples(sent=taken.sent, right=taken.right, first_wrong=first)
 
 
 def _of_ending(loaded: Loaded) -> Verdict | None:
@@ -202,7 +265,9 @@ def with_exception(reason: str, log: str) -> str:
     return f"{reason}; the server: {why}" + (f" ({times} times)" if times > 1 else "")
 
 
-def flaw(figures: AbFigures, answers: Answers | None, requests: int) -> str | None:
+def flaw(
+    figures: AbFigures, answers: Answers | None, requests: int, right: Right = WORKLOAD.right
+) -> str | None:
     """Why a report that `ab` ended well is not accepted, None where it is.
 
     Without `answers`, which the server's processes recorded, there is only what `ab` counted: a
@@ -212,7 +277,7 @@ def flaw(figures: AbFigures, answers: Answers | None, requests: int) -> str | No
         return f"{figures.complete:,} of {requests:,} requests complete"
     if answers is not None:
         return _wrong(answers, requests) if answers.right < requests else None
-    if figures.non_2xx:
+    if has_wrong_status(figures, right):
         return f"{figures.non_2xx:,} answers with a status other than 2xx"
     if figures.failed:
         return f"ab counted {figures.failed:,} failed requests"

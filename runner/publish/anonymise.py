@@ -14,7 +14,8 @@ from typing import Final
 
 from runner.engine.protocol import EngineInfo
 from runner.measurement.records import UNKNOWN_BOOT, LaunchRecord
-from runner.store.records import Block, ExpectationRecord, Host, RunRecord
+from runner.store.application_record import ApplicationRecord
+from runner.store.records import Block, EnvironmentRecord, ExpectationRecord, Host, RunRecord
 
 _DIGEST: Final = "[0-9a-f]{8}"
 
@@ -23,13 +24,61 @@ def public(run: RunRecord) -> RunRecord:
     """The record without what would give away the machine; all that judges the run stays."""
     return run.model_copy(
         update={
+            **_unavailable(run),
             "command": _command(run.command),
             "host": _host(run.host),
             "engine": _engine(run.engine),
             "expect": tuple(_expectation(expected) for expected in run.expect),
+            "application": _application(run.application),
+            "environments": {
+                key: environment.model_copy(update=_of_its_lock(environment))
+                for key, environment in run.environments.items()
+            },
             "blocks": tuple(_block(block, machines(run)[block.label]) for block in run.blocks),
         }
     )
+
+
+#: An absolute path of the host in a text: not of an address, nor of where a cell has its own.
+_PATH: Final = re.compile(
+    r"(?<![\w.:/~-])/(?!(?:application|site|server|files|tmp|dev|proc|usr|etc)\b)[\w.@+~-]+"
+    r"(?:/[\w.@+~-]+)+/?"
+)
+
+
+def _without_paths(text: str) -> str:
+    """The text with the last part alone of each absolute path of the host."""
+    return _PATH.sub(lambda match: PurePath(match[0]).name, text)
+
+
+def _unavailable(run: RunRecord) -> dict[str, object]:
+    """Reasons of the cells without a launch, as they are updated: none where there are none."""
+    cells = (
+        cell.model_copy(update={"reason": _without_paths(cell.reason)}) for cell in run.unavailable
+    )
+    return {"unavailable": tuple(cells)} if run.unavailable else {}
+
+
+def _application(application: ApplicationRecord | None) -> ApplicationRecord | None:
+    """Paths in it are relative, but for what was named by a whole path."""
+    if application is None:
+        return None
+    update = {"requirements": tuple(map(_without_directory, application.requirements))}
+    return application.model_copy(update=update)
+
+
+def _of_its_lock(environment: EnvironmentRecord) -> dict[str, object]:
+    """Where distributions were built from, and uv's own words, without directories of the host."""
+    if not environment.built and not environment.contradiction and not environment.moved:
+        return {}
+    return {
+        "moved": tuple(map(_without_paths, environment.moved)),
+        "built": tuple(
+            one.model_copy(update={"origin": _without_paths(one.origin)})
+            for one in environment.built
+        ),
+        "contradiction": environment.contradiction and _without_paths(environment.contradiction),
+    }
 
 
 def public_launches(

@@ -15,10 +15,10 @@ from runner.publish import facts
 from runner.publish.publication import Part, Publication
 from runner.publish.tables import Heading, Line
 from runner.publish.verdicts import judged
+from runner.report.by_hand import by_hand
 from runner.report.figures import FIGURES as COMPARED
 from runner.report.percentiles import has_p99
 from runner.report.row import Row, was_cut
-from runner.report.show import by_hand
 from runner.report.tables import NOTHING, milliseconds, two_decimals, whole
 from runner.store.records import CellRecord
 from runner.text import known, one_line
@@ -80,7 +80,9 @@ def _cell(line: Line, numbers: Numbers, held: set[tuple[str, str]]) -> dict[str,
         "prefix": part.prefix,
         "baseline": part.key(base) if base and base.cell != line.row.cell else None,
         "contrasts": [one and [number(word) for word in one] for one in _contrasts(part, line.row)],
-        "facts": [number(fact) for fact in facts.of_cell(record, cell)],
+        "facts": [
+            number(fact) for fact in (*facts.in_effect(line.row), *facts.of_cell(record, cell))
+        ],
         "commands": [number(text) for text in _commands(part, cell)],
         "launches": [_launch(part, _without_doubt(line.row, one), held) for one in line.launches],
         "rejected": [

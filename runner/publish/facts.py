@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Final
 
+from runner.report import application_text
 from runner.report.axis_values import axis_text, natural_key
 from runner.report.ledger import Ledger
 from runner.report.notes import machine_text
+from runner.report.row import Row
 from runner.report.run import Run
 from runner.report.tables import shown_axes
 from runner.store.records import CellRecord, EnvironmentRecord, RunRecord
@@ -69,6 +71,20 @@ def overview(run: Run) -> Iterator[Fact]:
     yield "engine", _engine(record)
     yield "ab", known(record.method.ab_version)
     yield "attempts", _attempts(run)
+
+
+def application(run: RunRecord) -> Iterator[Fact]:
+    """The user's application, and what was installed for it; nothing for a workload of ours."""
+    if run.application is None:
+        return
+    yield from application_text.facts(run.application)
+    found: dict[Fact, list[str]] = {}
+    for key, environment in run.environments.items():
+        for fact in application_text.installation(environment):
+            found.setdefault(fact, []).append(key)
+    for (name, text), keys in found.items():
+        everywhere = len(keys) == len(run.environments)
+        yield name, text if everywhere else f"{text} ({', '.join(keys)})"
 
 
 def _loads(run: RunRecord) -> str:
@@ -157,12 +173,19 @@ def of_cell(run: RunRecord, cell: CellRecord) -> Iterator[Fact]:
         yield "companion", f"{cell.companion} {versions}, image {companion.image_id}"
 
 
+def in_effect(row: Row) -> Iterator[Fact]:
+    """What was patched, where that is not what the patch mode says."""
+    if row.in_effect:
+        yield "in effect", f"{row.in_effect}, by the {row.in_effect_by}"
+
+
 def _of_environment(environment: EnvironmentRecord) -> Iterator[Fact]:
     base = environment.base
     yield "base image", f"{base.reference} ({base.origin}) {base.digest or ''}".rstrip()
     lines = (line.strip().removesuffix("\\").strip() for line in environment.lock.splitlines())
     pinned = [line.replace("==", " ") for line in lines if line and line[0] not in "-#"]
     yield "installed", ", ".join(pinned)
+    yield from application_text.installation(environment)
     yield "lock", environment.lock_digest
 
 

@@ -88,6 +88,11 @@ class Publication:
         """Whether a reader must be told which run something is of."""
         return len(self.parts) > 1
 
+    @property
+    def has_application(self) -> bool:
+        """Whether a run is of an application of the user's."""
+        return any(part.run.record.application for part in self.parts)
+
 
 def publication(name: str, runs: Sequence[tuple[RunDirectory, Run]]) -> Publication:
     """Read what the runs left, and draw their charts.

@@ -11,6 +11,7 @@ from runner.outcome import Outcome
 from runner.publish.publication import Part
 from runner.publish.tables import RUN, Heading, Line
 from runner.report.axis_values import axis_text
+from runner.report.expected import unmet_lines
 from runner.report.figures import Figure
 from runner.report.modes import Mode
 from runner.report.sentences import sentences
@@ -112,12 +113,14 @@ class ModeLine:
 class Answer:
     """What a run says: a few sentences, the table of its modes, and how to read that.
 
+    `unmet` begins with how many expectations were not met, and is empty where there are none.
     `table` is the same as `headings` and `lines`, for where there are no links and colours. There
     is neither where nothing is compared.
     """
 
     part: Part
     sentences: Sequence[str]
+    unmet: Sequence[str]
     axes: Sequence[str]
     headings: Sequence[str]
     lines: Sequence[ModeLine]
@@ -135,6 +138,7 @@ def answer(part: Part, headings: Sequence[Heading] = (), lines: Sequence[Line] =
     return Answer(
         part=part,
         sentences=said,
+        unmet=unmet_lines(part.run),
         axes=[*found[0].values] if table else [],
         headings=[ABSOLUTE[figure.name].heading for figure in figures],
         lines=[

@@ -151,13 +151,23 @@ def _rate(measured: Measured | None) -> str:
 def reading(comparison: RunComparison) -> Iterator[str]:
     """What the ratios and intervals are, where there are any; why there are none elsewhere."""
     if telling(comparison):
-        deltas = ", ".join(f"{f.label} {_percent(comparison, f)}" for f in FIGURES)
-        yield (
-            f"[low–high]: all intervals of a figure hold together with {100 * CONFIDENCE:g} %. "
-            f"`same`: within δ of 1 ({deltas})."
-        )
+        yield intervals(comparison)
         if not comparison.absolute:
             yield "A regression by CPU per request or p99 takes three runs a side."
+    yield from undecided(comparison)
+
+
+def intervals(comparison: RunComparison) -> str:
+    """How to read an interval, and the word `same`."""
+    deltas = ", ".join(f"{f.label} {_percent(comparison, f)}" for f in FIGURES)
+    return (
+        f"[low–high]: all intervals of a figure hold together with {100 * CONFIDENCE:g} %. "
+        f"`same`: within δ of 1 ({deltas})."
+    )
+
+
+def undecided(comparison: RunComparison) -> Iterator[str]:
+    """Why figures have no interval, and of which cells."""
     found: dict[tuple[str, str], list[str]] = {}
     for cell in comparison.cells:
         for reason, figures in _undecided(cell).items():

@@ -6,11 +6,18 @@ import operator
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from textwrap import shorten
 from typing import Final
 
 from runner.report.row import Row
 from runner.report.run import Run
 from runner.store.records import ExpectationRecord
+from runner.text import counted, one_line
+
+#: More unmet expectations than this are counted, not told one by one.
+MOST_TOLD: Final = 8
+#: A reason is whole in the table's notes.
+LONGEST: Final = 160
 
 OPERATORS: Final[dict[str, Callable[[float, float], bool]]] = {
     ">=": operator.ge,
@@ -47,6 +54,32 @@ def check(run: Run) -> list[Checked]:
         if row.outcome is not None and _concerns(expectation, row)
         for checked in _checked(expectation, row)
     ]
+
+
+def unmet_lines(run: Run) -> tuple[str, ...]:
+    """How many expectations were not met, then which, a line each; no lines if all were met.
+
+    Names stand between backticks, as in `runner.report.sentences`.
+    """
+    checked = check(run)
+    unmet = [one for one in checked if not one.met]
+    if not unmet:
+        return ()
+    more = f", the first {MOST_TOLD} of them" if len(unmet) > MOST_TOLD else ""
+    were = "was" if len(unmet) == 1 else "were"
+    return (
+        f"{len(unmet)} of {counted(len(checked), 'expectation')} {were} not met{more}:",
+        *(
+            f"`{one.cell}`: expected {_plain(one.expected)}, saw {_plain(one.seen)} "
+            f"({_plain(one.place)})"
+            for one in unmet[:MOST_TOLD]
+        ),
+    )
+
+
+def _plain(text: str) -> str:
+    """A text on one line without backticks, not longer than `LONGEST` characters."""
+    return shorten(one_line(text).replace("`", "'"), LONGEST, placeholder=" […]")
 
 
 def _concerns(expectation: ExpectationRecord, row: Row) -> bool:

@@ -98,6 +98,7 @@ def _mode(mode: Mode) -> dict[str, object]:
         **mode.values,
         "baseline": mode.is_baseline,
         "cells": [row.cell for row in mode.rows],
+        "in_effect": [*dict.fromkeys(row.in_effect for row in mode.rows if row.in_effect)],
         "outcomes": {str(outcome): number for outcome, number in mode.outcomes.items()},
     }
     for figure in FIGURES:

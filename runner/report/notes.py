@@ -4,10 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 from runner.engine.protocol import EngineInfo
 from runner.outcome import NOT_MEASURED, Outcome
+from runner.report.application_text import (
+    LONE_CEILING,
+    configuration_of,
+    effect_of,
+    installed_of,
+    patched_baselines,
+)
 from runner.report.baseline import NO_SHARED_ROUND, OTHER_LOAD, TOO_SHORT
 from runner.report.ceilings import ceilings_of
 from runner.report.figures import FIGURES
@@ -42,11 +50,17 @@ def notes(run: Run) -> tuple[Note, ...]:
     rows = run.rows
     found = (
         Note(heading="Measured", items=_measured(run)),
+        Note(heading="The baseline is more than its label", items=(*patched_baselines(run),)),
+        Note(heading="In effect", items=_grouped(rows, partial(effect_of, run))),
         Note(heading="Reasons", items=_reasons(rows, _has_reason, with_outcome=True)),
         Note(heading="Disturbed", items=_grouped(rows, lambda row: row.disturbed)),
         Note(heading="No ceiling", items=_without_ceiling(run)),
         Note(heading="Attempts", items=tuple(sentences(Ledger(run=run)))),
         Note(heading="Without an interval", items=_without_interval(rows)),
+        Note(heading="Installed", items=_grouped(rows, partial(installed_of, run))),
+        Note(
+            heading="gunicorn's configuration", items=_grouped(rows, partial(configuration_of, run))
+        ),
         Note(heading="Measured before", items=_grouped(rows, lambda row: row.reused_from)),
         Note(heading="Unavailable", items=_reasons(rows, _is(Outcome.UNAVAILABLE))),
         Note(heading="Build failed", items=_reasons(rows, _is(Outcome.BUILD_FAILED))),
@@ -80,6 +94,7 @@ def _measured(run: Run) -> tuple[str, ...]:
         *_where(record),
         *record.method.notes,
         *_unknown_waits(run),
+        *([LONE_CEILING] if record.application and any(not c.load_s for c in cells) else []),
         *([CLOSED_LOOP] if any(cell.load_s is None for cell in cells) or not cells else []),
         *([OPEN_LOOP] if any(cell.load_s for cell in cells) else []),
     )

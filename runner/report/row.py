@@ -85,7 +85,8 @@ class Row:
     is several keys of table.json, and so is its contrast with the baseline: `rate_ratio` with
     `_low`, `_high` and `_level`, `verdict_rate`, and `rate_undecided_because`. `speedup` is the
     same as `rate_ratio`. `attempts` is how many attempts the launches took, and `rejected` says how
-    many of them were disturbed and repeated, and why.
+    many of them were disturbed and repeated, and why. `in_effect` is what was patched where that is
+    not what the patch mode says, and `in_effect_by` who did that: `server` or `application`.
 
     `outcome` is None for a cell that was not measured. `requests` and `concurrency` are the load
     as asked for, `sent_requests` and `sent_concurrency` what of it was sent. At a fixed rate there
@@ -149,6 +150,8 @@ class Row:
     syn_retransmits: int | None = None
     disturbed: str | None = None
     reused_from: str | None = None
+    in_effect: str | None = None
+    in_effect_by: str | None = None
     further: Mapping[str, Value] = field(default_factory=dict)
 
     def value(self, column: str) -> Value:

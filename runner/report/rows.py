@@ -11,6 +11,7 @@ from runner.measurement.records import AbFigures, LaunchRecord, Resources, rate_
 from runner.outcome import Outcome, worst
 from runner.report.axis_values import Value, natural_key
 from runner.report.ceilings import ceilings_of
+from runner.report.in_effect import Source, beyond_label, in_effect
 from runner.report.percentiles import has_p99
 from runner.report.rates import load_of, why_not_launched
 from runner.report.reused import reused_text
@@ -41,6 +42,8 @@ def _measured(run: RunRecord, cell: CellRecord, launches: Sequence[LaunchRecord]
         outcome_launches=sum(one.outcome is outcome for one in launches),
         disturbed=_share(launches, [launch.disturbed for launch in launches]),
         reused_from=reused_text(launches),
+        in_effect=in_effect(launches, cell.server),
+        in_effect_by=_by(beyond_label(launches, cell.server)),
     )
     if outcome.has_figures:
         found = ceilings_of(run.method, cell, decisive)
@@ -111,6 +114,11 @@ def _share(launches: Sequence[LaunchRecord], texts: Sequence[str | None]) -> str
     if text is None or len(launches) == 1:
         return text
     return f"{sum(map(bool, texts))} of {len(launches)} launches: {text}"
+
+
+def _by(sources: Sequence[Source | None]) -> str | None:
+    """Who patched what the label does not say; the application, if it did so in any launch."""
+    return next((str(source) for source in reversed(Source) if source in sources), None)
 
 
 # -- figures ---------------------------------------------------------------------------------------

@@ -12,6 +12,7 @@ from typing import Final
 from runner.outcome import Outcome
 from runner.report.axis_values import Value, axis_text, named
 from runner.report.figures import FIGURES, Figure
+from runner.report.in_effect import Source
 from runner.report.modes import Mode, modes
 from runner.report.notes import workload_text
 from runner.report.row import Row
@@ -42,6 +43,7 @@ DOES: Final[Mapping[Outcome, str]] = {
     Outcome.CRASHED: "crashes",
     Outcome.OOM_KILLED: "is killed at its memory limit",
     Outcome.IMPORT_ERROR: "fails to import or to patch",
+    Outcome.BEFORE_FAILED: "fails before its server starts",
     Outcome.WRONG_ANSWER: "answers wrongly",
     Outcome.FAILED_REQUESTS: "fails requests",
     Outcome.ENGINE_ERROR: "meets an error of the container engine",
@@ -54,11 +56,27 @@ def sentences(run: Run, found: Sequence[Mode] | None = None) -> tuple[str, ...]:
     `found` are the run's modes where they are known already.
     """
     found = modes(run) if found is None else found
+    beyond = (*_beyond_labels(found),)
     if not is_compared(found):
-        return ("Nothing in this run is compared with a baseline.",)
+        return (*beyond, "Nothing in this run is compared with a baseline.")
     compared = [mode for mode in found if mode.bases and not mode.is_baseline]
     told = _one_by_one(run, found) if len(compared) <= MOST_TOLD else _counted(run, compared)
-    return (*told, _limits_of(compared))
+    return (*beyond, *told, _limits_of(compared))
+
+
+def _beyond_labels(found: Sequence[Mode]) -> Iterator[str]:
+    """What an application patched by itself, the baseline's cells first."""
+    for mode in sorted(found, key=lambda mode: not mode.is_baseline):
+        rows = [row for row in mode.rows if row.in_effect_by == Source.APPLICATION]
+        if rows:
+            texts = listed(
+                [_plain(t) for t in dict.fromkeys(r.in_effect or "" for r in rows)], "or"
+            )
+            where = f"{len(rows)} of {counted(len(mode.rows), 'cell')}"
+            axes = [axis for axis in mode.values if axis not in _OF_LOAD]
+            name = _name(mode.values, axes) or "The application"
+            so = "; it is no baseline without that" if mode.is_baseline else ""
+            yield f"{name} had {texts} in effect in {where}, which the patch mode did not do{so}."
 
 
 def _one_by_one(run: Run, found: Sequence[Mode]) -> Iterator[str]:

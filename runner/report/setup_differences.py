@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import product
 from statistics import median
 
 from runner.report.ledger import Ledger
@@ -10,6 +11,7 @@ from runner.report.notes import workload_text
 from runner.report.pairing import Pair
 from runner.report.row import Row
 from runner.report.side import Side
+from runner.store.application_record import ApplicationRecord, ways_to_differ
 from runner.store.records import (
     CellRecord,
     CompanionRecord,
@@ -33,6 +35,7 @@ def setup_differences(before: Side, after: Side, pairs: Sequence[Pair]) -> Itera
     yield from _conditions(before, after)
     yield from _bases(before, after)
     yield from _companions(before, after)
+    yield from _applications(before, after)
     yield from _cells(before, after, pairs)
 
 
@@ -161,6 +164,23 @@ def _companions(before: Side, after: Side) -> Iterator[str]:
 def _companion(record: CompanionRecord) -> str:
     versions = "".join(f"{name} {version}, " for name, version in record.versions.items())
     return f"{versions}image {record.image_id.removeprefix('sha256:')[:12]}"
+
+
+def _applications(before: Side, after: Side) -> Iterator[str]:
+    """How the user's application was run on the two sides, where it was not the same."""
+    olds, news = ([run.record.application for run in side.runs] for side in (before, after))
+    found: dict[str, None] = {}
+    for old, new in product(olds, news):
+        if old and new:
+            found |= dict.fromkeys(ways_to_differ(old, new))
+        elif old or new:
+            words = _differing([_address(old)], [_address(new)])
+            found |= {f"served: {words}": None}
+    yield from (f"application: {words}" for words in found)
+
+
+def _address(application: ApplicationRecord | None) -> str:
+    return application.app if application else "a workload of this program"
 
 
 # -- conditions of cells ---------------------------------------------------------------------------

@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
-from runner.contract import COMPANION_READY, PORT
-from runner.engine.pod import COMPANION_USER, DISK, LOADGEN_USER, SERVER_USER
 from runner.errors import UsageError
-from runner.matrix import plugins
-from runner.matrix.cell import requests_due
 from runner.measurement.records import (
     Canary,
     LaunchRecord,
@@ -22,11 +17,12 @@ from runner.measurement.records import (
     Served,
 )
 from runner.outcome import outcome_text
+from runner.report.by_hand import by_hand
 from runner.report.notes import CLOSED_LOOP, OPEN_LOOP, workload_text
 from runner.report.row import Row, is_held_back
 from runner.report.run import Run
 from runner.report.tables import FIGURES
-from runner.store.records import CellRecord, RunRecord, UnavailableCell
+from runner.store.records import CellRecord, RunRecord
 from runner.store.run_directory import RunDirectory
 from runner.text import counted, known, printable, suggestion
 
@@ -39,12 +35,6 @@ READABLE: Final = (
     "sockets.txt",
     "removal-error.txt",
 )
-HARDENED = "--cap-drop ALL --security-opt no-new-privileges --read-only --tmpfs /tmp"
-
-MERGED = (
-    "this run was merged: use `matrix show` on the original run, on the machine that has its images"
-)
-IMPORTED = "imported from an ab report made elsewhere: no commands can reproduce it"
 
 
 def show(directory: RunDirectory, run: Run, cell_id: str, *, hashes: bool = False) -> str:
@@ -264,73 +254,3 @@ def _text(path: Path) -> str:
 def _section(heading: str, lines: Iterator[str] | Sequence[str]) -> str:
     body = "\n".join(lines)
     return f"== {heading} ==\n{body}\n" if body else ""
-
-
-# -- by hand: docker commands that start the cell's pod and load it, without this program ----------
-
-
-def by_hand(run: RunRecord, cell: CellRecord, launches: Sequence[LaunchRecord]) -> list[str]:
-    """Shell commands for a machine whose engine still has the run's images.
-
-    Empty for a cell that never had an image, or whose rate is not known; of an imported or a merged
-    run only why.
-    """
-    if run.is_imported:
-        return [IMPORTED]
-    if run.blocks:
-        return [MERGED, *(f"  run {block.run_id} on {block.label}" for block in run.blocks)]
-    if isinstance(cell, UnavailableCell) or cell.image is None or run.limits is None:
-        return []
-    rate = cell.rate or next((launch.rate.rate for launch in launches if launch.rate), None)
-    if cell.load_s is not None and rate is None:
-        return []
-    server = f"-u {SERVER_USER} --memory {run.limits.memory_bytes} --pids-limit {run.limits.pids}"
-    joined = "--network container:by-hand-loadgen --pid container:by-hand-loadgen"
-    load = _load(cell, rate)
-    loadgen = f"--network none --init -u {LOADGEN_USER} {run.method.loadgen_image}"
-    workload = plugins.workloads().get(cell.workload or "")
-    disk = f"-v {DISK} " if workload and workload.disk else ""
-    ready = f"docker exec by-hand-loadgen ab -q -n 1 http://127.0.0.1:{PORT}/ >/dev/null 2>&1"
-    made = ["by-hand-server", *(["by-hand-companion"] if cell.companion else []), "by-hand-loadgen"]
-    return [
-        f"docker run -d --name by-hand-loadgen {HARDENED} {loadgen}",
-        *_companion(run, cell, joined),
-        f"docker run -d --name by-hand-server {joined} {HARDENED} {disk}{server} {cell.image}",
-        f"{_until(ready, run.limits.startup_s)} || echo 'it does not answer'",
-        f"docker exec by-hand-loadgen {load} || echo 'ab gave up'",
-        "docker kill -s USR1 by-hand-server; sleep 1; docker logs by-hand-server",
-        f"docker rm -f -v {' '.join(made)}",
-    ]
-
-
-def _load(cell: CellRecord, rate: float | None) -> str:
-    """The load generator's command; at a fixed rate that of the first launch."""
-    if rate is None:
-        return f"{cell.load} http://127.0.0.1:{PORT}/"
-    told = {
-        "port": PORT,
-        "rate": rate,
-        "requests": requests_due(rate, cell.load_s or 0.0),
-        "seed": 1,
-        "file": "/tmp/requests.tsv",  # noqa: S108 - inside the pod
-    }
-    return f"python3 /agent/rate.py '{json.dumps(told)}'"
-
-
-def _companion(run: RunRecord, cell: CellRecord, joined: str) -> list[str]:
-    """Start the companion of the cell, and wait until it is ready."""
-    if cell.companion is None:
-        return []
-    image = run.companions[cell.companion].image_id
-    user = f"-u {COMPANION_USER} --tmpfs /tmp:exec,size=1g"
-    hardened = HARDENED.replace(" --tmpfs /tmp", "")
-    ready = f'docker logs by-hand-companion 2>&1 | grep -q "{COMPANION_READY}"'
-    return [
-        f"docker run -d --name by-hand-companion {joined} {hardened} {user} {image}",
-        _until(ready, plugins.companions()[cell.companion].startup_s),
-    ]
-
-
-def _until(command: str, seconds: float) -> str:
-    """A shell command that repeats another one until it succeeds, for so many seconds at most."""
-    return f"timeout {seconds:.0f} sh -c 'until {command}; do sleep 0.2; done'"

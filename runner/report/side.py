@@ -132,8 +132,8 @@ class Values:
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Part:
-    """The same in one run, by launch."""
+class InOneRun:
+    """The same in one run, by where each launch was made."""
 
     own: Mapping[Origin, float]
     ratios: Mapping[Origin, float]
@@ -148,7 +148,7 @@ def values_of(side: Side, figure: Figure) -> dict[str, Values]:
     found: dict[str, Values] = {}
     for cell, known in side.measured.items():
         parts = [
-            _in_a_run(run, row, figure, of_run)
+            in_a_run(run, row, figure, of_run)
             for run, of_run in zip(side.runs, paired, strict=True)
             if (row := run.by_cell.get(cell)) and known.outcome and _counts(row, known.outcome)
         ]
@@ -161,11 +161,12 @@ def _counts(row: Row, outcome: Outcome) -> bool:
     return row.outcome is not None and row.outcome.counts_as(outcome)
 
 
-def _in_a_run(run: Run, row: Row, figure: Figure, paired: Mapping[str, Pair]) -> _Part:
+def in_a_run(run: Run, row: Row, figure: Figure, paired: Mapping[str, Pair]) -> InOneRun:
+    """A row's figure in its run; `paired` are all of that figure's, as `pairs` found them."""
     origins = {round_of(x): origin_of(run.record, x) for x in run.launches.get(row.cell, ())}
     own = by_round(figure, row, run.launches)
     pair = paired.get(row.cell)
-    return _Part(
+    return InOneRun(
         own={origins[key]: value for key, value in own.items()},
         ratios={origins[key]: value for key, value in pair.ratios.items()} if pair else {},
         has_baseline=run.baselines.get(row.cell, row).cell != row.cell,
@@ -174,7 +175,7 @@ def _in_a_run(run: Run, row: Row, figure: Figure, paired: Mapping[str, Pair]) ->
     )
 
 
-def _joined(parts: Sequence[_Part]) -> Values:
+def _joined(parts: Sequence[InOneRun]) -> Values:
     """The values of all runs; of a launch that several have, that in the first."""
     seen: set[Origin] = set()
     means: list[float] = []

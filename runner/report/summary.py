@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
+from runner.report.application_text import patched_baselines
 from runner.report.axis_values import axis_text
 from runner.report.baseline import alpha_of
 from runner.report.figures import FIGURES, Figure
@@ -161,6 +162,7 @@ def _reading(run: Run, found: Sequence[Mode], figures: Sequence[Figure]) -> Iter
         " × is the ratio to the baseline: within each round, then the mean over the environments"
         " and the rounds."
     )
+    yield from (f"The baseline is more than its label: {text}." for text in patched_baselines(run))
     if any(mode.disagreement(f, run.deltas[f.name]) for mode in compared for f in figures):
         yield (
             "`cells`: the range of the cells' own ratios, where one of them is further outside the "

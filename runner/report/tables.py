@@ -11,6 +11,7 @@ from runner.matrix.axes import ALWAYS_SHOWN
 from runner.outcome import outcome_text
 from runner.report.axis_values import natural_key
 from runner.report.figures import FIGURES as COMPARED
+from runner.report.in_effect import Source
 from runner.report.notes import Note, notes
 from runner.report.row import Row, Spread, axes_of, is_cut, is_held_back, keys_of
 from runner.report.run import Run
@@ -184,6 +185,8 @@ ATTEMPTS: Final = Column(
     words=lambda row: "" if row.attempts is None else f"{row.launches}/{row.attempts}",
 )
 OUTCOME: Final = Column(key="outcome", heading="outcome")
+#: What was patched, shown where an application patched something by itself.
+IN_EFFECT: Final = Column(key="in_effect", heading="in effect")
 
 
 #: The key of a cell's name.
@@ -225,11 +228,22 @@ def columns_for(rows: Sequence[Row], run: RunRecord) -> list[Column]:
     tried = [ATTEMPTS] if any((row.attempts or 0) > row.launches for row in rows) else []
     hidden = set() if any(is_held_back(row) for row in rows) else {"configuration_rps"}
     figures = [column for column in FIGURES if column.key not in hidden]
-    return [*axes, OUTCOME, *sent, *figures, *seen, *repeated, *tried]
+    own = [IN_EFFECT] if any(row.in_effect_by == Source.APPLICATION for row in rows) else []
+    return [*axes, OUTCOME, *own, *sent, *figures, *seen, *repeated, *tried]
 
 
 #: All columns but those of axes, in their order.
-KNOWN: Final = (OUTCOME, *SENT, *FIGURES, *CONCURRENCY, *TROUBLE, VERDICT, LAUNCHES, ATTEMPTS)
+KNOWN: Final = (
+    OUTCOME,
+    IN_EFFECT,
+    *SENT,
+    *FIGURES,
+    *CONCURRENCY,
+    *TROUBLE,
+    VERDICT,
+    LAUNCHES,
+    ATTEMPTS,
+)
 _KEY_OF_HEADING: Final = {column.heading: column.key for column in KNOWN}
 
 

@@ -14,6 +14,7 @@ from typing import Final, TypeVar
 from runner.engine.protocol import EngineInfo
 from runner.errors import UsageError
 from runner.measurement.records import LaunchRecord
+from runner.store.application_record import ways_to_differ
 from runner.store.records import (
     Block,
     CellRecord,
@@ -119,14 +120,20 @@ def _union(mappings: Sequence[Mapping[str, T]]) -> dict[str, T]:
 
 
 #: Conditions that must be equal in all runs; what else differs becomes a remark.
-_MUST_BE_EQUAL: Final = ("experiment", "axes", "baseline", "method version")
+_MUST_BE_EQUAL: Final = ("experiment", "axes", "baseline", "method version", "application")
 
 
 def _conditions(run: RunRecord) -> dict[str, object]:
     """What runs are compared by: not the machine, for merged runs may be of several."""
     own = {name: value for name, value in conditions(run).items() if name not in machine(run)}
     places = ", ".join(expected.place for expected in run.expect) or "none"
-    return {"axes": ", ".join(run.axes), **own, "expectations": places}
+    application = run.application.app if run.application else "of this program"
+    return {
+        "axes": ", ".join(run.axes),
+        **own,
+        "application": application,
+        "expectations": places,
+    }
 
 
 def _reject_different(parts: Sequence[Part]) -> None:
@@ -241,7 +248,13 @@ def _method(parts: Sequence[Part]) -> Method:
     """The first run's, but for what they do not have in common, with remarks on what differs."""
     methods = [part.run.method for part in parts]
     remarks = [note for method in methods for note in method.notes]
-    remarks += [*_differences(parts), *_locks(parts), *_unavailable_elsewhere(parts), *_lost(parts)]
+    remarks += [
+        *_differences(parts),
+        *_of_applications(parts),
+        *_locks(parts),
+        *_unavailable_elsewhere(parts),
+        *_lost(parts),
+    ]
     alone = _common([method.ab_first_request_alone for method in methods])
     return methods[0].model_copy(
         update={
@@ -260,6 +273,16 @@ def _differences(parts: Sequence[Part]) -> Iterator[str]:
         if len(runs) > 1:
             values = "; ".join(f"{value} ({', '.join(ids)})" for value, ids in runs.items())
             yield f"Differs between the runs: {name}: {values}."
+
+
+def _of_applications(parts: Sequence[Part]) -> Iterator[str]:
+    """What an application was not run with in all runs."""
+    first = parts[0].run.application
+    for part in parts[1:]:
+        own = part.run.application
+        if first and own:
+            for words in ways_to_differ(first, own):
+                yield f"The application differs in {_name(part)}: {words}."
 
 
 def _locks(parts: Sequence[Part]) -> Iterator[str]:

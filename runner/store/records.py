@@ -14,9 +14,10 @@ from runner.engine.protocol import EngineInfo
 from runner.matrix.cell import Limits
 from runner.measurement.records import Record
 from runner.outcome import Outcome
+from runner.store.application_record import ApplicationRecord, BuiltRecord
 
 #: The newest layout of run.json that this program knows.
-RUN_SCHEMA: Final = 3
+RUN_SCHEMA: Final = 4
 #: What is before each hash of a lock.
 _HASH: Final = " \\\n    --hash="
 
@@ -84,13 +85,28 @@ class BaseImage(Record):
 
 
 class EnvironmentRecord(Record):
-    """A Python and the exact distributions that cells share, with the image they became."""
+    """A Python and the exact distributions that cells share, with the image they became.
+
+    The rest is known of environments with an application alone. `moved` are its pins that gave way
+    (`greenlet 3.1.1 → 3.5.6, because of gevent==26.9.0`), `added` what it does not name, `built`
+    what had no wheel. `of_another_python`: its files do not admit this Python. `contradiction` is
+    why its exact versions were taken although their metadata forbids it.
+    """
 
     python: str
     lock: str
     lock_digest: str
     base: BaseImage
     image_id: str | None = None
+    moved: tuple[str, ...] = ()
+    added: tuple[str, ...] = ()
+    built: tuple[BuiltRecord, ...] = ()
+    of_another_python: bool = False
+    contradiction: str | None = None
+
+
+#: What is known of environments with an application alone.
+_OF_ITS_LOCK: Final = ("moved", "added", "built", "of_another_python", "contradiction")
 
 
 class CompanionRecord(Record):
@@ -180,9 +196,12 @@ class RunRecord(Record):
     did not have in common is None. `repeats` is how often a disturbed launch was repeated at
     most: twice where an older record has none. It means nothing for an imported run.
 
-    A file of schema 3 has the hashes of each distribution once, below `distributions`, and of an
-    environment's `lock` only the requirements, as a list. Older files, and locks that differ from
-    uv's layout or from another lock's hashes, have the lock's text.
+    `application` is the user's own, None where workloads of this program were measured; a file
+    says nothing of it then. Up to schema 3 there is none.
+
+    A file from schema 3 on has the hashes of each distribution once, below `distributions`, and of
+    an environment's `lock` only the requirements, as a list. Older files, and locks that differ
+    from uv's layout or from another lock's hashes, have the lock's text.
     """
 
     schema_version: int = RUN_SCHEMA
@@ -212,6 +231,7 @@ class RunRecord(Record):
     left_out: dict[str, str] = Field(default_factory=dict)
     shard: str | None = None
     blocks: tuple[Block, ...] = ()
+    application: ApplicationRecord | None = None
 
     @model_validator(mode="before")
     @classmethod
@@ -238,6 +258,12 @@ class RunRecord(Record):
             known = {name: distributions.setdefault(name, hashes) for name, hashes in found.items()}
             if _text(known) == environment["lock"]:
                 environment["lock"] = [*known]
+        if self.application is None:
+            run.pop("application", None)
+            run["environments"] = {
+                key: {name: environment[name] for name in environment if name not in _OF_ITS_LOCK}
+                for key, environment in run["environments"].items()
+            }
         return {**run, "schema_version": RUN_SCHEMA, "distributions": distributions}
 
     @property

@@ -1,10 +1,11 @@
 """Launches of earlier runs that count for this run too.
 
 A launch may be used again where everything that makes it what it is, is equal: the cell with its
-lock and image, the load and its limits, `ab`, the method, the host and the engine. All of it goes
-into one key per cell; a cell whose key differs in anything is measured. The cell's name is not part
-of it: a second value on an axis renames every cell and changes none. A value on the axis `copy` is
-part of it: cells that differ in nothing else are compared, so each needs launches of its own.
+lock and image, an application with its source, secrets and services, the load and its limits, `ab`,
+the method, the host and the engine. All of it goes into one key per cell; a cell whose key differs
+in anything is measured. The cell's name is not part of it: a second value on an axis renames every
+cell and changes none. A value on the axis `copy` is part of it: cells that differ in nothing else
+are compared, so each needs launches of its own.
 
 Another boot of the same machine can be another machine's worth of difference. So what was made in
 this boot counts in this run's rounds, beside what is measured now; what was made in another boot is
@@ -69,11 +70,17 @@ def key(run: RunRecord, cell: CellRecord) -> str:
     """SHA-256 over all that makes the results of a run's cell what they are."""
     environment = run.environments.get(cell.environment or "")
     companion = run.companions.get(cell.companion or "")
+    application = run.application
+    services = application.services.values() if application else ()
     facts = {
         "cell": cell.model_dump(mode="json", exclude={"axes", "id", "rate_of"}),
         "copy": cell.axes.get("copy"),
         "lock": environment.lock_digest if environment else None,
         "companion": companion.image_id if companion else None,
+        "application": application.model_dump(mode="json") if application else None,
+        "services": {
+            name: run.companions[name].image_id for name in services if name in run.companions
+        },
         "method": run.method.model_dump(mode="json"),
         "limits": asdict(run.limits) if run.limits else None,
         "jobs": run.jobs,
@@ -249,11 +256,10 @@ def _counts(record: LaunchRecord, repeats: int) -> bool:
 def adopt(directory: RunDirectory, earlier: Reusable) -> LaunchRecord:
     """Store an earlier launch and its rejected attempts, with the run they were measured in."""
     for attempt in earlier.rejected:
-        files = earlier.directory.files_of(attempt, final=False)
-        directory.write_disturbed(_adopted(attempt, earlier), files)
-    record = earlier.adopted
-    directory.write_launch(record, earlier.directory.files_of(earlier.record))
-    return record
+        left = earlier.directory.files_of(attempt, final=False)
+        directory.write_disturbed(_adopted(attempt, earlier), left)
+    files = earlier.directory.files_of(earlier.record)
+    return directory.write_launch(earlier.adopted, files)
 
 
 def _adopted(record: LaunchRecord, earlier: Reusable) -> LaunchRecord:

@@ -10,7 +10,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from itertools import count
 from pathlib import Path
@@ -18,14 +18,19 @@ from typing import Final, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
+from runner.application.secret_values import Secrets
 from runner.errors import UsageError
 from runner.measurement.records import LAUNCH_SCHEMA, LaunchRecord
 from runner.store.atomic import link_atomic, unwritable, write_atomic
+from runner.store.masking import masked
 from runner.store.records import RUN_SCHEMA, RunRecord
 
 LATEST: Final = "latest"
 RESULT: Final = "result.json"
 DISTURBED: Final = "disturbed"
+NO_SECRETS: Final = Secrets()
+#: Tables of numbers that this program packs itself: there is no text in them to mask.
+PACKED: Final = ".gz"
 
 #: A launch and what it left besides its result, by name.
 WithFiles = tuple[LaunchRecord, Mapping[str, bytes]]
@@ -49,30 +54,44 @@ def disturbed_path(attempt: LaunchRecord) -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class RunDirectory:
-    """`results/<experiment>/<run id>/`. A launch counts once its `result.json` is there."""
+    """`results/<experiment>/<run id>/`. A launch counts once its `result.json` is there.
+
+    Nothing of `secrets` is in any file that is written: records and what launches leave are masked
+    here, and nowhere else. A record is returned as it was stored: what is made of it, tables for
+    one, is made of that.
+    """
 
     results: Path
     path: Path
+    secrets: Secrets = field(default=NO_SECRETS, repr=False)
 
     @classmethod
-    def create(cls, results: Path, experiment: str, now: datetime) -> RunDirectory:
+    def create(
+        cls, results: Path, experiment: str, now: datetime, secrets: Secrets = NO_SECRETS
+    ) -> RunDirectory:
         """Make a new, empty run directory, named after the moment (any time zone) in UTC."""
         stamp = now.astimezone(UTC).strftime("%Y%m%dT%H%M%SZ")
         path = results / experiment / stamp
         numbers = count(2)
         while not _made(path):
             path = path.with_name(f"{stamp}-{next(numbers)}")
-        return cls(results=results, path=path)
+        return cls(results=results, path=path, secrets=secrets)
 
     @property
     def run_id(self) -> str:
         """The directory's name."""
         return self.path.name
 
-    def write_run(self, record: RunRecord) -> None:
+    def hiding(self, secrets: Secrets) -> RunDirectory:
+        """The same directory, with more secrets than those known at its start."""
+        return replace(self, secrets=self.secrets | secrets) if secrets.values else self
+
+    def write_run(self, record: RunRecord) -> RunRecord:
         """Store what is known of the run, in place of what was, and make it the latest."""
-        write_atomic(self.path / "run.json", _json(record))
+        stored = masked(record, self.secrets)
+        write_atomic(self.path / "run.json", _json(stored))
         link_atomic(self.results / LATEST, self.path)
+        return stored
 
     def read_run(self) -> RunRecord:
         """What is stored of the run; `UsageError` if run.json cannot be used."""
@@ -90,7 +109,7 @@ class RunDirectory:
         directory = self._place(launch, final=final)
         return {path.name: path.read_bytes() for path in directory.iterdir() if path.name != RESULT}
 
-    def write_launch(self, record: LaunchRecord, files: Mapping[str, bytes]) -> None:
+    def write_launch(self, record: LaunchRecord, files: Mapping[str, bytes]) -> LaunchRecord:
         """Store a launch: its files first, `result.json` last and in one step.
 
         Without a result a launch does not count: if this process is killed, the launch is there
@@ -100,7 +119,7 @@ class RunDirectory:
         directory = self.launch_directory(record.cell, record.launch)
         if (directory / RESULT).exists():
             raise FileExistsError(directory / RESULT)
-        _write_launch(directory, record, files)
+        return self._write_launch(directory, record, files)
 
     def write_whole(
         self, run: RunRecord, launches: Iterable[WithFiles], rejected: Iterable[WithFiles] = ()
@@ -116,19 +135,36 @@ class RunDirectory:
                 self.write_launch(record, files)
             for record, files in rejected:
                 self.write_disturbed(record, files)
-            self.write_run(named)
+            return self.write_run(named)
         except BaseException:
             shutil.rmtree(self.path, ignore_errors=True)
             raise
-        return named
 
-    def write_disturbed(self, record: LaunchRecord, files: Mapping[str, bytes]) -> None:
+    def write_disturbed(self, record: LaunchRecord, files: Mapping[str, bytes]) -> LaunchRecord:
         """Keep a disturbed launch that is repeated: it is in no figure, but its files are there."""
-        _write_launch(self.disturbed_directory(record), record, files)
+        return self._write_launch(self.disturbed_directory(record), record, files)
 
-    def complete(self, record: LaunchRecord, *, final: bool) -> None:
+    def complete(self, record: LaunchRecord, *, final: bool) -> LaunchRecord:
         """Replace the record of a launch that is stored already; its files stay."""
-        write_atomic(self._place(record, final=final) / RESULT, _json(record))
+        stored = masked(record, self.secrets)
+        write_atomic(self._place(record, final=final) / RESULT, _json(stored))
+        return stored
+
+    def _write_launch(
+        self, directory: Path, record: LaunchRecord, files: Mapping[str, bytes]
+    ) -> LaunchRecord:
+        stored = masked(record, self.secrets)
+        try:
+            shutil.rmtree(directory, ignore_errors=True)
+            directory.mkdir(parents=True)
+            for name, content in files.items():
+                packed = name.endswith(PACKED)
+                text = content if packed else self.secrets.mask_bytes(content)
+                (directory / name).write_bytes(text)
+        except OSError as error:
+            raise unwritable(directory, error) from error
+        write_atomic(directory / RESULT, _json(stored))
+        return stored
 
     def _place(self, record: LaunchRecord, *, final: bool) -> Path:
         if final:
@@ -206,17 +242,6 @@ def _latest(results: Path) -> Path:
             f"{link}: points to a run that no longer exists ({link.readlink()}); pass a directory"
         )
     raise UsageError(f"{results}: no runs yet; `matrix run` (or `make matrix`) makes one")
-
-
-def _write_launch(directory: Path, record: LaunchRecord, files: Mapping[str, bytes]) -> None:
-    try:
-        shutil.rmtree(directory, ignore_errors=True)
-        directory.mkdir(parents=True)
-        for name, content in files.items():
-            (directory / name).write_bytes(content)
-    except OSError as error:
-        raise unwritable(directory, error) from error
-    write_atomic(directory / RESULT, _json(record))
 
 
 def _made(path: Path) -> bool:

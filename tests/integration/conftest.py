@@ -16,6 +16,7 @@ from runner.engine.docker_engine import DockerEngine, connect
 from runner.matrix.ceiling import AbOpening
 from runner.matrix.cell import Base, Cell, Limits, Requirement
 from runner.matrix.values import Server, Workload
+from runner.measurement.asked import WORKLOAD, Asked
 from runner.measurement.clock import SystemClock
 from runner.measurement.job import Job, LaunchResult
 from runner.measurement.launch import Launch
@@ -109,7 +110,9 @@ class Maker:
         closed = replace(cell, rate=None, load_s=None, requests=40) if cell.rate else cell
         return self.prepared.cells[closed]
 
-    def launch(self, cell: Cell, program: str = "", limits: Limits = LIMITS) -> Launch:
+    def launch(
+        self, cell: Cell, program: str = "", limits: Limits = LIMITS, asked: Asked = WORKLOAD
+    ) -> Launch:
         command = ("python3", "-u", "-c", program) if program else ()
         job = Job(
             run="integration",
@@ -120,6 +123,7 @@ class Maker:
             limits=limits,
             opening=AbOpening.FIRST_ALONE,
             server_command=command,
+            asked=asked,
         )
         return Launch(self.engine, job, SystemClock())
 
@@ -134,8 +138,10 @@ def measure(maker: Maker) -> Iterator[Callable[..., LaunchResult]]:
     """Make one launch from start to end; its pod is gone afterwards."""
     launches: list[Launch] = []
 
-    def one(cell: Cell, program: str = "", limits: Limits = LIMITS) -> LaunchResult:
-        launch = maker.launch(cell, program, limits)
+    def one(
+        cell: Cell, program: str = "", limits: Limits = LIMITS, asked: Asked = WORKLOAD
+    ) -> LaunchResult:
+        launch = maker.launch(cell, program, limits, asked)
         launches.append(launch)
         launch.start()
         launch.load()

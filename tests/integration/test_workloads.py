@@ -10,7 +10,7 @@ import docker
 import pytest
 
 from runner.build.prepare import Prepared, prepare
-from runner.commands.cells import lock
+from runner.commands.cells import lock, locker
 from runner.engine.docker_engine import DockerEngine
 from runner.matrix.ceiling import AbOpening
 from runner.matrix.cell import Base, Cell, Limits
@@ -100,7 +100,7 @@ def made_ready(
 ) -> tuple[tuple[Cell, ...], Prepared]:
     """The cells of an experiment, in order, with their images."""
     expanded = load(path).experiment(experiment)
-    locked = lock(expanded, architecture=engine.info().architecture, cache=CACHE)
+    locked = lock(expanded, locker(CACHE), architecture=engine.info().architecture)
     assert not locked.unavailable
     prepared = prepare(
         engine,
@@ -131,7 +131,7 @@ def launch_of(engine: DockerEngine, cell: Cell, prepared: Prepared) -> Launch:
         number=1,
         server_image=prepared.cells[cell].image_id,
         loadgen_image=prepared.loadgen.image_id,
-        companion_image=prepared.companions[name].image_id if name else None,
+        companion_images={name: prepared.companions[name].image_id} if name else {},
         limits=PATIENT if name == "milvus" else LIMITS,
         opening=AbOpening.FIRST_ALONE,
     )
@@ -300,7 +300,7 @@ def test_a_companion_that_dies_is_not_the_cells_doing(
         launch.start()
         assert launch.verdict is None
         assert launch._pod
-        client.containers.get(launch._pod.companion).kill()
+        client.containers.get(launch._pod.companions["http"]).kill()
         launch.load()
         record = launch.collect().record
     finally:

@@ -37,6 +37,7 @@ class MemoryContainer:
     spec: ContainerSpec
     state: ContainerState = CREATED
     log: str = ""
+    files: dict[str, tuple[bytes, int]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -118,6 +119,8 @@ class MemoryEngine:
         reference: str,
         labels: Mapping[str, str],
         arguments: Mapping[str, str],
+        *,
+        offline: bool = False,
     ) -> str:
         """Know an image of that name."""
         self._count("build")
@@ -173,6 +176,23 @@ class MemoryEngine:
         container = f"c{next(iter(self._numbers))}"
         self.containers[container] = MemoryContainer(spec)
         return container
+
+    def put(
+        self,
+        container: str,
+        directory: str,
+        files: Mapping[str, tuple[bytes, int]],
+        *,
+        owner: tuple[int, int],
+    ) -> None:
+        """Keep the files of a container that was not started; they must be for a volume."""
+        self._count("put")
+        found = self._container(container)
+        if directory not in found.spec.volumes:
+            raise EngineError("container rootfs is marked read-only")
+        if found.state.running:
+            raise EngineError(f"{container} runs already")
+        found.files |= {f"{directory}/{name}": file for name, file in files.items()}
 
     def start(self, container: str) -> None:
         """Start a container; the one it joins must run."""

@@ -152,8 +152,8 @@ class SimulatedPods:
     """A behaviour for `MemoryEngine`: servers that take `service_s` per request.
 
     `ready`, `check`, `calibrate` and `load` may change an answer, or raise; `wait_ms` is what ab
-    waits for a CPU per request, by the number of loads made before. `events` has all commands but
-    the canary's.
+    waits for a CPU per request, by the number of loads made before. `shell` is what a command of
+    the shell does in the server. `events` has all commands but the canary's.
     """
 
     service_s: float = 2.0
@@ -163,12 +163,15 @@ class SimulatedPods:
     calibrate: Callable[[dict[str, Any]], dict[str, Any]] = lambda answer: answer
     load: Callable[[dict[str, Any]], dict[str, Any]] = lambda answer: answer
     wait_ms: Callable[[int], float] = lambda _: 0.0
+    shell: Callable[[str], ExecResult] = lambda _: ExecResult(exit_code=0, stdout=b"", stderr=b"")
     events: list[tuple[str, str]] = field(default_factory=list)
     loads: int = 0
 
     def __call__(
         self, engine: MemoryEngine, spec: ContainerSpec, command: tuple[str, ...]
     ) -> ExecResult:
+        if command[0] == "/bin/sh":
+            return self.shell(command[2])
         name, config = command[2], json.loads(command[3])
         if name != "canary":
             self.events.append((name, spec.labels["org.monkey-matrix.cell"]))

@@ -132,12 +132,14 @@ def test_the_example_is_a_matrix_file(tmp_path: Path) -> None:
     assert len(experiment.cells) == 2 * (1 + 2) * 2
 
 
-#: What an address in this project may name: loopback, a schema's dialect, SVG, and `ab`'s authors.
+#: What an address in this project may name: loopback, a schema's dialect and authors, SVG, and the
+#: authors of `ab`.
 ADDRESSES = {
     "127.0.0.1",
     "localhost",
     "json-schema.org",
     "www.w3.org",
+    "windyroad.org",
     "www.zeustech.net",
     "www.apache.org",
 }

@@ -21,6 +21,7 @@ def test_from_the_mildest_to_the_worst() -> None:
         Outcome.HANG_AT_FIRST_REQUEST,
         Outcome.HANG_AT_STARTUP,
         Outcome.IMPORT_ERROR,
+        Outcome.BEFORE_FAILED,
         Outcome.UNAVAILABLE,
         Outcome.BUILD_FAILED,
     ]

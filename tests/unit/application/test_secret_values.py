@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 import os
 import threading
@@ -11,7 +12,13 @@ from urllib.parse import quote, quote_plus
 import pytest
 
 from runner.application import secret_values
-from runner.application.secret_values import Secrets, keyed_digest, secret_key
+from runner.application.secret_values import (
+    Secrets,
+    keyed_digest,
+    of_files,
+    of_headers,
+    secret_key,
+)
 from runner.errors import UsageError
 
 BOTH_QUOTES = 'it\'s \\ "it"'
@@ -35,6 +42,7 @@ def secrets(*values: str) -> Secrets:
         ([VALUE], f"is {VALUE}!", "is ***!"),
         ([VALUE], json.dumps({"a": VALUE}), '{"a": "***"}'),
         ([VALUE], f"{quote(VALUE)} {quote(VALUE, safe='')} {quote_plus(VALUE)}", "*** *** ***"),
+        ([VALUE], f"{VALUE.encode()!r} {html.escape(VALUE)}", "b'***' ***"),
         ([BOTH_QUOTES], repr({"a": BOTH_QUOTES}), "{'a': '***'}"),
         (["one line\n  two lines\n"], "log: one line\nlog: two lines", "log: ***\nlog: ***"),
         (["  spaced  "], "spaced", "***"),
@@ -44,6 +52,28 @@ def secrets(*values: str) -> Secrets:
 )
 def test_what_is_masked(values: list[str], text: str, expected: str) -> None:
     assert secrets(*values).mask(text) == expected
+
+
+def test_what_is_not_utf_8_stays_as_it_is() -> None:
+    assert secrets("secret").mask_bytes(b"\xff secret \xfe") == b"\xff *** \xfe"
+
+
+@pytest.mark.parametrize(
+    ("value", "text", "expected"),
+    [
+        ("Bearer token-1", "token-1 of a Bearer", "*** of a Bearer"),
+        ("session=abc-def; theme=dark", "abc-def, dark, theme", "***, dark, theme"),
+        ("abcdef", "abcdef", "***"),
+    ],
+)
+def test_what_of_a_header_is_masked(value: str, text: str, expected: str) -> None:
+    assert of_headers([value]).mask(text) == expected
+
+
+def test_what_of_a_file_is_masked() -> None:
+    content = b"api_key: 'key-77'\nname = \"shop-x\"\n[section]\n\xff\n"
+    text = "key-77 and shop-x in [section] of api_key"
+    assert of_files([content]).mask(text) == "*** and *** in *** of api_key"
 
 
 def test_secrets_add_up() -> None:

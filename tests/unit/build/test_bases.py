@@ -23,7 +23,7 @@ from runner.build.bases import (
 from runner.build.lock import Lock
 from runner.build.prepare import prepare
 from runner.engine.protocol import EngineImage
-from runner.errors import EngineUnavailableError
+from runner.errors import EngineError, EngineUnavailableError
 from runner.matrix.cell import Base
 from runner.stages import Stages
 from tests.support.memory_engine import MemoryEngine, silent
@@ -290,3 +290,50 @@ def test_what_cannot_be_pulled_is_not_to_be_had(engine: MemoryEngine) -> None:
     error = ensure_bases(engine, [PYTHON], "registry", Base(kind="registry"))[PYTHON]
     assert isinstance(error, NoBaseError)
     assert "python:3.11-slim cannot be pulled" in str(error)
+
+
+# -- with packages of an application ---------------------------------------------------------------
+
+
+def test_each_set_of_packages_is_an_image_of_its_own(
+    engine: MemoryEngine, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    mmdebstrap(monkeypatch, tmp_path)
+    several = [base_of_cells("3.11", names) for names in ([], ["git"], ["git", "file"], ["file"])]
+    assert base_of_cells("3.11", ["file", "git", "git"]) == several[2]
+    assert len({request.name for request in several}) == 4, "archives are named so"
+    found = [made(engine, request)[0] for request in several]
+    assert len({image.reference for image in found}) == 4
+
+
+@pytest.mark.parametrize(
+    "apt",
+    ["Unable to locate package libmagick1", "Package 'libmagick1' has no installation candidate"],
+)
+def test_a_package_that_does_not_exist_is_named_with_its_key(
+    engine: MemoryEngine, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, apt: str
+) -> None:
+    script = f'echo "E: {apt}" >&2; echo "E: mmdebstrap failed to run" >&2; exit 1'
+    mmdebstrap(monkeypatch, tmp_path, script)
+    assert str(failed(engine, base_of_cells("3.11", ["libmagick1", "git"]))) == (
+        "`application.debian`: Debian's bookworm, which Python 3.11 comes from, has no package "
+        "libmagick1; correct the name, or leave it out"
+    )
+    assert "could not be bootstrapped" in str(failed(engine, base_of_cells("3.11", ["git"])))
+    assert "could not be bootstrapped" in str(
+        failed(engine, replace(POSTGRES, packages=("libmagick1",)))
+    )
+
+
+def test_a_package_that_a_registrys_image_does_not_find_is_named_too(
+    engine: MemoryEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def build(*_: object, **__: object) -> str:
+        raise EngineError("Step 4/4 : RUN apt-get\nE: Unable to locate package libmagick1\n")
+
+    monkeypatch.setattr(engine, "build", build)
+    engine.known_images["python:3.11-slim"] = EngineImage(id="sha256:registry")
+    request = base_of_cells("3.11", ["libmagick1"])
+    error = ensure_bases(engine, [request], "registry", Base(kind="registry"))[request]
+    assert isinstance(error, NoBaseError)
+    assert str(error).startswith("`application.debian`: python:3.11-slim, which Python 3.11 comes")

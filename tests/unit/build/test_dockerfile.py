@@ -9,7 +9,7 @@ import pytest
 
 from runner.build.dockerfile import DEFAULT_PATH, NeedsBuilderError, environment_line, parse
 from runner.build.images import dockerfile_of
-from runner.build.layers import File, Layer
+from runner.build.layers import END, File, Layer, whole
 from runner.build.wheels import archived
 from runner.engine.pod import COMPANION_USER, DISK, LOADGEN_USER, SERVER_USER
 from runner.errors import EngineError
@@ -93,6 +93,9 @@ def test_a_variable_has_its_value_whatever_is_in_it(value: str) -> None:
         "ADD site /site",
         "FROM y",
         "USER $NAME",
+        "WORKDIR relative",
+        "WORKDIR /$NAME",
+        "WORKDIR /a\\ b",
         "CMD python3 -m monkey_matrix_server",
         'CMD "python3"',
         'CMD ["python3", ',
@@ -117,6 +120,24 @@ def test_packages_that_belong_to_a_user_need_a_builder(tmp_path: Path) -> None:
     described = parse("FROM x\nCOPY --chown=1:1 site /site\n", {})
     with pytest.raises(EngineError, match="needs a builder"):
         described.applied(Layer(title="", packed=(archive,)))
+
+
+def test_files_of_an_archive_that_belong_to_the_user_they_are_copied_for_need_none(
+    tmp_path: Path,
+) -> None:
+    archive = tmp_path / "source.tar"
+    archive.write_bytes(whole("site/x.py", b"", (1, 2)) + END)
+    layer = Layer(title="", packed=(archive,))
+    assert parse("FROM x\nCOPY --chown=1:2 site /site\n", {}).applied(layer).packed == (archive,)
+    for owner in ("", "--chown=1:1 "):
+        with pytest.raises(EngineError, match="needs a builder"):
+            parse(f"FROM x\nCOPY {owner}site /site\n", {}).applied(layer)
+
+
+@pytest.mark.parametrize("path", ["/application", "/application/my shop/é"])
+def test_a_directory_is_taken_as_it_is(path: str) -> None:
+    described = parse(f"FROM x\nWORKDIR {path}\n", {})
+    assert described.config(BELOW, {})["WorkingDir"] == path
 
 
 def test_lines_go_on_and_comments_do_not_count() -> None:

@@ -15,7 +15,8 @@ import pytest
 
 from runner.build import archive
 from runner.build import prepare as preparing
-from runner.build.bases import BaseImage, BaseRequest, NoBaseError
+from runner.build.application_image import ApplicationImage
+from runner.build.bases import BaseImage, BaseRequest, NoBaseError, base_of_cells
 from runner.build.bytecode import Sources
 from runner.build.images import (
     ImageMaker,
@@ -44,6 +45,7 @@ class Watched(MemoryEngine):
     """Keeps each build's context; may refuse to load, or load something else."""
 
     contexts: dict[str, dict[str, tarfile.TarInfo]]
+    offline: dict[str, bool]
     refuses: str = ""
     instead: Mapping[str, EngineImage] | None = None
 
@@ -53,11 +55,14 @@ class Watched(MemoryEngine):
         reference: str,
         labels: Mapping[str, str],
         arguments: Mapping[str, str],
+        *,
+        offline: bool = False,
     ) -> str:
         data = b"".join(context)
         with tarfile.open(fileobj=io.BytesIO(data)) as tar:
+            self.offline[reference] = offline
             self.contexts[reference] = {member.name: member for member in tar}
-        return super().build(iter([data]), reference, labels, arguments)
+        return super().build(iter([data]), reference, labels, arguments, offline=offline)
 
     def load(self, archive: Iterator[bytes]) -> None:
         if self.refuses:
@@ -70,7 +75,7 @@ class Watched(MemoryEngine):
 @pytest.fixture
 def engine() -> Watched:
     made = Watched(silent)
-    made.contexts = {}
+    made.contexts, made.offline = {}, {}
     made.known_images["below"] = EngineImage(
         id="sha256:below", layers=("sha256:base",), config={"Env": ["PATH=/usr/bin"]}
     )
@@ -213,7 +218,7 @@ def test_what_needs_a_builder_is_built_and_the_rest_is_loaded_upon_it(
 def test_cells_of_an_image_that_cannot_be_built_fail_with_it_alone(
     engine: Watched, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def build(*_: object) -> str:
+    def build(*_: object, **__: object) -> str:
         raise EngineError("something: not found")
 
     monkeypatch.setattr(engine, "build", build)
@@ -302,7 +307,7 @@ def test_a_full_disk_is_worth_no_build_and_says_what_helps(engine: Watched) -> N
 def test_a_full_disk_is_named_by_a_build_too(
     engine: Watched, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def full(*_: object) -> str:
+    def full(*_: object, **__: object) -> str:
         raise EngineError("write /site: no space left on device")
 
     monkeypatch.setattr(engine, "build", full)
@@ -316,7 +321,7 @@ def test_a_cell_without_its_environment_says_why_that_failed(
     environment, *_ = recipes()
     engine.refuses = "no"
 
-    def build(_c: object, reference: str, *_: object) -> str:
+    def build(_c: object, reference: str, *_: object, **__: object) -> str:
         raise EngineError(f"{reference} cannot be built")
 
     monkeypatch.setattr(engine, "build", build)
@@ -389,6 +394,7 @@ def prepared(
     *,
     wheels: Mapping[str, EngineError] | None = None,
     bases: Mapping[str, EngineError] | None = None,
+    application: ApplicationImage | None = None,
 ) -> Prepared:
     """Two cells of two environments; some distributions or base images cannot be had."""
     cells = [cell("flask"), cell("gevent")]
@@ -406,7 +412,7 @@ def prepared(
 
     def packed_as(wheel: Wheel) -> Path:
         site = tmp_path / f"{wheel.pinned.name}-site"
-        site.mkdir()
+        site.mkdir(exist_ok=True)
         (site / f"{wheel.pinned.name}.py").write_text("")
         (tmp_path / wheel.file_name).write_bytes(b"".join(archived(site)))
         return tmp_path / wheel.file_name
@@ -436,6 +442,7 @@ def prepared(
         base=Base(kind="debian"),
         cache=tmp_path,
         stages=Stages(messages.append),
+        application=application,
     )
 
 
@@ -476,3 +483,91 @@ def test_without_a_base_image_its_cells_are_not_to_be_had(
     made = prepared(engine, monkeypatch, tmp_path, bases={"py3.11": error})
     assert names(getattr(made, outcome)) == {"flask", "gevent"}
     assert made.cells == {}
+
+
+# -- with an application of the user's -------------------------------------------------------------
+
+
+def steps_of(packed: tuple[Path, ...], *prepare: str) -> tuple[list[Recipe], list[Recipe]]:
+    """An environment with an application on it, and two cells."""
+    image = ApplicationImage(source=None, prepare=prepare)
+    environment, *_ = recipes(packed)
+    own = [image.recipe(environment, packed[0].parent)]
+    own += [image.prepared(own[0])] if prepare else []
+    return [environment, *own], [cell_recipe("x", cell(seconds=s), own[-1]) for s in ("1", "2")]
+
+
+def test_an_application_without_commands_is_loaded_with_its_cells(
+    engine: Watched, packed: tuple[Path, ...]
+) -> None:
+    below, cells = steps_of(packed)
+    made, messages = make(engine, [*below, *cells])
+    assert (engine.calls, messages) == ({"load": 1}, [])
+    config = engine.known_images[cells[0].reference].config
+    assert (config["WorkingDir"], config["User"]) == ("/application", "7001:7001")
+    assert all(isinstance(image, Image) for image in made.values())
+
+
+def test_commands_are_built_on_what_was_loaded_and_the_cells_loaded_on_that(
+    engine: Watched, packed: tuple[Path, ...]
+) -> None:
+    below, cells = steps_of(packed, "make")
+    made, messages = make(engine, [*below, *cells, loadgen_recipe((), BASE)])
+    assert (engine.calls, messages) == ({"load": 2, "build": 1}, [])
+    assert list(made) == [r.reference for r in (*below, *cells, loadgen_recipe((), BASE))]
+    built = f"sha256:layer-of-{below[-1].reference}"
+    assert engine.known_images[cells[0].reference].layers == (built,)
+    assert engine.offline == {below[-1].reference: True}
+
+
+def test_a_command_that_fails_leaves_no_cell_and_is_run_once(
+    engine: Watched, packed: tuple[Path, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    builds: list[str] = []
+
+    def build(_c: object, reference: str, *_: object, **__: object) -> str:
+        builds.append(reference)
+        raise EngineError("Step 1/1 : RUN make\nno\nThe command 'x' returned a non-zero code: 2")
+
+    monkeypatch.setattr(engine, "build", build)
+    below, cells = steps_of(packed, "make")
+    made, messages = make(engine, [*below, *cells, loadgen_recipe((), BASE)])
+    assert (builds, messages) == ([below[-1].reference], [])
+    for one in (below[-1], *cells):
+        told = "`application.prepare`: `make` failed with status 2: no"
+        assert str(made[one.reference]) == told
+    assert isinstance(made[below[1].reference], Image)
+
+
+def test_nothing_is_loaded_on_what_stands_on_a_failure(
+    engine: Watched, packed: tuple[Path, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def build(*_: object, **__: object) -> str:
+        raise EngineError("something: not found")
+
+    monkeypatch.setattr(engine, "build", build)
+    [environment, application], cells = steps_of(packed)
+    edited = replace(environment, dockerfile=f"{environment.dockerfile}RUN something\n")
+    made, messages = make(engine, [edited, application, *cells, loadgen_recipe((), BASE)])
+    assert messages == []
+    for one in (edited, application, *cells):
+        assert "something: not found" in str(made[one.reference])
+
+
+def test_a_run_with_an_application_has_one_image_per_environment(
+    engine: Watched, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    image = ApplicationImage(source=None, debian=("file", "git"), prepare=("make",))
+    made = prepared(engine, monkeypatch, tmp_path, application=image)
+    assert names(made.cells) == {"flask", "gevent"}
+    own = [name for name in engine.known_images if "/application:" in name]
+    assert len(own) == 4
+    for one in made.cells.values():
+        layers = engine.known_images[one.reference].layers
+        assert layers[0].startswith("sha256:layer-of-monkey-matrix/application:")
+    assert set(made.bases) == {"3.11"}
+    asked = base_of_cells("3.11", ["git", "file"]).name
+    made = prepared(
+        engine, monkeypatch, tmp_path, application=image, bases={asked: NoBaseError("no")}
+    )
+    assert names(made.unavailable) == {"flask", "gevent"}

@@ -174,3 +174,13 @@ def test_what_a_killed_process_left_goes_and_what_another_is_writing_stays(tmp_p
     with aside(tmp_path / "x.tar") as unfinished:
         unfinished.write_text("")
     assert sorted(tmp_path.iterdir()) == [written, tmp_path / "x.tar"]
+
+
+def test_a_single_file_or_link_counts_before_one_in_an_archive(tmp_path: Path) -> None:
+    one = packed(tmp_path, "one", {"a.py": "of the archive", "b.py": "kept", "c.py": "kept too"})
+    single = File(path="site/a.py", content=None, target="/files/0")
+    tar = Tar(Layer(title="", packed=(one,)), Layer(title="", files=(single,)))
+    with opened(tar) as archive:
+        entries = [(m.name, m.linkname) for m in archive if not m.isdir()]
+    assert entries == [("site/a.py", "/files/0"), ("site/b.py", ""), ("site/c.py", "")]
+    assert tar.size == len(b"".join(tar))

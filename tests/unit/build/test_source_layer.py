@@ -12,6 +12,7 @@ import pytest
 from runner.application.source import Rule, Source, source_of
 from runner.build.layers import Tar
 from runner.build.source_layer import source_layer
+from runner.engine.pod import SERVER_UID
 from runner.errors import UsageError
 from tests.unit.application.applications import application
 
@@ -23,7 +24,8 @@ def shop(tmp_path: Path) -> Path:
     (directory / "run.sh").write_text("#!/bin/sh\n")
     (directory / "run.sh").chmod(0o700)
     (directory / "pkg" / f"{'long' * 40}.py").write_text("x" * 600)
-    (directory / "pkg" / "link").symlink_to(f"{'../' * 50}nowhere")
+    (directory / "pkg" / "link").symlink_to("../../nowhere")
+    (directory / "pkg" / "out").symlink_to(f"{'../' * 50}nowhere")
     return directory
 
 
@@ -47,9 +49,21 @@ def test_the_archive_has_files_links_and_empty_directories(shop: Path, tmp_path:
     assert found[f"application/pkg/{'long' * 40}.py"].mode == 0o644
     assert found[f"application/pkg/{'long' * 40}.py"].size == 600
     link = found["application/pkg/link"]
-    assert (link.issym(), link.linkname) == (True, f"{'../' * 50}nowhere")
+    assert (link.issym(), link.linkname) == (True, "../../nowhere")
     assert found["application/pkg/empty"].isdir()
-    assert {(member.uid, member.mtime) for member in found.values()} == {(0, 0)}
+    assert {member.mtime for member in found.values()} == {0}
+
+
+def test_all_of_it_belongs_to_the_server(shop: Path, tmp_path: Path) -> None:
+    found = opened(chosen(shop), tmp_path / "cache")
+    assert {(m.uid, m.gid) for m in found.values()} == {(SERVER_UID, SERVER_UID)}
+    assert {"application", "application/pkg"} <= set(found)
+
+
+def test_a_link_that_climbs_above_the_root_ends_there(shop: Path, tmp_path: Path) -> None:
+    """Engines refuse an archive with one that leaves the file system."""
+    found = opened(chosen(shop), tmp_path / "cache")
+    assert found["application/pkg/out"].linkname == "/nowhere"
 
 
 def test_the_same_files_are_the_same_bytes(shop: Path, tmp_path: Path) -> None:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import io
 import subprocess
 import tarfile
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,6 +17,7 @@ from runner.build.lock import Lock
 from runner.build.wheels import Wheel, archived, pack, pack_all, wheels_of
 from runner.errors import EngineError, IndexUnavailableError
 from runner.matrix.cell import EnvironmentRequest
+from runner.resolver import Built
 
 LOCKED = "flask==3.1.2 \\\n    --hash=sha256:00\nMarkupSafe==3.0.3 \\\n    --hash=sha256:11\n"
 PLATFORM = "x86_64-manylinux_2_28"
@@ -67,6 +71,43 @@ def test_another_python_platform_or_hash_is_another_archive() -> None:
     assert len({wheels_of(lock)[0].file_name for lock in locks}) == len(locks)
 
 
+def test_another_way_of_packing_is_another_archive(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = wheels_of(lock_of())[0].file_name
+    monkeypatch.setattr(wheels, "FORMAT", "another")
+    assert wheels_of(lock_of())[0].file_name != before
+
+
+def test_what_was_built_is_one_of_the_distributions(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    built = Built(name="debts", version="0.5", origin="x", digest="d1", wheel=tmp_path / "d.whl")
+    lock = replace(lock_of(), built=(built,))
+    assert lock.versions == {"flask": "3.1.2", "markupsafe": "3.0.3", "debts": "0.5"}
+    found = wheels_of(lock)
+    assert [w.pinned.name for w in found] == ["debts", "flask", "markupsafe"]
+    commands: list[list[str]] = []
+
+    def uv(command: list[str], text: str) -> subprocess.CompletedProcess[str]:
+        commands.append(command)
+        Path(command[command.index("--target") + 1]).mkdir()
+        return subprocess.CompletedProcess(command, 0, "", "")
+
+    monkeypatch.setattr(wheels, "run_uv", uv)
+    pack(found[0], tmp_path)
+    assert commands[0][-2:] == ["--offline", str(tmp_path / "d.whl")]
+    assert "--no-deps" in commands[0]
+
+
+def test_what_was_built_decides_on_the_lock_and_is_told_in_it(tmp_path: Path) -> None:
+    one = Built(name="debts", version="0.5", origin="sdist x", digest="d1", wheel=tmp_path / "a")
+    lock, other = (replace(lock_of(), built=(replace(one, digest=d),)) for d in ("d1", "d2"))
+    elsewhere = replace(lock, built=(replace(one, wheel=tmp_path / "b"),))
+    assert len({lock_of().digest, lock.digest, other.digest}) == 3
+    assert (elsewhere, elsewhere.digest) == (lock, lock.digest)
+    assert lock.text == lock_of().text
+    assert lock.shown == LOCKED + "# debts==0.5, built from sdist x\n"
+
+
 def test_a_distribution_of_several_environments_is_unpacked_once(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
@@ -116,7 +157,7 @@ def test_an_index_out_of_reach_ends_the_run(
 
 def test_nothing_that_names_the_host_is_packed(tmp_path: Path) -> None:
     files = {
-        "bin/flask": "#!/home/somebody/python\n",
+        "bin/flask": "#!/home/somebody/python\nimport flask\n",
         ".lock": "",
         "flask/cli.py": "",
         "flask/bin/tool": "",
@@ -131,13 +172,23 @@ def test_nothing_that_names_the_host_is_packed(tmp_path: Path) -> None:
     for name, content in files.items():
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text(content)
-    (tmp_path / "flask" / "bin" / "tool").chmod(0o700)
+    for program in ("flask/bin/tool", "bin/flask"):
+        (tmp_path / program).chmod(0o700)
     with tarfile.open(fileobj=io.BytesIO(b"".join(archived(tmp_path)))) as tar:
         modes = {member.name: member.mode for member in tar}
         record = tar.extractfile("site/flask-1.dist-info/RECORD")
         assert record is not None
-        assert record.read() == b"flask/cli.py,,\nflask/bin/tool,,\nflask-1.dist-info/RECORD,,\n"
+        script = tar.extractfile("site/bin/flask")
+        assert script is not None
+        written = script.read()
+        assert written == b"#!/usr/bin/env python3\nimport flask\n"
+        sha256 = base64.urlsafe_b64encode(hashlib.sha256(written).digest()).decode().rstrip("=")
+        assert record.read().decode() == (
+            f"bin/flask,sha256={sha256},{len(written)}\n"
+            "flask/cli.py,,\nflask/bin/tool,,\nflask-1.dist-info/RECORD,,\n"
+        )
     assert modes == {
+        "site/bin/flask": 0o755,
         "site/flask-1.dist-info/RECORD": 0o644,
         "site/flask/bin/tool": 0o755,
         "site/flask/cli.py": 0o644,

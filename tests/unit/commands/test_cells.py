@@ -153,9 +153,14 @@ def test_a_shard_as_written() -> None:
     assert str(parse_shard("2/4")) == "2/4"
 
 
-def test_an_application_is_not_passed_over_in_silence(tmp_path: Path) -> None:
+def test_services_that_cannot_be_started_yet_are_refused_by_name(tmp_path: Path) -> None:
     file = tmp_path / "matrix.yaml"
-    outline = "version: 1\ndefault: mine\nexperiments:\n  mine:\n    axes: {python: [3.11]}\n"
-    file.write_text(f"{outline}    application: {{app: shop}}\n", encoding="utf-8")
-    with pytest.raises(UsageError, match="mine: `application:`: your own application cannot be"):
-        expand(Choice(file=file), print)
+    services = "{db: {image: postgres}, up: {companion: grpc}, c: {image: redis}}"
+    file.write_text(
+        "version: 1\nexperiments:\n  mine:\n    axes: {python: 3.11, patch: [none]}\n"
+        f"    application: {{app: shop, services: {services}}}\n",
+        encoding="utf-8",
+    )
+    said: list[str] = []
+    with pytest.raises(UsageError, match=r"mine: `services:`: db and c cannot be started yet"):
+        expand(Choice(file=file), said.append)

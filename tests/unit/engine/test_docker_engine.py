@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import io
+import tarfile
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from runner.engine.docker_engine import DockerEngine
+from runner.engine.protocol import ContainerSpec
 from runner.errors import EngineError
 
 
@@ -59,3 +62,58 @@ def test_throttling(
         inspect_container=inspected("running", **host_config), stats={"cpu_stats": statistics}
     )
     assert answers.throttled_s("c") == throttled_s
+
+
+class Asked:
+    """An API that keeps what each call was given, and answers what it is told."""
+
+    def __init__(self, **answers: Any) -> None:
+        self.given: dict[str, tuple[tuple[Any, ...], dict[str, Any]]] = {}
+        self._answers = answers
+
+    def __getattr__(self, name: str) -> Any:
+        def call(*args: Any, **kwargs: Any) -> Any:
+            self.given[name] = (args, kwargs)
+            return self._answers.get(name, {})
+
+        return call
+
+
+def asked(**answers: Any) -> tuple[Asked, DockerEngine]:
+    api = Asked(**answers)
+    return api, DockerEngine(SimpleNamespace(api=api))  # type: ignore[arg-type]
+
+
+def test_files_are_put_with_their_owner_and_mode() -> None:
+    api, made = asked()
+    files = {"0": (b"secret", 0o400), "1": (b"", 0o644)}
+    made.put("c", "/files", files, owner=(7001, 7002))
+    (container, directory, packed), _ = api.given["put_archive"]
+    with tarfile.open(fileobj=io.BytesIO(packed)) as tar:
+        found = {m.name: (m.mode, m.uid, m.gid, m.size) for m in tar}
+    assert (container, directory) == ("c", "/files")
+    assert found == {"0": (0o400, 7001, 7002, 6), "1": (0o644, 7001, 7002, 0)}
+
+
+@pytest.mark.parametrize(
+    ("hosts", "own", "known"),
+    [
+        ((), None, None),
+        (("application", "db"), "application", {"application": "127.0.0.1", "db": "127.0.0.1"}),
+    ],
+)
+def test_names_of_a_container_all_mean_itself(
+    hosts: tuple[str, ...], own: str | None, known: dict[str, str] | None
+) -> None:
+    api, made = asked(create_container={"Id": "c"})
+    made.create(ContainerSpec(name="n", image="i", user="u", hosts=hosts))
+    assert api.given["create_container"][1]["hostname"] == own
+    assert api.given["create_host_config"][1]["extra_hosts"] == known
+
+
+@pytest.mark.parametrize(("offline", "network"), [(True, "none"), (False, None)])
+def test_a_build_has_a_network_unless_it_must_not(offline: bool, network: str | None) -> None:
+    steps = [{"stream": "Successfully built 1\n"}]
+    api, made = asked(build=steps, inspect_image={"Id": "sha256:1"})
+    assert made.build(iter([b""]), "x", {}, {}, offline=offline) == "sha256:1"
+    assert api.given["build"][1]["network_mode"] == network

@@ -16,7 +16,10 @@ import pytest
 
 from runner import contract
 from runner.build.images import AGENT, RATE
-from tests.unit.images.test_server_program import module
+from runner.measurement.asked import WORKLOAD
+from tests.support.loadgen import program
+
+check, load, network = map(program, ("check", "load", "network"))
 
 
 @pytest.mark.parametrize(
@@ -38,7 +41,6 @@ def test_a_late_first_answer_is_not_taken_for_the_service_time(
     lone_s: float,
     asked: int,
 ) -> None:
-    agent: Any = module("agent_in_pod", AGENT)
     answers = iter(latencies)
     seen: list[float] = []
 
@@ -46,12 +48,12 @@ def test_a_late_first_answer_is_not_taken_for_the_service_time(
         seen.append(next(answers))
         return seen[-1]
 
-    monkeypatch.setattr(agent, "verified_get", get)
+    monkeypatch.setattr(check, "verified", get)
     config: dict[str, Any] = {"service_s": service_s, "startup_s": 1, "lone_repeats": repeats}
     config["spread_s"] = 0.0
     config["burst"] = 1
-    config |= {"recordings": "/none/there-", "record": contract.RECORD}
-    reply = agent.check(config)
+    config |= {"recordings": "/none/there-", "record": contract.RECORD, "effects": "/none/there-"}
+    reply = check.check(config)
     assert (reply["lone_s"], len(seen)) == (lone_s, asked)
 
 
@@ -60,12 +62,11 @@ def test_where_requests_differ_the_mean_is_not_taken_from_one(
     monkeypatch: pytest.MonkeyPatch, latencies: list[float]
 ) -> None:
     """One of 1 to 3 s is late above a tenth more than 3."""
-    agent: Any = module("agent_in_pod", AGENT)
     answers = iter(latencies)
-    monkeypatch.setattr(agent, "verified_get", lambda *_: next(answers))
+    monkeypatch.setattr(check, "verified", lambda *_: next(answers))
     config = {"service_s": 2.0, "spread_s": 1.0, "startup_s": 1, "lone_repeats": 0, "burst": 1}
-    nothing = {"recordings": "/none/there-", "record": contract.RECORD}
-    assert agent.check({**config, **nothing}) == {"lone_s": 2.0, "service_s": 2.0}
+    nothing = {"recordings": "/none/there-", "record": contract.RECORD, "effects": "/none/there-"}
+    assert check.check({**config, **nothing}) == {"lone_s": 2.0, "service_s": 2.0, "effects": None}
     assert [*answers] == []
 
 
@@ -96,17 +97,15 @@ TABLE = """\
 def test_a_request_that_has_not_arrived_is_held_back(
     tmp_path: Path, what: str, was: str, now: str, *, held_back: bool
 ) -> None:
-    agent: Any = module("agent_in_pod", AGENT)
     assert was in TABLE
     (tmp_path / "tcp").write_text(TABLE.replace(was, now), encoding="utf-8")
-    assert agent.requests_held_back(7779, str(tmp_path / "tcp")) is held_back, what
+    assert network.requests_held_back(7779, str(tmp_path / "tcp")) is held_back, what
 
 
 def test_a_server_that_does_not_accept_holds_requests_back_itself(tmp_path: Path) -> None:
-    agent: Any = module("agent_in_pod", AGENT)
     full = TABLE.replace("0A 00000000:00000000", "0A 00000000:00000080")
     (tmp_path / "tcp").write_text(full.replace("1E7A", "1E63"), encoding="utf-8")
-    assert agent.requests_held_back(7779, str(tmp_path / "tcp")) is False
+    assert network.requests_held_back(7779, str(tmp_path / "tcp")) is False
 
 
 class Clock:
@@ -150,15 +149,14 @@ def test_a_load_stalls_when_the_server_leaves_requests_unanswered(
     ending: str,
     after_s: float,
 ) -> None:
-    agent: Any = module("agent_in_pod", AGENT)
     clock = Clock(ends_at)
-    monkeypatch.setattr(agent, "time", clock)
-    monkeypatch.setattr(agent, "end_of", lambda _: clock)
-    monkeypatch.setattr(agent, "progress", lambda: (min(clock.now, last_moved), 0))
-    monkeypatch.setattr(agent, "requests_held_back", lambda _: clock.now < held_back_until)
+    monkeypatch.setattr(load, "time", clock)
+    monkeypatch.setattr(load, "end_of", lambda _: clock)
+    monkeypatch.setattr(load, "progress", lambda: (min(clock.now, last_moved), 0))
+    monkeypatch.setattr(load, "requests_held_back", lambda _: clock.now < held_back_until)
     config = {"silence_s": 30, "stall_s": 10, "limit_s": 200, "port": 7779}
-    assert agent.wait_for_ab(1, config | {"deadline_s": deadline_s}) == ending, what
-    assert clock.now == pytest.approx(after_s, abs=agent.LOOK_AFTER_S + agent.PROGRESS_INTERVAL_S)
+    assert load.wait_for_ab(1, config | {"deadline_s": deadline_s}) == ending, what
+    assert clock.now == pytest.approx(after_s, abs=load.LOOK_AFTER_S + load.PROGRESS_INTERVAL_S)
 
 
 @pytest.mark.parametrize(
@@ -182,7 +180,6 @@ def test_at_a_rate_only_answers_count_as_progress(
     after_s: float,
 ) -> None:
     """Ten connections a second are opened, whatever becomes of them, and some at one end only."""
-    agent: Any = module("agent_in_pod", AGENT)
     clock = Clock(ends_at)
 
     def progress() -> tuple[int, int]:
@@ -190,31 +187,32 @@ def test_at_a_rate_only_answers_count_as_progress(
         dropped = int(clock.now) % 2
         return opened, 2 * (opened - ended) + dropped
 
-    monkeypatch.setattr(agent, "time", clock)
-    monkeypatch.setattr(agent, "end_of", lambda _: clock)
-    monkeypatch.setattr(agent, "progress", progress)
-    monkeypatch.setattr(agent, "requests_held_back", lambda _: False)
-    monkeypatch.setattr(agent, "server_pids", lambda _: [7] if clock.now < alive_until else [])
+    monkeypatch.setattr(load, "time", clock)
+    monkeypatch.setattr(load, "end_of", lambda _: clock)
+    monkeypatch.setattr(load, "progress", progress)
+    monkeypatch.setattr(load, "requests_held_back", lambda _: False)
+    monkeypatch.setattr(load, "server_pids", lambda _: [7] if clock.now < alive_until else [])
     config = {"silence_s": 30, "stall_s": 10, "limit_s": 200, "deadline_s": 190, "port": 7779}
-    assert agent.wait_for_ab(1, {**config, "rate": 10, "uid": 1000}) == ending, what
-    assert clock.now == pytest.approx(after_s, abs=agent.LOOK_AFTER_S + agent.PROGRESS_INTERVAL_S)
+    assert load.wait_for_ab(1, {**config, "rate": 10, "uid": 1000}) == ending, what
+    assert clock.now == pytest.approx(after_s, abs=load.LOOK_AFTER_S + load.PROGRESS_INTERVAL_S)
 
 
 def test_what_sends_at_a_rate_is_beside_the_agent_and_told_what_it_needs(tmp_path: Path) -> None:
-    agent: Any = module("agent_in_pod", AGENT)
-    asked = {"port": 7779, "rate": 45.0, "requests": 2700, "seed": 3, "limit_s": 300}
-    _, program, told = agent.rate_command(asked, tmp_path)
-    assert Path(program) == RATE
+    asked = {"port": 7779, "rate": 45.0, "requests": 2700, "seed": 3, "limit_s": 300, **ASKED}
+    _, path, told = load.rate_command(asked, tmp_path)
+    assert Path(path) == RATE
     assert json.loads(told) == {
-        "port": 7779, "rate": 45.0, "requests": 2700, "seed": 3, "file": f"{tmp_path}/requests.tsv",
+        "port": 7779, "rate": 45.0, "requests": 2700, "seed": 3,
+        "message": f"{tmp_path}/message", "file": f"{tmp_path}/requests.tsv",
     }  # fmt: skip
+    assert (tmp_path / "message").read_bytes().startswith(b"GET / HTTP/1.0\r\nHost: ")
 
 
 # -- how it is asked -------------------------------------------------------------------------------
 
 
 def test_it_answers_each_line_of_its_input_with_a_line() -> None:
-    refused = ["ready", {"port": 1, "uid": 4242, "startup_s": 0}]
+    refused = ["ready", {"port": 1, "uid": 4242, "startup_s": 0, "before_s": 0}]
     lines = "".join(json.dumps(line) + "\n" for line in (["sockets", {}], refused))
     command = [sys.executable, str(AGENT), "serve"]
     done = subprocess.run(command, input=lines, capture_output=True, text=True, check=True)
@@ -231,7 +229,8 @@ def test_it_answers_a_command_of_its_own_too() -> None:
 
 # -- what a burst costs ----------------------------------------------------------------------------
 
-BODY = "Hello World"
+BODY = contract.BODY
+ASKED = WORKLOAD.config({})
 
 
 @contextmanager
@@ -263,10 +262,10 @@ class Patient(ThreadingHTTPServer):
     request_queue_size = 64
 
 
-def calibration(agent: Any, port: int, lone_s: float, *, joined: bool) -> dict[str, Any]:
+def calibration(port: int, lone_s: float, *, joined: bool) -> dict[str, Any]:
     config = {
         "port": port,
-        "body": BODY,
+        **ASKED,
         "uid": 0,
         "uids": [],
         "startup_s": 10,
@@ -277,16 +276,16 @@ def calibration(agent: Any, port: int, lone_s: float, *, joined: bool) -> dict[s
         "lone_s": lone_s,
     }
     looks = iter(range(100))
-    agent.cpu_s_of = lambda _: float(next(looks))
-    return dict(agent.calibrate(config))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(check, "cpu_s_of", lambda _: float(next(looks)))
+        return dict(check.calibrate(config))
 
 
 def test_the_second_burst_joins_the_first_where_all_of_that_was_read() -> None:
     """Nobody is answered before all 25 are there."""
-    agent: Any = module("agent_in_pod", AGENT)
     together = threading.Barrier(25)
     with serving(Patient, lambda: together.wait(20)) as port:
-        reply = calibration(agent, port, 60.0, joined=True)
+        reply = calibration(port, 60.0, joined=True)
     assert reply["burst_answered"] == 5
     # The clock was looked at when either burst began and when either ended: two seconds for twenty
     # whole requests and the second half of five.
@@ -294,8 +293,9 @@ def test_the_second_burst_joins_the_first_where_all_of_that_was_read() -> None:
 
 
 @pytest.mark.parametrize(("lone_s", "joined"), [(60.0, False), (0.4, True)])
-def test_it_follows_the_first_where_that_could_matter(lone_s: float, *, joined: bool) -> None:
-    agent: Any = module("agent_in_pod", AGENT)
+def test_it_follows_the_first_where_that_could_matter(
+    monkeypatch: pytest.MonkeyPatch, lone_s: float, *, joined: bool
+) -> None:
     looked: list[float] = []
     there: list[int] = []
 
@@ -303,17 +303,18 @@ def test_it_follows_the_first_where_that_could_matter(lone_s: float, *, joined: 
         looked.append(within_s)
         return True
 
-    agent.Burst.was_read = was_read
+    monkeypatch.setattr(check.Burst, "was_read", was_read)
     with serving(Patient, lambda: there.append(1)) as port:
-        reply = calibration(agent, port, lone_s, joined=joined)
+        reply = calibration(port, lone_s, joined=joined)
     assert looked == []
     assert len(there) == 25
     assert reply["cpu_s_per_request"] == pytest.approx(1 / 20)
 
 
-def test_a_server_that_works_one_by_one_is_sent_no_second_burst() -> None:
-    agent: Any = module("agent_in_pod", AGENT)
-    agent.JOINED_FROM_S = 0.01
+def test_a_server_that_works_one_by_one_is_sent_no_second_burst(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(check, "JOINED_FROM_S", 0.01)
     there: list[int] = []
     gate = threading.Event()
 
@@ -322,7 +323,7 @@ def test_a_server_that_works_one_by_one_is_sent_no_second_burst() -> None:
         gate.wait(0.1)
 
     with serving(HTTPServer, work) as port:
-        reply = calibration(agent, port, 0.1, joined=True)
+        reply = calibration(port, 0.1, joined=True)
     assert len(there) == 5
     assert reply["factor"] < 1.5
 
@@ -341,7 +342,6 @@ def test_a_server_that_works_one_by_one_is_sent_no_second_burst() -> None:
 def test_what_a_server_has_not_read(
     tmp_path: Path, what: str, was: str, now: str, *, unread: bool
 ) -> None:
-    agent: Any = module("agent_in_pod", AGENT)
     assert was in TABLE
     (tmp_path / "tcp").write_text(TABLE.replace(was, now), encoding="utf-8")
-    assert agent.requests_unread(7779, str(tmp_path / "tcp")) is unread, what
+    assert network.requests_unread(7779, str(tmp_path / "tcp")) is unread, what

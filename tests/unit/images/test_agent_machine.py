@@ -8,11 +8,10 @@ from typing import Any
 
 import pytest
 
-from runner.build.images import AGENT
 from runner.measurement.agent import MachineGrowth
-from tests.unit.images.test_server_program import module
+from tests.support.loadgen import program
 
-agent = module("agent_of_machine", AGENT)
+agent, processes = program("machine"), program("processes")
 TICKS = os.sysconf("SC_CLK_TCK")
 #: user nice system idle iowait irq softirq steal guest guest_nice, see proc(5)
 STAT = "cpu  {user} 20 30 4000 500 60 7 {steal} 900 90\ncpu0 1\ncpu1 1\nintr 5 0\n"
@@ -85,15 +84,15 @@ def test_a_wait_that_the_kernel_does_not_count_is_unknown(
             raise FileNotFoundError(path)
         return own
 
-    assert agent.run_delay_s("/proc/self") is not None
+    assert processes.run_delay_s("/proc/self") is not None
     monkeypatch.setattr(Path, "read_text", read_text)
-    assert agent.run_delay_s("/proc/self") is None
-    tasks = {"/proc/self": agent.task_counters("/proc/self")}
-    assert agent.task_growth({}, tasks)["run_delay_s"] is None
+    assert processes.run_delay_s("/proc/self") is None
+    tasks = {"/proc/self": processes.task_counters("/proc/self")}
+    assert processes.task_growth({}, tasks)["run_delay_s"] is None
 
 
 def test_a_task_that_is_gone_waits_no_more() -> None:
-    assert agent.run_delay_s("/proc/none") == 0
+    assert processes.run_delay_s("/proc/none") == 0
 
 
 def test_the_canary_is_timed_by_both_clocks() -> None:

@@ -39,13 +39,18 @@ def literals(path: Path) -> Iterator[Any]:
             yield node.value
 
 
+def _stands_in(agreed: object, text: str) -> bool:
+    """Whether a text has it; two digits stand in every hash and in many versions."""
+    return len(str(agreed)) > 2 and str(agreed) in text
+
+
 @pytest.mark.parametrize("path", PROGRAMS, ids=lambda path: str(path.relative_to(path.parents[2])))
 def test_nobody_writes_it_down_again(path: Path) -> None:
     found = [
         literal
         for literal in literals(path)
         for agreed in AGREED.values()
-        if literal == agreed or (isinstance(literal, str) and str(agreed) in literal)
+        if literal == agreed or (isinstance(literal, str) and _stands_in(agreed, literal))
     ]
     assert found == [], f"import it from {contract.CONTRACT.name}"
 

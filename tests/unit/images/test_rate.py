@@ -26,6 +26,7 @@ import pytest
 from runner.build.images import RATE
 from runner.contract import BODY
 from runner.measurement import rate as runner_rate
+from runner.measurement.asked import WORKLOAD
 from tests.unit.images.test_server_program import module
 
 rate: Any = module("rate_in_pod", RATE)
@@ -124,7 +125,7 @@ def test_latency_counts_from_when_a_request_was_due() -> None:
     assert last.sent_s - last.due_s > 4
     assert last.ended_s - last.due_s > 5
     file = "\n".join(rate.lines(requests, 0.0)).encode()
-    figures, _, load = runner_rate.figures(gzip.compress(file), 20.0, 100)
+    figures, _, load = runner_rate.figures(gzip.compress(file), 20.0, 100, WORKLOAD.right)
     assert load.lag_max_ms == pytest.approx(1000 * (last.sent_s - last.due_s), abs=0.01)
     assert figures.max_ms == pytest.approx(1000 * (last.ended_s - last.due_s), abs=0.01)
 
@@ -161,8 +162,10 @@ class Server(socketserver.ThreadingTCPServer):
 
 
 @contextlib.contextmanager
-def serving(answer: Callable[[], bytes | None]) -> Iterator[int]:
-    with Server(("127.0.0.1", 0), Handler) as server:
+def serving(
+    answer: Callable[[], bytes | None], handler: type[socketserver.BaseRequestHandler] = Handler
+) -> Iterator[int]:
+    with Server(("127.0.0.1", 0), handler) as server:
         server.answer = answer  # type: ignore[attr-defined]
         thread = threading.Thread(target=server.serve_forever, args=(0.01,))
         thread.start()
@@ -172,7 +175,10 @@ def serving(answer: Callable[[], bytes | None]) -> Iterator[int]:
 
 
 def config(port: int, file: Path, **changes: float) -> dict[str, Any]:
+    message = file.with_name("message")
+    message.write_bytes(b"GET / HTTP/1.0\r\n\r\n")
     told = {"port": port, "rate": 400.0, "requests": 40, "seed": 1, "file": str(file)}
+    told["message"] = str(message)
     return {**told, **changes}
 
 
@@ -217,6 +223,41 @@ def test_an_answer_may_come_in_pieces(tmp_path: Path) -> None:
     with serving(lambda: large) as port:
         rate.run(config(port, file))
     assert {row["length"] for row in rows(file)} == {str(3 * rate.CHUNK)}
+
+
+def test_a_request_may_be_larger_than_a_socket_takes_at_once(tmp_path: Path) -> None:
+    file, received = tmp_path / "requests.tsv", []
+
+    class Whole(Handler):
+        def handle(self) -> None:
+            received.append(len(self.request.makefile("rb").read(len(large))))
+            self.request.sendall(ANSWER)
+
+    large = bytes(20_000_000)
+    with serving(lambda: ANSWER, Whole) as port:
+        told = config(port, file, requests=2)
+        Path(told["message"]).write_bytes(large)
+        rate.run(told)
+    assert received == [len(large)] * 2
+    assert {row["status"] for row in rows(file)} == {"200"}
+
+
+def test_a_server_may_answer_before_it_was_sent_all(tmp_path: Path) -> None:
+    file = tmp_path / "requests.tsv"
+    gate = threading.Event()
+
+    class Hasty(Handler):
+        def handle(self) -> None:
+            self.request.sendall(b"HTTP/1.1 413 Too Large\r\n\r\n")
+            self.request.shutdown(socket.SHUT_WR)
+            gate.wait(20)
+
+    with serving(lambda: ANSWER, Hasty) as port:
+        told = config(port, file, requests=1)
+        Path(told["message"]).write_bytes(bytes(30_000_000))
+        rate.run(told)
+        gate.set()
+    assert [row["status"] for row in rows(file)] == ["413"]
 
 
 def test_a_server_that_is_not_there_refuses(tmp_path: Path) -> None:

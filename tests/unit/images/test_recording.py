@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from runner import contract
-from runner.build.images import AGENT
+from runner.build.images import LOADGEN_PROGRAM
 from tests.unit.images.test_server_program import module
 
 Start = Any
@@ -30,7 +30,7 @@ def recording(importable: Path) -> Any:
 
 @pytest.fixture
 def agent() -> Any:
-    return module("agent_in_pod", AGENT)
+    return module("recorded_in_pod", LOADGEN_PROGRAM / "recorded.py")
 
 
 def config(tmp_path: Path) -> dict[str, Any]:

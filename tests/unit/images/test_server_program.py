@@ -12,9 +12,10 @@ from types import ModuleType
 
 import pytest
 
-from runner.build.images import AGENT, SERVER_PROGRAM, server_environment
+from runner.build.images import SERVER_PROGRAM, server_environment
 from runner.engine.pod import SERVER_UID, SERVER_USER
 from runner.matrix import plugins
+from tests.support.loadgen import program
 from tests.support.simulated import a_cell
 
 FILES = sorted(SERVER_PROGRAM.rglob("*.py"))
@@ -95,24 +96,24 @@ def test_the_server_reads_every_setting_that_a_cell_gives_it() -> None:
 
 
 def test_the_agent_knows_every_command_it_is_asked() -> None:
-    loaded = module("agent_in_pod", AGENT)
+    loaded = program("agent")
     asked = {"ready", "check", "calibrate", "load", "canary", "ab-opening", "sockets"}
     assert set(loaded.COMMANDS) == asked
 
 
 def test_counters_of_a_process_are_read_from_proc() -> None:
-    loaded = module("agent_in_pod", AGENT)
+    loaded = program("processes")
     own = loaded.server_pids(os.getuid())
     assert os.getpid() in own
     snapshot = loaded.snapshot(os.getuid())
     assert snapshot["cpu_s"] > 0
     assert snapshot["rss_kib"] > 1000
     assert snapshot["threads"] >= 1
-    assert set(snapshot["network"]) == set(loaded.NETWORK_COUNTERS)
+    assert set(snapshot["network"]) == set(program("network").NETWORK_COUNTERS)
 
 
 def test_a_thread_that_ended_does_not_make_counters_negative() -> None:
-    loaded = module("agent_in_pod", AGENT)
+    loaded = program("processes")
     before = {"/proc/1/task/1": (10, 5, 1.0), "/proc/1/task/2": (100, 50, 10.0)}
     after = {"/proc/1/task/1": (12, 6, 1.5), "/proc/1/task/3": (1, 1, 0.5)}
     assert loaded.task_growth(before, after) == {

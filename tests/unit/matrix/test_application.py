@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from runner.errors import SpecError
-from runner.matrix import plugins, schema
+from runner.matrix import schema
 from runner.matrix.address import address
 from runner.matrix.application import Application, Facts, Header, Request, Response, Service
 from runner.matrix.cell import Experiment, Limits
@@ -85,7 +85,7 @@ def test_all_that_an_application_may_say(tmp_path: Path) -> None:
         before=("flask db upgrade",),
         args=("--keep-alive", "5", "--log-config", "a b.ini"),
         worker_class="geventwebsocket.gunicorn.workers.GeventWebSocketWorker",
-        services=(Service(name="upstream", companion="grpc"),),
+        services=(Service(name="upstream", companion="grpc", ports=(7802,)),),
     )
     request = found.request
     assert request is not None
@@ -233,14 +233,7 @@ MISTAKES: dict[str, tuple[str, str, *tuple[str, ...]]] = {
     "an unknown companion": (
         "services: {a: {companion: grcp}}", "7:33", "unknown companion", "did you mean 'grpc'?",
     ),
-    "a service of another kind": (
-        "services: {a: {image: x}}", "7:22", "unknown key 'image'", "companion",
-    ),
-    "no companion": ("services: {a: {}}", "7:21", "`companion:` is missing", "add it"),
     "a bad service name": ("services: {a b: {companion: grpc}}", "7:23", "host's name"),
-    "two of one companion": (
-        "services: {a: {companion: grpc}, b: {companion: grpc}}", "6:7", "'a' and 'b'", "keep one",
-    ),
     "include without source": ("source: none\ninclude: a", "6:7", "`include:`", "remove one"),
     "install without source": ("source: none\ninstall: true", "6:7", "`install:`", "remove one"),
 }  # fmt: skip
@@ -291,6 +284,15 @@ def test_mistakes_in_a_request_or_response(tmp_path: Path, name: str) -> None:
     assert_refused(tmp_path, position, words, lambda: shop(tmp_path, "", f"    {line}\n"))
 
 
+def test_a_request_that_ab_would_cut_off_needs_a_fixed_rate(tmp_path: Path) -> None:
+    """`ab` sends 8,191 bytes up to a body, and leaves out the rest without a word."""
+    request = f"    request: {{headers: {{Cookie: {'x' * 8000}}}}}\n"
+    words = ["the header Cookie", "ab sends no more than 8,191", "set `load.rate`"]
+    assert_refused(tmp_path, "7:14", words, lambda: shop(tmp_path, "", request))
+    rate = "    load: {rate: 10, seconds: 5}\n"
+    assert shop(tmp_path, "", f"{request}{rate}").request
+
+
 @pytest.mark.parametrize("key", ["request", "response"])
 def test_a_request_needs_an_application(tmp_path: Path, key: str) -> None:
     words = [f"`{key}:` needs an `application:`", "add that"]
@@ -326,8 +328,6 @@ def test_the_schema_for_editors_has_every_key() -> None:
     definitions = schema.json_schema()["$defs"]
     assert {"app", "env_file", "services"} <= definitions["ApplicationSection"]["properties"].keys()
     assert {"json", "form"} <= definitions["RequestSection"]["properties"].keys()
-    companion = definitions["ServiceSection"]["properties"]["companion"]
-    assert companion["enum"] == list(plugins.companions())
 
 
 # -- the cells of an application -------------------------------------------------------------------

@@ -52,7 +52,7 @@ def test_where_threads_are_blocked() -> None:
 
 DUMPED = """
 import sys, threading, time, os, signal
-sys.path.insert(0, {program!r})
+sys.path[:0] = [{program!r}]
 from monkey_matrix_server import diagnostics
 diagnostics.install()
 def stall(): time.sleep(600)

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from runner.errors import EngineError
+from runner.matrix.application import Service
 from runner.matrix.ceiling import AbOpening
 from runner.matrix.cell import Cell, Limits
 from runner.matrix.values import Workload
 from runner.measurement import schedule
 from runner.measurement.cpu_time import Used
+from runner.measurement.estimate import round_of
 from runner.measurement.job import LaunchResult
 from runner.measurement.launch import Launch
 from runner.measurement.records import LaunchRecord
@@ -365,11 +367,36 @@ def test_what_shares_more_than_the_cpu_has_a_wave_of_its_own() -> None:
     busy = replace(CELLS[1], workload=Workload(name="cpu", parameters=(("seconds", "1"),)))
     cells = [CELLS[0], busy, *CELLS[2:]]
     jobs = [job_of(cell, 1, method(Jobs(limit=None))) for cell in cells]
-    assert [[job.cell for job in wave] for wave in waves(jobs, 3)] == [
+    assert [[job.cell for job in wave] for wave in waves(jobs, Jobs(limit=3))] == [
         [CELLS[0], CELLS[2], CELLS[3]],
         [CELLS[4], CELLS[5]],
         [busy],
     ]
+
+
+def test_a_wave_of_applications_fits_into_the_machines_memory() -> None:
+    """Our own workloads use little of what they may."""
+    gib = 1 << 30
+    limits = Limits(memory_bytes=2 * gib)
+    side_by_side = Jobs(limit=None, memory_bytes=6 * gib)  # of which 4.8 may be used
+
+    def sizes(cells: Sequence[Cell], jobs: Jobs) -> list[int]:
+        made = [a_job(cell, limits=limits) for cell in cells]
+        predicted = round_of(cells, jobs, limits).groups
+        found = [len(wave) for wave in waves(made, jobs)]
+        assert len(found) == predicted, "it is predicted as it is done"
+        return found
+
+    own = [replace(cell, workload=Workload(name="application", parameters=())) for cell in CELLS]
+    service = (Service(name="db", companion="postgres"),)
+    larger = [replace(cell, services=service) for cell in own]
+    assert sizes(own, side_by_side) == [2, 2, 2]
+    assert sizes(larger, replace(side_by_side, memory_bytes=int(5.7 * gib))) == [1] * 6
+    assert sizes(own, replace(side_by_side, memory_bytes=int(5.7 * gib))) == [2, 2, 2]
+    assert sizes(own, Jobs(limit=3)) == [3, 3], "memory is not known"
+    assert sizes(own, Jobs(limit=1, memory_bytes=gib)) == [1] * 6
+    assert sizes(own, Jobs(limit=None, memory_bytes=gib)) == [1] * 6
+    assert sizes(CELLS, side_by_side) == [6]
 
 
 def test_a_launch_whose_own_queue_overflowed_is_marked_and_not_repeated() -> None:

@@ -12,6 +12,7 @@ from runner.matrix.ceiling import AbOpening
 from runner.matrix.cell import Limits
 from runner.matrix.values import workload
 from runner.measurement import ab, verdict
+from runner.measurement.asked import WORKLOAD
 from runner.measurement.load import full_load
 from runner.measurement.loaded import Loaded
 from runner.measurement.records import Answers
@@ -185,7 +186,7 @@ def test_more_than_half_of_what_is_offered_is_ok() -> None:
 
 def counted(requests: Sequence[Request], **figures: int) -> Answers:
     read = ab.parse(report(len(requests), 1.0)).model_copy(update=figures)
-    found = answers(requests, read, 200, 11)
+    found = answers(requests, read, WORKLOAD.right)
     assert found
     return found
 
@@ -208,7 +209,9 @@ def test_wrong_statuses_and_lengths_are_told_apart() -> None:
     seen = counted(
         [*together(7, 1), *bad], failed=2, non_2xx=2, document_length=11, html_bytes=body
     )
-    assert seen == Answers(right=7, wrong_status=2, wrong_length=1, missing=0)
+    assert seen == Answers(
+        right=7, wrong_status=2, wrong_length=1, missing=0, most_wrong_status=500
+    )
 
 
 def test_a_wrong_first_answer_that_is_longer_than_the_right_one() -> None:
@@ -216,7 +219,9 @@ def test_a_wrong_first_answer_that_is_longer_than_the_right_one() -> None:
     seen = counted(
         [*bad, *together(9, 1)], failed=9, non_2xx=1, document_length=265, html_bytes=364
     )
-    assert seen == Answers(right=9, wrong_status=1, wrong_length=0, missing=0)
+    assert seen == Answers(
+        right=9, wrong_status=1, wrong_length=0, missing=0, most_wrong_status=500
+    )
 
 
 def test_an_answer_broken_off_is_missing_though_the_server_sent_it() -> None:
@@ -228,9 +233,9 @@ def test_requests_that_a_process_did_not_record_are_no_failures() -> None:
     """`ab` itself has no complaint."""
     read = ab.parse(report(100, 1.0))
     fine = read.model_copy(update={"document_length": 11, "html_bytes": 1100})
-    assert answers(together(50, 10), fine, 200, 11) is None
+    assert answers(together(50, 10), fine, WORKLOAD.right) is None
     broken = fine.model_copy(update={"failed": 1})
-    assert answers(together(50, 10), broken, 200, 11)
+    assert answers(together(50, 10), broken, WORKLOAD.right)
 
 
 def test_a_process_that_hardly_served_does_not_count() -> None:

@@ -8,6 +8,7 @@ from runner.contract import IMPORT_FAILED
 from runner.engine.protocol import ContainerState
 from runner.measurement import verdict
 from runner.measurement.agent import CalibrateReply, Refusal
+from runner.measurement.wrong_answer import WrongAnswer
 from runner.outcome import Outcome
 
 TRACEBACK = """\
@@ -33,12 +34,16 @@ def test_an_import_error_is_named_by_its_exception_not_by_what_came_after() -> N
 
 
 def test_a_wrong_answer_is_explained_by_the_servers_log() -> None:
-    refusal = Refusal(failed="wrong-answer", reason="status 500, expected 200: '<html>'")
+    answer = WrongAnswer(status=500, quote="<html>")
+    refusal = Refusal(failed="wrong-answer", reason="status 500, expected 200", answer=answer)
     assert verdict.of_refusal(refusal, TRACEBACK)[1] == (
         "status 500, expected 200: pymilvus.exceptions.MilvusException: "
         "<MilvusException: (code=2, message=Fail connecting)>"
     )
-    assert verdict.of_refusal(refusal, "")[1] == refusal.reason
+    assert verdict.of_refusal(refusal, "")[1] == (
+        "status 500, expected 200: the application failed (it says '<html>'); the server's log "
+        "says why"
+    )
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ from runner.publish.verdicts import Answer, Judged, answer, judged
 from runner.report.figures import FIGURES, RATE
 from runner.report.run import read_run
 from runner.report.statistics import Contrast, Verdict
-from runner.store.records import RunRecord
+from runner.store.records import ExpectationRecord, RunRecord
 from runner.store.run_directory import RunDirectory
 from tests.support.published import NASTY, every_outcome, stored
 from tests.support.samples import launch, traffic
@@ -144,6 +144,25 @@ def test_page_and_readme_begin_with_the_answer(run: RunDirectory) -> None:
     readme = (page.parent / "README.md").read_text(encoding="utf-8")
     assert readme.startswith("# sleep\n\n- `gevent` against `none` under `ab -c 100 -n 5000` ")
     assert readme.index("× 1.5") < readme.index("| patch") < readme.index("- run: ")
+
+
+def test_page_and_readme_say_which_expectations_were_not_met(run: RunDirectory) -> None:
+    unmet = "1 of 1 expectation was not met:"
+    page = Path(publish(run.results, [str(run.path)], None))
+    for name in ("index.html", "README.md"):
+        assert unmet not in (page.parent / name).read_text(encoding="utf-8")
+    cell = "py3.11-gevent25.9.1-gevent"
+    expectation = ExpectationRecord(
+        cells={"cell": cell}, outcomes=("crashed",), place="/home/me/matrix.yaml:7:9"
+    )
+    run.write_run(run.read_run().model_copy(update={"expect": (expectation,)}))
+    page = Path(publish(run.results, [str(run.path)], None))
+    text = page.read_text(encoding="utf-8")
+    assert text.index("<main>") < text.index(unmet) < text.index("▲")
+    assert f"<li><code>{cell}</code>: expected crashed, saw ok (matrix.yaml:7:9)</li>" in text
+    readme = (page.parent / "README.md").read_text(encoding="utf-8")
+    told = f"- {unmet}\n  - `{cell}`: expected crashed, saw ok (matrix.yaml:7:9)\n"
+    assert 0 < readme.index(told) < readme.index("| patch")
 
 
 def test_a_cell_has_its_ratios_with_interval_level_and_verdict(run: RunDirectory) -> None:

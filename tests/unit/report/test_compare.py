@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from itertools import count
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -27,6 +28,7 @@ from runner.report.pairing import paired
 from runner.report.run import Run, collate
 from runner.report.side import Side
 from runner.report.statistics import ALPHA, Contrast, Verdict, contrast
+from runner.store.application_record import ApplicationRecord
 from runner.store.records import CellRecord, CompanionRecord, Host, RunRecord
 from runner.store.run_directory import RunDirectory
 from tests.support.command_line import Matrix, assert_error, command_line
@@ -662,6 +664,25 @@ def test_another_companion_is_a_doubt() -> None:
     ]
     assert differences_between(old, old) == []
     assert differences_between(old, run_record(GEVENT)) == []
+
+
+def test_another_source_or_secret_of_an_application_is_a_doubt() -> None:
+    def serving(**changes: Any) -> RunRecord:
+        application = ApplicationRecord(app="shop", **changes)
+        return run_record(GEVENT).model_copy(update={"application": application})
+
+    source = {"rule": "git", "files": 3, "bytes": 9}
+    olds, news = (serving(source={"digest": digit * 64, **source}) for digit in "ab")
+    assert differences_between(olds, news) == [
+        "application: source digest: aaaaaaaaaaaa → bbbbbbbbbbbb"
+    ]
+    assert differences_between(serving(secret_digest="a"), serving(secret_digest="b")) == [
+        "application: secrets: other values, or of another machine, whose digests do not compare"
+    ]
+    assert differences_between(serving(), run_record(GEVENT)) == [
+        "application: served: shop → a workload of this program"
+    ]
+    assert differences_between(olds, olds) == []
 
 
 def test_other_parameters_of_the_workload_are_a_doubt() -> None:

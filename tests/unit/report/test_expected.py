@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from runner.outcome import Outcome
-from runner.report.expected import check
+from runner.report.expected import LONGEST, MOST_TOLD, check, unmet_lines
 from runner.report.run import collate
 from runner.store.records import ExpectationRecord
 from tests.support.samples import cell, launch, run_record
@@ -52,3 +52,37 @@ def test_a_bound_on_a_figure_that_there_is_not_is_unmet() -> None:
     bounds = (("efficiency", ">=", 0.0),)
     found = checked(ExpectationRecord(cells={"patch": "gevent"}, bounds=bounds))
     assert [(met, seen) for _, met, seen in found] == [(False, "none (hang-at-startup)")]
+
+
+# -- what a page says of it ------------------------------------------------------------------------
+
+
+def lines(reason: str, *, hung: int, met: int = 1) -> tuple[str, ...]:
+    """What is said of a run of which `ok` was expected, and some cells hung."""
+    cells = [cell("3.11", f"mode{n}") for n in range(hung + met)]
+    expect = (ExpectationRecord(cells={}, outcomes=("ok",), place="matrix.yaml:7:9"),)
+    ended = [Outcome.HANG_AT_STARTUP] * hung + [Outcome.OK] * met
+    launches = {
+        one.id: [launch(one, outcome=outcome, reason=reason)]
+        for one, outcome in zip(cells, ended, strict=True)
+    }
+    return unmet_lines(collate(run_record(*cells).model_copy(update={"expect": expect}), launches))
+
+
+def test_nothing_is_said_of_expectations_that_were_met() -> None:
+    assert lines("", hung=0) == ()
+
+
+def test_an_expectation_that_was_not_met_is_told() -> None:
+    assert lines("in `connect`\n", hung=1) == (
+        "1 of 2 expectations was not met:",
+        "`py3.11-mode0`: expected ok, saw hang-at-startup: in 'connect' (matrix.yaml:7:9)",
+    )
+
+
+def test_many_are_counted_and_long_reasons_cut() -> None:
+    total, *told = lines("word " * 100, hung=MOST_TOLD + 2)
+    assert total == f"10 of 11 expectations were not met, the first {MOST_TOLD} of them:"
+    assert len(told) == MOST_TOLD
+    assert " […] (matrix.yaml:7:9)" in told[0]
+    assert len(told[0]) < LONGEST + 80

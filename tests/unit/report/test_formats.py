@@ -67,7 +67,7 @@ def test_csv_names_further_axes_without_rows() -> None:
     assert (
         render(collate(run, {}), format="csv")
         .splitlines()[0]
-        .endswith(",disturbed,reused_from,flask")
+        .endswith(",disturbed,reused_from,in_effect,in_effect_by,flask")
     )
 
 

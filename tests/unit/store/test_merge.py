@@ -12,6 +12,7 @@ from runner.outcome import Outcome
 from runner.report.notes import notes
 from runner.report.row import Row
 from runner.report.run import collate
+from runner.store.application_record import ApplicationRecord
 from runner.store.merge import Merged, Part, merge
 from runner.store.records import RunRecord
 from tests.support.samples import attempt, cell, launch, run_record, unavailable
@@ -260,3 +261,25 @@ def test_hangs_are_launches_like_others() -> None:
     hang = launch(NONE, outcome=Outcome.HANG_AT_STARTUP, reason="no answer")
     found = merged(A, replace(B, launches={NONE.id: [hang]}))
     assert rows_of(found)["none"].reason == "1 of 2 launches: ok; 1: hang-at-startup (no answer)"
+
+
+def served(text: str, **changes: Any) -> ApplicationRecord:
+    return ApplicationRecord(app=text, **changes)
+
+
+def test_runs_of_different_applications_cannot_be_merged() -> None:
+    shop = part("a", {"none": [40.0]}, application=served("shop"))
+    other = part("b", {"none": [40.0]}, application=served("store"))
+    with pytest.raises(UsageError, match="application store, and application shop in a"):
+        merged(shop, other)
+    with pytest.raises(UsageError, match="application of this program, and application shop"):
+        merged(shop, part("b", {"none": [40.0]}))
+
+
+def test_what_an_application_was_not_run_with_everywhere_is_said() -> None:
+    runs = [
+        part(host, {"none": [rate]}, application=served("shop", before=(command,)))
+        for host, rate, command in (("a", 40.0, "flask db upgrade"), ("b", 41.0, "flask db stamp"))
+    ]
+    words = "The application differs in run of-b: before: flask db upgrade → flask db stamp."
+    assert words in said(merged(*runs))

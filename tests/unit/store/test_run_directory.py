@@ -82,6 +82,16 @@ def test_a_run_of_the_first_schema_is_still_read(directory: RunDirectory) -> Non
     assert read == launch(NONE).model_copy(update={"schema_version": 1})
 
 
+@pytest.mark.parametrize("schema", range(1, LAUNCH_SCHEMA))
+def test_older_launches_do_not_say_what_was_in_effect(directory: RunDirectory, schema: int) -> None:
+    made = launch(NONE).model_dump(mode="json", exclude={"effects", "samples"})
+    directory.write_launch(launch(NONE), {})
+    path = directory.launch_directory(NONE.id, 1) / "result.json"
+    path.write_text(json.dumps(made | {"schema_version": schema}))
+    [read] = directory.launches(ignore)[NONE.id]
+    assert (read.effects, read.samples) == (None, None)
+
+
 def test_the_hashes_of_a_distribution_are_stored_once(directory: RunDirectory) -> None:
     run = run_record(NONE)
     locks = {

@@ -1,0 +1,150 @@
+"""An application of the user's as a run needs it: read on the host, before anything is made."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Final
+
+from runner.application.env_file import Variables, variables_of
+from runner.application.facts import directory_of, requirements_of, root_of
+from runner.application.own_python import own_python
+from runner.application.pins import Requirements
+from runner.application.secret_values import Secrets, secret_key
+from runner.application.source import Source, source_of
+from runner.build.application_image import ApplicationImage
+from runner.matrix.application import Application, Request, Response
+from runner.matrix.cell import Experiment
+from runner.measurement.asked import Asked
+from runner.measurement.job import OwnStart
+from runner.store.application_record import ApplicationRecord, application_record, secrets_of
+
+#: How long each command that runs before the server may take, in seconds.
+BEFORE_S: Final = 300.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Own:
+    """An application with all that its files hold; what is secret is in no `repr`.
+
+    `files` are the contents of the files that enter at start, in the order of the matrix file.
+    """
+
+    application: Application
+    requirements: Requirements
+    source: Source | None
+    variables: Variables
+    files: tuple[bytes, ...] = field(repr=False)
+    request: Request
+    response: Response
+    body: bytes | None = field(default=None, repr=False)
+
+    @property
+    def project(self) -> Path | None:
+        """The directory of the project that is installed, None for none."""
+        return self.source.directory if self.application.install and self.source else None
+
+    @property
+    def image(self) -> ApplicationImage:
+        """What its image is made of. Nothing of it is secret."""
+        application = self.application
+        return ApplicationImage(
+            source=self.source,
+            chdir=application.chdir,
+            debian=application.debian,
+            prepare=application.prepare,
+            files=tuple(target for target, _ in application.files),
+            environment=(*self.variables.public, *self.settings.items()),
+        )
+
+    @property
+    def settings(self) -> Mapping[str, str]:
+        """What the server program is told of it."""
+        application = self.application
+        told = {
+            "APPLICATION": str(application.app),
+            "BEFORE": json.dumps(application.before) if application.before else "",
+            "GUNICORN_CONFIG": application.gunicorn_config or "",
+            "ARGS": json.dumps(application.args) if application.args else "",
+            "WORKER_CLASS": application.worker_class or "",
+        }
+        return {f"MATRIX_{name}": value for name, value in told.items() if value}
+
+    @property
+    def start(self) -> OwnStart:
+        """What enters its containers at their start."""
+        return OwnStart(environment=dict(self.variables.secret), files=self.files)
+
+    @property
+    def asked(self) -> Asked:
+        """What it is asked, and what the right answer is."""
+        return Asked(request=self.request, response=self.response, body=self.body)
+
+    @property
+    def before_s(self) -> float:
+        """How long what runs before the server may take, in seconds; 0 where nothing does."""
+        return BEFORE_S * len(self.application.before)
+
+    @cached_property
+    def secrets(self) -> Secrets:
+        """All that is masked in what is written."""
+        return secrets_of(self.request, self.variables, self.files)
+
+    def record(self, cache: Path) -> ApplicationRecord:
+        """What is stored of it; the key of its digests is in `cache`."""
+        return application_record(
+            self.application,
+            self.request,
+            self.response,
+            source=self.source,
+            variables=self.variables,
+            key=secret_key(cache),
+            files=self.files,
+            body=self.body,
+            python=own_python(root_of(self.application) or directory_of(self.application)),
+        )
+
+
+def read_own(experiment: Experiment, *, results: Path) -> Own | None:
+    """The experiment's application, None where it has none.
+
+    `results` are never part of its source. Raises `SpecError` and `UsageError` for what cannot be
+    read.
+    """
+    application = experiment.application
+    if application is None:
+        return None
+    request = experiment.request or Request()
+    return Own(
+        application=application,
+        requirements=requirements_of(application),
+        source=source_of(application, apart_from=[results]),
+        variables=variables_of(application),
+        files=tuple(
+            _content(application, path, ("application", "files", target))
+            for target, path in application.files
+        ),
+        request=request,
+        response=experiment.response or Response(),
+        body=_body(application, request),
+    )
+
+
+def _body(application: Application, request: Request) -> bytes | None:
+    if request.body_file is None:
+        return request.body
+    return _content(application, request.body_file, ("request", "body_file"))
+
+
+def _content(application: Application, path: str, keys: tuple[str, ...]) -> bytes:
+    whole = directory_of(application) / path
+    try:
+        return whole.read_bytes()
+    except OSError as error:
+        why = error.strerror or str(error)
+        application.written.fail(
+            keys, f"{'.'.join(keys)}: {whole} cannot be read ({why}); fix the path or permissions"
+        )

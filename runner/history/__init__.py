@@ -1,0 +1,1 @@
+"""Figures over time: what cells showed in one run after another."""

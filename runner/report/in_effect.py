@@ -1,0 +1,110 @@
+"""What was patched in a cell's processes, where that is not what the patch mode says, and by whom.
+
+A configuration or an application that brings gevent by itself makes another thing of `none`, and
+so does a server: gunicorn's gevent worker patches everything when it starts. Only the first of the
+two is news.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from enum import StrEnum
+from typing import Final
+
+from runner.matrix import plugins
+from runner.matrix.values import server_name
+from runner.measurement.records import Effects, LaunchRecord, Patched
+from runner.text import counted, listed
+
+#: What `patch_all()` replaces parts of, whatever the versions of gevent and Python.
+ALL: Final = ("os", "select", "signal", "socket", "ssl", "subprocess", "threading", "time")
+#: So many modules that are not patched are named instead of those that are.
+FEW: Final = 3
+#: Servers that patch everything by themselves, before they load the application.
+PATCHING: Final = frozenset({"gunicorn-gevent"})
+
+
+class Source(StrEnum):
+    """Who brought about what no patch mode did."""
+
+    SERVER = "server"
+    APPLICATION = "application"
+
+
+def patched_text(patched: Patched) -> str:
+    """What is patched: `gevent (all), init_gevent, psycopg2 wait callback`, or `nothing`."""
+    return ", ".join(_parts(patched)) or "nothing"
+
+
+def _parts(patched: Patched) -> Iterator[str]:
+    if modules := _modules(patched):
+        yield f"gevent ({_which(modules)})"
+    elif patched.gevent_version:
+        yield f"gevent {patched.gevent_version} imported"
+    if patched.grpc:
+        yield "init_gevent"
+    if patched.psycopg2_wait_callback:
+        yield "psycopg2 wait callback"
+    if patched.eventlet:
+        yield "eventlet"
+
+
+def _modules(patched: Patched) -> list[str]:
+    """The modules that matter: gevent's table of what it saved also has parts of these."""
+    return [module for module in ALL if module in patched.gevent_modules]
+
+
+def _which(modules: Sequence[str]) -> str:
+    missing = [module for module in ALL if module not in modules]
+    if not missing:
+        return "all"
+    return f"all but {listed(missing)}" if len(missing) <= FEW else ", ".join(modules)
+
+
+def source_of(effects: Effects, server: str | None) -> Source | None:
+    """Who brought about what is in effect beyond the label; None where nothing is."""
+    seen, label = effects.in_effect, effects.by_label
+    if patched_text(seen) == patched_text(label):
+        return None
+    name = server_name(server or "")
+    kind = plugins.servers().get(name)
+    own: dict[str, object] = {}
+    if kind and "gevent" in kind.packages:  # the server is made of it
+        own["gevent_version"] = seen.gevent_version
+    if name in PATCHING:
+        own["gevent_modules"] = seen.gevent_modules
+    expected = patched_text(label.model_copy(update=own))
+    return Source.SERVER if patched_text(seen) == expected else Source.APPLICATION
+
+
+def beyond_label(launches: Iterable[LaunchRecord], server: str | None) -> list[Source | None]:
+    """Who brought about what is in effect in each launch of which that is known."""
+    return [source_of(one.effects, server) for one in launches if one.effects]
+
+
+def in_effect(launches: Iterable[LaunchRecord], server: str | None) -> str | None:
+    """What is in effect in a cell, None where that is what the label says, or not known."""
+    known = [launch.effects for launch in launches if launch.effects]
+    beyond = [one for one in known if source_of(one, server)]
+    text = " or ".join(dict.fromkeys(patched_text(one.in_effect) for one in beyond))
+    if len(beyond) < len(known) and beyond:
+        return f"{text} ({len(beyond)} of {counted(len(known), 'launch')})"
+    return text or None
+
+
+def explained(effects: Effects, server: str | None) -> str | None:
+    """What is in effect instead of what the label says, and by whom, for a note."""
+    source = source_of(effects, server)
+    if source is None:
+        return None
+    seen = patched_text(effects.in_effect)
+    if source is Source.SERVER:
+        return f"{seen}: the server {server_name(server or '')} does so by itself, as it is made to"
+    label = patched_text(effects.by_label)
+    return f"{seen}, where the patch mode itself did {label}: by {_suspects(effects)}"
+
+
+def _suspects(effects: Effects) -> str:
+    """Whose code ran in the process besides the cell's own."""
+    own_class = effects.worker_class if "." in (effects.worker_class or "") else None
+    return listed([*filter(None, (own_class, effects.gunicorn_config)), "the application"], "or")

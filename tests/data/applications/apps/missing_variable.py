@@ -1,0 +1,7 @@
+"""Does not start without a variable."""
+
+import os
+
+from right import app
+
+app.secret_key = os.environ["SHOP_KEY"]

@@ -1,0 +1,61 @@
+"""Applications that nobody here wrote, measured by the installed program in an empty directory."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support import sdist
+from tests.support.installed import CHECKOUT, Installed, install
+
+pytestmark = pytest.mark.engine
+
+FLASK = "0ef0e52b8a9cd932855379197dd8f94047b359ca0a78695144304cb45f87c9eb"
+LOAD = ("--requests", "200", "--concurrency", "5", "--launches", "1", "--repeats", "0")
+
+
+@pytest.fixture(scope="session")
+def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The installed `matrix`."""
+    return install(tmp_path_factory.mktemp("wheel"))
+
+
+@pytest.fixture
+def matrix(program: Path, tmp_path: Path) -> Installed:
+    return Installed(program, tmp_path)
+
+
+def rows(matrix: Installed) -> list[dict[str, Any]]:
+    """The rows of the newest table."""
+    table = json.loads((matrix.work / "results" / "latest" / "table.json").read_text())
+    found: list[dict[str, Any]] = table["rows"]
+    return found
+
+
+def measure(matrix: Installed, name: str) -> list[dict[str, Any]]:
+    """What a user does: put the file there, look at the plan, run it."""
+    shutil.copy(CHECKOUT / "examples" / name / "matrix.yaml", matrix.work)
+    assert "py3.11-none-gunicorn-gthread" in matrix("plan")
+    matrix("run", *LOAD)
+    return rows(matrix)
+
+
+def test_flaskr_from_the_sdist_of_flask(matrix: Installed) -> None:
+    sdist.unpack("flask==3.1.3", FLASK, matrix.work)
+    found = measure(matrix, "flaskr")
+    assert len(found) == 4
+    assert {row["outcome"] for row in found} <= {"ok", "limited", "serialised"}, found
+    assert {row["failed_requests"] for row in found} == {0}
+
+
+def test_ihatemoney_from_the_index(matrix: Installed) -> None:
+    found = measure(matrix, "ihatemoney")
+    assert len(found) == 4
+    assert {row["outcome"] for row in found} <= {"ok", "limited", "serialised"}, found
+    run = json.loads((matrix.work / "results" / "latest" / "run.json").read_text())
+    built = [one["name"] for env in run["environments"] for one in env["built"]]
+    assert set(built) == {"debts"}
