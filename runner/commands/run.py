@@ -172,7 +172,9 @@ def engine_and_locks(
         architecture = engine.info().architecture
         is_same = platform_of(architecture) == platform_of(platform.machine())
         if own:
-            building = building_locker(own, engine, experiment.base, stages.say)
+            building = building_locker(
+                own, engine, experiment.base, stages.say, fresh=options.fresh
+            )
             locked = locks(architecture, building)
         else:
             locked = locking.result() if locking and is_same else locks(architecture, without)

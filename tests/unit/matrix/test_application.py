@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -401,3 +402,25 @@ def test_services_are_companions_of_every_cell(tmp_path: Path) -> None:
     found = shop(tmp_path, "services: {db: {companion: postgres}, up: {companion: grpc}}")
     assert {cell.companions for cell in found.cells} == {("postgres", "grpc")}
     assert cells(tmp_path, "").cells[0].companions == ()
+
+
+@pytest.mark.parametrize(
+    ("sections", "message"),
+    [
+        (
+            "request: {method: HEAD}\nresponse: {contains: ok}",
+            "response.contains: an answer to HEAD has no body; remove the line",
+        ),
+        (
+            "response: {status: [204, 304], json: {a: 1}}",
+            "response.json: an answer of status 204 and 304 has no body; remove the line",
+        ),
+    ],
+)
+def test_what_is_expected_of_a_body_that_there_cannot_be(
+    tmp_path: Path, sections: str, message: str
+) -> None:
+    with pytest.raises(SpecError, match=re.escape(message)):
+        cells(tmp_path, sections)
+    assert cells(tmp_path, "request: {method: HEAD}\nresponse: {body: ''}").request
+    assert cells(tmp_path, "response: {status: [200, 204], contains: ok}").response
