@@ -209,6 +209,8 @@ def open_directory(ready: Ready, results: Path) -> Underway:
 def measure_all(ready: Ready, underway: Underway, earlier: Earlier, reporter: Reporter) -> None:
     """Make every launch that no earlier run made; each is on disk before the next one starts."""
     cells = list(ready.prepared.cells)
+    if not cells:
+        return  # the table says why
     limits, host = ready.experiment.limits, underway.record.host
     machine = machine_of(underway.directory.results, host) if host else None
     one_round = estimate.round_of(cells, ready.jobs, limits, ready.ab.opening, machine)
