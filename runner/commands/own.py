@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import operator
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, reduce
 from pathlib import Path
 from typing import Final
 
@@ -14,8 +15,10 @@ from runner.application.facts import directory_of, requirements_of, root_of
 from runner.application.own_python import own_python
 from runner.application.pins import Requirements
 from runner.application.secret_values import Secrets, secret_key
+from runner.application.services import OwnService, own_services
 from runner.application.source import Source, source_of
 from runner.build.application_image import ApplicationImage
+from runner.build.service_images import ServiceImage
 from runner.matrix.application import Application, Request, Response
 from runner.matrix.cell import Experiment
 from runner.measurement.asked import Asked
@@ -41,6 +44,7 @@ class Own:
     request: Request
     response: Response
     body: bytes | None = field(default=None, repr=False)
+    services: tuple[OwnService, ...] = ()
 
     @property
     def project(self) -> Path | None:
@@ -73,10 +77,13 @@ class Own:
         }
         return {f"MATRIX_{name}": value for name, value in told.items() if value}
 
-    @property
-    def start(self) -> OwnStart:
-        """What enters its containers at their start."""
-        return OwnStart(environment=dict(self.variables.secret), files=self.files)
+    def start(self, services: Mapping[str, ServiceImage]) -> OwnStart:
+        """What enters its containers at their start, and its services with their images."""
+        return OwnStart(
+            environment=dict(self.variables.secret),
+            files=self.files,
+            services={name: image.plan for name, image in services.items()},
+        )
 
     @property
     def asked(self) -> Asked:
@@ -91,9 +98,10 @@ class Own:
     @cached_property
     def secrets(self) -> Secrets:
         """All that is masked in what is written."""
-        return secrets_of(self.request, self.variables, self.files)
+        found = secrets_of(self.request, self.variables, self.files)
+        return reduce(operator.or_, (own.secrets for own in self.services), found)
 
-    def record(self, cache: Path) -> ApplicationRecord:
+    def record(self, cache: Path, images: Mapping[str, ServiceImage]) -> ApplicationRecord:
         """What is stored of it; the key of its digests is in `cache`."""
         return application_record(
             self.application,
@@ -105,6 +113,7 @@ class Own:
             files=self.files,
             body=self.body,
             python=own_python(root_of(self.application) or directory_of(self.application)),
+            services=[(own, images[own.name]) for own in self.services],
         )
 
 
@@ -130,6 +139,7 @@ def read_own(experiment: Experiment, *, results: Path) -> Own | None:
         request=request,
         response=experiment.response or Response(),
         body=_body(application, request),
+        services=own_services(application),
     )
 
 
