@@ -16,7 +16,7 @@ from typing import Any
 from check import calibrate, check, ready
 from load import load
 from machine import canary
-from network import sockets
+from network import accepts, sockets
 from opening import ab_opening
 from request import CheckFailedError
 
@@ -28,6 +28,7 @@ COMMANDS = {
     "canary": canary,
     "ab-opening": ab_opening,
     "sockets": sockets,
+    "accepts": accepts,
 }
 
 

@@ -126,6 +126,7 @@ def make_ready(
             experiment=experiment.name,
             base=experiment.base,
             application=own.image if own else None,
+            services=own.services if own else (),
             cache=CACHE,
             stages=stages,
         )
@@ -201,7 +202,7 @@ def open_directory(ready: Ready, results: Path) -> Underway:
         jobs=ready.jobs.limit,
         seed=ready.seed,
         shard=ready.shard,
-        application=own.record(CACHE) if own else None,
+        application=own.record(CACHE, ready.prepared.services) if own else None,
     )
     return Underway(directory=directory, record=directory.write_run(record))
 
@@ -237,9 +238,13 @@ def measure_all(ready: Ready, underway: Underway, earlier: Earlier, reporter: Re
         remove_run(ready.engine, underway.record.run_id)
 
 
-def _of_own(own: Own | None) -> dict[str, Any]:
+def _of_own(ready: Ready) -> dict[str, Any]:
     """What the launches of an application of the user's have in common besides."""
-    return {} if own is None else {"own": own.start, "asked": own.asked, "before_s": own.before_s}
+    own = ready.own
+    if own is None:
+        return {}
+    start = own.start(ready.prepared.services)
+    return {"own": start, "asked": own.asked, "before_s": own.before_s}
 
 
 def _method(ready: Ready, run: RunRecord, earlier: Earlier) -> Method:
@@ -261,7 +266,7 @@ def _method(ready: Ready, run: RunRecord, earlier: Earlier) -> Method:
         failed=frozenset(launch.cell for launch in made if launch.outcome.is_failure),
         rate_of={cell.id: cell.rate_of for cell in run.cells if cell.rate_of},
         full_rates=full_rates(made),
-        **_of_own(ready.own),
+        **_of_own(ready),
     )
 
 
