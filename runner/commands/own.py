@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -108,10 +109,12 @@ class Own:
         )
 
 
-def read_own(experiment: Experiment, *, results: Path) -> Own | None:
+def read_own(
+    experiment: Experiment, *, results: Path, host: Mapping[str, str] = os.environ
+) -> Own | None:
     """The experiment's application, None where it has none.
 
-    `results` are never part of its source. Raises `SpecError` and `UsageError` for what cannot be
+    `results` are never part of its source, and `host` are the variables of this machine. Raises `SpecError` and `UsageError` for what cannot be
     read.
     """
     application = experiment.application
@@ -122,7 +125,7 @@ def read_own(experiment: Experiment, *, results: Path) -> Own | None:
         application=application,
         requirements=requirements_of(application),
         source=source_of(application, apart_from=[results]),
-        variables=variables_of(application),
+        variables=variables_of(application, host),
         files=tuple(
             _content(application, path, ("application", "files", target))
             for target, path in application.files
