@@ -58,7 +58,12 @@ class Own:
             debian=application.debian,
             prepare=application.prepare,
             files=tuple(target for target, _ in application.files),
-            environment=(*self.variables.public, *self.settings.items()),
+            environment=(
+                # What `flask` in a command is about, unless the application's files say otherwise.
+                ("FLASK_APP", str(application.app)),
+                *self.variables.public,
+                *self.settings.items(),
+            ),
         )
 
     @property
@@ -77,7 +82,11 @@ class Own:
     @property
     def start(self) -> OwnStart:
         """What enters its containers at their start."""
-        return OwnStart(environment=dict(self.variables.secret), files=self.files)
+        return OwnStart(
+            environment=dict(self.variables.secret),
+            files=self.files,
+            left_out=self.image.left_out_as,
+        )
 
     @property
     def asked(self) -> Asked:

@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from http import HTTPStatus
 
+from runner.application.remedies.rules import LeftOut, remedy_of
 from runner.contract import BEFORE_FAILED, IMPORT_FAILED
 from runner.engine.protocol import ContainerState
 from runner.matrix.application import Request
@@ -115,6 +116,16 @@ def exception_line(log: str) -> str:
     counts = Counter(exceptions(log))
     most = max(counts.values(), default=0)
     return next((line for line, number in reversed(counts.items()) if number == most), "")
+
+
+def with_remedy(found: Verdict, log: str, left_out: LeftOut) -> Verdict:
+    """What helps besides, where a line of the log that is in the reason is of a known kind."""
+    outcome, reason = found
+    said = {line.strip() for line in log.splitlines()}
+    quoted = (line for line in said if line and line in (reason or ""))
+    remedies = (remedy_of(line, log, left_out) for line in sorted(quoted, key=len, reverse=True))
+    remedy = next(filter(None, remedies), None)
+    return (outcome, f"{reason}; {remedy}") if remedy else found
 
 
 def cpu_used(share: float | None) -> str:

@@ -115,7 +115,8 @@ def test_what_cannot_be_built_is_unavailable_with_the_reason_and_the_remedy(
     application = Application(tmp_path, psycopg2=Outcome(printed=NO_HEADER))
     reason = (
         "psycopg2 2.9 has no wheel for Python 3.11 and cannot be built: a.c:1:10: fatal error: "
-        "libpq-fe.h: No such file; `application.debian: [libpq-dev]` installs what is missing"
+        "libpq-fe.h: No such file; what it is built with is missing: `application.debian: "
+        "[libpq-dev]`"
     )
     for _ in range(2):
         found = application.lock("psycopg2")
