@@ -207,9 +207,9 @@ def try_(  # noqa: PLR0913 - an option each
         bool, typer.Option(help="Install a missing engine or tool (Debian, Ubuntu, as root).")
     ] = False,
 ) -> None:
-    """Try the application in this directory: each patch mode and three servers, a short launch each.
+    """Try the application in this directory, in each patch mode and on three servers.
 
-    Exit 1 where no cell served.
+    Each combination is launched once, for some seconds. Exit 1 where none of them served.
     """
     from rich.console import Console
 

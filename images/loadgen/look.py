@@ -51,10 +51,10 @@ def look_at(config: dict[str, Any], path: str) -> dict[str, Any]:
         except CheckFailedError as error:
             return {**found, "failed": error.kind, "reason": str(error)}
         lone_s = time.monotonic() - begun
+        times.append((lone_s, *in_application(config["looked"], before)))
         found["answer"] = told_of(answer)
         if wrong := what_is_wrong(config["response"], answer):
             return {**found, "failed": "wrong-answer", "reason": wrong}
-        times.append((lone_s, *in_application(config["looked"], before)))
     lone_s, took_s, computed_s = min(times)
     return {**found, "lone_s": lone_s, "took_s": took_s, "computed_s": computed_s}
 

@@ -123,8 +123,8 @@ def read_own(
 ) -> Own | None:
     """The experiment's application, None where it has none.
 
-    `results` are never part of its source, and `host` are the variables of this machine. Raises `SpecError` and `UsageError` for what cannot be
-    read.
+    `results` are never part of its source, and `host` are the variables of this machine. Raises
+    `SpecError` and `UsageError` for what cannot be read.
     """
     application = experiment.application
     if application is None:

@@ -17,7 +17,6 @@ from runner.measurement.records import LaunchRecord, rate_of
 from runner.measurement.resources import worth_repeating
 from runner.measurement.schedule import Jobs, round_parts, rounds, run_wave
 
-
 #: The fewest launches of a cell of which one hangs, fails or crashes.
 FAILURE_LAUNCHES = 3
 
@@ -26,7 +25,8 @@ FAILURE_LAUNCHES = 3
 class Method:
     """What all launches of a run have in common.
 
-    Of a cell that fails there are at least `failure_launches`. A launch that is disturbed is made again, `repeats` times at the most.
+    Of a cell that fails there are at least `failure_launches`. A launch that is disturbed is made
+    again, `repeats` times at the most.
 
     `server_images` maps a cell's id to its image, `companion_images` a companion's name; `own`,
     `asked` and `before_s` are as in `Job`. `done` are launches (cell's id, number) that need not be

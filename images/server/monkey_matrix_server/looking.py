@@ -57,7 +57,7 @@ class Looked:
 
     def __init__(self, application):
         self._application = application
-        self._file = None
+        self._has_told = False
 
     def __getattr__(self, name):
         """Hooks of a server's may ask for what the application has."""
@@ -80,11 +80,12 @@ class Looked:
         try:
             import json
 
-            if self._file is None:
-                self._file = open("%s%d" % (contract.LOOKED, os.getpid()), "a", buffering=1)
-                self._file.write(json.dumps({"routes": routes(self._application)}) + "\n")
-            line = {"took_ns": times[0], "computed_ns": times[1]}
-            self._file.write(json.dumps(line) + "\n")
+            lines = [{"took_ns": times[0], "computed_ns": times[1]}]
+            if not self._has_told:
+                lines.insert(0, {"routes": routes(self._application)})
+            with open("%s%d" % (contract.LOOKED, os.getpid()), "a") as file:
+                file.write("".join(json.dumps(line) + "\n" for line in lines))
+            self._has_told = True
         except Exception as error:
             print("a request is not told of: %r" % (error,), file=sys.stderr)
 

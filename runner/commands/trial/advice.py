@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -15,6 +15,7 @@ from runner.application.start_command.read import start_command
 from runner.commands.trial.draft import Draft
 from runner.commands.trial.look import Look
 from runner.matrix import plugins
+from runner.measurement.verdict import remedy_in
 from runner.outcome import Outcome
 
 #: The option for a key of `application:`, of which the value follows.
@@ -28,8 +29,10 @@ OPTIONS: Final = {
 #: What only the user knows.
 OPEN: Final = "…"
 #: A command that makes tables, of those that prepare an application.
-MAKES_TABLES = re.compile(r"migrat|upgrade|\b(init|create|setup|sync|make)\w*[-_ ]?(db|database|tables?|schema)"
-                          r"|(db|database|tables?|schema)[-_ ]?(init|create|setup|sync|make)")
+MAKES_TABLES = re.compile(
+    r"migrat|upgrade|\b(init|create|setup|sync|make)[-_ ]?(all[-_ ])?(db|database|tables?|schema)"
+    r"|(db|database|tables?|schema)[-_ ]?(init|create|setup|sync|make)"
+)
 #: How an application's source names its own commands.
 COMMAND = re.compile(r"""\.command\(\s*(?:name\s*=\s*)?["'](?P<name>[\w-]+)["']""")
 MOST_FILES: Final = 500
@@ -42,7 +45,7 @@ SEARCH: Final = "`apt-file search {name}` names the package, on a machine with D
 class Advice:
     """What is missing, and the option that supplies it; None where none does."""
 
-    missing: str
+    missing: str = ""
     option: str | None = None
     remark: str = ""
 
@@ -55,54 +58,70 @@ class Advice:
             yield f"         ({self.remark})"
 
 
-def remedy_in(outcome: Outcome, reason: str, log: str, left_out: LeftOut) -> Remedy | None:
-    """What helps against a failure, by the line of its log that is its reason."""
-    if not outcome.is_launched:
-        return remedy_of(reason, reason, left_out, (*RULES, *BUILDING))
-    said = {line.strip() for line in log.splitlines()}
-    quoted = sorted((line for line in said if line and line in reason), key=len, reverse=True)
-    found = (remedy_of(line, log, left_out) for line in quoted)
-    return next(filter(None, found), None)
+def remedy_for(outcome: Outcome, reason: str, log: str, left_out: LeftOut) -> Remedy | None:
+    """What helps against a failure of a cell, by its reason and what its server printed."""
+    if outcome.is_launched:
+        return remedy_in(reason, log, left_out)
+    return remedy_of(reason, reason, left_out, (*RULES, *BUILDING))
 
 
 def advice(remedy: Remedy, draft: Draft) -> Advice:
-    """The option for a remedy."""
-    missing = remedy.words.partition(": ")[0]
-    given = draft.given
-    if remedy.key == "environment" and remedy.value:
-        return Advice(missing=missing, option=f"-e {remedy.value}={OPEN}")
-    if remedy.key == "before":
-        command = tables_command(draft)
-        remark = "" if command else "the command that makes its tables"
-        return Advice(missing=missing, option=_option("before", command or OPEN), remark=remark)
-    if remedy.key == "requirements":
-        module = remedy.value or remedy.name.partition(".")[0]
-        # Options name all requirements, or none.
-        kept = [] if not draft.given.found else given.requirements
-        options = [_option("requirements", name) for name in (*kept, module)]
-        return Advice(missing=missing, option=" ".join(options))
-    if remedy.key == "services":
-        return _service(remedy, missing)
-    if remedy.key == "debian" and not remedy.value:
-        remark = SEARCH.format(name=remedy.name)
-        return Advice(missing=missing, option=_option("debian", OPEN), remark=remark)
-    if remedy.key in OPTIONS and remedy.value:
-        return Advice(missing=missing, option=_option(remedy.key, remedy.value))
-    return Advice(missing=missing, remark=remedy.words.partition(": ")[2])
+    """The option for a remedy; where there is none, what else to do."""
+    missing, _, to_do = remedy.words.partition(": ")
+    known = OF_KEYS.get(remedy.key, lambda *_: None)(remedy, draft)
+    found = known or Advice(remark=to_do)
+    return replace(found, missing=missing)
 
 
-def _service(remedy: Remedy, missing: str) -> Advice:
+def _variable(remedy: Remedy, _: Draft) -> Advice | None:
+    return Advice(option=f"-e {remedy.value}={OPEN}") if remedy.value else None
+
+
+def _debian(remedy: Remedy, _: Draft) -> Advice:
+    if remedy.value:
+        return Advice(option=_option("debian", remedy.value))
+    return Advice(option=_option("debian", OPEN), remark=SEARCH.format(name=remedy.name))
+
+
+def _before(_: Remedy, draft: Draft) -> Advice:
+    if command := tables_command(draft):
+        return Advice(option=_option("before", command))
+    return Advice(option=_option("before", OPEN), remark="the command that makes its tables")
+
+
+def _requirements(remedy: Remedy, draft: Draft) -> Advice:
+    """Options name all requirements, or none."""
+    module = remedy.value or remedy.name.partition(".")[0]
+    kept = draft.given.requirements if draft.given.has_found_requirements else ()
+    return Advice(option=" ".join(_option("requirements", name) for name in (*kept, module)))
+
+
+def _include(remedy: Remedy, _: Draft) -> Advice | None:
+    return Advice(option=_option("include", remedy.value)) if remedy.value else None
+
+
+def _service(remedy: Remedy, _: Draft) -> Advice:
     if remedy.value is None:
-        return Advice(missing=missing, option=f"--service {OPEN}", remark=f"one of {_ready_made()}")
-    host = f"{remedy.name}=" if remedy.kind == "host" and remedy.name != remedy.value else ""
+        ready_made = ", ".join(plugins.companions())
+        return Advice(option=_option("services", OPEN), remark=f"one of {ready_made}")
+    is_named = remedy.kind == "host" and remedy.name != remedy.value
+    name = remedy.name if is_named else remedy.value
     port = plugins.companions()[remedy.value].port
-    name = remedy.name if host else remedy.value
-    remark = f"the application reaches it as {name}:{port}" if port else ""
-    return Advice(missing=missing, option=f"--service {host}{remedy.value}", remark=remark)
+    return Advice(
+        option=_option("services", f"{name}={remedy.value}" if is_named else name),
+        remark=f"the application reaches it as {name}:{port}" if port else "",
+    )
 
 
-def _ready_made() -> str:
-    return ", ".join(plugins.companions())
+#: What supplies it, by the key of the matrix file that does.
+OF_KEYS: Final[Mapping[str, Callable[[Remedy, Draft], Advice | None]]] = {
+    "before": _before,
+    "debian": _debian,
+    "environment": _variable,
+    "include": _include,
+    "requirements": _requirements,
+    "services": _service,
+}
 
 
 def _option(key: str, value: str) -> str:
@@ -117,7 +136,7 @@ def _quoted(value: str) -> str:
     return f'"{value}"' if not re.search(r'["$`\\!]', value) else shlex.quote(value)
 
 
-def of_request(look: Look, reason: str) -> Advice | None:
+def of_request(look: Look, reason: str) -> Advice:
     """What to ask instead, where the answer was wrong."""
     others = [one for one in look.right if one.path != look.chosen.path]
     if others:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import platform
 import time
 from collections.abc import Iterator
@@ -28,13 +29,13 @@ from runner.matrix.cell import Cell, Experiment
 from runner.outcome import Kind
 from runner.progress import Reporter
 from runner.store.run_directory import check_results, only_run
+from runner.text import listed
 
 #: Seconds that all loads together may take, and of the time of one that is planned to be used.
 LOADS_S, PLANNED = 120.0, 0.5
 #: The longest load in seconds that is planned, and the least and most requests of one.
 LONGEST_S, FEWEST, MOST = 6.0, 20, 3000
 CONCURRENCY: Final = 20
-NOT_WRITTEN: Final = "nothing was written: no cell served"
 #: What a request costs besides what it computes, in seconds of CPU: server, client, kernel.
 AROUND_S: Final = 5e-4
 #: How long patched cells may take to start, in seconds and times what the unpatched one took.
@@ -78,10 +79,19 @@ def try_application(
             elif ready.prepared.cells:
                 measure_all(ready, underway, {}, reporter)
     text, served = shown(finish(underway), draft, probed.look, built_s)
-    if write_file:
-        wrote = write(given.directory, draft.proper.text) if served else NOT_WRITTEN
-        text += f"\n{wrote}"
-    return Tried(text=text, served=served)
+    return Tried(text=f"{text}\n\n{_written(draft, write_file, served)}".rstrip(), served=served)
+
+
+def _written(draft: Draft, write_file: bool, served: bool) -> str:
+    """What became of the matrix file, and what to do next."""
+    if not served:
+        return "nothing was written, as no cell served" if write_file else ""
+    if not write_file:
+        return f"next: the same with `--write`, then `matrix run {NAME}`, which measures in rounds"
+    wrote = write(draft.given.directory, draft.proper.text)
+    unset = [name for name in draft.given.variables if name not in os.environ]
+    first = f"set {listed(unset)} in the environment, then " if unset else ""
+    return f"{wrote}\nnext: {first}`matrix run {NAME}`, which measures in rounds"
 
 
 @contextlib.contextmanager
@@ -93,12 +103,10 @@ def _blaming(draft: Draft) -> Iterator[None]:
         raise draft.blamed(error) from None
 
 
-def _made(
-    draft: Draft, options: RunOptions, reporter: Reporter
-) -> tuple[Draft, Ready, float]:
-    """The draft with what is installed, all that is needed to measure it, and the seconds that took.
+def _made(draft: Draft, options: RunOptions, reporter: Reporter) -> tuple[Draft, Ready, float]:
+    """The draft with what is installed, all that measuring needs, and how many seconds it took.
 
-    What is built may depend on grpcio without anybody having known: then it has one patch mode more.
+    What is built may depend on grpcio without anybody having known: that is one patch mode more.
     """
     begun = time.monotonic()
     with _blaming(draft):
@@ -108,7 +116,7 @@ def _made(
         )
         experiment, own = _read(draft, options)
         for remark in experiment.remarks:
-            reporter.say(remark)
+            reporter.say(remark.replace("name it in `axes`", "`--python` names another"))
         ready = _ready(draft, experiment, own, options, reporter)
         names = {name for lock in ready.locked.locks.values() for name in lock.versions}
         if GRPCIO in names and WITH_GRPC not in draft.patches:

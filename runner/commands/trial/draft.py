@@ -42,7 +42,8 @@ class Draft:
     """An experiment called `try`.
 
     `brings` are the distributions that the application names itself, `installs` all that its lock
-    has as far as that is known. `source` is what is copied of the directory. `path`, `concurrency` and `requests` are chosen after a look at it.
+    has, as far as that is known. `source` is what is copied of the directory. `path`, `concurrency`
+    and `requests` are chosen after a look at it, and `rounds` is how often each cell is launched.
     """
 
     given: Given

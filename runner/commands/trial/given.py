@@ -42,6 +42,7 @@ class Given:
     extras: tuple[str, ...] = ()
     flask_app: str | None = None
     gunicorn_config: str | None = None
+    has_found_requirements: bool = False
     found: tuple[str, ...] = ()
 
     @property
@@ -116,6 +117,7 @@ def _with_requirements(given: Given, start: StartCommand) -> Given:
     return replace(
         given,
         requirements=names,
+        has_found_requirements=True,
         install=install is not None,
         extras=install.value if install and is_project else (),
         found=(*given.found, f"requirements: {', '.join(names)}"),

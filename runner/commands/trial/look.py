@@ -7,21 +7,26 @@ import uuid
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
+from http import HTTPStatus
 from typing import Final
 
+from runner.application.remedies.rules import remedy_of
 from runner.commands.run import Ready
 from runner.errors import EngineError
 from runner.matrix.cell import Cell
-from runner.measurement import agent
+from runner.measurement import agent, evidence
 from runner.measurement.agent import LookedAt, Refusal
 from runner.measurement.asked import WORKLOAD
 from runner.measurement.clock import SystemClock
 from runner.measurement.job import Job, LaunchResult, OwnStart
 from runner.measurement.launch import ENGINE_GRACE_S, Launch
+from runner.measurement.verdict import exception_line
 from runner.measurement.wrong_answer import meaning
 from runner.text import listed
 
 ROOT: Final = "/"
+#: What the agent calls a server whose processes are gone.
+SERVER_GONE: Final = "server-gone"
 #: Paths under which applications say that they are well, the most usual first.
 HEALTH: Final = (
     "/health", "/healthz", "/healthcheck", "/ping", "/_status", "/ready", "/up", "/-/healthz",
@@ -211,13 +216,24 @@ def _job(ready: Ready, cell: Cell) -> Job:
 
 
 def _looked(launch: Launch, wanted: str | None) -> Look:
-    """Ask what is named, or `/`; and the application's other routes, where that says too little."""
+    """Ask what is named, or `/`; and the application's other routes, where that says too little.
+
+    Not where the application failed and it is known what helps.
+    """
     first, routes = _ask(launch, [wanted or ROOT])
     look = Look(wanted=wanted, looked=first, routes=routes)
-    if not look.others or first[0].failed == "server-gone":
+    if not look.others or first[0].failed == SERVER_GONE or _is_known(launch, first[0]):
         return look
     more, routes = _ask(launch, look.others)
     return replace(look, looked=(*first, *more), routes=routes)
+
+
+def _is_known(launch: Launch, found: LookedAt) -> bool:
+    """Whether it is known what helps against an answer that is a failure of the application."""
+    if found.answer is None or found.answer.status < HTTPStatus.INTERNAL_SERVER_ERROR:
+        return False
+    log = evidence.server_log(launch.pod)
+    return remedy_of(exception_line(log), log) is not None
 
 
 def _ask(launch: Launch, paths: Iterable[str]) -> tuple[tuple[LookedAt, ...], tuple[str, ...]]:

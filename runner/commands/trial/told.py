@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from typing import Final
+from typing import Final, TypeAlias
 
+from runner.application.remedies.remedy import Remedy
 from runner.commands.runs import stored_result
-from runner.commands.trial.advice import Advice, advice, of_request, remedy_in
-from runner.commands.trial.draft import NAME, Draft
+from runner.commands.trial.advice import Advice, advice, of_request, remedy_for
+from runner.commands.trial.draft import Draft
 from runner.commands.trial.look import Look
 from runner.commands.underway import Underway
 from runner.outcome import Outcome
@@ -27,6 +28,8 @@ FIRST_LOOK: Final = (
     "A first look: one short launch of each cell, with a load below what is needed to tell whether "
     "two of them differ. It shows what works, and claims nothing about figures."
 )
+#: What helps against the failure of a cell, by its id.
+Helps: TypeAlias = Mapping[str, Remedy | None]
 LOG: Final = "server.log"
 #: So much is said to be missing at a time: what is supplied first may explain the rest.
 MOST_ADVICE: Final = 3
@@ -37,14 +40,23 @@ def shown(underway: Underway, draft: Draft, look: Look | None, built_s: float) -
     stored_result(underway.directory, underway.record, underway.launches)
     run = read_run(underway.directory)
     served = any(True for _ in run.measured())
+    helps = {row.cell: _remedy(underway, row, draft) for row in run.rows}
     parts = [
         _table(run),
         "\n".join(_times(run, built_s)),
-        "\n".join(_failures(run)),
-        "\n".join(line for one in _advice(underway, run, draft, look) for line in one.lines()),
-        "\n".join(_next(run, served=served)),
+        "\n".join(_reasons(run, helps)),
+        "\n".join(line for one in _advice(run, helps, draft, look) for line in one.lines()),
+        "" if served else "\n".join(_evidence(run)),
     ]
     return "\n\n".join(part for part in parts if part), served
+
+
+def _remedy(underway: Underway, row: Row, draft: Draft) -> Remedy | None:
+    """What helps against the failure of a cell, None where nothing is known or it has none."""
+    if row.outcome is None or row.outcome.has_figures:
+        return None
+    log = _log(underway, row)
+    return remedy_for(row.outcome, row.reason or "", log, draft.left_out_as)
 
 
 def _table(run: Run) -> str:
@@ -63,35 +75,29 @@ def _times(run: Run, built_s: float) -> Iterator[str]:
     yield f"Building took {duration(built_s)}, which is in no figure{loads}."
 
 
-def _failures(run: Run) -> Iterator[str]:
-    """Each outcome with its reason once, and the cells that it is of."""
+def _reasons(run: Run, helps: Helps) -> Iterator[str]:
+    """Each outcome with its reason once, and the cells that it is of.
+
+    What helps is not in it: that is said once more, as an option.
+    """
     cells: dict[tuple[Outcome, str], list[str]] = {}
     for row in run.rows:
         if row.outcome and row.reason:
-            cells.setdefault((row.outcome, one_line(row.reason)), []).append(row.cell)
+            reason = one_line(row.reason.removesuffix(f"; {helps[row.cell]}"))
+            cells.setdefault((row.outcome, reason), []).append(row.cell)
     for (outcome, reason), names in cells.items():
         yield f"{outcome}: {reason}: {', '.join(names)}"
 
 
-def _advice(underway: Underway, run: Run, draft: Draft, look: Look | None) -> list[Advice]:
+def _advice(run: Run, helps: Helps, draft: Draft, look: Look | None) -> list[Advice]:
     """What is missing, each once."""
     found: dict[Advice, None] = {}
     for row in run.rows:
-        if row.outcome and not row.outcome.has_figures and (one := _of_row(underway, row, draft, look)):
-            found[one] = None
+        if remedy := helps[row.cell]:
+            found[advice(remedy, draft)] = None
+        elif row.outcome is Outcome.WRONG_ANSWER and look:
+            found[of_request(look, row.reason or "")] = None
     return [*found][:MOST_ADVICE]
-
-
-def _of_row(underway: Underway, row: Row, draft: Draft, look: Look | None) -> Advice | None:
-    outcome, reason = row.outcome, row.reason or ""
-    if outcome is None:
-        return None
-    remedy = remedy_in(outcome, reason, _log(underway, row), draft.left_out_as)
-    if remedy:
-        return advice(remedy, draft)
-    if outcome is Outcome.WRONG_ANSWER and look:
-        return of_request(look, reason)
-    return None
 
 
 def _log(underway: Underway, row: Row) -> str:
@@ -102,8 +108,9 @@ def _log(underway: Underway, row: Row) -> str:
     return (path / LOG).read_text(encoding="utf-8", errors="replace")
 
 
-def _next(run: Run, *, served: bool) -> Iterator[str]:
-    if served:
-        yield f"next: the same with `--write` makes a matrix file, and `matrix run {NAME}` measures"
-    elif launched := [row.cell for row in run.rows if row.outcome and row.outcome.is_launched]:
-        yield f"more: `matrix show latest {launched[0]}` prints the server's log"
+def _evidence(run: Run) -> Iterator[str]:
+    """Where to look where nothing served."""
+    for row in run.rows:
+        if row.outcome and row.outcome.is_launched:
+            yield f"evidence: `matrix show latest {row.cell}` prints the server's log"
+            break

@@ -10,7 +10,7 @@ from runner.commands.trial.draft import FILE, HEAD, NAME
 from runner.errors import SpecError, UsageError
 from runner.matrix import schema
 from runner.matrix.file import load, outlined
-from runner.matrix.yaml_document import Document, parsed
+from runner.matrix.yaml_document import KEY, Document, parsed
 
 EXPERIMENTS: Final = "experiments"
 
@@ -26,7 +26,7 @@ def refuse_existing(directory: Path) -> None:
 
 
 def write(directory: Path, experiment: str) -> str:
-    """Write an experiment's text, indented by two, and return what to do next.
+    """Write an experiment's text, indented by two, and return what was done.
 
     A file that is there gets it at the end of its experiments and is otherwise left as it is.
     Raises `UsageError` where that cannot be done.
@@ -37,7 +37,7 @@ def write(directory: Path, experiment: str) -> str:
         if path.exists():
             text = with_experiment(path.read_text(encoding="utf-8"), path, experiment)
             path.write_text(text, encoding="utf-8")
-            return f"added the experiment {NAME!r} to {path}"
+            return f"added the experiment {NAME!r} to {path.name}"
         with path.open("x", encoding="utf-8") as file:
             file.write(f"# yaml-language-server: $schema={SCHEMA}\n{HEAD}{experiment}")
         beside = path.with_name(SCHEMA)
@@ -45,7 +45,7 @@ def write(directory: Path, experiment: str) -> str:
             beside.write_text(schema.text(), encoding="utf-8")
     except OSError as error:
         raise UsageError(f"{path}: cannot be written ({error.strerror})") from None
-    return f"wrote {path} with the experiment {NAME!r}"
+    return f"wrote {path.name} with the experiment {NAME!r}"
 
 
 def with_experiment(text: str, path: Path, experiment: str) -> str:
@@ -73,8 +73,9 @@ def with_experiment(text: str, path: Path, experiment: str) -> str:
 
 def _end(document: Document, lines: list[str]) -> int:
     """The line after the last of the experiments, counted from 0."""
-    starts = [at[0] for keys, at in document.positions.items() if len(keys) == 2 and keys[1] == "\0key"]
-    begin = document.positions[(EXPERIMENTS, "\0key")][0]
+    keys_of_file = ((keys, at) for keys, at in document.positions.items() if len(keys) == 2)
+    starts = [at[0] for keys, at in keys_of_file if keys[1] == KEY]
+    begin = document.positions[(EXPERIMENTS, KEY)][0]
     end = min((line - 1 for line in starts if line > begin), default=len(lines))
     while end and (not lines[end - 1].strip() or lines[end - 1].startswith("#")):
         end -= 1
@@ -86,6 +87,6 @@ def _indent(document: Document) -> str:
     columns = (
         at[1]
         for keys, at in document.positions.items()
-        if len(keys) == 3 and keys[0] == EXPERIMENTS and keys[2] == "\0key"
+        if len(keys) == 3 and keys[0] == EXPERIMENTS and keys[2] == KEY
     )
     return " " * (next(columns, 3) - 1)
