@@ -139,11 +139,13 @@ class Own:
         )
 
 
-def read_own(experiment: Experiment, *, results: Path) -> Own | None:
+def read_own(
+    experiment: Experiment, *, results: Path, host: Mapping[str, str] = os.environ
+) -> Own | None:
     """The experiment's application, None where it has none.
 
-    `results` are never part of its source. Raises `SpecError` and `UsageError` for what cannot be
-    read.
+    `results` are never part of its source, and `host` are the variables of this machine. Raises
+    `SpecError` and `UsageError` for what cannot be read.
     """
     application = experiment.application
     if application is None:
@@ -153,7 +155,7 @@ def read_own(experiment: Experiment, *, results: Path) -> Own | None:
         application=application,
         requirements=requirements_of(application),
         source=source_of(application, apart_from=[results]),
-        variables=variables_of(application),
+        variables=variables_of(application, host),
         files=tuple(
             _content(application, path, ("application", "files", target))
             for target, path in application.files

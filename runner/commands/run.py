@@ -37,7 +37,7 @@ from runner.matrix.cell import Experiment
 from runner.measurement import estimate
 from runner.measurement.agent import AbFacts, ab_facts
 from runner.measurement.clock import SystemClock
-from runner.measurement.rounds import Method, full_rates, measure
+from runner.measurement.rounds import FAILURE_LAUNCHES, Method, full_rates, measure
 from runner.measurement.schedule import Jobs
 from runner.options import LARGEST_WAVE
 from runner.paths import CACHE
@@ -72,7 +72,10 @@ def parse_jobs(text: str) -> int | None:
 
 @dataclass(frozen=True, kw_only=True)
 class Ready:
-    """Everything that the measuring needs, made before it begins."""
+    """Everything that the measuring needs, made before it begins.
+
+    Of a cell that fails there are at least `failure_launches`.
+    """
 
     engine: DockerEngine
     experiment: Experiment
@@ -83,6 +86,7 @@ class Ready:
     seed: int
     shard: Shard | None = None
     own: Own | None = None
+    failure_launches: int = FAILURE_LAUNCHES
 
 
 def run(choice: Choice, options: RunOptions, reporter: Reporter) -> RunResult:
@@ -111,12 +115,19 @@ def _earlier(underway: Underway, choice: Choice, options: RunOptions) -> Earlier
 
 
 def make_ready(
-    experiment: Experiment, choice: Choice, options: RunOptions, reporter: Reporter
+    experiment: Experiment,
+    choice: Choice,
+    options: RunOptions,
+    reporter: Reporter,
+    own: Own | None = None,
 ) -> Ready:
-    """Connect, lock, make every image, look at how `ab` begins. Whoever calls closes the engine."""
+    """Connect, lock, make every image, look at how `ab` begins. Whoever calls closes the engine.
+
+    `own` is the experiment's application where that was read already.
+    """
     stages = Stages(reporter.say, started=started_by_make())
     with contextlib.ExitStack() as on_failure:
-        own = read_own(experiment, results=options.results)
+        own = own or read_own(experiment, results=options.results)
         engine, locked = engine_and_locks(experiment, own, choice, options, stages)
         on_failure.enter_context(contextlib.closing(engine))
         prepared = prepare(
@@ -262,6 +273,7 @@ def _method(ready: Ready, run: RunRecord, earlier: Earlier) -> Method:
         repeats=ready.experiment.repeats,
         seed=ready.seed,
         jobs=ready.jobs,
+        failure_launches=ready.failure_launches,
         done=frozenset(earlier),
         failed=frozenset(launch.cell for launch in made if launch.outcome.is_failure),
         rate_of={cell.id: cell.rate_of for cell in run.cells if cell.rate_of},
