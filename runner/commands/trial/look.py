@@ -199,7 +199,7 @@ def probe(ready: Ready, cell: Cell, wanted: str | None) -> Probed:
 
 def _job(ready: Ready, cell: Cell) -> Job:
     own = ready.own
-    start = own.start if own else OwnStart()
+    start = own.start(ready.prepared.services) if own else OwnStart()
     return Job(
         run=f"try-{uuid.uuid4().hex[:12]}",
         cell=cell,
