@@ -37,7 +37,7 @@ from runner.matrix.cell import Experiment
 from runner.measurement import estimate
 from runner.measurement.agent import AbFacts, ab_facts
 from runner.measurement.clock import SystemClock
-from runner.measurement.rounds import Method, full_rates, measure
+from runner.measurement.rounds import FAILURE_LAUNCHES, Method, full_rates, measure
 from runner.measurement.schedule import Jobs
 from runner.options import LARGEST_WAVE
 from runner.paths import CACHE
@@ -72,7 +72,10 @@ def parse_jobs(text: str) -> int | None:
 
 @dataclass(frozen=True, kw_only=True)
 class Ready:
-    """Everything that the measuring needs, made before it begins."""
+    """Everything that the measuring needs, made before it begins.
+
+    Of a cell that fails there are at least `failure_launches`.
+    """
 
     engine: DockerEngine
     experiment: Experiment
@@ -83,6 +86,7 @@ class Ready:
     seed: int
     shard: Shard | None = None
     own: Own | None = None
+    failure_launches: int = FAILURE_LAUNCHES
 
 
 def run(choice: Choice, options: RunOptions, reporter: Reporter) -> RunResult:
@@ -111,12 +115,19 @@ def _earlier(underway: Underway, choice: Choice, options: RunOptions) -> Earlier
 
 
 def make_ready(
-    experiment: Experiment, choice: Choice, options: RunOptions, reporter: Reporter
+    experiment: Experiment,
+    choice: Choice,
+    options: RunOptions,
+    reporter: Reporter,
+    own: Own | None = None,
 ) -> Ready:
-    """Connect, lock, make every image, look at how `ab` begins. Whoever calls closes the engine."""
+    """Connect, lock, make every image, look at how `ab` begins. Whoever calls closes the engine.
+
+    `own` is the experiment's application where that was read already.
+    """
     stages = Stages(reporter.say, started=started_by_make())
     with contextlib.ExitStack() as on_failure:
-        own = read_own(experiment, results=options.results)
+        own = own or read_own(experiment, results=options.results)
         engine, locked = engine_and_locks(experiment, own, choice, options, stages)
         on_failure.enter_context(contextlib.closing(engine))
         prepared = prepare(
@@ -126,6 +137,7 @@ def make_ready(
             experiment=experiment.name,
             base=experiment.base,
             application=own.image if own else None,
+            services=own.services if own else (),
             cache=CACHE,
             stages=stages,
         )
@@ -172,7 +184,9 @@ def engine_and_locks(
         architecture = engine.info().architecture
         is_same = platform_of(architecture) == platform_of(platform.machine())
         if own:
-            building = building_locker(own, engine, experiment.base, stages.say)
+            building = building_locker(
+                own, engine, experiment.base, stages.say, fresh=options.fresh
+            )
             locked = locks(architecture, building)
         else:
             locked = locking.result() if locking and is_same else locks(architecture, without)
@@ -199,7 +213,7 @@ def open_directory(ready: Ready, results: Path) -> Underway:
         jobs=ready.jobs.limit,
         seed=ready.seed,
         shard=ready.shard,
-        application=own.record(CACHE) if own else None,
+        application=own.record(CACHE, ready.prepared.services) if own else None,
     )
     return Underway(directory=directory, record=directory.write_run(record))
 
@@ -235,9 +249,13 @@ def measure_all(ready: Ready, underway: Underway, earlier: Earlier, reporter: Re
         remove_run(ready.engine, underway.record.run_id)
 
 
-def _of_own(own: Own | None) -> dict[str, Any]:
+def _of_own(ready: Ready) -> dict[str, Any]:
     """What the launches of an application of the user's have in common besides."""
-    return {} if own is None else {"own": own.start, "asked": own.asked, "before_s": own.before_s}
+    own = ready.own
+    if own is None:
+        return {}
+    start = own.start(ready.prepared.services)
+    return {"own": start, "asked": own.asked, "before_s": own.before_s}
 
 
 def _method(ready: Ready, run: RunRecord, earlier: Earlier) -> Method:
@@ -255,11 +273,12 @@ def _method(ready: Ready, run: RunRecord, earlier: Earlier) -> Method:
         repeats=ready.experiment.repeats,
         seed=ready.seed,
         jobs=ready.jobs,
+        failure_launches=ready.failure_launches,
         done=frozenset(earlier),
         failed=frozenset(launch.cell for launch in made if launch.outcome.is_failure),
         rate_of={cell.id: cell.rate_of for cell in run.cells if cell.rate_of},
         full_rates=full_rates(made),
-        **_of_own(ready.own),
+        **_of_own(ready),
     )
 
 

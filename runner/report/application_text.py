@@ -49,7 +49,10 @@ def facts(application: ApplicationRecord) -> Iterator[tuple[str, str]]:
     if application.args:
         yield "gunicorn's arguments", " ".join(application.args)
     if application.services:
-        yield "services", _pairs(application.services, ": companion ")
+        yield (
+            "services",
+            "; ".join(f"{name}: {service}" for name, service in application.services.items()),
+        )
     yield "request", request_text(application.request)
     yield "right answer", response_text(application.response)
 

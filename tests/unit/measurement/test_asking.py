@@ -285,6 +285,16 @@ def test_a_rate_limit_at_a_fixed_rate_is_called_one_too() -> None:
     assert "2,000 wrong status; most with status 429: a rate limit" in record.reason
 
 
+def test_another_status_may_be_right_at_a_fixed_rate() -> None:
+    text = rate_file(2700, 45, 2.0).replace("200\t11\t", "302\t5\t")
+    pods = SimulatedPods(shell=printing(), load=lambda a: {**a, "requests_tsv_gz": packed(text)})
+    asked = replace(ASKED, response=Response(statuses=(302,)))
+    cell = replace(a_cell(), rate="45", load_s=60.0, requests=2700)
+    answers = launch(pods, asked=asked, cell=cell).record.answers
+    assert answers
+    assert answers.right == 2700
+
+
 def test_failures_of_the_application_are_failed_requests() -> None:
     record = launch(recorded(served((4990, 200, 7), (10, 0, 0)), 10)).record
     assert (record.outcome, record.reason) == (
