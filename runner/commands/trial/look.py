@@ -20,7 +20,7 @@ from runner.measurement.asked import WORKLOAD
 from runner.measurement.clock import SystemClock
 from runner.measurement.job import Job, LaunchResult, OwnStart
 from runner.measurement.launch import ENGINE_GRACE_S, Launch
-from runner.measurement.verdict import exception_line
+from runner.measurement.server_log import exception_line
 from runner.measurement.wrong_answer import meaning
 from runner.text import listed
 

@@ -9,7 +9,8 @@ import pytest
 
 from runner.application.remedies.remedy import setting
 from runner.application.remedies.rules import BUILDING, RULES, remedy_of
-from runner.measurement.verdict import exceptions, with_remedy
+from runner.measurement.server_log import exceptions
+from runner.measurement.verdict import with_remedy
 from runner.outcome import Outcome
 from runner.text import last_line
 
