@@ -34,6 +34,8 @@ DISTRIBUTIONS: Final = {
     "magic": "python-magic", "psycopg2": "psycopg2-binary", "sklearn": "scikit-learn",
     "yaml": "pyyaml",
 }  # fmt: skip
+#: Distributions by the command that they add to `flask`.
+FLASK_COMMANDS: Final = {"db": "flask-migrate", "translate": "flask-babel"}
 #: The companion that is meant, by what a client says of whom it does not reach.
 COMPANIONS: Final = {
     "postgres": re.compile(r"postgres|psycopg|\b5432\b", re.IGNORECASE),
@@ -208,6 +210,14 @@ RULES: Final = (
         "`application.chdir`",
     ),
     Rule(
+        kind="command of flask",
+        patterns=(r"Error: No such command '(?P<name>[\w-]+)'",),
+        key="requirements",
+        value=lambda name, _line: FLASK_COMMANDS.get(name),
+        says="the application has no command {name}",
+        else_do="correct it, or add what has it to `application.requirements`",
+    ),
+    Rule(
         kind="program",
         patterns=(
             r"(?:^|: )(?P<name>[\w.+-]+): (?:command )?not found\s*$",
@@ -224,7 +234,10 @@ RULES: Final = (
     ),
     Rule(
         kind="file",
-        patterns=(r"No such file or directory: b?'(?P<name>[^']+)'",),
+        patterns=(
+            r"No such file or directory: b?'(?P<name>[^']+)'",
+            r"can't open file '(?P<name>[^']+)'",
+        ),
         key="files",
         says="there is no file {name}",
         to_do="put it there by `application.files`, or make it in `application.prepare` or "

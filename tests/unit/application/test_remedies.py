@@ -103,6 +103,9 @@ LINES = [
     ("ModuleNotFoundError: No module named 'yaml'", "requirements", "pyyaml"),
     ("ModuleNotFoundError: No module named 'shop.wsgi'", "requirements", None),
     ("loading.AppImportError: Failed to find attribute 'ap' in 'shop'.", "app", None),
+    ("Error: No such command 'db'.", "requirements", "flask-migrate"),
+    ("Error: No such command 'init-db'.", "requirements", None),
+    ("python3: can't open file '/application/gen.py': [Errno 2] No such file", "files", None),
     # databases
     ('relation "product" does not exist', "before", None),
     ("ProgrammingError: (1146, \"Table 'shop.item' doesn't exist\")", "before", None),
