@@ -14,11 +14,6 @@ COMPANION_USER: Final = "7002:7002"
 COMPANION_UID: Final = 7002
 COMPANION_PIDS: Final = 4096
 COMPANION_TMPFS: Final = {"/tmp": "rw,exec,nosuid,size=1g,mode=1777"}  # noqa: S108
-#: Where programs of images put sockets and process ids: everybody may, as in /tmp.
-RUN_DIRECTORIES: Final = ("/run", "/var/run")
-RUN_MODE: Final = 0o1777
-#: Of a volume that is given to the service's user.
-VOLUME_MODE: Final = 0o755
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,9 +25,8 @@ class CompanionPlan:
     our companions it is, None for a service that is none: that is ready by its `healthcheck`, or
     without one once it runs. It starts when those in `after` are ready.
 
-    `volumes` come and go with it; those that are in `given` belong to its user, and in `shared`
-    anybody may write. `files`, content and mode by path, are put into them before it starts.
-    `command`, `environment` and the check may be secret.
+    `volumes` come and go with it, and begin as the image has them; `files`, content and mode by
+    path, are put into them before it starts. `command`, `environment` and the check may be secret.
     """
 
     name: str
@@ -46,8 +40,6 @@ class CompanionPlan:
     environment: Mapping[str, str] = field(default_factory=dict, repr=False)
     tmpfs: Mapping[str, str] = field(default_factory=lambda: COMPANION_TMPFS)
     volumes: tuple[str, ...] = ()
-    given: tuple[str, ...] = ()
-    shared: tuple[str, ...] = ()
     files: Mapping[str, tuple[bytes, int]] = field(default_factory=dict, repr=False)
     healthcheck: Healthcheck | None = field(default=None, repr=False)
     after: tuple[str, ...] = ()
@@ -81,12 +73,7 @@ def companion_spec(
 
 
 def fill(engine: Engine, container: str, plan: CompanionPlan) -> None:
-    """Give a created container's volumes to those who write them, and put its files there."""
-    owner = numbers(plan.user)
-    for directory in plan.shared:
-        engine.give(container, directory, (0, 0), RUN_MODE)
-    for directory in plan.given if owner else ():
-        engine.give(container, directory, owner or (0, 0), VOLUME_MODE)
+    """Put the files of a created container into its volumes."""
     for volume in plan.volumes:
         below = {
             posixpath.relpath(path, volume): file
