@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from runner.engine.protocol import ContainerSpec, Engine
+from runner.errors import EngineError
 from runner.matrix.application import Healthcheck
 
 COMPANION_USER: Final = "7002:7002"
@@ -82,6 +83,15 @@ def fill(engine: Engine, container: str, plan: CompanionPlan) -> None:
         }
         if below:
             engine.put(container, volume, below, owner=(0, 0))
+
+
+def start_remedy(error: EngineError) -> str:
+    """What helps a service that the engine cannot start, as the rest of a sentence."""
+    if "unable to find user" in str(error):
+        return "; `user: NUMBER` is one that its image need not know"
+    if "executable file not found" in str(error) or "no such file or directory" in str(error):
+        return "; correct its `command:` or `entrypoint:`"
+    return ""
 
 
 def numbers(user: str) -> tuple[int, int] | None:
