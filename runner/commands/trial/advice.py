@@ -68,8 +68,8 @@ def remedy_for(outcome: Outcome, reason: str, log: str, left_out: LeftOut) -> Re
 def advice(remedy: Remedy, draft: Draft) -> Advice:
     """The option for a remedy; where there is none, what else to do."""
     missing, _, to_do = remedy.words.partition(": ")
-    known = OF_KEYS.get(remedy.key, lambda *_: None)(remedy, draft)
-    found = known or Advice(remark=to_do)
+    known = OF_KEYS.get(remedy.key)
+    found = (known and known(remedy, draft)) or Advice(remark=to_do)
     return replace(found, missing=missing)
 
 

@@ -34,7 +34,7 @@ from runner.text import listed
 #: Seconds that all loads together may take, and of the time of one that is planned to be used.
 LOADS_S, PLANNED = 120.0, 0.5
 #: The longest load in seconds that is planned, and the least and most requests of one.
-LONGEST_S, FEWEST, MOST = 6.0, 20, 3000
+LONGEST_S, FEWEST, MOST = 4.0, 20, 2000
 CONCURRENCY: Final = 20
 #: What a request costs besides what it computes, in seconds of CPU: server, client, kernel.
 AROUND_S: Final = 5e-4
@@ -66,12 +66,10 @@ def try_application(
     for text in whole.found:
         reporter.say(f"found {text}")
     with only_run(options.results):
-        draft, ready, built_s = _made(Draft(given=whole), options, reporter)
+        draft, ready, built_s = made(Draft(given=whole), options, reporter)
         with contextlib.closing(ready.engine):
             cell = served_by([*ready.prepared.cells])
             probed = probe(ready, cell, whole.path) if cell else Probed()
-            for text in probed.look.told() if probed.look else ():
-                reporter.say(text)
             draft, ready = sized(draft, ready, probed)
             underway = open_directory(ready, options.results)
             if cell and probed.failed and probed.failed.record.outcome.kind is not Kind.HANG:
@@ -103,7 +101,7 @@ def _blaming(draft: Draft) -> Iterator[None]:
         raise draft.blamed(error) from None
 
 
-def _made(draft: Draft, options: RunOptions, reporter: Reporter) -> tuple[Draft, Ready, float]:
+def made(draft: Draft, options: RunOptions, reporter: Reporter) -> tuple[Draft, Ready, float]:
     """The draft with what is installed, all that measuring needs, and how many seconds it took.
 
     What is built may depend on grpcio without anybody having known: that is one patch mode more.
