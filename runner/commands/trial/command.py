@@ -20,7 +20,7 @@ from runner.commands.own import Own, read_own
 from runner.commands.run import Ready, RunOptions, finish, make_ready, measure_all, open_directory
 from runner.commands.trial.draft import FILE, GRPCIO, NAME, WITH_GRPC, Draft
 from runner.commands.trial.given import Given, completed
-from runner.commands.trial.look import Probed, probe, served_by
+from runner.commands.trial.look import ROOT, Probed, probe, served_by
 from runner.commands.trial.told import shown
 from runner.commands.trial.write import refuse_existing, write
 from runner.commands.underway import Underway
@@ -63,10 +63,8 @@ def try_application(
         refuse_existing(given.directory)
     check_results(options.results)
     whole = completed(given)
-    for text in whole.found:
-        reporter.say(f"found {text}")
     with only_run(options.results):
-        draft, ready, built_s = made(Draft(given=whole), options, reporter)
+        draft, ready, built_s = made(Draft(given=whole, path=whole.path or ROOT), options, reporter)
         with contextlib.closing(ready.engine):
             cell = served_by([*ready.prepared.cells])
             probed = probe(ready, cell, whole.path) if cell else Probed()
@@ -113,6 +111,8 @@ def made(draft: Draft, options: RunOptions, reporter: Reporter) -> tuple[Draft, 
             draft, brings=_brings(own), installs=_installs(experiment, own), source=own.source
         )
         experiment, own = _read(draft, options)
+        for text in draft.given.found:
+            reporter.say(f"found {text}")
         for remark in experiment.remarks:
             reporter.say(remark.replace("name it in `axes`", "`--python` names another"))
         ready = _ready(draft, experiment, own, options, reporter)
@@ -166,7 +166,7 @@ def sized(draft: Draft, ready: Ready, probed: Probed) -> tuple[Draft, Ready]:
     """The same with the chosen request, a load that fits, and a limit for starting up."""
     number = max(1, len(ready.prepared.cells))
     chosen = probed.look.chosen if probed.look else None
-    path = chosen.path if chosen else (draft.given.path or draft.path)
+    path = chosen.path if chosen else draft.path
     requests = requests_in(LOADS_S / number, probed)
     draft = replace(draft, path=path, concurrency=CONCURRENCY, requests=requests)
 
