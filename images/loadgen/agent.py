@@ -17,7 +17,7 @@ from check import calibrate, check, ready
 from load import load
 from look import look
 from machine import canary
-from network import sockets
+from network import accepts, sockets
 from opening import ab_opening
 from request import CheckFailedError
 
@@ -30,6 +30,7 @@ COMMANDS = {
     "canary": canary,
     "ab-opening": ab_opening,
     "sockets": sockets,
+    "accepts": accepts,
 }
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final, TypeAlias
 
-from runner.build.bases import BaseImage, BaseRequest
+from runner.build.bases import SUITES, BaseImage, BaseRequest, interpreter
 from runner.build.build_container import PROGRAM, Backend, BuildError, builder
 from runner.build.layers import aside
 from runner.build.lock import Lock, lock_all
@@ -23,7 +23,7 @@ from runner.resolver import Pinned
 
 #: What of Debian a build gets beside what the application names: a compiler, and git, of which
 #: versions are computed.
-COMPILER: Final = ("build-essential", "python3-dev", "pkg-config", "git")
+COMPILER: Final = ("build-essential", "pkg-config", "git")
 #: What calls a build's hooks in the container; it runs from Python 3.7 up.
 PYPROJECT_HOOKS: Final = Pinned(
     name="pyproject-hooks",
@@ -35,9 +35,14 @@ PYPROJECT_HOOKS: Final = Pinned(
 Bases: TypeAlias = Callable[[bool], BaseImage]
 
 
-def base_with_compiler(python: str, debian: Sequence[str]) -> BaseRequest:
-    """The base image in which is built what fails without a compiler."""
-    packages = tuple(dict.fromkeys((*COMPILER, *debian)))
+def base_with_compiler(python: str, debian: Sequence[str], kind: str = "debian") -> BaseRequest:
+    """The base image in which is built what fails without a compiler.
+
+    A Python of a registry brings its own headers; Debian's would be another one's.
+    """
+    own = [f"{interpreter(SUITES[python], python)}-dev"] if python in SUITES else ["python3-dev"]
+    headers = own if kind == "debian" else []
+    packages = tuple(dict.fromkeys((*COMPILER, *headers, *debian)))
     return BaseRequest(name=f"py{python}-compiler", python=python, packages=packages)
 
 

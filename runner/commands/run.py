@@ -137,6 +137,7 @@ def make_ready(
             experiment=experiment.name,
             base=experiment.base,
             application=own.image if own else None,
+            services=own.services if own else (),
             cache=CACHE,
             stages=stages,
         )
@@ -183,7 +184,9 @@ def engine_and_locks(
         architecture = engine.info().architecture
         is_same = platform_of(architecture) == platform_of(platform.machine())
         if own:
-            building = building_locker(own, engine, experiment.base, stages.say)
+            building = building_locker(
+                own, engine, experiment.base, stages.say, fresh=options.fresh
+            )
             locked = locks(architecture, building)
         else:
             locked = locking.result() if locking and is_same else locks(architecture, without)
@@ -210,7 +213,7 @@ def open_directory(ready: Ready, results: Path) -> Underway:
         jobs=ready.jobs.limit,
         seed=ready.seed,
         shard=ready.shard,
-        application=own.record(CACHE) if own else None,
+        application=own.record(CACHE, ready.prepared.services) if own else None,
     )
     return Underway(directory=directory, record=directory.write_run(record))
 
@@ -218,6 +221,8 @@ def open_directory(ready: Ready, results: Path) -> Underway:
 def measure_all(ready: Ready, underway: Underway, earlier: Earlier, reporter: Reporter) -> None:
     """Make every launch that no earlier run made; each is on disk before the next one starts."""
     cells = list(ready.prepared.cells)
+    if not cells:
+        return  # the table says why
     limits, host = ready.experiment.limits, underway.record.host
     machine = machine_of(underway.directory.results, host) if host else None
     one_round = estimate.round_of(cells, ready.jobs, limits, ready.ab.opening, machine)
@@ -244,9 +249,13 @@ def measure_all(ready: Ready, underway: Underway, earlier: Earlier, reporter: Re
         remove_run(ready.engine, underway.record.run_id)
 
 
-def _of_own(own: Own | None) -> dict[str, Any]:
+def _of_own(ready: Ready) -> dict[str, Any]:
     """What the launches of an application of the user's have in common besides."""
-    return {} if own is None else {"own": own.start, "asked": own.asked, "before_s": own.before_s}
+    own = ready.own
+    if own is None:
+        return {}
+    start = own.start(ready.prepared.services)
+    return {"own": start, "asked": own.asked, "before_s": own.before_s}
 
 
 def method_of(ready: Ready, run_id: str) -> Method:
@@ -264,7 +273,7 @@ def method_of(ready: Ready, run_id: str) -> Method:
         seed=ready.seed,
         jobs=ready.jobs,
         failure_launches=ready.failure_launches,
-        **_of_own(ready.own),
+        **_of_own(ready),
     )
 
 

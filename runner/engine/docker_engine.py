@@ -100,6 +100,7 @@ class DockerEngine:
             config=found.get("Config") or {},
             architecture=found.get("Architecture", ""),
             created=found.get("Created") or "",
+            digests=tuple(found.get("RepoDigests") or ()),
         )
 
     def pull(self, reference: str) -> str:
@@ -182,6 +183,7 @@ class DockerEngine:
             created = self._api.create_container(
                 spec.image,
                 command=list(spec.command) or None,
+                entrypoint=list(spec.entrypoint) or None,
                 name=spec.name,
                 hostname=spec.hosts[0] if spec.hosts else None,
                 user=spec.user,
@@ -234,6 +236,16 @@ class DockerEngine:
                 info.size, info.mode, (info.uid, info.gid) = len(content), mode, owner
                 tar.addfile(info, io.BytesIO(content))
         with _engine_errors(f"putting files into container {container[:12]}"):
+            self._api.put_archive(container, directory, packed.getvalue())
+
+    def give(self, container: str, directory: str, owner: tuple[int, int], mode: int) -> None:
+        """Give a volume of a created container an owner and a mode."""
+        packed = io.BytesIO()
+        with tarfile.open(fileobj=packed, mode="w") as tar:
+            info = tarfile.TarInfo(".")
+            info.type, info.mode, (info.uid, info.gid) = tarfile.DIRTYPE, mode, owner
+            tar.addfile(info)
+        with _engine_errors(f"giving {directory} of container {container[:12]} an owner"):
             self._api.put_archive(container, directory, packed.getvalue())
 
     def start(self, container: str) -> None:

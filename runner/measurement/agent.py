@@ -24,6 +24,8 @@ from runner.measurement.wrong_answer import WrongAnswer
 T = TypeVar("T", bound="Reply")
 #: The canary is a fraction of a second of work, however busy the machine.
 CANARY_TIMEOUT_S = 30.0
+#: A connection over the loopback is made or refused at once.
+ACCEPTS_TIMEOUT_S = 15.0
 
 
 class Reply(BaseModel):
@@ -254,6 +256,11 @@ def canary(pod: Pod) -> Canary | None:
         return Canary(**ask(pod, "canary", {}, CANARY_TIMEOUT_S))
     except (EngineError, ValidationError):
         return None
+
+
+def accepts(pod: Pod, port: int) -> bool:
+    """Whether something in the pod accepts connections at a port."""
+    return bool(ask(pod, "accepts", {"port": port}, ACCEPTS_TIMEOUT_S).get("accepts"))
 
 
 def _read(kind: type[T], answer: dict[str, Any]) -> T | Refusal:

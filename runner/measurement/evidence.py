@@ -5,14 +5,20 @@ from __future__ import annotations
 import re
 import socket
 from collections.abc import Mapping
+from typing import Final
 
 from runner.application.secret_values import Secrets
 from runner.contract import END_OF_DUMP, GREENLETS, GROUPED, MAIN_THREAD
+from runner.engine.companions import CompanionPlan
 from runner.engine.pod import Pod
 from runner.errors import EngineError
 from runner.measurement import agent
 from runner.measurement.clock import Clock
 
+SERVER_LOG: Final = "server.log"
+COMPANION_LOG: Final = "companion.log"
+#: Services that cannot have a log under their own name, which is another's.
+TAKEN: Final = frozenset({"server", "companion"})
 STACKS_WITHIN_S = 3.0
 POLL_S = 0.1
 #: `  File "…", line N in f` of faulthandler, the innermost frame first.
@@ -33,12 +39,19 @@ def server_log(pod: Pod) -> str:
         return f"(the log could not be read: {error})\n"
 
 
-def companion_logs(pod: Pod) -> str:
-    """The companions' logs, of several one after the other, each under its name."""
-    logs = {name: _companion_log(pod, name) for name in pod.companions}
-    if len(logs) == 1:
-        return "".join(logs.values())
-    return "".join(f"-- {name} --\n{log}" for name, log in logs.items())
+def companion_logs(pod: Pod) -> dict[str, bytes]:
+    """The logs of all that run beside the server, as files: `<service>.log`, or companion.log."""
+    return {
+        _log_file(plan): _companion_log(pod, plan.name).encode()
+        for plan in pod.plan.companions
+        if plan.name in pod.companions
+    }
+
+
+def _log_file(plan: CompanionPlan) -> str:
+    if not plan.hosts:
+        return COMPANION_LOG
+    return f"service-{plan.name}.log" if plan.name in TAKEN else f"{plan.name}.log"
 
 
 def _companion_log(pod: Pod, name: str) -> str:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from runner.application.remedies.rules import LeftOut
 from runner.application.secret_values import Secrets
+from runner.engine.companions import CompanionPlan
 from runner.engine.pod import (
     APPLICATION,
     DISK,
@@ -16,6 +17,7 @@ from runner.engine.pod import (
     PodPlan,
     with_our_path,
 )
+from runner.errors import EngineError
 from runner.matrix import plugins
 from runner.matrix.ceiling import AbOpening
 from runner.matrix.cell import Cell, Limits
@@ -28,13 +30,15 @@ from runner.measurement.records import LaunchRecord
 class OwnStart:
     """What an application of the user's is started with, and no image has: it may be secret.
 
-    `environment` are variables, `files` the contents of the image's `files` in their order.
-    `left_out` gives what of its source was not copied that a missing module or file may be.
+    `environment` are variables, `files` the contents of the image's `files` in their order, and
+    `services` what is started of those that are no companions, by name. `left_out` gives what of
+    its source was not copied that a missing module or file may be.
     """
 
     environment: Mapping[str, str] = field(default_factory=dict, repr=False)
     files: tuple[bytes, ...] = field(default=(), repr=False)
     left_out: LeftOut = field(default=lambda _: (), compare=False, repr=False)
+    services: Mapping[str, CompanionPlan] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,7 +88,8 @@ def memory_of(cell: Cell, limits: Limits) -> int:
     if cell.workload.kind is not plugins.APPLICATION:
         return 0
     companions = sum(plugins.companions()[name].memory_bytes for name in cell.companions)
-    return limits.memory_bytes + companions + LOADGEN_MEMORY_BYTES
+    others = sum(s.memory_bytes for s in cell.services if s.companion is None)
+    return limits.memory_bytes + companions + others + LOADGEN_MEMORY_BYTES
 
 
 def pod_plan(job: Job) -> PodPlan:
@@ -103,15 +108,22 @@ def pod_plan(job: Job) -> PodPlan:
         server_volumes=tuple(volumes),
         server_environment=with_our_path(own.environment) if own else {},
         server_files=own.files if own else (),
-        companions=tuple(
-            companion.plan_of(
-                name,
-                job.companion_images.get(name),
-                hosts=[service.name for service in job.cell.services if service.companion == name],
-            )
-            for name in job.cell.companions
-        ),
+        companions=tuple(_beside(job)),
         # Our own servers and workloads call themselves 127.0.0.1; what runs in a companion,
         # PostgreSQL for one, may look for `localhost`, and an application of the user's as well.
         host_names=bool(own or job.cell.companions),
     )
+
+
+def _beside(job: Job) -> Iterator[CompanionPlan]:
+    """What runs beside the server: the workload's companion, or the application's services."""
+    if name := job.cell.workload.kind.companion:
+        yield companion.plan_of(name, job.companion_images.get(name))
+    started = job.own.services if job.own else {}
+    for service in job.cell.services:
+        if kind := service.companion:
+            yield companion.plan_of(kind, job.companion_images.get(kind), service)
+        elif plan := started.get(service.name):
+            yield plan
+        else:
+            raise EngineError(f"there is no image of the service {service.name!r}")

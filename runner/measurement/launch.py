@@ -316,9 +316,13 @@ class Launch:
     # -- the end -----------------------------------------------------------------------------------
 
     def _take_evidence(self) -> None:
-        if self._pod is None or not self._pod.server or self.verdict is None:
+        if self._pod is None or self.verdict is None:
             return
         outcome, reason = self.verdict
+        if not outcome.has_figures:
+            self.files |= evidence.companion_logs(self._pod)
+        if not self._pod.server:
+            return
         if outcome.kind is Kind.HANG:
             tcp = self.loaded.reply.ab.tcp if self.loaded else None
             found, frame = evidence.of_hang(self._pod, self.clock, tcp)
@@ -327,10 +331,8 @@ class Launch:
         log = evidence.server_log(self._pod)
         if self.job.own and outcome.is_failure:
             self.verdict = verdict.with_remedy(self.verdict, log, self.job.own.left_out)
-        self.files["server.log"] = log.encode()
+        self.files[evidence.SERVER_LOG] = log.encode()
         self.tracebacks = sum(1 for _ in verdict.exceptions(log))
-        if self._pod.companions and not outcome.has_figures:
-            self.files["companion.log"] = evidence.companion_logs(self._pod).encode()
 
     def _record(self, secrets: Secrets) -> LaunchRecord:
         outcome, reason = self.verdict or (Outcome.ENGINE_ERROR, "the launch was not loaded")

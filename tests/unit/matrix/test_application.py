@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -284,6 +285,15 @@ def test_mistakes_in_a_request_or_response(tmp_path: Path, name: str) -> None:
     assert_refused(tmp_path, position, words, lambda: shop(tmp_path, "", f"    {line}\n"))
 
 
+def test_a_request_that_ab_would_cut_off_needs_a_fixed_rate(tmp_path: Path) -> None:
+    """`ab` sends 8,191 bytes up to a body, and leaves out the rest without a word."""
+    request = f"    request: {{headers: {{Cookie: {'x' * 8000}}}}}\n"
+    words = ["the header Cookie", "ab sends no more than 8,191", "set `load.rate`"]
+    assert_refused(tmp_path, "7:14", words, lambda: shop(tmp_path, "", request))
+    rate = "    load: {rate: 10, seconds: 5}\n"
+    assert shop(tmp_path, "", f"{request}{rate}").request
+
+
 @pytest.mark.parametrize("key", ["request", "response"])
 def test_a_request_needs_an_application(tmp_path: Path, key: str) -> None:
     words = [f"`{key}:` needs an `application:`", "add that"]
@@ -392,3 +402,25 @@ def test_services_are_companions_of_every_cell(tmp_path: Path) -> None:
     found = shop(tmp_path, "services: {db: {companion: postgres}, up: {companion: grpc}}")
     assert {cell.companions for cell in found.cells} == {("postgres", "grpc")}
     assert cells(tmp_path, "").cells[0].companions == ()
+
+
+@pytest.mark.parametrize(
+    ("sections", "message"),
+    [
+        (
+            "request: {method: HEAD}\nresponse: {contains: ok}",
+            "response.contains: an answer to HEAD has no body; remove the line",
+        ),
+        (
+            "response: {status: [204, 304], json: {a: 1}}",
+            "response.json: an answer of status 204 and 304 has no body; remove the line",
+        ),
+    ],
+)
+def test_what_is_expected_of_a_body_that_there_cannot_be(
+    tmp_path: Path, sections: str, message: str
+) -> None:
+    with pytest.raises(SpecError, match=re.escape(message)):
+        cells(tmp_path, sections)
+    assert cells(tmp_path, "request: {method: HEAD}\nresponse: {body: ''}").request
+    assert cells(tmp_path, "response: {status: [200, 204], contains: ok}").response
