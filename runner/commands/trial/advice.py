@@ -37,6 +37,12 @@ MAKES_TABLES = re.compile(
 COMMAND = re.compile(r"""\.command\(\s*(?:name\s*=\s*)?["'](?P<name>[\w-]+)["']""")
 MOST_FILES: Final = 500
 MOST_BYTES: Final = 1 << 20
+#: The addresses of ready-made services, as applications are told them.
+ADDRESSES: Final = {
+    "mariadb": "mysql://matrix@{name}:{port}/matrix",
+    "postgres": "postgresql://matrix@{name}:{port}/matrix",
+    "redis": "redis://{name}:{port}/0",
+}
 #: The last word for a library or a program whose package is not known.
 SEARCH: Final = "`apt-file search {name}` names the package, on a machine with Debian"
 
@@ -107,9 +113,10 @@ def _service(remedy: Remedy, _: Draft) -> Advice:
     is_named = remedy.kind == "host" and remedy.name != remedy.value
     name = remedy.name if is_named else remedy.value
     port = plugins.companions()[remedy.value].port
+    address = ADDRESSES.get(remedy.value, "{name}:{port}")
     return Advice(
         option=_option("services", f"{name}={remedy.value}" if is_named else name),
-        remark=f"the application reaches it as {name}:{port}" if port else "",
+        remark=f"it is at {address.format(name=name, port=port)}" if port else "",
     )
 
 

@@ -130,7 +130,7 @@ class Draft:
         yield from _several("requirements", "-r", given.requirements)
         if given.install:
             yield Line(text="    install: true")
-        yield from _several("extras", "", given.extras)
+        yield from _several("extras", "--extra", given.extras)
         yield from _several("debian", "--debian", given.debian)
         yield from self._environment()
         yield from _several("env_file", "--env-file", given.env_files)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -55,8 +56,6 @@ def test_everything_that_is_given_is_in_it_and_no_secret(tmp_path: Path) -> None
 
 
 def test_patches_and_servers(tmp_path: Path) -> None:
-    from dataclasses import replace
-
     made = draft(tmp_path)
     experiment = made.file().experiment("try")
     assert {(cell.patch, cell.server.name) for cell in experiment.cells} == {
