@@ -113,7 +113,7 @@ LINES = [
     (f'psycopg2.OperationalError: connection to server at "x", port 5432 failed: {REFUSED}',
      "services", "postgres"),
     ("sqlalchemy.exc.OperationalError: (2005, \"Unknown MySQL server host 'db' (-3)\")",
-     "services", None),
+     "services", "mariadb"),
     ("requests.exceptions.ConnectionError: [Errno 111] Connection refused", "services", None),
     # nothing that is known
     ("cat: /etc/make: No such file or directory", None, None),

@@ -79,6 +79,7 @@ def test_what_a_container_gets_of_it(tmp_path: Path) -> None:
     assert found.secret_paths == (tmp_path / ".env", tmp_path / "shop.yml")
     assert dict(found.image.environment) == {
         "DEBUG": "0",
+        "FLASK_APP": "shop",
         "MATRIX_APPLICATION": "shop",
         "MATRIX_ARGS": '["--keep-alive", "5"]',
         "MATRIX_BEFORE": '["flask db upgrade", "flask seed"]',
