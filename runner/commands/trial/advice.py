@@ -37,11 +37,12 @@ MAKES_TABLES = re.compile(
 COMMAND = re.compile(r"""\.command\(\s*(?:name\s*=\s*)?["'](?P<name>[\w-]+)["']""")
 MOST_FILES: Final = 500
 MOST_BYTES: Final = 1 << 20
-#: The addresses of ready-made services, as applications are told them.
+#: The addresses of ready-made services, as applications are told them: what comes before and after
+#: the name of the host and its port.
 ADDRESSES: Final = {
-    "mariadb": "mysql://matrix@{name}:{port}/matrix",
-    "postgres": "postgresql://matrix@{name}:{port}/matrix",
-    "redis": "redis://{name}:{port}/0",
+    "mariadb": ("mysql", "matrix@", "/matrix"),
+    "postgres": ("postgresql", "matrix@", "/matrix"),
+    "redis": ("redis", "", "/0"),
 }
 #: The last word for a library or a program whose package is not known.
 SEARCH: Final = "`apt-file search {name}` names the package, on a machine with Debian"
@@ -113,11 +114,17 @@ def _service(remedy: Remedy, _: Draft) -> Advice:
     is_named = remedy.kind == "host" and remedy.name != remedy.value
     name = remedy.name if is_named else remedy.value
     port = plugins.companions()[remedy.value].port
-    address = ADDRESSES.get(remedy.value, "{name}:{port}")
     return Advice(
         option=_option("services", f"{name}={remedy.value}" if is_named else name),
-        remark=f"it is at {address.format(name=name, port=port)}" if port else "",
+        remark=f"it is at {_address(remedy.value, name, port)}" if port else "",
     )
+
+
+def _address(kind: str, name: str, port: int) -> str:
+    if kind not in ADDRESSES:
+        return f"{name}:{port}"
+    scheme, user, database = ADDRESSES[kind]
+    return f"{scheme}:{2 * '/'}{user}{name}:{port}{database}"
 
 
 #: What supplies it, by the key of the matrix file that does.

@@ -13,6 +13,7 @@ from runner.commands.trial.look import Look
 from runner.measurement.verdict import exception_line
 from runner.outcome import Outcome
 from tests.support.looks import look, right, wrong
+from tests.support.own import SLASHES
 
 TRACEBACK = (
     'Traceback (most recent call last):\n  File "/application/shop.py", line 4, in <module>\n'
@@ -157,7 +158,7 @@ def test_a_ready_made_service_says_where_it_is(tmp_path: Path) -> None:
     remedy = remedy_for(Outcome.IMPORT_ERROR, exception_line(log), log, lambda _: ())
     assert remedy
     assert advice(remedy, a_draft(tmp_path)).remark == (
-        "it is at postgresql://matrix@db:7803/matrix"
+        f"it is at postgresql:{SLASHES}matrix@db:7803/matrix"
     )
 
 
