@@ -30,6 +30,10 @@ RequirementsOption = Annotated[
         "the file that lies there.",
     ),
 ]
+ExtraOption = Annotated[
+    list[str] | None,
+    typer.Option("--extra", metavar="NAME", help="An extra of the project; repeatable."),
+]
 VariableOption = Annotated[
     list[str] | None,
     typer.Option("-e", "--env", metavar="KEY=VALUE", help="A variable, secret; repeatable."),

@@ -164,7 +164,7 @@ def read_own(
         response=experiment.response or Response(),
         headers=_headers(application, request),
         body=_body(application, request),
-        services=own_services(application),
+        services=own_services(application, host),
     )
 
 

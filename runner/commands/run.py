@@ -29,6 +29,7 @@ from runner.commands.own import Own, read_own
 from runner.commands.own_locks import building_locker
 from runner.commands.record import run_record
 from runner.commands.runs import RunResult
+from runner.commands.services import try_services
 from runner.commands.underway import Earlier, Underway, Watch
 from runner.engine.docker_engine import DockerEngine
 from runner.engine.ownership import remove_run
@@ -141,6 +142,9 @@ def make_ready(
             cache=CACHE,
             stages=stages,
         )
+        if own and own.services and prepared.cells:
+            with stages.stage("services tried"):
+                try_services(engine, own, prepared, SystemClock(), reporter.say)
         with stages.stage("ab examined"):
             ab = ab_facts(engine, prepared.loadgen.reference)
         machine = engine.info()
@@ -258,11 +262,10 @@ def _of_own(ready: Ready) -> dict[str, Any]:
     return {"own": start, "asked": own.asked, "before_s": own.before_s}
 
 
-def _method(ready: Ready, run: RunRecord, earlier: Earlier) -> Method:
-    """What all launches of the run have in common."""
-    made = [launch.adopted for launch in earlier.values()]
+def method_of(ready: Ready, run_id: str) -> Method:
+    """What all launches have in common that are made with these images."""
     return Method(
-        run=run.run_id,
+        run=run_id,
         limits=ready.experiment.limits,
         opening=ready.ab.opening,
         # By content, not by name: a name can be given to another image while the run lasts.
@@ -274,11 +277,19 @@ def _method(ready: Ready, run: RunRecord, earlier: Earlier) -> Method:
         seed=ready.seed,
         jobs=ready.jobs,
         failure_launches=ready.failure_launches,
+        **_of_own(ready),
+    )
+
+
+def _method(ready: Ready, run: RunRecord, earlier: Earlier) -> Method:
+    """The same of a run that goes on with the launches of earlier ones."""
+    made = [launch.adopted for launch in earlier.values()]
+    return replace(
+        method_of(ready, run.run_id),
         done=frozenset(earlier),
         failed=frozenset(launch.cell for launch in made if launch.outcome.is_failure),
         rate_of={cell.id: cell.rate_of for cell in run.cells if cell.rate_of},
         full_rates=full_rates(made),
-        **_of_own(ready),
     )
 
 

@@ -37,6 +37,13 @@ MAKES_TABLES = re.compile(
 COMMAND = re.compile(r"""\.command\(\s*(?:name\s*=\s*)?["'](?P<name>[\w-]+)["']""")
 MOST_FILES: Final = 500
 MOST_BYTES: Final = 1 << 20
+#: The addresses of ready-made services, as applications are told them: what comes before and after
+#: the name of the host and its port.
+ADDRESSES: Final = {
+    "mariadb": ("mysql", "matrix@", "/matrix"),
+    "postgres": ("postgresql", "matrix@", "/matrix"),
+    "redis": ("redis", "", "/0"),
+}
 #: The last word for a library or a program whose package is not known.
 SEARCH: Final = "`apt-file search {name}` names the package, on a machine with Debian"
 
@@ -68,8 +75,8 @@ def remedy_for(outcome: Outcome, reason: str, log: str, left_out: LeftOut) -> Re
 def advice(remedy: Remedy, draft: Draft) -> Advice:
     """The option for a remedy; where there is none, what else to do."""
     missing, _, to_do = remedy.words.partition(": ")
-    in_words = OF_KEYS.get(remedy.key)
-    found = (in_words and in_words(remedy, draft)) or Advice(remark=to_do)
+    known = OF_KEYS.get(remedy.key)
+    found = (known and known(remedy, draft)) or Advice(remark=to_do)
     return replace(found, missing=missing)
 
 
@@ -109,8 +116,15 @@ def _service(remedy: Remedy, _: Draft) -> Advice:
     port = plugins.companions()[remedy.value].port
     return Advice(
         option=_option("services", f"{name}={remedy.value}" if is_named else name),
-        remark=f"the application reaches it as {name}:{port}" if port else "",
+        remark=f"it is at {_address(remedy.value, name, port)}" if port else "",
     )
+
+
+def _address(kind: str, name: str, port: int) -> str:
+    if kind not in ADDRESSES:
+        return f"{name}:{port}"
+    scheme, user, database = ADDRESSES[kind]
+    return f"{scheme}:{2 * '/'}{user}{name}:{port}{database}"
 
 
 #: What supplies it, by the key of the matrix file that does.

@@ -20,7 +20,7 @@ from runner.commands.own import Own, read_own
 from runner.commands.run import Ready, RunOptions, finish, make_ready, measure_all, open_directory
 from runner.commands.trial.draft import FILE, GRPCIO, NAME, WITH_GRPC, Draft
 from runner.commands.trial.given import Given, completed
-from runner.commands.trial.look import Probed, probe, served_by
+from runner.commands.trial.look import ROOT, Probed, probe, served_by
 from runner.commands.trial.told import shown
 from runner.commands.trial.write import refuse_existing, write
 from runner.commands.underway import Underway
@@ -34,7 +34,7 @@ from runner.text import listed
 #: Seconds that all loads together may take, and of the time of one that is planned to be used.
 LOADS_S, PLANNED = 120.0, 0.5
 #: The longest load in seconds that is planned, and the least and most requests of one.
-LONGEST_S, FEWEST, MOST = 6.0, 20, 3000
+LONGEST_S, FEWEST, MOST = 4.0, 20, 2000
 CONCURRENCY: Final = 20
 #: What a request costs besides what it computes, in seconds of CPU: server, client, kernel.
 AROUND_S: Final = 5e-4
@@ -63,15 +63,11 @@ def try_application(
         refuse_existing(given.directory)
     check_results(options.results)
     whole = completed(given)
-    for text in whole.found:
-        reporter.say(f"found {text}")
     with only_run(options.results):
-        draft, ready, built_s = _made(Draft(given=whole), options, reporter)
+        draft, ready, built_s = made(Draft(given=whole, path=whole.path or ROOT), options, reporter)
         with contextlib.closing(ready.engine):
             cell = served_by([*ready.prepared.cells])
             probed = probe(ready, cell, whole.path) if cell else Probed()
-            for text in probed.look.told() if probed.look else ():
-                reporter.say(text)
             draft, ready = sized(draft, ready, probed)
             underway = open_directory(ready, options.results)
             if cell and probed.failed and probed.failed.record.outcome.kind is not Kind.HANG:
@@ -103,7 +99,7 @@ def _blaming(draft: Draft) -> Iterator[None]:
         raise draft.blamed(error) from None
 
 
-def _made(draft: Draft, options: RunOptions, reporter: Reporter) -> tuple[Draft, Ready, float]:
+def made(draft: Draft, options: RunOptions, reporter: Reporter) -> tuple[Draft, Ready, float]:
     """The draft with what is installed, all that measuring needs, and how many seconds it took.
 
     What is built may depend on grpcio without anybody having known: that is one patch mode more.
@@ -115,6 +111,8 @@ def _made(draft: Draft, options: RunOptions, reporter: Reporter) -> tuple[Draft,
             draft, brings=_brings(own), installs=_installs(experiment, own), source=own.source
         )
         experiment, own = _read(draft, options)
+        for text in draft.given.found:
+            reporter.say(f"found {text}")
         for remark in experiment.remarks:
             reporter.say(remark.replace("name it in `axes`", "`--python` names another"))
         ready = _ready(draft, experiment, own, options, reporter)
@@ -168,7 +166,7 @@ def sized(draft: Draft, ready: Ready, probed: Probed) -> tuple[Draft, Ready]:
     """The same with the chosen request, a load that fits, and a limit for starting up."""
     number = max(1, len(ready.prepared.cells))
     chosen = probed.look.chosen if probed.look else None
-    path = chosen.path if chosen else (draft.given.path or draft.path)
+    path = chosen.path if chosen else draft.path
     requests = requests_in(LOADS_S / number, probed)
     draft = replace(draft, path=path, concurrency=CONCURRENCY, requests=requests)
 

@@ -26,6 +26,8 @@ NOT_THE_SOURCE: Final = frozenset({"results", FILE, "matrix.schema.json", ".git"
 #: What `matrix run` is to do that `matrix try` does not.
 PROPER_REQUESTS: Final = 1000
 PROPER_ROUNDS: Final = "{min: 3, max: 15}"
+#: How an error begins that names a key of the file.
+KEY: Final = re.compile(r"^(application|request|axes)[\w.\[\]${}-]*: ")
 HEAD: Final = "version: 1\nexperiments:\n"
 
 
@@ -90,7 +92,8 @@ class Draft:
         before = HEAD.count("\n") + 1
         lines = [line.option for line in self.lines()][: int(match["line"]) - before + 1]
         option = next((one for one in reversed(lines) if one), None)
-        return UsageError(f"{option}: {match['what']}" if option else f"try: {match['what']}")
+        what = KEY.sub("", match["what"])
+        return UsageError(f"{option}: {what}" if option else f"try: {what}")
 
     @property
     def proper(self) -> Draft:
@@ -107,7 +110,7 @@ class Draft:
         yield Line(text="  description: a first look at the application in this directory")
         yield from self._application()
         yield from self._axes()
-        yield Line(text=f"  request: {{path: {quoted(self.path)}}}", option="--path")
+        yield Line(text=f"  request: {{path: {quoted(self.path)}}}", option=f"--path {self.path}")
         load = f"concurrency: {self.concurrency}, requests: {self.requests}"
         yield Line(text=f"  load: {{{load}}}")
         yield Line(text="  baseline: {patch: none}")
@@ -127,7 +130,7 @@ class Draft:
         yield from _several("requirements", "-r", given.requirements)
         if given.install:
             yield Line(text="    install: true")
-        yield from _several("extras", "", given.extras)
+        yield from _several("extras", "--extra", given.extras)
         yield from _several("debian", "--debian", given.debian)
         yield from self._environment()
         yield from _several("env_file", "--env-file", given.env_files)

@@ -119,6 +119,6 @@ def _with_requirements(given: Given, start: StartCommand) -> Given:
         requirements=names,
         has_found_requirements=True,
         install=install is not None,
-        extras=install.value if install and is_project else (),
+        extras=given.extras or (install.value if install and is_project else ()),
         found=(*given.found, f"requirements: {', '.join(names)}"),
     )

@@ -11,7 +11,7 @@ from http import HTTPStatus
 from typing import Final
 
 from runner.application.remedies.rules import remedy_of
-from runner.commands.run import Ready
+from runner.commands.run import Ready, method_of
 from runner.errors import EngineError
 from runner.matrix.cell import Cell
 from runner.measurement import agent, evidence
@@ -20,6 +20,7 @@ from runner.measurement.asked import WORKLOAD
 from runner.measurement.clock import SystemClock
 from runner.measurement.job import Job, LaunchResult, OwnStart
 from runner.measurement.launch import ENGINE_GRACE_S, Launch
+from runner.measurement.rounds import job_of
 from runner.measurement.server_log import exception_line
 from runner.measurement.wrong_answer import meaning
 from runner.text import listed
@@ -177,7 +178,7 @@ class Probed:
 
 def probe(ready: Ready, cell: Cell, wanted: str | None) -> Probed:
     """Start a cell, choose a request, and check its answer."""
-    launch = Launch(ready.engine, _job(ready, cell), SystemClock())
+    launch = Launch(ready.engine, job_to_look(ready, cell), SystemClock())
     look = None
     with closing(launch):
         launch.bring_up()
@@ -197,22 +198,11 @@ def probe(ready: Ready, cell: Cell, wanted: str | None) -> Probed:
     )
 
 
-def _job(ready: Ready, cell: Cell) -> Job:
-    own = ready.own
-    start = own.start(ready.prepared.services) if own else OwnStart()
-    return Job(
-        run=f"try-{uuid.uuid4().hex[:12]}",
-        cell=cell,
-        number=1,
-        server_image=ready.prepared.cells[cell].image_id,
-        loadgen_image=ready.prepared.loadgen.image_id,
-        limits=ready.experiment.limits,
-        opening=ready.ab.opening,
-        companion_images={n: i.image_id for n, i in ready.prepared.companions.items()},
-        own=replace(start, environment={**start.environment, **LOOK}),
-        asked=own.asked if own else WORKLOAD,
-        before_s=own.before_s if own else 0.0,
-    )
+def job_to_look(ready: Ready, cell: Cell) -> Job:
+    """The launch of a cell whose server tells of its requests."""
+    job = job_of(cell, 1, method_of(ready, f"try-{uuid.uuid4().hex[:12]}"))
+    own = job.own or OwnStart()
+    return replace(job, own=replace(own, environment={**own.environment, **LOOK}))
 
 
 def _looked(launch: Launch, wanted: str | None) -> Look:
@@ -220,11 +210,11 @@ def _looked(launch: Launch, wanted: str | None) -> Look:
 
     Not where the application failed and it is known what helps.
     """
-    first, routes = _ask(launch, [wanted or ROOT])
+    first, routes = asked_for(launch, [wanted or ROOT])
     look = Look(wanted=wanted, looked=first, routes=routes)
     if not look.others or first[0].failed == SERVER_GONE or _is_known(launch, first[0]):
         return look
-    more, routes = _ask(launch, look.others)
+    more, routes = asked_for(launch, look.others)
     return replace(look, looked=(*first, *more), routes=routes)
 
 
@@ -236,7 +226,8 @@ def _is_known(launch: Launch, found: LookedAt) -> bool:
     return remedy_of(exception_line(log), log) is not None
 
 
-def _ask(launch: Launch, paths: Iterable[str]) -> tuple[tuple[LookedAt, ...], tuple[str, ...]]:
+def asked_for(launch: Launch, paths: Iterable[str]) -> tuple[tuple[LookedAt, ...], tuple[str, ...]]:
+    """What paths answer, and the routes of the application."""
     told = launch.job.asked.config(launch.printed)
     config = {**told, "paths": [*paths], "timeout_s": ANSWER_S, "limit_s": ALL_S}
     reply = agent.look(launch.pod, config, ALL_S + ANSWER_S + ENGINE_GRACE_S)

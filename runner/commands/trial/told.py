@@ -43,6 +43,7 @@ def shown(underway: Underway, draft: Draft, look: Look | None, built_s: float) -
     helps = {row.cell: _remedy(underway, row, draft) for row in run.rows}
     parts = [
         _table(run),
+        "\n".join(look.told()) if look and served else "",
         "\n".join(_times(run, built_s)),
         "\n".join(_reasons(run, helps)),
         "\n".join(line for one in _advice(run, helps, draft, look) for line in one.lines()),
