@@ -20,6 +20,7 @@ from runner.store.application_record import (
 from runner.store.records import EnvironmentRecord, RunRecord
 from runner.store.reuse import reusable
 from runner.store.run_directory import RunDirectory
+from runner.store.service_record import ServiceRecord
 from tests.support.own import GEVENT, SECRET, SLASHES, in_any_form, own_run, recorded
 from tests.support.samples import launch, run_record
 
@@ -54,7 +55,7 @@ def test_what_is_recorded(tmp_path: Path) -> None:
         "file /etc/shop.yml",
     ]
     assert content["environment"] == {"MODE": "load"}
-    assert content["services"] == {"upstream": "grpc"}
+    assert record.services == {"upstream": ServiceRecord(companion="grpc")}
     assert content["requirements"] == ["requirements.txt", "flask==3.1.2"]
     assert (content["app"], content["args"]) == (
         "shop.wsgi:create_app('load')",
