@@ -47,9 +47,9 @@ class Pinned:
 class Built:
     """A distribution without a wheel in the index, built in a container.
 
-    `origin` says from what, without addresses that hold a password: `sdist sha256:…`,
-    `git https://localhost/x@<commit>`, `the project itself`. `digest` is a SHA-256 over that and
-    over how it was built; `wheel` is the file in the cache.
+    `origin` says from what, without passwords: `sdist sha256:…`, `git <address>@<commit>`, `the
+    project itself`. `digest` is a SHA-256 over that and over how it was built; `wheel` is the file
+    in the cache.
     """
 
     name: str

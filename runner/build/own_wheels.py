@@ -7,7 +7,7 @@ resolved again, until nothing is new. Nothing of it runs on this machine.
 from __future__ import annotations
 
 import zipfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from email.parser import Parser
@@ -60,7 +60,7 @@ def lock_application(
 
     `bases` gives the base image of the cell's Python, without or with a compiler. With a `project`
     the directory of the application itself is installed too; files that are `secret` are left out
-    of what is copied to a container. Raises `IndexUnavailableError`, and
+    of what is copied to a container. Raises `IndexUnavailableError`, `EngineUnavailableError`, and
     `SpecError` for a package or version that does not exist.
     """
     uv_binary()  # looked up before there are threads
@@ -79,8 +79,7 @@ def lock_application(
             return found
         wanted = (*found.sdists, *found.sources)
         if not (missing := [one for one in wanted if one not in finished]):
-            built = sorted((finished[one].built for one in wanted), key=lambda one: one.name)
-            return replace(found, lock=replace(found.lock, built=tuple(built)))
+            return replace(found, lock=replace(found.lock, built=_each_once(wanted, finished)))
         try:
             made = _all_built(missing, shop, fetching)
         except CannotBuildError as error:
@@ -93,16 +92,18 @@ def lock_application(
     )
 
 
+def _each_once(wanted: Sequence[Wanted], finished: Mapping[Wanted, Finished]) -> tuple[Built, ...]:
+    """What was built, by name; of what is required twice the first counts."""
+    built = {one.name: one for one in (finished[which].built for which in reversed(wanted))}
+    return tuple(built[name] for name in sorted(built))
+
+
 def _with_project(requirements: Requirements, project: Path | None) -> Requirements:
-    """With the application's own directory, unless they name it already."""
+    """With the application's own directory."""
     if project is None:
         return requirements
-    where = project.resolve()
-    if any(getattr(source, "path", None) == where for source in requirements.sources):
-        return requirements
-    own = source_at(
-        str(where), place=PROJECT, roots=(where,), extras=tuple(sorted(requirements.extras))
-    )
+    extras = tuple(sorted(requirements.extras))
+    own = source_at(str(project.resolve()), place=PROJECT, roots=(project,), extras=extras)
     return replace(requirements, sources=(*requirements.sources, own))
 
 

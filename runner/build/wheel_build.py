@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import tempfile
+import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cache
 from pathlib import Path
 from typing import Final, TypeAlias
 
-from runner.build.bases import BaseImage, BaseRequest
+from runner.build.bases import SUITES, BaseImage, BaseRequest, interpreter
 from runner.build.build_container import PROGRAM, Backend, BuildError, builder
 from runner.build.layers import aside
 from runner.build.lock import Lock, lock_all
@@ -23,7 +25,7 @@ from runner.resolver import Pinned
 
 #: What of Debian a build gets beside what the application names: a compiler, and git, of which
 #: versions are computed.
-COMPILER: Final = ("build-essential", "python3-dev", "pkg-config", "git")
+COMPILER: Final = ("build-essential", "pkg-config", "git")
 #: What calls a build's hooks in the container; it runs from Python 3.7 up.
 PYPROJECT_HOOKS: Final = Pinned(
     name="pyproject-hooks",
@@ -35,9 +37,14 @@ PYPROJECT_HOOKS: Final = Pinned(
 Bases: TypeAlias = Callable[[bool], BaseImage]
 
 
-def base_with_compiler(python: str, debian: Sequence[str]) -> BaseRequest:
-    """The base image in which is built what fails without a compiler."""
-    packages = tuple(dict.fromkeys((*COMPILER, *debian)))
+def base_with_compiler(python: str, debian: Sequence[str], kind: str = "debian") -> BaseRequest:
+    """The base image in which is built what fails without a compiler.
+
+    A Python of a registry brings its own headers; Debian's would be another one's.
+    """
+    own = [f"{interpreter(SUITES[python], python)}-dev"] if python in SUITES else ["python3-dev"]
+    headers = own if kind == "debian" else []
+    packages = tuple(dict.fromkeys((*COMPILER, *headers, *debian)))
     return BaseRequest(name=f"py{python}-compiler", python=python, packages=packages)
 
 
@@ -114,13 +121,22 @@ def _tried(task: Task, shop: Workshop, *, with_compiler: bool) -> Made | str:
     """The wheel, or why building it failed. Either is kept: the next time it would be the same."""
     base = shop.bases(with_compiler)
     key = task.key(base)
+    with _turn(key):  # environments that are locked side by side need the same
+        return _once(task, base, key, shop, with_what=", with a compiler" if with_compiler else "")
+
+
+@cache
+def _turn(_key: str) -> threading.Lock:
+    return threading.Lock()
+
+
+def _once(task: Task, base: BaseImage, key: str, shop: Workshop, *, with_what: str) -> Made | str:
     directory = shop.cache / "built" / key
     failed = directory.with_suffix(".failed")
     if wheel := next(directory.glob("*.whl"), None):
         return Made(wheel=wheel, digest=key)
     if failed.exists():
         return failed.read_text(encoding="utf-8")
-    with_what = ", with a compiler" if with_compiler else ""
     shop.say(f"building {task.unbuilt.what} for Python {shop.request.python}{with_what}")
     try:
         return Made(wheel=_built(task, base, shop, directory), digest=key)

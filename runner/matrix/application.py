@@ -135,7 +135,7 @@ class Request:
     method: str = "GET"
     path: str = "/"
     headers: tuple[Header, ...] = ()
-    body: bytes | None = None
+    body: bytes | None = field(default=None, repr=False)
     body_file: str | None = None
     content_type: str | None = None
 

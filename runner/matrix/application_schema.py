@@ -224,10 +224,15 @@ class ResponseSection(Filled):
 
     @model_validator(mode="after")
     def _one_check(self) -> Self:
-        kinds = _written(self, "body", "contains", "matches", "json")
-        if len(kinds) > 1:
-            raise ValueError(f"an answer is compared with one of {listed(kinds)}; keep one of them")
+        if len(self.checks) > 1:
+            kinds = listed(self.checks)
+            raise ValueError(f"an answer is compared with one of {kinds}; keep one of them")
         return self
+
+    @property
+    def checks(self) -> list[str]:
+        """What is compared of the body."""
+        return _written(self, "body", "contains", "matches", "json")
 
     def value(self) -> Response:
         """What the section says."""

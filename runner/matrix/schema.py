@@ -50,7 +50,7 @@ from runner.matrix.service_schema import unknown_word
 from runner.matrix.values import CLOSED, SIZES
 from runner.matrix.yaml_document import Document, KeyPath
 from runner.options import DELTAS, FEWEST_TO_STOP
-from runner.text import suggestion
+from runner.text import listed, suggestion
 
 
 class WorkloadSection(BaseModel):
@@ -228,6 +228,8 @@ SECTIONS: Mapping[KeyPath, type[BaseModel]] = {
     ("launches",): LaunchesSection,
     ("delta",): DeltaSection,
 }
+#: Statuses of answers that never have a body.
+BODILESS: Final = frozenset({204, 304})
 #: Where services are, each under a name of its author's.
 SERVICES: Final = ("application", "services")
 CHOICES = {"order": ORDERS, "base": ("auto", "registry", "debian")}
@@ -247,6 +249,7 @@ def checked(document: Document) -> ExperimentSection:
     for key in ("request", "response"):
         if key in content and section.application is None:
             document.fail((key,), f"`{key}:` needs an `application:`; add that", key=True)
+    _refuse_what_has_no_body(document, section)
     if "workload" in section.axes and section.application is not None:
         message = "an `application:` is served instead of a workload; remove one of them"
         document.fail(("axes", "workload"), message, key=True)
@@ -254,6 +257,20 @@ def checked(document: Document) -> ExperimentSection:
         keys = ("axes",) if "axes" in content else ()
         document.fail(keys, f"`{'python' if keys else 'axes'}:` is missing here; add it")
     return section
+
+
+def _refuse_what_has_no_body(document: Document, section: ExperimentSection) -> None:
+    """Fail for a check of an answer's body where no answer has one."""
+    response = section.response
+    if response is None or response.body == "" or not (checks := response.checks):
+        return
+    if section.request and section.request.method == "HEAD":
+        why = "an answer to HEAD has no body"
+    elif {*response.status} <= BODILESS:
+        why = f"an answer of status {listed([*map(str, response.status)])} has no body"
+    else:
+        return
+    document.fail(("response", checks[0]), f"response.{checks[0]}: {why}; remove the line")
 
 
 def _unknown(keys: KeyPath) -> str:

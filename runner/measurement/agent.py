@@ -12,7 +12,7 @@ from typing import Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from runner.contract import EFFECTS, PORT, RECORD, RECORDINGS, STARTED
+from runner.contract import EFFECTS, LOOKED, PORT, RECORD, RECORDINGS, STARTED
 from runner.engine.ownership import owner_labels
 from runner.engine.pod import SERVER_UID, Pod, loadgen_spec
 from runner.engine.protocol import Engine
@@ -136,6 +136,30 @@ class Refusal(Reply):
     answer: WrongAnswer | None = None
 
 
+class LookedAt(Reply):
+    """What a path answered that was asked alone; times in seconds.
+
+    `failed` is None where it answered right, and then `lone_s` is the shortest time that it took.
+    `took_s` is the same in the application, `computed_s` what its thread computed of that; None
+    where the server did not tell.
+    """
+
+    path: str
+    failed: str | None
+    reason: str
+    answer: WrongAnswer | None
+    lone_s: float | None
+    took_s: float | None
+    computed_s: float | None
+
+
+class LookReply(Reply):
+    """What paths answered, in the order in which they were asked, and which routes there are."""
+
+    looked: tuple[LookedAt, ...]
+    routes: tuple[str, ...]
+
+
 class SamplesReply(Reply):
     """The answers that the agent looked at itself, and what was wrong with the first such one."""
 
@@ -188,6 +212,7 @@ def ask(pod: Pod, command: str, config: dict[str, Any], timeout: float) -> dict[
         "record": RECORD,
         "started": STARTED,
         "effects": EFFECTS,
+        "looked": LOOKED,
     }
     try:
         answer = pod.ask(json.dumps([command, {**base, **config}]), timeout)
@@ -213,6 +238,11 @@ def check(pod: Pod, config: dict[str, Any], timeout: float) -> CheckReply | Refu
 def calibrate(pod: Pod, config: dict[str, Any], timeout: float) -> CalibrateReply | Refusal:
     """Find out how many requests a verified server takes at once, and what one costs."""
     return _read(CalibrateReply, ask(pod, "calibrate", config, timeout))
+
+
+def look(pod: Pod, config: dict[str, Any], timeout: float) -> LookReply | Refusal:
+    """Ask several paths of a server that is ready, each alone."""
+    return _read(LookReply, ask(pod, "look", config, timeout))
 
 
 def load(pod: Pod, config: dict[str, Any], timeout: float) -> LoadReply | Refusal:

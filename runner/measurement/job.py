@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
+from runner.application.remedies.rules import LeftOut
 from runner.application.secret_values import Secrets
 from runner.engine.companions import CompanionPlan
 from runner.engine.pod import (
@@ -31,11 +32,13 @@ class OwnStart:
     """What an application of the user's is started with, and no image has: it may be secret.
 
     `environment` are variables, `files` the contents of the image's `files` in their order, and
-    `services` what is started of those that are no companions, by name.
+    `services` what is started of those that are no companions, by name. `left_out` gives what of
+    its source was not copied that a missing module or file may be.
     """
 
     environment: Mapping[str, str] = field(default_factory=dict, repr=False)
     files: tuple[bytes, ...] = field(default=(), repr=False)
+    left_out: LeftOut = field(default=lambda _: (), compare=False, repr=False)
     services: Mapping[str, CompanionPlan] = field(default_factory=dict)
 
 

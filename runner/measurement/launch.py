@@ -34,8 +34,9 @@ from runner.outcome import Kind, Outcome
 
 #: How long the engine may take to see that a process has ended which the agent misses already.
 EXIT_SEEN_WITHIN_S, EXIT_POLL_S = 5.0, 0.05
-#: What the agent calls a server whose processes are gone.
-SERVER_GONE = "server-gone"
+#: What the agent calls a server whose processes are gone, and an answer that breaks off: gunicorn
+#: accepts connections before its workers have loaded the application, and ends when they cannot.
+SEEN_GONE = frozenset({"server-gone", "broken-answer"})
 #: What the runner adds to the agent's own deadlines before it gives up on the engine, in seconds.
 ENGINE_GRACE_S = 30.0
 
@@ -258,7 +259,7 @@ class Launch:
     def _accepted(self, reply: ReplyT | Refusal) -> ReplyT:
         """An answer of the agent that is none of its refusals, each of which ends the launch."""
         if isinstance(reply, Refusal):
-            self._end_if_gone(self.pod, seen_gone=reply.failed == SERVER_GONE)
+            self._end_if_gone(self.pod, seen_gone=reply.failed in SEEN_GONE)
             log, request = evidence.server_log(self.pod), self.job.asked.request
             raise LaunchEndedError(*verdict.of_refusal(reply, log, request))
         return reply
@@ -330,6 +331,8 @@ class Launch:
             self.files |= found
             self.verdict = outcome, f"{reason}; {frame}" if frame else reason
         log = evidence.server_log(self._pod)
+        if self.job.own and outcome.is_failure:
+            self.verdict = verdict.with_remedy(self.verdict, log, self.job.own.left_out)
         self.files[evidence.SERVER_LOG] = log.encode()
         self.tracebacks = sum(1 for _ in verdict.exceptions(log))
 

@@ -14,7 +14,7 @@ from runner.matrix.application import Request
 from runner.text import one_line
 
 REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
-#: How the path of a page begins or goes on on which one logs in, and how its title reads.
+#: What is in the address of a page on which one logs in, and how its title reads.
 LOGIN_PATH: Final = re.compile(
     r"(log|sign)[-_]?(in|on)\b|/(auth|sso|oauth2?|openid|saml2?|session|accounts?)(/|$)",
     re.IGNORECASE,
@@ -61,7 +61,8 @@ class Kind:
 
 
 def _leads_to_login(answer: WrongAnswer, _: Request) -> bool:
-    return bool(LOGIN_PATH.search(_path(answer)))
+    host = urlsplit(answer.location or "").netloc.replace(".", "/")
+    return bool(LOGIN_PATH.search(f"/{host}{_path(answer)}"))
 
 
 def _leads_to_https(answer: WrongAnswer, request: Request) -> bool:

@@ -13,8 +13,8 @@ from runner.store.records import EnvironmentRecord
 from runner.text import counted, one_line
 
 LONE_CEILING: Final = (
-    "How long a request of the application takes is not given: ceilings follow from the time of a "
-    "lone request, measured in each launch."
+    "How long a request takes is not given: ceilings follow from the time of a lone request, "
+    "measured in each launch."
 )
 #: How the body of the right answer was checked.
 _CHECKED: Final = {

@@ -26,13 +26,14 @@ pytestmark = pytest.mark.engine
 REQUEST = EnvironmentRequest(python="3.11", requirements=(), exclude_newer="2026-11-01")
 #: It tells where it ran, and tries to leave a trace on the machine and to reach a network.
 SETUP = """\
-import os, socket
+import os, socket, sys
 from setuptools import Extension, setup
 try:
     open({trace!r}, "w").close()
     wrote = True
 except OSError:
     wrote = False
+assert sys.stdin.read() == ""  # what is sent to the container is not for it
 networks = [name for _, name in socket.if_nameindex() if name != "lo"]
 with open("shop.py", "w") as module:
     module.write(f"RAN_AS = {{os.getuid()}}, {{wrote}}, {{networks}}\\n")

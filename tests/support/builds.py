@@ -54,11 +54,15 @@ class Outcome:
 
 @dataclass
 class Builds:
-    """Answers as `images/base/wheel.py` does, by a project's file `NAME`, or its archive's name."""
+    """Answers as `images/base/wheel.py` does, by a project's file `NAME`, or its archive's name.
+
+    `packages` are those that the builds got.
+    """
 
     outcomes: dict[str, Outcome]
     built: list[tuple[str, str]] = field(default_factory=list)
     specs: list[ContainerSpec] = field(default_factory=list)
+    packages: list[str] = field(default_factory=list)
     _written: dict[str, bytes] = field(default_factory=dict)
     _project: str = ""
     _wheel: bytes = b""
@@ -84,6 +88,11 @@ class Builds:
         return {}
 
     def _unpack(self, _: ContainerSpec, name: str, kind: str) -> dict[str, object]:
+        if kind == "packages":
+            with tarfile.open(fileobj=io.BytesIO(self._written[name])) as packed:
+                self.packages += [
+                    name.split("/")[1].partition("-")[0] for name in packed.getnames()
+                ]
         if kind == "source":
             with tarfile.open(fileobj=io.BytesIO(self._written[name])) as packed:
                 named = [m for m in packed if m.name.count("/") == 1 and m.name.endswith("/NAME")]

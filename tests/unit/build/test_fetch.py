@@ -103,6 +103,8 @@ def test_a_password_is_sent_from_where_uv_has_it(
         url = known
     elif where == "UV_INDEX":
         monkeypatch.setenv(where, f"https://localhost/simple company={known}")
+    elif where == "another host":
+        monkeypatch.setenv("UV_INDEX_URL", known.replace("127.0.0.1", "localhost"))
     elif where == "UV_INDEX_URL":
         monkeypatch.setenv(where, known)
     fetch(Remote(url=url), tmp_path / "archive", "x 1.0")

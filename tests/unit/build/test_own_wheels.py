@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -108,6 +110,24 @@ def test_the_second_time_nothing_is_built(index: Index, tmp_path: Path) -> None:
     assert application.said[1:] == ["building debts 0.5 for Python 3.11, with a compiler"]
 
 
+def test_environments_that_are_locked_side_by_side_build_it_once(
+    index: Index, tmp_path: Path
+) -> None:
+    index.sdist("debts", "0.5")
+    application = Application(tmp_path, debts=Outcome())
+    both = threading.Barrier(2)
+
+    def together(with_compiler: bool) -> BaseImage:
+        both.wait(timeout=30)
+        return base(with_compiler)
+
+    with ThreadPoolExecutor(2) as pool:
+        several = [pool.submit(application.lock, "debts", bases=together) for _ in range(2)]
+        first, second = (one.result() for one in several)
+    assert first == second
+    assert application.builds.built == [("debts", PLAIN.image_id)]
+
+
 def test_what_cannot_be_built_is_unavailable_with_the_reason_and_the_remedy(
     index: Index, tmp_path: Path
 ) -> None:
@@ -115,7 +135,8 @@ def test_what_cannot_be_built_is_unavailable_with_the_reason_and_the_remedy(
     application = Application(tmp_path, psycopg2=Outcome(printed=NO_HEADER))
     reason = (
         "psycopg2 2.9 has no wheel for Python 3.11 and cannot be built: a.c:1:10: fatal error: "
-        "libpq-fe.h: No such file; `application.debian: [libpq-dev]` installs what is missing"
+        "libpq-fe.h: No such file; what it is built with is missing: `application.debian: "
+        "[libpq-dev]`"
     )
     for _ in range(2):
         found = application.lock("psycopg2")
@@ -165,6 +186,13 @@ def test_git_sources_are_named_by_what_they_turn_out_to_be(index: Index, tmp_pat
     assert found == {"utils==1.0": f"git repository@{wanted}"}
     assert application.built(f"git+{repository.as_uri()}@{wanted}") == found
     assert len(application.builds.built) == 1
+
+
+def test_what_is_required_twice_is_installed_once(index: Index, tmp_path: Path) -> None:
+    project(tmp_path / "utils", "utils")
+    project(tmp_path / "other", "utils")
+    application = Application(tmp_path, utils=Outcome())
+    assert application.built("./utils", "./other", "./utils") == {"utils==1.0": "directory utils"}
 
 
 def test_an_axis_wins_over_a_source_of_that_name(index: Index, tmp_path: Path) -> None:
@@ -219,8 +247,7 @@ def test_builds_get_what_they_require_and_say_that_they_require(
     (directory / "pyproject.toml").write_text(BUILD.replace("[]", '["hatchling"]', 1))
     application = Application(tmp_path, shop=Outcome(more=("cython>=3", "hatchling")))
     application.built("./shop")
-    packed = {path.name.partition("-")[0] for path in (application.cache / "wheels").iterdir()}
-    assert packed == {"pyproject", "hatchling", "cython"}
+    assert set(application.builds.packages) == {"hatchling", "cython"}
 
 
 @pytest.mark.parametrize("required", ["nothing-of-that-name", "only-sdist"])
@@ -309,4 +336,6 @@ def test_the_base_with_a_compiler_has_what_the_application_names_too() -> None:
     assert with_compiler.name != plain.name
     assert with_compiler.packages[-1] == "libpq-dev"
     assert with_compiler.packages.count("git") == 1
-    assert "build-essential" in with_compiler.packages
+    assert {"build-essential", "python3-dev"} <= set(with_compiler.packages)
+    assert "python3.14-dev" in base_with_compiler("3.14", ()).packages  # its suite has several
+    assert not any("python" in p for p in base_with_compiler("3.12", (), "registry").packages)

@@ -233,7 +233,7 @@ def test_a_request_may_be_larger_than_a_socket_takes_at_once(tmp_path: Path) -> 
             received.append(len(self.request.makefile("rb").read(len(large))))
             self.request.sendall(ANSWER)
 
-    large = bytes(3_000_000)
+    large = bytes(20_000_000)
     with serving(lambda: ANSWER, Whole) as port:
         told = config(port, file, requests=2)
         Path(told["message"]).write_bytes(large)

@@ -47,6 +47,7 @@ def test_each_sample_takes_one_request_away_and_only_one_that_is_alike(tmp_path:
     assert len(served(tmp_path, recorded.Sample(4 * S, 8 * S, 200, 5))) == 2
     assert len(served(tmp_path, recorded.Sample(4 * S, 8 * S, 404, 5))) == 3
     assert len(served(tmp_path, recorded.Sample(6 * S, 8 * S, 200, 5))) == 3
+    assert len(served(tmp_path, recorded.Sample(3 * S, 4 * S, 200, 5))) == 3
 
 
 def test_the_length_decides_only_between_several(tmp_path: Path) -> None:

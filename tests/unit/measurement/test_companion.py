@@ -44,7 +44,7 @@ def test_all_of_them_must_be_ready() -> None:
     with pod_of(engine, of_kinds(*NAMES)) as pod:
         engine.containers[pod.companions["grpc"]].log = f"{COMPANION_READY}\n"
         with pytest.raises(
-            EngineError, match=r"'http' did not .* within 30 s: it printed nothing$"
+            EngineError, match=r"'http' did not become ready within 30 s: it printed nothing$"
         ):
             companion.wait_until_ready(pod, VirtualClock())
         engine.containers[pod.companions["http"]].log = f"{COMPANION_READY}\n"

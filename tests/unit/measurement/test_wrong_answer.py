@@ -10,16 +10,13 @@ from runner.measurement.asked import WORKLOAD, Asked, Right
 from runner.measurement.wrong_answer import KINDS, WrongAnswer, kind_of, meaning
 
 PAGE = Request(method="POST", path="/orders?x={1}")
+HOST, SSO = "localhost", "sso.localhost"
 #: What was answered, words of its meaning, and words of the remedy.
 ANSWERS = [
     (WrongAnswer(status=302, location="/auth/login?next=/"), "looks like a login", "Cookie"),
+    (WrongAnswer(status=303, location=f"https://{SSO}/"), "like a login", "`request.path`"),
     (
-        WrongAnswer(status=303, location="https://localhost/sso"),
-        "redirects to https://localhost/sso",
-        "path",
-    ),
-    (
-        WrongAnswer(status=301, location="https://localhost/orders?x=1"),
+        WrongAnswer(status=301, location=f"https://{HOST}/orders?x=1"),
         "to https;",
         "X-Forwarded-Proto",
     ),
