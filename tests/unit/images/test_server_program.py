@@ -98,7 +98,17 @@ def test_the_server_reads_every_setting_that_a_cell_gives_it() -> None:
 
 def test_the_agent_knows_every_command_it_is_asked() -> None:
     loaded = program("agent")
-    asked = {"ready", "check", "calibrate", "load", "canary", "ab-opening", "sockets", "accepts"}
+    asked = {
+        "ready",
+        "check",
+        "calibrate",
+        "load",
+        "canary",
+        "ab-opening",
+        "sockets",
+        "accepts",
+        "look",
+    }
     assert set(loaded.COMMANDS) == asked
 
 
