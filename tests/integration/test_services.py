@@ -13,7 +13,17 @@ from pathlib import Path
 import docker
 import pytest
 
-from runner.build.prepare import Prepared
+from runner.build.lock import Lock, lock_all, platform_of
+from runner.build.prepare import Prepared, prepare
+from runner.engine.docker_engine import DockerEngine
+from runner.engine.pod import Pod, PodPlan
+from runner.matrix.application import Service
+from runner.matrix.cell import Base
+from runner.measurement import companion
+from runner.measurement.clock import SystemClock
+from runner.measurement.job import OwnStart, services_of
+from runner.stages import Stages
+from tests.integration.conftest import CACHE, LIMITS, a_cell
 from tests.integration.test_registry import registry
 from tests.integration.test_run import Project
 
@@ -214,3 +224,41 @@ def test_an_image_that_no_registry_has_is_told(shop: Callable[..., Project], ima
     code, _, stderr = project.matrix("run")
     assert code == 3
     assert f"error: service 'queue': {images}nothing:1 cannot be pulled: " in stderr
+
+
+def test_the_databases_that_are_companions_are_ready_for_an_application(
+    engine: DockerEngine,
+) -> None:
+    services = tuple(Service(name=f"a-{kind}", companion=kind) for kind in ("mariadb", "redis"))
+    cell = a_cell(services=services)
+    [lock] = lock_all(
+        [cell.environment],
+        platform=platform_of(engine.info().architecture),
+        cache_directory=CACHE,
+    ).values()
+    assert isinstance(lock, Lock)
+    ready = prepare(
+        engine,
+        [cell],
+        {cell.environment: lock},
+        experiment="services",
+        base=Base(kind="debian"),
+        cache=CACHE,
+        stages=Stages(lambda _: None),
+    )
+    images = {name: image.image_id for name, image in ready.companions.items()}
+    plan = PodPlan(
+        run="integration",
+        cell=cell.id,
+        server_image="",
+        loadgen_image=ready.loadgen.image_id,
+        limits=LIMITS,
+        companions=tuple(services_of(services, OwnStart(), images)),
+    )
+    sql = "mariadb -h 127.0.0.1 -u matrix -pmatrix matrix -e 'CREATE TABLE t (n int); SHOW TABLES'"
+    redis = "redis-cli -h 127.0.0.1 set a b"
+    with Pod(engine, plan) as pod:
+        companion.wait_until_ready(pod, SystemClock())
+        for name, command, answer in (("a-mariadb", sql, b"t"), ("a-redis", redis, b"OK")):
+            done = engine.exec(pod.companions[name], ["sh", "-c", command], timeout=20)
+            assert (done.exit_code, done.stdout.split()[-1:]) == (0, [answer]), done.stderr
