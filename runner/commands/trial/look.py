@@ -167,13 +167,19 @@ class Probed:
     """What a launch showed that was not loaded.
 
     `failed` is its result where it did not serve, `look` what it was asked, if it got so far. Times
-    in seconds.
+    in seconds: `startup_s` until it accepted connections.
     """
 
     look: Look | None = None
     startup_s: float | None = None
     lone_s: float | None = None
     failed: LaunchResult | None = None
+
+    @property
+    def loaded_s(self) -> float:
+        """Until it had answered: a server may accept connections before it has loaded anything."""
+        first_s = self.look.first.first_s if self.look else None
+        return (self.startup_s or 0.0) + (first_s or 0.0)
 
 
 def probe(ready: Ready, cell: Cell, wanted: str | None) -> Probed:
