@@ -36,8 +36,8 @@ def look(config: dict[str, Any]) -> dict[str, Any]:
 def look_at(config: dict[str, Any], path: str) -> dict[str, Any]:
     """What a path answers; of one that answers right, the shortest time that it takes.
 
-    Times in seconds: `first_s` and `lone_s` until the first and a later one is answered, `took_s` in the application, `computed_s` what
-    its thread computed of that.
+    Times in seconds: `first_s` and `lone_s` until the first and a later one is answered, `took_s`
+    in the application, `computed_s` what its thread computed of that.
     """
     asked = {**config, "request": {**config["request"], "path": path}}
     found: dict[str, Any] = {"path": path, "failed": None, "reason": "", "answer": None}

@@ -140,8 +140,8 @@ class LookedAt(Reply):
     """What a path answered that was asked alone; times in seconds.
 
     `failed` is None where it answered right, and then `first_s` is how long that took at first, and
-    `lone_s` the shortest time. `took_s` is the same in the application, `computed_s` what its thread computed of that; None
-    where the server did not tell.
+    `lone_s` the shortest time. `took_s` is the same in the application, `computed_s` what its
+    thread computed of that; None where the server did not tell.
     """
 
     path: str
