@@ -40,7 +40,7 @@ OPTIONS = {
 
 def client(text):
     """Run SQL as its first user; return whether that succeeded."""
-    command = ["mariadb", "--no-defaults", "--socket", SOCKET]
+    command = ["mariadb", "--no-defaults", "--user=root", "--socket", SOCKET]
     return subprocess.run(command, input=text.encode(), check=False).returncode == 0
 
 
@@ -48,11 +48,10 @@ def main():
     """Make the data, serve until killed; print the ready line when the database is there."""
     from contract import COMPANION_READY
 
-    # Whoever sets it up is the first user that the socket lets in.
     subprocess.run(
         [
             "mariadb-install-db", "--no-defaults", "--datadir=" + DATA, "--skip-test-db",
-            "--auth-root-authentication-method=normal", "--auth-root-socket-user=root",
+            "--auth-root-authentication-method=normal",
         ],
         stdout=subprocess.DEVNULL,
         check=True,

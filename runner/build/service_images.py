@@ -15,7 +15,6 @@ from runner.build.recipe import Image, Recipe, digest
 from runner.engine.companions import (
     COMPANION_TMPFS,
     COMPANION_USER,
-    RUN_DIRECTORIES,
     CompanionPlan,
     numbers,
 )
@@ -34,7 +33,9 @@ NAMED_IN: Final = "application.services"
 PROGRAM: Final = IMAGES / "services" / "with-path"
 WITH_PATH: Final = "/service/with-path"
 ROOT: Final = frozenset({"", "0", "root"})
-OF_RUN: Final = "rw,nosuid,size=64m,mode=1777"
+#: Where programs put their sockets and process ids.
+RUN: Final = "/run"
+RUN_DIRECTORIES: Final = (RUN, "/var/run")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -166,24 +167,31 @@ def _of_debian(own: OwnService) -> CompanionPlan:
         entrypoint=(WITH_PATH,),
         command=service.command or (),
         environment=dict(service.environment),
-        tmpfs={**COMPANION_TMPFS, "/run": OF_RUN, **_tmpfs(service, COMPANION_USER)},
+        tmpfs={
+            **COMPANION_TMPFS,
+            RUN: _memory(COMPANION_USER),
+            **_tmpfs(service, COMPANION_USER),
+        },
     )
 
 
 def _of_image(own: OwnService, image: EngineImage) -> CompanionPlan:
     """As the image says, but that nothing is root's, and all but its volumes is read-only.
 
-    /run is a volume, for an image may have directories there that its program expects.
+    Who the image is made for owns its volumes, and directories in /run. A user of ours has them in
+    memory instead: whoever owns them in the image, the one in a container would be the same.
     """
     service, user = own.service, _user(own.service, image)
-    tmpfs = {**COMPANION_TMPFS, **_tmpfs(service, user)}
-    shared = () if set(tmpfs) & set(RUN_DIRECTORIES) else RUN_DIRECTORIES
-    initial = (INITIAL,) if own.files else ()
-    of_image = tuple(sorted(image.config.get("Volumes") or {}))
-    is_the_images_own = user == image.config.get("User") or numbers(user) is None
-    variables = image.config.get("Env") or ()
-    has_home = any(variable.startswith("HOME=") for variable in variables)
-    home = {"HOME": "/tmp"} if user == COMPANION_USER and not has_home else {}  # noqa: S108
+    volumes, memory, home = [RUN], dict(COMPANION_TMPFS), {}
+    if user == COMPANION_USER:
+        volumes = []
+        places = (*RUN_DIRECTORIES, *sorted(image.config.get("Volumes") or {}))
+        memory |= dict.fromkeys(places, _memory(user))
+        home = {"HOME": "/tmp"}  # noqa: S108 - inside the pod
+    memory |= _tmpfs(service, user)
+    if own.files:
+        volumes.append(INITIAL)
+        memory.pop(INITIAL, None)
     return CompanionPlan(
         **_common(own),
         image=image.id,
@@ -191,12 +199,8 @@ def _of_image(own: OwnService, image: EngineImage) -> CompanionPlan:
         entrypoint=service.entrypoint or (),
         command=service.command or (),
         environment={**home, **dict(service.environment)},
-        tmpfs=tmpfs,
-        volumes=(*shared, *initial),
-        given=()
-        if is_the_images_own
-        else tuple(path for path in of_image if path not in {*tmpfs, *shared, *initial}),
-        shared=shared,
+        tmpfs=memory,
+        volumes=tuple(volume for volume in volumes if volume not in memory),
         files=own.files,
     )
 
@@ -213,10 +217,17 @@ def _user(service: Service, image: EngineImage) -> str:
 
 def _tmpfs(service: Service, user: str) -> dict[str, str]:
     """The directories in memory that the matrix file names; they belong to the service's user."""
-    owner = numbers(user)
-    owned = f"uid={owner[0]},gid={owner[1]}" if owner else "mode=1777"
     found = {}
     for entry in service.tmpfs:
         path, _, options = entry.partition(":")
-        found[path] = ",".join(part for part in ("rw", "exec", "nosuid", owned, options) if part)
+        found[path] = _memory(user) + (f",{options}" if options else "")
     return found
+
+
+def _memory(user: str) -> str:
+    """The options of a directory in memory. Its mode is that of the image's directory.
+
+    A user by name has numbers that only the image knows: for such a one it is root's.
+    """
+    owner = numbers(user)
+    return "rw,exec,nosuid" + (f",uid={owner[0]},gid={owner[1]}" if owner else "")

@@ -29,6 +29,7 @@ from runner.commands.own import Own, read_own
 from runner.commands.own_locks import building_locker
 from runner.commands.record import run_record
 from runner.commands.runs import RunResult
+from runner.commands.services import try_services
 from runner.commands.underway import Earlier, Underway, Watch
 from runner.engine.docker_engine import DockerEngine
 from runner.engine.ownership import remove_run
@@ -141,6 +142,9 @@ def make_ready(
             cache=CACHE,
             stages=stages,
         )
+        if own and own.services and prepared.cells:
+            with stages.stage("services tried"):
+                try_services(engine, own, prepared, SystemClock(), reporter.say)
         with stages.stage("ab examined"):
             ab = ab_facts(engine, prepared.loadgen.reference)
         machine = engine.info()

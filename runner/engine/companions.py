@@ -8,17 +8,13 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from runner.engine.protocol import ContainerSpec, Engine
+from runner.errors import EngineError
 from runner.matrix.application import Healthcheck
 
 COMPANION_USER: Final = "7002:7002"
 COMPANION_UID: Final = 7002
 COMPANION_PIDS: Final = 4096
 COMPANION_TMPFS: Final = {"/tmp": "rw,exec,nosuid,size=1g,mode=1777"}  # noqa: S108
-#: Where programs of images put sockets and process ids: everybody may, as in /tmp.
-RUN_DIRECTORIES: Final = ("/run", "/var/run")
-RUN_MODE: Final = 0o1777
-#: Of a volume that is given to the service's user.
-VOLUME_MODE: Final = 0o755
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,9 +26,8 @@ class CompanionPlan:
     our companions it is, None for a service that is none: that is ready by its `healthcheck`, or
     without one once it runs. It starts when those in `after` are ready.
 
-    `volumes` come and go with it; those that are in `given` belong to its user, and in `shared`
-    anybody may write. `files`, content and mode by path, are put into them before it starts.
-    `command`, `environment` and the check may be secret.
+    `volumes` come and go with it, and begin as the image has them; `files`, content and mode by
+    path, are put into them before it starts. `command`, `environment` and the check may be secret.
     """
 
     name: str
@@ -46,8 +41,6 @@ class CompanionPlan:
     environment: Mapping[str, str] = field(default_factory=dict, repr=False)
     tmpfs: Mapping[str, str] = field(default_factory=lambda: COMPANION_TMPFS)
     volumes: tuple[str, ...] = ()
-    given: tuple[str, ...] = ()
-    shared: tuple[str, ...] = ()
     files: Mapping[str, tuple[bytes, int]] = field(default_factory=dict, repr=False)
     healthcheck: Healthcheck | None = field(default=None, repr=False)
     after: tuple[str, ...] = ()
@@ -81,12 +74,7 @@ def companion_spec(
 
 
 def fill(engine: Engine, container: str, plan: CompanionPlan) -> None:
-    """Give a created container's volumes to those who write them, and put its files there."""
-    owner = numbers(plan.user)
-    for directory in plan.shared:
-        engine.give(container, directory, (0, 0), RUN_MODE)
-    for directory in plan.given if owner else ():
-        engine.give(container, directory, owner or (0, 0), VOLUME_MODE)
+    """Put the files of a created container into its volumes."""
     for volume in plan.volumes:
         below = {
             posixpath.relpath(path, volume): file
@@ -95,6 +83,15 @@ def fill(engine: Engine, container: str, plan: CompanionPlan) -> None:
         }
         if below:
             engine.put(container, volume, below, owner=(0, 0))
+
+
+def start_remedy(error: EngineError) -> str:
+    """What helps a service that the engine cannot start, as the rest of a sentence."""
+    if "unable to find user" in str(error):
+        return "; `user: NUMBER` is one that its image need not know"
+    if "executable file not found" in str(error) or "no such file or directory" in str(error):
+        return "; correct its `command:` or `entrypoint:`"
+    return ""
 
 
 def numbers(user: str) -> tuple[int, int] | None:

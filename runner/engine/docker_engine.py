@@ -238,16 +238,6 @@ class DockerEngine:
         with _engine_errors(f"putting files into container {container[:12]}"):
             self._api.put_archive(container, directory, packed.getvalue())
 
-    def give(self, container: str, directory: str, owner: tuple[int, int], mode: int) -> None:
-        """Give a volume of a created container an owner and a mode."""
-        packed = io.BytesIO()
-        with tarfile.open(fileobj=packed, mode="w") as tar:
-            info = tarfile.TarInfo(".")
-            info.type, info.mode, (info.uid, info.gid) = tarfile.DIRTYPE, mode, owner
-            tar.addfile(info)
-        with _engine_errors(f"giving {directory} of container {container[:12]} an owner"):
-            self._api.put_archive(container, directory, packed.getvalue())
-
     def start(self, container: str) -> None:
         """Start a created container."""
         with _engine_errors(f"starting container {container[:12]}"):

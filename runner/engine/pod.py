@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Self
 
-from runner.engine.companions import CompanionPlan, companion_spec, fill
+from runner.engine.companions import CompanionPlan, companion_spec, fill, start_remedy
 from runner.engine.ownership import POD_LABEL, owner_labels
 from runner.engine.protocol import Attached, ContainerSpec, ContainerState, Engine
 from runner.errors import EngineError
@@ -175,7 +175,8 @@ class Pod:
             fill(self.engine, container, plan)
             self.engine.start(container)
         except EngineError as error:
-            raise EngineError(f"{plan.title} cannot be started: {error}") from error
+            why = f"{error}{start_remedy(error)}"
+            raise EngineError(f"{plan.title} cannot be started: {why}") from error
 
     def start_server(self) -> None:
         """Start the server; its companions must be ready."""

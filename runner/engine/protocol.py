@@ -191,10 +191,6 @@ class Engine(Protocol):
         """
         ...
 
-    def give(self, container: str, directory: str, owner: tuple[int, int], mode: int) -> None:
-        """Give a volume of a created container an owner and a mode; what is in it is left alone."""
-        ...
-
     def start(self, container: str) -> None:
         """Start a created container."""
         ...

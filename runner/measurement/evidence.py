@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import socket
 from collections.abc import Mapping
@@ -11,7 +12,7 @@ from runner.application.secret_values import Secrets
 from runner.contract import END_OF_DUMP, GREENLETS, GROUPED, MAIN_THREAD
 from runner.engine.companions import CompanionPlan
 from runner.engine.pod import Pod
-from runner.errors import EngineError
+from runner.errors import EngineError, NotFoundError
 from runner.measurement import agent
 from runner.measurement.clock import Clock
 
@@ -40,26 +41,22 @@ def server_log(pod: Pod) -> str:
 
 
 def companion_logs(pod: Pod) -> dict[str, bytes]:
-    """The logs of all that run beside the server, as files: `<service>.log`, or companion.log."""
-    return {
-        _log_file(plan): _companion_log(pod, plan.name).encode()
-        for plan in pod.plan.companions
-        if plan.name in pod.companions
-    }
+    """The logs of all that run beside the server, as files: `<service>.log`, or companion.log.
+
+    There are none of a pod whose start failed: it is gone.
+    """
+    logs: dict[str, bytes] = {}
+    for plan in pod.plan.companions:
+        if plan.name in pod.companions:
+            with contextlib.suppress(NotFoundError):
+                logs[_log_file(plan)] = pod.companion_log(plan.name).encode()
+    return logs
 
 
 def _log_file(plan: CompanionPlan) -> str:
     if not plan.hosts:
         return COMPANION_LOG
     return f"service-{plan.name}.log" if plan.name in TAKEN else f"{plan.name}.log"
-
-
-def _companion_log(pod: Pod, name: str) -> str:
-    """A companion's log, or why there is none."""
-    try:
-        return pod.companion_log(name)
-    except EngineError as error:
-        return f"(the log could not be read: {error})\n"
 
 
 def masked(files: Mapping[str, bytes], secrets: Secrets) -> dict[str, bytes]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from runner.application.remedies.rules import LeftOut
@@ -19,6 +19,7 @@ from runner.engine.pod import (
 )
 from runner.errors import EngineError
 from runner.matrix import plugins
+from runner.matrix.application import Service
 from runner.matrix.ceiling import AbOpening
 from runner.matrix.cell import Cell, Limits
 from runner.measurement import companion
@@ -108,22 +109,30 @@ def pod_plan(job: Job) -> PodPlan:
         server_volumes=tuple(volumes),
         server_environment=with_our_path(own.environment) if own else {},
         server_files=own.files if own else (),
-        companions=tuple(_beside(job)),
+        companions=(
+            *_of_workload(job),
+            *services_of(job.cell.services, own or OwnStart(), job.companion_images),
+        ),
         # Our own servers and workloads call themselves 127.0.0.1; what runs in a companion,
         # PostgreSQL for one, may look for `localhost`, and an application of the user's as well.
         host_names=bool(own or job.cell.companions),
     )
 
 
-def _beside(job: Job) -> Iterator[CompanionPlan]:
-    """What runs beside the server: the workload's companion, or the application's services."""
-    if name := job.cell.workload.kind.companion:
-        yield companion.plan_of(name, job.companion_images.get(name))
-    started = job.own.services if job.own else {}
-    for service in job.cell.services:
+def _of_workload(job: Job) -> Iterator[CompanionPlan]:
+    """The companion of a workload of ours."""
+    if kind := job.cell.workload.kind.companion:
+        yield companion.plan_of(kind, job.companion_images.get(kind))
+
+
+def services_of(
+    services: Iterable[Service], own: OwnStart, companion_images: Mapping[str, str]
+) -> Iterator[CompanionPlan]:
+    """What is started of an application's services; `EngineError` for one without an image."""
+    for service in services:
         if kind := service.companion:
-            yield companion.plan_of(kind, job.companion_images.get(kind), service)
-        elif plan := started.get(service.name):
+            yield companion.plan_of(kind, companion_images.get(kind), service)
+        elif plan := own.services.get(service.name):
             yield plan
         else:
             raise EngineError(f"there is no image of the service {service.name!r}")

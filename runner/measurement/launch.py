@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from typing import Any, TypeVar
@@ -320,7 +321,8 @@ class Launch:
             return
         outcome, reason = self.verdict
         if not outcome.has_figures:
-            self.files |= evidence.companion_logs(self._pod)
+            with contextlib.suppress(EngineError):
+                self.files |= evidence.companion_logs(self._pod)
         if not self._pod.server:
             return
         if outcome.kind is Kind.HANG:

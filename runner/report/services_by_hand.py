@@ -10,9 +10,6 @@ from runner.contract import COMPANION_READY
 from runner.engine.companions import (
     COMPANION_PIDS,
     COMPANION_USER,
-    RUN_MODE,
-    VOLUME_MODE,
-    numbers,
 )
 from runner.matrix import plugins
 from runner.matrix.interpolation import Reference, parts, references
@@ -22,6 +19,7 @@ from runner.store.service_record import ServiceRecord
 
 HARDENED = "--cap-drop ALL --security-opt no-new-privileges --read-only"
 MIB = 1 << 20
+POLL_S = 0.2
 
 
 def beside(run: RunRecord, cell: CellRecord) -> dict[str, ServiceRecord]:
@@ -89,28 +87,11 @@ def _service(
     words = " ".join(map(_word, (*arguments, *service.command)))
     created = f"docker create --name {container} {joined} {HARDENED} {' '.join(options)}"
     yield f"{created} {service.image_id} {words}".rstrip()
-    yield from _filled(name, service, container)
-    yield f"docker start {container}"
-    yield from _awaited(service, container, loadgen)
-
-
-def _filled(name: str, service: ServiceRecord, container: str) -> Iterator[str]:
-    """Give its volumes to those who write them, and put its files there."""
-    owner = numbers(service.user or "")
-    for path in service.shared:
-        yield _given(container, path, (0, 0), RUN_MODE)
-    for path in service.given if owner else ():
-        yield _given(container, path, owner or (0, 0), VOLUME_MODE)
     if service.files:
         directory = f'"${_variable(name, "FILES")}"'
         yield f"tar -c --owner 0 --group 0 -C {directory} . | docker cp - {container}:{INITIAL}"
-
-
-def _given(container: str, path: str, owner: tuple[int, int], mode: int) -> str:
-    return (
-        f'tar -c --no-recursion --owner {owner[0]} --group {owner[1]} --mode {mode:o} -C "$(mktemp '
-        f'-d)" . | docker cp - {container}:{shlex.quote(path)}'
-    )
+    yield f"docker start {container}"
+    yield from _awaited(service, container, loadgen)
 
 
 def _awaited(service: ServiceRecord, container: str, loadgen: str) -> Iterator[str]:
@@ -121,7 +102,9 @@ def _awaited(service: ServiceRecord, container: str, loadgen: str) -> Iterator[s
         command = f"docker exec {loadgen} python3 -c {shlex.quote(connect)}"
     else:
         return
-    yield until(f"{command} >/dev/null 2>&1", service.within_s or 0.0)
+    tries = round((service.within_s or 0.0) / POLL_S)
+    # The check has quotes of its own, so it is not put into those of another shell.
+    yield f"for i in $(seq {tries}); do {command} >/dev/null 2>&1 && break; sleep {POLL_S}; done"
 
 
 def _word(text: str) -> str:
@@ -140,5 +123,4 @@ def _variable(service: str, name: str) -> str:
 
 def until(command: str, seconds: float) -> str:
     """A shell command that repeats another one until it succeeds, for so many seconds at most."""
-    loop = shlex.quote(f"until {command}; do sleep 0.2; done")
-    return f"timeout {seconds:.0f} sh -c {loop}"
+    return f"timeout {seconds:.0f} sh -c 'until {command}; do sleep {POLL_S}; done'"

@@ -17,10 +17,10 @@ class ServiceRecord(Record):
     `digest` is what a registry knows the image by, None for one that was made here; `image_id` is
     None for a companion, whose image is in the run's `companions`. Texts have `${NAME}` where a
     variable of the host's is, whose value is secret; `secret_environment` are the variables that
-    have such a value. `volumes` came and went with it: `given` belonged to its `user`, and in
-    `shared` anybody could write. It was ready when `check` succeeded or `port` accepted
-    connections, for which it had `within_s` seconds; `after` are those that it waited for.
-    `memory_mib` is the most that it might use.
+    have such a value. `volumes`, besides those of the image, came and went with it, and so did
+    `tmpfs`, which was in memory; `files` were put there. It was ready when `check` succeeded or
+    `port` accepted connections, for which it had `within_s` seconds; `after` are those that it
+    waited for. `memory_mib` is the most that it might use.
     """
 
     companion: str | None = None
@@ -35,8 +35,6 @@ class ServiceRecord(Record):
     secret_environment: tuple[str, ...] = ()
     tmpfs: dict[str, str] = Field(default_factory=dict)
     volumes: tuple[str, ...] = ()
-    given: tuple[str, ...] = ()
-    shared: tuple[str, ...] = ()
     files: tuple[str, ...] = ()
     check: tuple[str, ...] = ()
     port: int | None = None
@@ -82,8 +80,6 @@ def _record(own: OwnService, image: ServiceImage) -> ServiceRecord:
         secret_environment=own.secret_environment,
         tmpfs=dict(plan.tmpfs),
         volumes=plan.volumes,
-        given=plan.given,
-        shared=plan.shared,
         files=tuple(plan.files),
         check=(*(program if public.debian else ()), *check.command)
         if check and check.command

@@ -57,7 +57,7 @@ def test_ihatemoney_from_the_index(matrix: Installed) -> None:
     assert len(found) == 4
     assert {row["outcome"] for row in found} <= {"ok", "limited", "serialised"}, found
     run = json.loads((matrix.work / "results" / "latest" / "run.json").read_text())
-    built = [one["name"] for env in run["environments"] for one in env["built"]]
+    built = [one["name"] for env in run["environments"].values() for one in env["built"]]
     assert set(built) == {"debts"}
 
 

@@ -38,7 +38,6 @@ class MemoryContainer:
     state: ContainerState = CREATED
     log: str = ""
     files: dict[str, tuple[bytes, int]] = field(default_factory=dict)
-    given: dict[str, tuple[tuple[int, int], int]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -197,14 +196,6 @@ class MemoryEngine:
         if found.state.running:
             raise EngineError(f"{container} runs already")
         found.files |= {f"{directory}/{name}": file for name, file in files.items()}
-
-    def give(self, container: str, directory: str, owner: tuple[int, int], mode: int) -> None:
-        """Note who is given a volume of a container that was not started."""
-        self._count("give")
-        found = self._container(container)
-        if found.state.running:
-            raise EngineError(f"{container} runs already")
-        found.given[directory] = (owner, mode)
 
     def start(self, container: str) -> None:
         """Start a container; the one it joins must run."""
