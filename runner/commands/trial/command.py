@@ -208,7 +208,8 @@ def requests_in(seconds: float, probed: Probed) -> int:
     lone_s = probed.lone_s or (chosen.lone_s if chosen else None) or 0.1
     computed_s = (chosen.computed_s if chosen else None) or 0.0
     rate = min(CONCURRENCY / lone_s, 1 / (computed_s + AROUND_S))
-    return max(FEWEST, min(MOST, round(rate * min(LONGEST_S, PLANNED * seconds))))
+    requests = rate * min(LONGEST_S, PLANNED * seconds)
+    return max(FEWEST, min(MOST, int(float(f"{requests:.2g}"))))
 
 
 def _keep(underway: Underway, probed: Probed) -> None:

@@ -114,7 +114,7 @@ class Look:
         if chosen.failed is None:
             yield f"request: GET {chosen.path}, {self._why()}; {_time(chosen)}"
         if chosen.failed is None and waits_for_nothing(chosen):
-            yield f"it waits for nothing: no patch can matter here; {self._where_it_waits()}"
+            yield f"{_computing(chosen)}: no patch can matter here; {self._where_it_waits()}"
 
     def _why(self) -> str:
         if self.wanted is not None:
@@ -147,6 +147,15 @@ def _meaning(found: LookedAt) -> str:
     request = replace(WORKLOAD.request, path=found.path)
     said = meaning(found.answer, request) if found.answer else None
     return said.partition(";")[0] if said else ""
+
+
+def _computing(found: LookedAt) -> str:
+    """That a request does not wait, in words."""
+    took_s, computed_s = found.took_s or 0.0, found.computed_s or 0.0
+    if computed_s < COMPUTES_FROM * took_s:
+        return f"it waits for less than {_ms(NO_WAIT_S)}"
+    share = 100 * computed_s / took_s if took_s else 100.0
+    return f"it computes for {min(100.0, share):.0f} % of its time and waits for nothing"
 
 
 def _time(found: LookedAt) -> str:
