@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from runner.build.images import remove_images
-from runner.engine.docker_engine import DockerEngine, connect
+from runner.engine.connection import connect
+from runner.engine.docker_engine import DockerEngine
 from runner.engine.ownership import HOST_LABEL, OWNER_LABEL, host_id, is_alive, sweep
 from runner.engine.protocol import OwnedContainer
 from runner.errors import EngineUnavailableError, MatrixError, UsageError
@@ -83,7 +84,7 @@ def _engine() -> Finding:
         return Finding(subject="engine", text="", problem=str(error))
     return Finding(
         subject="engine",
-        text=f"{info.version} (API {info.api_version}) at {info.endpoint} on "
+        text=f"{info.product} {info.version} (API {info.api_version}) at {info.endpoint} on "
         f"{info.operating_system}, "
         f"cgroup v{info.cgroup_version}, {info.storage_driver}, {info.cpus} CPUs",
     )

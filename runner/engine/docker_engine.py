@@ -5,20 +5,20 @@ from __future__ import annotations
 import contextlib
 import io
 import json
-import os
 import tarfile
 from typing import IO, TYPE_CHECKING, Any
 
 import docker
 import docker.errors
 import requests
-from docker.constants import DEFAULT_DOCKER_API_VERSION
+from docker.credentials.errors import StoreError
 from docker.errors import DockerException
 from docker.types import LogConfig
 
 from runner.engine.exec_stream import AttachedProcess, read_exec
 from runner.engine.ownership import PROJECT_LABEL
 from runner.engine.protocol import (
+    DOCKER,
     ContainerSpec,
     ContainerState,
     EngineImage,
@@ -26,7 +26,7 @@ from runner.engine.protocol import (
     ExecResult,
     OwnedContainer,
 )
-from runner.errors import EngineError, EngineUnavailableError, NotFoundError
+from runner.errors import EngineError, NotFoundError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -40,6 +40,12 @@ LOG = LogConfig(type="json-file", config={"max-size": "8m", "max-file": "2"})
 NO_LOG = LogConfig(type="none")
 
 
+def _product(version: Mapping[str, Any]) -> str:
+    """Whose engine it is, from what it says of its parts."""
+    parts = [str(part.get("Name", "")) for part in version.get("Components") or ()]
+    return "Podman" if any(part.startswith("Podman") for part in parts) else DOCKER
+
+
 @contextlib.contextmanager
 def _engine_errors(doing: str) -> Iterator[None]:
     """Turn whatever docker-py and requests raise into `EngineError`, saying what was being done."""
@@ -49,16 +55,17 @@ def _engine_errors(doing: str) -> Iterator[None]:
         raise NotFoundError(f"{doing}: {error.explanation or error}") from error
     except docker.errors.APIError as error:
         raise EngineError(f"{doing}: {error.explanation or error}") from error
-    except (docker.errors.DockerException, requests.RequestException, OSError) as error:
+    except (DockerException, StoreError, requests.RequestException, OSError) as error:
         raise EngineError(f"{doing}: {error}") from error
 
 
 class DockerEngine:
     """A Docker engine, which docker-py talks to."""
 
-    def __init__(self, client: docker.DockerClient) -> None:
+    def __init__(self, client: docker.DockerClient, endpoint: str = "") -> None:
         self._client = client
         self._api = client.api
+        self._endpoint = endpoint
 
     def close(self) -> None:
         """Close the connections."""
@@ -70,8 +77,10 @@ class DockerEngine:
         """Describe the engine."""
         with _engine_errors("asking the engine about itself"):
             info, version = self._api.info(), self._api.version()
+        product = _product(version)
         return EngineInfo(
-            endpoint=self._api.base_url.replace("http+docker://localhost", "unix socket"),
+            endpoint=self._endpoint,
+            product=product,
             version=version["Version"],
             api_version=version["ApiVersion"],
             operating_system=info["OperatingSystem"],
@@ -82,7 +91,8 @@ class DockerEngine:
             cgroup_version=info.get("CgroupVersion", "1"),
             storage_driver=info["Driver"],
             security=tuple(info.get("SecurityOptions") or ()),
-            engine_id=info.get("ID"),
+            # Podman makes up another one for each answer.
+            engine_id=info.get("ID") if product == DOCKER else None,
         )
 
     # -- images ------------------------------------------------------------------------------------
@@ -188,6 +198,7 @@ class DockerEngine:
                 environment=dict(spec.environment),
                 volumes=list(spec.volumes),
                 stdin_open=spec.stdin,
+                use_config_proxy=False,  # a cell has the variables that its image says, no others
                 network_disabled=spec.joins is None and not spec.host_names,
                 labels={**spec.labels, PROJECT_LABEL: "1"},
                 host_config=self._host_config(spec),
@@ -323,65 +334,3 @@ class DockerEngine:
             OwnedContainer(id=c["Id"], name=c["Names"][0].lstrip("/"), labels=c.get("Labels") or {})
             for c in found
         ]
-
-
-# -- connecting ------------------------------------------------------------------------------------
-
-#: Engine 20.10: the first with the features every cell relies on.
-OLDEST_API = (1, 41)
-PING_TIMEOUT_S = 15
-CALL_TIMEOUT_S = 120
-
-
-def connect() -> DockerEngine:
-    """Return the engine that `DOCKER_HOST` or the CLI's current context names.
-
-    The endpoint is decided here, once, and stays the same for the whole run. Raises
-    `EngineUnavailableError` if none answers or the one that answers is too old.
-    """
-    try:
-        version = _version()
-        api = str(version["ApiVersion"])
-        newest = tuple(int(part) for part in api.split("."))
-    except (DockerException, requests.RequestException, ValueError, KeyError, TypeError) as error:
-        raise EngineUnavailableError(_why(error)) from None
-    if newest < OLDEST_API:
-        raise EngineUnavailableError(
-            f"the engine that answers is {version.get('Version', '?')} (API {api}), too old: "
-            "Docker Engine 20.10 (API 1.41) or newer is needed; upgrade it, or point DOCKER_HOST "
-            "at a newer one"
-        )
-    ours = tuple(int(part) for part in DEFAULT_DOCKER_API_VERSION.split("."))
-    spoken = api if newest < ours else DEFAULT_DOCKER_API_VERSION
-    return DockerEngine(docker.from_env(version=spoken, timeout=CALL_TIMEOUT_S))
-
-
-def _version() -> dict[str, Any]:
-    """Describe the engine by a call without a version of the API: every engine answers that.
-
-    docker-py would make it by itself, but leaves its sockets open where no engine answers.
-    """
-    client = docker.from_env(version=DEFAULT_DOCKER_API_VERSION, timeout=PING_TIMEOUT_S)
-    try:
-        return dict(client.api.version(api_version=False))
-    finally:
-        client.close()
-
-
-def _why(error: Exception) -> str:
-    """One line: which endpoint, what happened, what to do."""
-    endpoint = os.environ.get("DOCKER_HOST", "the default endpoint, unix:///var/run/docker.sock")
-    text = str(error)
-    if "Permission denied" in text or "PermissionError" in text:
-        return f"no permission to use the engine at {endpoint}: run as root or join its group"
-    if "timed out" in text.lower():
-        return (
-            f"the engine at {endpoint} accepts connections but does not answer within "
-            f"{PING_TIMEOUT_S} s: restart it (`systemctl restart docker`), then try again"
-        )
-    cause = text.splitlines()[0][:200] if text else type(error).__name__
-    return (
-        f"no container engine answers at {endpoint} ({cause}): start it (`systemctl start docker`, "
-        "or `dockerd &` where there is no systemd), install one (`apt-get install docker.io "
-        "iptables`), or set DOCKER_HOST; `matrix doctor` says more"
-    )

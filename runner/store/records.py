@@ -311,7 +311,7 @@ def machine(run: RunRecord) -> dict[str, object]:
         "boot": host.boot_id,
         "operating system": host.os,
         "kernel": host.kernel,
-        "engine": engine.version,
+        "engine": engine.label,
         "engine's machine": engine.operating_system,
         "engine's kernel": engine.kernel,
         "engine's CPUs": engine.cpus,

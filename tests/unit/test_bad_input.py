@@ -348,7 +348,7 @@ def test_no_permission_for_the_engine(matrix: Matrix, monkeypatch: pytest.Monkey
     def deny() -> None:
         raise docker.errors.DockerException("Error: ('Aborted.', PermissionError(13, 'denied'))")
 
-    monkeypatch.setattr("runner.engine.docker_engine._version", deny)
+    monkeypatch.setattr("runner.engine.connection._version", deny)
     assert_error(matrix("run"), "no permission", "root", code=3)
 
 
