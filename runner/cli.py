@@ -6,7 +6,6 @@ otherwise wait for libraries that only other commands use.
 
 from __future__ import annotations
 
-import os
 import signal
 import sys
 from pathlib import Path
@@ -40,6 +39,7 @@ from runner.errors import (
     system_error,
 )
 from runner.options import ExportFormat, Format
+from runner.streams import nobody_reads, open_closed_streams
 from runner.variadic import Compare, NewRunsOption, RunsArgument
 
 if TYPE_CHECKING:
@@ -141,12 +141,10 @@ def run(  # noqa: PLR0913 - an option each
     ] = None,
 ) -> None:
     """Lock, build, measure, store, and print the table."""
-    from rich.console import Console
-
     from runner.commands.cells import Choice, shard_option
     from runner.commands.replication import replicated, run_to_repeat
     from runner.commands.run import RunOptions, parse_jobs, run
-    from runner.progress import reporter
+    from runner.progress import Messages, reporter
 
     given = {
         "EXPERIMENT": experiment,
@@ -167,7 +165,7 @@ def run(  # noqa: PLR0913 - an option each
         shard=shard_option(shard),
     )
     options = RunOptions(results=results, jobs=parse_jobs(jobs), install=install, fresh=fresh)
-    with reporter(Console(stderr=True)) as progress:
+    with reporter(Messages(stderr=True)) as progress:
         result = run(choice, options, progress)
     _show_result(result)
     if repeated:
@@ -375,8 +373,11 @@ def _show_result(result: RunResult) -> None:
 
 
 def _say(text: str) -> None:
-    """Print a message for people to standard error."""
-    typer.echo(text, err=True)
+    """Print a message for people to standard error, which nobody may read any more."""
+    try:
+        typer.echo(text, err=True)
+    except BrokenPipeError:
+        nobody_reads(sys.stderr)
 
 
 def _print(text: str) -> None:
@@ -388,7 +389,7 @@ def _print(text: str) -> None:
         typer.echo(text)
         sys.stdout.flush()
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        nobody_reads(sys.stdout)
 
 
 def _usage(error: typer.TyperException) -> str:
@@ -399,6 +400,7 @@ def _usage(error: typer.TyperException) -> str:
 
 def main() -> None:
     """Run the command line and exit: the only place that does."""
+    open_closed_streams()
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         code = application(sys.argv[1:] or ["--help"], standalone_mode=False) or 0

@@ -15,6 +15,7 @@ from runner.build.layers import File, Layer
 from runner.build.lock import Lock
 from runner.build.recipe import (
     DISK_FULL,
+    REPOSITORY,
     Image,
     Recipe,
     cell_reference,
@@ -97,7 +98,8 @@ class ImageMaker:
         with self._lock:
             first, self._loads = self._loads, False
         if first:
-            self._say(f"the engine does not load images ({error}): they are built one by one")
+            why = str(error).splitlines()[0].rstrip(":")
+            self._say(f"the engine does not load images ({why}): they are built one by one")
 
     def _made(self, recipe: Recipe, base: Image | EngineError | None) -> Image | EngineError:
         if isinstance(base, EngineError):
@@ -149,7 +151,7 @@ def contract_file(target: str) -> File:
 def key_of(base: BaseImage, files: Iterable[File], *parts: str) -> str:
     """The key of an image of ours upon a base: what its content follows from."""
     contents = [part for file in files for part in (file.path, file.content or b"")]
-    return digest([base.image_id, COMPILER, FORMAT, *parts, *contents])[:12]
+    return digest([base.key, COMPILER, FORMAT, *parts, *contents])[:12]
 
 
 def environment_recipe(
@@ -165,7 +167,7 @@ def environment_recipe(
     data = File(path=DISK.lstrip("/"), content=None)
     site = File(path=SITE, content=None)
     return Recipe(
-        reference=f"monkey-matrix/env:py{lock.request.python}-{key}",
+        reference=f"{REPOSITORY}/env:py{lock.request.python}-{key}",
         kind="environment",
         key=key,
         dockerfile=dockerfile,
@@ -204,7 +206,7 @@ def loadgen_recipe(layers: Sequence[Layer], base: BaseImage) -> Recipe:
     files, dockerfile = program_files(LOADGEN_PROGRAM, "agent"), dockerfile_of("loadgen")
     key = key_of(base, files, dockerfile)
     return Recipe(
-        reference=f"monkey-matrix/loadgen:{key}",
+        reference=f"{REPOSITORY}/loadgen:{key}",
         kind="loadgen",
         key=key,
         dockerfile=dockerfile,

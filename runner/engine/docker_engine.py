@@ -6,6 +6,7 @@ import contextlib
 import io
 import json
 import tarfile
+import time
 from typing import IO, TYPE_CHECKING, Any
 
 import docker
@@ -31,6 +32,9 @@ from runner.errors import EngineError, NotFoundError
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
+#: What Podman says of a container that ends by itself while it is killed to be removed.
+ENDED_MEANWHILE = "container state improper"
+REMOVALS, REMOVAL_PAUSE_S = 5, 0.2
 IMPORT_CHUNK_BYTES = 1 << 20
 #: Of /dev/shm where a pod shares it, in bytes: a million requests of a process take 32 MiB.
 SHARED_MEMORY = 256 * 1024 * 1024
@@ -119,18 +123,23 @@ class DockerEngine:
 
     def import_image(self, archive: IO[bytes], reference: str, labels: Mapping[str, str]) -> str:
         """Make an image of a root file system in a tar archive; return its id."""
-        repository, _, tag = reference.rpartition(":")
         changes = [f"LABEL {name}={json.dumps(value)}" for name, value in labels.items()]
         with _engine_errors(f"importing {reference}"):
             # docker-py announces a chunked body, which requests sends only for an iterator.
             chunks = iter(lambda: archive.read(IMPORT_CHUNK_BYTES), b"")
             answer = self._api.import_image_from_stream(
-                chunks, repository=repository, tag=tag, changes=changes
+                # Podman before 4.4 overlooks a tag that is not part of the name.
+                chunks,
+                repository=reference,
+                changes=changes,
             )
         last = json.loads(str(answer).strip().splitlines()[-1])
         if "error" in last:
             raise EngineError(f"importing {reference}: {last['error']}")
-        return str(last["status"])
+        found = self.image(reference)
+        if found is None:
+            raise EngineError(f"{reference} is missing after it was imported")
+        return found.id
 
     def build(
         self,
@@ -317,14 +326,20 @@ class DockerEngine:
 
     def remove(self, container: str) -> None:
         """Remove a container, running or not; one that is already removed is no error."""
-        try:
-            with _engine_errors(f"removing container {container[:12]}"):
-                self._api.remove_container(container, force=True, v=True)
-        except NotFoundError:
-            return
-        except EngineError as error:
-            if "already in progress" not in str(error):
-                raise
+        for attempt in range(1, REMOVALS + 1):
+            try:
+                with _engine_errors(f"removing container {container[:12]}"):
+                    self._api.remove_container(container, force=True, v=True)
+            except NotFoundError:
+                return
+            except EngineError as error:
+                if "already in progress" in str(error):
+                    return
+                if attempt == REMOVALS or ENDED_MEANWHILE not in str(error):
+                    raise
+                time.sleep(REMOVAL_PAUSE_S)
+            else:
+                return
 
     def owned(self) -> list[OwnedContainer]:
         """Every container that carries this project's label, running or not."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Self
 
-from runner.engine.ownership import POD_LABEL, owner_labels
+from runner.engine.ownership import OWNS_NAMESPACES, POD_LABEL, joiners_first, owner_labels
 from runner.engine.protocol import Attached, ContainerSpec, ContainerState, Engine
 from runner.errors import EngineError
 from runner.matrix.cell import Limits
@@ -103,7 +103,7 @@ def loadgen_spec(
 ) -> ContainerSpec:
     """The sidecar: it owns the network and process namespaces and carries `ab` and its agent."""
     return ContainerSpec(
-        name=f"{name}-loadgen",
+        name=f"{name}{OWNS_NAMESPACES}",
         image=image,
         user=LOADGEN_USER,
         command=AGENT_COMMAND,
@@ -232,7 +232,7 @@ class Pod:
     def _remove_by_label(self) -> None:
         # A create call that timed out may still have created.
         with contextlib.suppress(EngineError):
-            for container in self.engine.owned():
+            for container in joiners_first(self.engine.owned()):
                 if container.labels.get(POD_LABEL) == self.token:
                     self.engine.remove(container.id)
 

@@ -8,6 +8,7 @@ import shlex
 from collections.abc import Iterator, Sequence
 
 from runner.contract import COMPANION_READY, PORT
+from runner.engine.ownership import OWNS_NAMESPACES
 from runner.engine.pod import (
     APPLICATION,
     COMPANION_USER,
@@ -27,7 +28,7 @@ from runner.store.application_record import ApplicationRecord, RequestRecord
 from runner.store.records import CellRecord, RunRecord, UnavailableCell
 
 HARDENED = "--cap-drop ALL --security-opt no-new-privileges --read-only --tmpfs /tmp"
-SERVER, LOADGEN = "by-hand-server", "by-hand-loadgen"
+SERVER, LOADGEN = "by-hand-server", f"by-hand{OWNS_NAMESPACES}"
 #: Where the load generator finds a body, and what it sends at a fixed rate.
 BODY, MESSAGE = "/tmp/body", "/tmp/message"  # noqa: S108 - inside the pod
 #: How `ab` is told a method and its body, and what it sends of its own.
@@ -61,7 +62,7 @@ def by_hand(run: RunRecord, cell: CellRecord, launches: Sequence[LaunchRecord]) 
     loadgen = f"--network none --init -u {LOADGEN_USER} {run.method.loadgen_image}"
     ready = f"docker exec {LOADGEN} ab -q -n 1 http://127.0.0.1:{PORT}/ >/dev/null 2>&1"
     companions = _companions(run, cell)
-    made = [SERVER, *(_companion_name(name, companions) for name in companions), LOADGEN]
+    joiners = [SERVER, *(_companion_name(name, companions) for name in companions)]
     return [
         *(_to_be_set(own) if own else ()),
         f"docker run -d --name {LOADGEN} {_names(own)}{HARDENED} {loadgen}",
@@ -70,7 +71,9 @@ def by_hand(run: RunRecord, cell: CellRecord, launches: Sequence[LaunchRecord]) 
         f"{_until(ready, run.limits.startup_s)} || echo 'it does not answer'",
         *_load(cell, rate, own),
         f"docker kill -s USR1 {SERVER}; sleep 1; docker logs {SERVER}",
-        f"docker rm -f -v {' '.join(made)}",
+        # The client removes what it is given side by side, and Podman these before their owner.
+        f"docker rm -f -v {' '.join(joiners)}",
+        f"docker rm -f -v {LOADGEN}",
     ]
 
 
