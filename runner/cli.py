@@ -134,7 +134,9 @@ def run(  # noqa: PLR0913 - an option each
     jobs: Annotated[
         str, typer.Option(metavar="N|auto", help="Launches measured at the same time.")
     ] = "auto",
-    fresh: Annotated[bool, typer.Option(help="Ignore locks and launches of earlier runs.")] = False,
+    fresh: Annotated[
+        bool, typer.Option(help="Ignore locks and launches of earlier runs; pull bases again.")
+    ] = False,
     like: Annotated[
         str | None,
         typer.Option(metavar="RUN", help="Measure this run's cells again, and compare with it."),
@@ -348,7 +350,7 @@ def doctor(
     ] = False,
 ) -> None:
     """Print what this machine and engine offer, what is missing, and the command that fixes it."""
-    from runner.commands.machine import doctor
+    from runner.commands.doctor import doctor
 
     text, healthy = doctor(file, results, install=install, say=_say)
     _print(text)

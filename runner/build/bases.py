@@ -9,7 +9,7 @@ import shutil
 import subprocess
 import tarfile
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -120,6 +120,19 @@ def resolve_kind(engine: Engine, pythons: Iterable[str], base: Base) -> str:
     return "registry"
 
 
+def pull_again(
+    engine: Engine, pythons: Iterable[str], base: Base, say: Callable[[str], None]
+) -> None:
+    """Bring the official images that the engine has up to date with the registry."""
+    for reference in sorted({registry_reference(python, base) for python in pythons}):
+        if base.kind == "debian" or engine.image(reference) is None:
+            continue
+        try:
+            engine.pull(reference)
+        except EngineError as error:
+            say(f"the engine's own {reference} is used, for it cannot be pulled again ({error})")
+
+
 def groups(requests: Iterable[BaseRequest], kind: str) -> list[tuple[BaseRequest, ...]]:
     """Divide the requests into jobs: one bootstrap gives a plain image and one with packages."""
     wanted = list(dict.fromkeys(requests))
@@ -149,6 +162,14 @@ def ensure_bases(
         return dict.fromkeys(requests, error)
 
 
+def has_bases(engine: Engine, requests: Iterable[BaseRequest]) -> bool:
+    """Whether the engine has the images of all requests, made of Debian's packages before."""
+    return all(
+        request.python in SUITES and _of_debian(engine, *_named(request)) is not None
+        for request in requests
+    )
+
+
 # -- from a registry -------------------------------------------------------------------------------
 
 
@@ -168,7 +189,8 @@ def _pulled(engine: Engine, request: BaseRequest, base: Base) -> BaseImage:
     if not request.packages:
         return _of_registry(engine, reference, image)
     dockerfile = (IMAGES / "base" / "Dockerfile").read_text(encoding="utf-8")
-    key = digest([reference, dockerfile, *request.packages])[:12]
+    below = _of_registry(engine, reference, image).key
+    key = digest([reference, below, dockerfile, *request.packages])[:12]
     recipe = Recipe(
         reference=f"{REPOSITORY}/base:{request.name}-registry-{key}",
         kind="base",
@@ -204,10 +226,8 @@ def _from_suite(
             "`base: registry` takes it from a registry"
         )
     suite = SUITES[python]
-    packages = (interpreter(suite, python), *PACKAGES)
-    keys = {r: digest([suite, *packages, *r.packages, *LEFT_OUT])[:12] for r in requests}
-    names = {r: f"{REPOSITORY}/base:{r.name}-{suite}-{key}" for r, key in keys.items()}
-    made = {r: _of_debian(engine, names[r], keys[r]) for r in requests}
+    named = {request: _named(request) for request in requests}
+    made = {request: _of_debian(engine, *named[request]) for request in requests}
     missing = [request for request, image in made.items() if image is None]
     with tempfile.TemporaryDirectory() as directory:
         archives = {request: Path(directory) / f"{request.name}.tar" for request in missing}
@@ -220,12 +240,20 @@ def _from_suite(
                         raise told from None
                 raise
         for request, path in archives.items():
-            content = digest([keys[request], *installed(path)])
-            said = {**labels("base", keys[request]), CONTENT_LABEL: content}
+            reference, key = named[request]
+            said = {**labels("base", key), CONTENT_LABEL: digest([key, *installed(path)])}
             with path.open("rb") as archive:
-                engine.import_image(archive, names[request], said)
-            made[request] = _of_debian(engine, names[request], keys[request])
+                engine.import_image(archive, reference, said)
+            made[request] = _of_debian(engine, reference, key)
     return {request: image for request, image in made.items() if image}
+
+
+def _named(request: BaseRequest) -> tuple[str, str]:
+    """The name of the image that a bootstrap makes for a request, and the key in it."""
+    suite = SUITES[request.python]
+    packages = (interpreter(suite, request.python), *PACKAGES, *request.packages)
+    key = digest([suite, *packages, *LEFT_OUT])[:12]
+    return f"{REPOSITORY}/base:{request.name}-{suite}-{key}", key
 
 
 def _of_debian(engine: Engine, reference: str, key: str) -> BaseImage | None:

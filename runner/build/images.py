@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -36,6 +37,8 @@ SERVER_PROGRAM: Final = IMAGES / "server" / "monkey_matrix_server"
 LOADGEN_PROGRAM: Final = IMAGES / "loadgen"
 AGENT: Final = LOADGEN_PROGRAM / "agent.py"
 RATE: Final = LOADGEN_PROGRAM / "rate.py"
+#: How engines say that a container uses an image.
+IN_USE: Final = re.compile(r"container \S+ is using|being used by|in use by a container")
 CELL_DOCKERFILE: Final = "ARG BASE\nFROM ${BASE}\n"
 
 
@@ -216,9 +219,12 @@ def loadgen_recipe(layers: Sequence[Layer], base: BaseImage) -> Recipe:
     )
 
 
-def remove_images(engine: Engine) -> list[str]:
-    """Remove every image with this project's label; return their names."""
-    removed = []
+def remove_images(engine: Engine) -> tuple[list[str], list[str]]:
+    """Remove every image with this project's label that no container uses.
+
+    Returns the names of those that were removed, and of those that are in use.
+    """
+    removed, used = [], []
     for image, names in engine.images():
         for reference in names or (image,):
             try:
@@ -226,7 +232,10 @@ def remove_images(engine: Engine) -> list[str]:
             except NotFoundError:
                 continue
             except EngineError as error:
+                if IN_USE.search(str(error)):
+                    used.append(reference)
+                    continue
                 if "image has dependent child images" not in str(error):
                     raise
             removed.append(reference)
-    return removed
+    return removed, used

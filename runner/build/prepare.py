@@ -40,6 +40,7 @@ from runner.build.wanted import OnEnvironment, Subject, Wanted
 from runner.build.wheels import Wheel, pack_all, wheels_of
 from runner.engine.protocol import Engine
 from runner.errors import EngineError, EngineUnavailableError
+from runner.matrix import plugins
 from runner.matrix.cell import Base, Cell, EnvironmentRequest
 from runner.stages import Stages
 
@@ -125,6 +126,13 @@ def prepare(
         with stages.stage("images"):
             wait(made)
     return _prepared(wanted, [future.result() for future in made], stages)
+
+
+def pythons_of(cells: Sequence[Cell]) -> set[str]:
+    """The Pythons of all images that the cells need."""
+    companions = {name for cell in cells for name in cell.companions}
+    of_companions = {plugins.companions()[name].python for name in companions}
+    return {LOADGEN.python, *of_companions, *(cell.python for cell in cells)}
 
 
 @contextmanager

@@ -121,6 +121,15 @@ class DockerEngine:
         with _engine_errors(f"pulling {reference}"):
             return str(self._client.images.pull(reference).id)
 
+    def is_served(self, reference: str) -> bool:
+        """Whether a registry has an image of that name; none is pulled. Podman cannot tell."""
+        try:
+            with _engine_errors(f"asking for {reference}"):
+                self._api.inspect_distribution(reference)  # type: ignore[no-untyped-call]
+        except EngineError:
+            return False
+        return True
+
     def import_image(self, archive: IO[bytes], reference: str, labels: Mapping[str, str]) -> str:
         """Make an image of a root file system in a tar archive; return its id."""
         changes = [f"LABEL {name}={json.dumps(value)}" for name, value in labels.items()]

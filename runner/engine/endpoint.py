@@ -162,7 +162,7 @@ def _certificates_of_environment(address: str) -> Certificates | None:
     if address.startswith("unix://"):
         raise EngineUnavailableError(
             f"{setting} is set, and {address} is a socket on this machine, which has no TLS: "
-            f"{NO_TLS}, or set DOCKER_HOST=tcp://HOST:2376 to the engine that is meant"
+            f"{NO_TLS}, or set DOCKER_HOST to the engine that is meant"
         )
     directory = Path(named) if named else _directory()
     missing = [n for n in ("ca.pem", "cert.pem", "key.pem") if not (directory / n).is_file()]

@@ -35,9 +35,16 @@ PYTHON = base_of_cells("3.11")
 POSTGRES = BaseRequest(name="postgres", python="3.13", packages=("postgresql",))
 #: Writes each archive that its arguments name, and a line into `calls` beside itself.
 WRITES = """\
-echo "$*" >> "$(dirname "$0")/calls"
+here=$(dirname "$0")
+echo "$*" >> "$here/calls"
+mkdir -p "$here/root/var/lib/dpkg"
+printf 'Package: python3\\nVersion: 3\\nArchitecture: amd64\\n' > "$here/root/var/lib/dpkg/status"
 for argument in "$@"; do
-    case $argument in *--file=*) archive=${argument##*--file=}; : > "${archive% .}";; esac
+    case $argument in
+        *--file=*)
+            archive=${argument##*--file=}
+            tar --create --directory="$here/root" --file="${archive% .}" ./var/lib/dpkg/status ;;
+    esac
 done
 """
 

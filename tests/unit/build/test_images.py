@@ -380,7 +380,9 @@ def test_ids_longer_than_a_tag_stay_apart() -> None:
 
 def test_every_image_of_the_project_is_removed(engine: Watched) -> None:
     make(engine, recipes())
-    assert sorted(remove_images(engine)) == sorted(["below", *(r.reference for r in recipes())])
+    removed, used = remove_images(engine)
+    assert sorted(removed) == sorted(["below", *(r.reference for r in recipes())])
+    assert used == []
     assert engine.known_images == {}
 
 

@@ -168,7 +168,7 @@ def test_another_lock_or_service_is_another_measurement(measured: Path) -> None:
     record, _ = recorded(measured.parent / "project")
     run = own_run(record).model_copy(update={"run_id": NOW})
     environment = run.environments["py3.11"].model_copy(update={"lock_digest": "sha256:ab"})
-    companion = run.companions["grpc"].model_copy(update={"image_id": "sha256:de"})
+    companion = run.companions["grpc"].model_copy(update={"key": "de"})
     for update in (
         {"environments": {"py3.11": environment}},
         {"companions": {"grpc": companion}},
