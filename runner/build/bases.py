@@ -208,7 +208,7 @@ def _pulled(engine: Engine, request: BaseRequest, base: Base) -> BaseImage:
 
 def _of_registry(engine: Engine, reference: str, image_id: str) -> BaseImage:
     found = engine.image(image_id)
-    key = digest(found.layers if found else [image_id])
+    key = digest((found and found.layers) or [image_id])
     return BaseImage(reference=reference, image_id=image_id, key=key, origin="registry")
 
 

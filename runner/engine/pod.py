@@ -216,12 +216,11 @@ class Pod:
         if self._agent:
             self._agent.close()
         known = self.containers
-        try:
-            for container in known:
-                self.engine.remove(container)
-        finally:
-            if len(known) < 2 + len(self.plan.companions):
-                self._remove_by_label()
+        if len(known) < 2 + len(self.plan.companions):
+            # First: some engines keep the sidecar while one that it does not know of has joined it.
+            self._remove_by_label()
+        for container in known:
+            self.engine.remove(container)
 
     @property
     def containers(self) -> list[str]:
