@@ -44,7 +44,7 @@ def experiment_of(draft: Draft) -> Experiment:
 
 
 def ready_of(experiment: Experiment, pods: SimulatedPods) -> Ready:
-    image = Image(reference="image", image_id="sha256:image")
+    image = Image(reference="image", image_id="sha256:image", key="made-of")
     prepared = Prepared(
         loadgen=image,
         bases={},
