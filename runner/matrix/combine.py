@@ -15,8 +15,9 @@ from typing import TypeVar
 from packaging.utils import canonicalize_version
 
 from runner.matrix import plugins
-from runner.matrix.axes import SETTINGS, axis, canonical_name, is_package, relevant
+from runner.matrix.axes import ALIASES, SETTINGS, axis, canonical_name, is_package, relevant
 from runner.matrix.schema import ExperimentSection
+from runner.matrix.values import is_variable
 from runner.matrix.yaml_document import Document, KeyPath
 from runner.text import suggestion
 
@@ -184,7 +185,8 @@ def _changes_nothing(document: Document, keys: KeyPath, entry: Entry) -> str:
 
 def _nameable(axes: Sequence[str], section: ExperimentSection) -> list[str]:
     """What an `include` entry may name: the axes, and all that could be one."""
-    names = (*axes, *SETTINGS, *sorted(plugins.optional_packages()), *section.packages)
+    variables = (name for entry in section.include for name in entry if is_variable(name))
+    names = (*axes, *SETTINGS, *sorted(plugins.optional_packages()), *section.packages, *variables)
     return list(dict.fromkeys((*names, *sorted(plugins.parameters()))))
 
 
@@ -201,10 +203,10 @@ def _shown(entry: Entry) -> str:
 def axis_values(document: Document, section: ExperimentSection) -> dict[str, list[str]]:
     """Each axis of the experiment with its values as text, in the order of the file."""
     values: dict[str, list[str]] = {}
-    for name, written in section.axes.items():
-        keys = ("axes", name)
+    for called, written in section.axes.items():
+        name, keys = ALIASES.get(called, called), ("axes", called)
         values[name] = [
-            read_value(document, (*keys, index), name, value, shown=f"axes.{name}")
+            read_value(document, (*keys, index), name, value, shown=f"axes.{called}")
             for index, value in enumerate(written)
         ]
         _refuse_duplicates(document, keys, name, values[name])

@@ -15,7 +15,8 @@ from runner.build.recipe import Image
 from runner.engine.docker_engine import DockerEngine, connect
 from runner.matrix.ceiling import AbOpening
 from runner.matrix.cell import Base, Cell, Limits, Requirement
-from runner.matrix.values import Server, Workload
+from runner.matrix.servers import Server
+from runner.matrix.values import Workload
 from runner.measurement.asked import WORKLOAD, Asked
 from runner.measurement.clock import SystemClock
 from runner.measurement.job import Job, LaunchResult

@@ -39,6 +39,12 @@ class Placement:
             apply, self._apply = self._apply, None
             _applied(apply)
 
+    def server_will_patch(self):
+        """Apply the patch after the server's own if it stands in the worker, which has begun."""
+        if self.stands_at(WORKER):
+            apply, self._apply = self._apply, None
+            self._subscribe(apply)
+
     def _subscribe(self, apply):
         from gevent import events
 
@@ -57,3 +63,4 @@ def _applied(apply):
 
 placement = Placement()
 choose, reached, stands_at = placement.choose, placement.reached, placement.stands_at
+server_will_patch = placement.server_will_patch

@@ -14,7 +14,7 @@ from runner.matrix import plugins
 from runner.measurement.records import LaunchRecord, Patched
 from runner.options import ExportFormat
 from runner.report.formats import render
-from runner.report.in_effect import PATCHING, in_effect, patched_text
+from runner.report.in_effect import in_effect, patched_text
 from runner.report.notes import notes
 from runner.report.run import Run, collate
 from runner.report.sentences import sentences

@@ -48,7 +48,7 @@ NO_CONFIGURATION = "python:monkey_matrix_server.no_gunicorn_config"
 
 
 def serve(
-    make_application, bind, worker_class, settings, unless_configured=None, patches_itself=False
+    make_application, bind, worker_class, settings, *, unless_configured=None, patches_itself=False
 ):
     """Serve forever; exit with `IMPORT_FAILED` if no worker can load the application.
 

@@ -27,13 +27,17 @@ class Served:
     """What is served, once it is known how to make it."""
 
     make = None
+    patches_itself = False
 
 
-def serve(make_application, bind, options):
-    """Serve forever. `bind` is a host and a port, `options` are of uWSGI's command line."""
+def serve(make_application, bind, options, *, patches_itself=False):
+    """Serve forever. `bind` is a host and a port, `options` are of uWSGI's command line.
+
+    `patches_itself`: each worker does, once it has begun.
+    """
     import pyuwsgi
 
-    Served.make = make_application
+    Served.make, Served.patches_itself = make_application, patches_itself
     address = "%s:%d" % bind
     pyuwsgi.run([*OPTIONS, "--http-socket", address, "--module", APPLICATION, *options])
 
@@ -60,6 +64,8 @@ def _in_each_worker(made):
         made.open_again()
         diagnostics.install()
         made.at_first_request = _first_request(_handler())
+        if Served.patches_itself:
+            placing.server_will_patch()
         placing.reached(placing.WORKER)
 
 

@@ -9,7 +9,7 @@ PLACE = 9
 PACKAGES = ("pyuwsgi", "gevent")
 SETTINGS = {"workers": 1, "greenlets": 1000}
 PATCHES_ITSELF = True
-PLACEMENTS = ("worker", "first", "late", "after-app", "by-app")
+PLACEMENTS = ("worker", "first", "late", "by-app")
 _PATCHES_ALL = "its workers patch everything by themselves, so a single patch is not possible"
 UNFIT = {
     "gevent-socket": _PATCHES_ALL,
@@ -29,4 +29,4 @@ def serve(make_application, host, port, settings):
 
     processes, greenlets = settings["workers"], settings["greenlets"]
     options = ["--processes", str(processes), "--gevent", str(greenlets), "--gevent-monkey-patch"]
-    _uwsgi.serve(make_application, (host, port), options)
+    _uwsgi.serve(make_application, (host, port), options, patches_itself=PATCHES_ITSELF)
