@@ -69,6 +69,7 @@ class Own:
             prepare=application.prepare,
             files=tuple(target for target, _ in application.files),
             environment=(*self.variables.public, *self.settings.items()),
+            command=application.command,
         )
 
     @property

@@ -15,7 +15,7 @@ from typing import TypeVar
 from packaging.utils import canonicalize_version
 
 from runner.matrix import plugins
-from runner.matrix.axes import ALIASES, SETTINGS, axis, canonical_name, is_package, relevant
+from runner.matrix.axes import SETTINGS, axis, canonical_name, is_package, relevant
 from runner.matrix.schema import ExperimentSection
 from runner.matrix.values import is_variable
 from runner.matrix.yaml_document import Document, KeyPath
@@ -203,10 +203,10 @@ def _shown(entry: Entry) -> str:
 def axis_values(document: Document, section: ExperimentSection) -> dict[str, list[str]]:
     """Each axis of the experiment with its values as text, in the order of the file."""
     values: dict[str, list[str]] = {}
-    for called, written in section.axes.items():
-        name, keys = ALIASES.get(called, called), ("axes", called)
+    for name, written in section.axes.items():
+        keys = ("axes", name)
         values[name] = [
-            read_value(document, (*keys, index), name, value, shown=f"axes.{called}")
+            read_value(document, (*keys, index), name, value, shown=f"axes.{name}")
             for index, value in enumerate(written)
         ]
         _refuse_duplicates(document, keys, name, values[name])

@@ -209,9 +209,8 @@ class ExperimentSection(Section):
 
     @model_validator(mode="after")
     def _one_placement(self) -> Self:
-        for names in (self.axes, self.model_fields_set):
-            if {"placement", "order"} <= {*names}:
-                raise ValueError("`order` is another name of `placement`; keep one of them")
+        if self.placement and self.order:
+            raise ValueError("`order` is another name of `placement`; keep one of them")
         return self
 
     @property

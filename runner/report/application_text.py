@@ -47,6 +47,8 @@ def facts(application: ApplicationRecord) -> Iterator[tuple[str, str]]:
     yield "gunicorn's configuration", application.gunicorn_config or "what gunicorn finds itself"
     if application.worker_class:
         yield "worker class", application.worker_class
+    if application.command:
+        yield "started by", " ".join(application.command)
     if application.args:
         yield "gunicorn's arguments", " ".join(application.args)
     if application.services:

@@ -79,7 +79,8 @@ class ApplicationRecord(Record):
     addresses; what they came to is in the environments. `environment` has the public variables.
     `secret_names` are `variable NAME`, `header NAME` and `file PATH` (in the container), and
     `secret_digest` is over all their values, by the machine's key; None where there are none.
-    `gunicorn_config` is None where gunicorn looked for one itself. `services` maps the names that
+    `gunicorn_config` is None where gunicorn looked for one itself, and `command` what started the
+    server. `services` maps the names that
     the application uses to companions. `python` is what it says of its own Python.
     """
 
@@ -99,6 +100,7 @@ class ApplicationRecord(Record):
     gunicorn_config: str | None = None
     args: tuple[str, ...] = ()
     worker_class: str | None = None
+    command: tuple[str, ...] = ()
     services: dict[str, str] = Field(default_factory=dict)
     request: RequestRecord = RequestRecord()
     response: ResponseRecord = ResponseRecord()
@@ -149,6 +151,7 @@ def application_record(
         gunicorn_config=application.gunicorn_config,
         args=application.args,
         worker_class=application.worker_class,
+        command=application.command,
         services={service.name: service.companion for service in application.services},
         request=_request(request, request.body if body is None else body, key),
         response=_response(response),

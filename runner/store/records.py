@@ -151,12 +151,13 @@ class CellRecord(Record):
     `packages` maps the packages named in the matrix file to exact versions, as far as the cell
     carries them. `placement` is where the patch stands; earlier releases called it `order`, as they
     did the axis. `variables` are environment variables that are axes, by name. `axes` maps each of
-    the run's axes to the cell's value, None if the axis was dropped. `environment` is a key of the run's `environments`, `companion` one of
-    its `companions`. The load is `concurrency` and `requests` of `ab`, or `rate`, requests per
-    second, for `load_s` seconds; the others are None. Instead of `rate` it may have `rate_share`, a
-    share of the rate that the cell `rate_of` reaches in its first launch; each launch has the rate
-    that it was loaded at. `server` names its settings too (`gunicorn-gthread-w1-t16`). What is not
-    known of a cell whose report was made elsewhere is None.
+    the run's axes to the cell's value, None if the axis was dropped. `environment` is a key of the
+    run's `environments`, `companion` one of its `companions`. The load is `concurrency` and
+    `requests` of `ab`, or `rate`, requests per second, for `load_s` seconds; the others are None.
+    Instead of `rate` it may have `rate_share`, a share of the rate that the cell `rate_of` reaches
+    in its first launch; each launch has the rate that it was loaded at. `server` names its settings
+    too (`gunicorn-gthread-w1-t16`). What is not known of a cell whose report was made elsewhere is
+    None.
     """
 
     id: str

@@ -696,9 +696,11 @@ def test_other_parameters_of_the_workload_are_a_doubt() -> None:
 
 def test_another_placement_of_the_patch_is_a_doubt() -> None:
     first, late, untold = (
-        run_record(GEVENT.model_copy(update={"placement": place})) for place in ("first", "late", None)
+        run_record(GEVENT.model_copy(update={"placement": where}))
+        for where in ("first", "late", None)
     )
-    assert differences_between(first, late) == [f"{GEVENT.id}: placement of the patch: first → late"]
+    [difference] = differences_between(first, late)
+    assert difference == f"{GEVENT.id}: placement of the patch: first → late"
     assert differences_between(first, first) == []
     assert differences_between(untold, late) == []
 
