@@ -21,6 +21,7 @@ from monkey_matrix_server import (
     contract,
     effects,
     loading,
+    looking,
     patches,
     patching,
     placing,
@@ -78,6 +79,8 @@ class Maker:
         effects.note(application=effects.name_of(type(application)))
         placing.reached(placing.AFTER_APP)
         self.made = True
+        if looking.is_wanted():
+            application = looking.Looked(application)
         return recording.Recorded(application)
 
 
