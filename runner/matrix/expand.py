@@ -48,7 +48,7 @@ from runner.matrix.yaml_document import Document, KeyPath
 
 #: Packages whose versions are the question: a cell that imports one must name its version.
 MUST_BE_NAMED = frozenset({"gevent", "grpcio"})
-#: Packages that libraries use as soon as they can be imported, so that their presence alone matters.
+#: Packages that libraries use as soon as they are there, so that their presence alone matters.
 ALTERING = MUST_BE_NAMED | {"eventlet"}
 #: The Python of an application that says nothing about its own.
 PYTHON = "3.13"
