@@ -111,6 +111,7 @@ def _cell(
     return {
         "id": cell.id,
         **settings,
+        "variables": dict(cell.variables),
         "workload_seconds": cell.workload.service_s,
         "workload_parameters": dict(cell.workload.parameters),
         "companion": cell.workload.kind.companion,

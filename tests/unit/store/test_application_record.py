@@ -113,6 +113,7 @@ CHANGES: dict[str, tuple[dict[str, str], dict[str, str]]] = {
     "debian": ({"libmagic1": "libmagic-dev"}, {}),
     "prepare": ({"make version-file": "make"}, {}),
     "before": ({"flask db upgrade": "flask db stamp"}, {}),
+    "command": ({"args:": "command: ddtrace-run\n      args:"}, {}),
     "args": ({"--max-requests 0": "--max-requests 1"}, {}),
     "environment": ({"MODE: load": "MODE: test"}, {}),
     "service": ({"upstream:": "other:"}, {}),
