@@ -15,6 +15,7 @@ from typing import Any
 
 from check import calibrate, check, ready
 from load import load
+from looks import look
 from machine import canary
 from network import sockets
 from opening import ab_opening
@@ -25,6 +26,7 @@ COMMANDS = {
     "check": check,
     "calibrate": calibrate,
     "load": load,
+    "look": look,
     "canary": canary,
     "ab-opening": ab_opening,
     "sockets": sockets,

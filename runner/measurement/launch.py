@@ -29,6 +29,7 @@ from runner.measurement.load import (
 from runner.measurement.loaded import Loaded, read_load
 from runner.measurement.records import Canary, LaunchRecord, Placement
 from runner.measurement.resources import disturbance, machine, used
+from runner.measurement.why.seen import Seen
 from runner.outcome import Kind, Outcome
 
 #: How long the engine may take to see that a process has ended which the agent misses already.
@@ -37,6 +38,9 @@ EXIT_SEEN_WITHIN_S, EXIT_POLL_S = 5.0, 0.05
 SERVER_GONE = "server-gone"
 #: What the runner adds to the agent's own deadlines before it gives up on the engine, in seconds.
 ENGINE_GRACE_S = 30.0
+#: After the load, a server that did not keep up is looked at for so long (seconds), while so many
+#: clients send to it.
+LOOK_S, LOOKED_AT_CLIENTS = 2.0, 10
 
 ReplyT = TypeVar("ReplyT", ReadyReply, CheckReply, CalibrateReply)
 
@@ -74,6 +78,7 @@ class Launch:
         self.placement: Placement | None = None
         self.canary: Canary | None = None
         self.cpu_used: Used | None = None
+        self.seen = Seen()
         self.files: dict[str, bytes] = {}
         self.printed: Mapping[str, str] = {}
         self._pod: Pod | None = None
@@ -253,6 +258,7 @@ class Launch:
             self._end_if_gone(self.pod)
             raise LaunchEndedError(*hangs)
         self.calibrated = reply
+        self.seen = reply.seen
 
     def _accepted(self, reply: ReplyT | Refusal) -> ReplyT:
         """An answer of the agent that is none of its refusals, each of which ends the launch."""
@@ -318,6 +324,7 @@ class Launch:
         if self._pod is None or not self._pod.server or self.verdict is None:
             return
         outcome, reason = self.verdict
+        self._look(outcome)
         if outcome.kind is Kind.HANG:
             tcp = self.loaded.reply.ab.tcp if self.loaded else None
             found, frame = evidence.of_hang(self._pod, self.clock, tcp)
@@ -328,6 +335,20 @@ class Launch:
         self.tracebacks = sum(1 for _ in verdict.exceptions(log))
         if self._pod.companions and not outcome.has_figures:
             self.files["companion.log"] = evidence.companion_logs(self._pod).encode()
+
+    def _look(self, outcome: Outcome) -> None:
+        """Look at a server that works once more, after all was measured."""
+        if outcome is Outcome.OK or not self.pod.server_state().running:
+            return
+        is_hang = outcome.kind is Kind.HANG
+        config = {
+            **self._asked,
+            "clients": 0 if is_hang else LOOKED_AT_CLIENTS,
+            "seconds": LOOK_S,
+        }
+        more = agent.look(self.pod, config, LOOK_S + ENGINE_GRACE_S)
+        self.seen = Seen(asked=self.seen.asked + more.asked, looks=(*self.seen.looks, *more.looks))
+        self.files["looks.json"] = self.seen.model_dump_json(indent=1).encode()
 
     def _record(self, secrets: Secrets) -> LaunchRecord:
         outcome, reason = self.verdict or (Outcome.ENGINE_ERROR, "the launch was not loaded")
