@@ -12,7 +12,7 @@ from runner.engine.protocol import Engine
 from runner.errors import EngineError
 from runner.matrix.ceiling import configuration_of
 from runner.matrix.cell import Cell
-from runner.measurement import agent, companion, evidence, verdict
+from runner.measurement import agent, companion, evidence, explanation, verdict
 from runner.measurement.agent import CalibrateReply, CheckReply, ReadyReply, Refusal
 from runner.measurement.clock import Clock
 from runner.measurement.cpu_time import Used
@@ -38,9 +38,6 @@ EXIT_SEEN_WITHIN_S, EXIT_POLL_S = 5.0, 0.05
 SERVER_GONE = "server-gone"
 #: What the runner adds to the agent's own deadlines before it gives up on the engine, in seconds.
 ENGINE_GRACE_S = 30.0
-#: After the load, a server that did not keep up is looked at for so long (seconds), while so many
-#: clients send to it.
-LOOK_S, LOOKED_AT_CLIENTS = 2.0, 10
 
 ReplyT = TypeVar("ReplyT", ReadyReply, CheckReply, CalibrateReply)
 
@@ -79,6 +76,7 @@ class Launch:
         self.canary: Canary | None = None
         self.cpu_used: Used | None = None
         self.seen = Seen()
+        self.why: str | None = None
         self.files: dict[str, bytes] = {}
         self.printed: Mapping[str, str] = {}
         self._pod: Pod | None = None
@@ -192,7 +190,7 @@ class Launch:
         self._pod.start_server()
 
     @property
-    def _asked(self) -> dict[str, Any]:
+    def asked(self) -> dict[str, Any]:
         """What the agent is told of the request and its right answer."""
         return self.job.asked.config(self.printed)
 
@@ -238,7 +236,7 @@ class Launch:
         cell, limits = self.job.cell, self.job.limits
         service_s = cell.workload.service_s or 0.0
         config = {
-            **self._asked,
+            **self.asked,
             "startup_s": limits.startup_s,
             "service_s": service_s,
             "spread_s": cell.workload.spread_s,
@@ -252,7 +250,7 @@ class Launch:
         if sent == 1:
             return  # a burst of one says nothing
         config, longest_s = calibration(cell, self.service_s)
-        told = {**self._asked, **config}
+        told = {**self.asked, **config}
         reply = self._accepted(agent.calibrate(self.pod, told, longest_s + ENGINE_GRACE_S))
         if hangs := verdict.of_burst(reply, sent):
             self._end_if_gone(self.pod)
@@ -288,7 +286,7 @@ class Launch:
     def _load(self) -> None:
         load = self.sent = self.forecast.load()
         config = {
-            **self._asked,
+            **self.asked,
             "requests": load.requests,
             "concurrency": load.concurrency,
             "deadline_s": load.deadline_s,
@@ -324,7 +322,6 @@ class Launch:
         if self._pod is None or not self._pod.server or self.verdict is None:
             return
         outcome, reason = self.verdict
-        self._look(outcome)
         if outcome.kind is Kind.HANG:
             tcp = self.loaded.reply.ab.tcp if self.loaded else None
             found, frame = evidence.of_hang(self._pod, self.clock, tcp)
@@ -335,20 +332,7 @@ class Launch:
         self.tracebacks = sum(1 for _ in verdict.exceptions(log))
         if self._pod.companions and not outcome.has_figures:
             self.files["companion.log"] = evidence.companion_logs(self._pod).encode()
-
-    def _look(self, outcome: Outcome) -> None:
-        """Look at a server that works once more, after all was measured."""
-        if outcome is Outcome.OK or not self.pod.server_state().running:
-            return
-        is_hang = outcome.kind is Kind.HANG
-        config = {
-            **self._asked,
-            "clients": 0 if is_hang else LOOKED_AT_CLIENTS,
-            "seconds": LOOK_S,
-        }
-        more = agent.look(self.pod, config, LOOK_S + ENGINE_GRACE_S)
-        self.seen = Seen(asked=self.seen.asked + more.asked, looks=(*self.seen.looks, *more.looks))
-        self.files["looks.json"] = self.seen.model_dump_json(indent=1).encode()
+        self.why = explanation.of_launch(self, self._pod, outcome, log)
 
     def _record(self, secrets: Secrets) -> LaunchRecord:
         outcome, reason = self.verdict or (Outcome.ENGINE_ERROR, "the launch was not loaded")
@@ -361,6 +345,7 @@ class Launch:
             launch=self.job.number,
             outcome=outcome,
             reason=reason and secrets.mask(reason),
+            why=self.why and secrets.mask(self.why),
             started_at=self._started_at.isoformat(timespec="seconds"),
             requests=load.requests if load else cell.requests,
             concurrency=_concurrency(cell, load),

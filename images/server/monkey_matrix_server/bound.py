@@ -137,7 +137,7 @@ def importer(name):
 
 
 def distributions(files):
-    """Return (name, version) of the distribution that installed each file, by its RECORD."""
+    """Return (name, version) of the distribution that each file and module is of, by its RECORD."""
     found = {}
     wanted = {os.path.realpath(file): file for file in files}
     for directory in list(sys.path):
@@ -146,9 +146,13 @@ def distributions(files):
         except OSError:
             continue
         inside = os.path.join(os.path.realpath(directory or "."), "")
-        here = {path[len(inside) :]: path for path in wanted if path.startswith(inside)}
-        modules = {_module_path(name, inside): name for name in list(sys.modules)}
-        here.update((path, name) for path, name in modules.items() if path and path not in here)
+        here = {}
+        for path, file in wanted.items():
+            if path.startswith(inside):
+                here.setdefault(path[len(inside) :], []).append(file)
+        for name in list(sys.modules):
+            here.setdefault(_module_path(name, inside), []).append(name)
+        here.pop("", None)
         for info in infos if here else ():
             try:
                 with open(os.path.join(directory, info, "RECORD"), encoding="utf-8") as file:
@@ -157,7 +161,7 @@ def distributions(files):
                 continue
             name, _, version = info[: -len(".dist-info")].partition("-")
             for path in record.intersection(here):
-                found[wanted.get(here[path], here[path])] = (name, version)
+                found.update((one, (name, version)) for one in here[path])
     return found
 
 

@@ -6,6 +6,7 @@ imported and nothing is called that belongs to the application; what it costs is
 The names below are bound before any patch replaces them.
 """
 
+import _socket
 import os
 import re
 import sys
@@ -23,6 +24,9 @@ POLLFD_BYTES, FDS_TOLD = 8, 4
 #: Names with dots on a line of code.
 NAMES = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*")
 main_ident = native_ident()
+MACHINE = os.uname().machine
+#: poll(2) and ppoll(2), by their numbers.
+POLLS = {"x86_64": (7, 271), "aarch64": (73,)}.get(MACHINE, ())
 #: What a line of code calls, by its code and number: it is the same each time.
 _called = {}
 _files = set()
@@ -31,7 +35,7 @@ _files = set()
 def write(asked):
     """Take a look and write it as a line; that it cannot is no reason to end the thread."""
     begun_ns, begun_cpu_ns = now(), cpu_now()
-    look = {"taken_ns": begun_ns, "pid": getpid()}
+    look = {"taken_ns": begun_ns, "pid": getpid(), "machine": MACHINE}
     try:
         look["threads"] = threads()
         if asked != contract.THREADS_ONLY:
@@ -113,15 +117,14 @@ def _syscall(tid):
 def _sockets(call):
     """Return where the sockets lead, `127.0.0.1:7803`, that a call waits for.
 
-    Its first argument may be a descriptor, or the address of a list of them for poll(2). Others are
-    neither a descriptor nor an address, and lead nowhere.
+    Its first argument is a descriptor, or the address of a list of them for poll(2). That of other
+    calls means something else: who reads this knows which call it is.
     """
     if call[0] is None or len(call) < 3:
         return []
     first, second = call[1:3]
-    descriptors = [first] if first < 1 << 20 else _polled(first, min(second, FDS_TOLD))
-    inodes = [inode for inode in map(_inode, descriptors) if inode]
-    return [peer for peer in map(_peers().get, inodes) if peer] if inodes else []
+    descriptors = _polled(first, min(second, FDS_TOLD)) if call[0] in POLLS else [first]
+    return [peer for peer in map(_peer, descriptors) if peer]
 
 
 def _polled(address, number):
@@ -138,30 +141,25 @@ def _polled(address, number):
     ]
 
 
-def _inode(descriptor):
+def _peer(descriptor):
+    """Return the remote end of a connection; None for whatever else a descriptor is.
+
+    Python would make a socket that it takes over obey the default timeout, if there is one: what
+    the application waits for must stay as it is.
+    """
+    if _socket.getdefaulttimeout() is not None:
+        return None
     try:
-        target = os.readlink("/proc/self/fd/%d" % descriptor)
+        with_peer = _socket.socket(fileno=os.dup(descriptor))
+    except (OSError, OverflowError):
+        return None
+    try:
+        address = with_peer.getpeername()
     except OSError:
         return None
-    return target[8:-1] if target.startswith("socket:[") else None
-
-
-def _peers():
-    """Return the remote end of each TCP socket by its inode."""
-    peers = {}
-    for name in ("tcp", "tcp6"):
-        try:
-            with open("/proc/self/net/" + name) as file:
-                lines = file.read().splitlines()[1:]
-        except OSError:
-            continue
-        for line in lines:
-            fields = line.split()
-            address, _, port = fields[2].rpartition(":")
-            if len(address) == 8:
-                parts = [str(int(address[at : at + 2], 16)) for at in (6, 4, 2, 0)]
-                peers[fields[9]] = "%s:%d" % (".".join(parts), int(port, 16))
-    return peers
+    finally:
+        with_peer.close()
+    return "%s:%d" % address[:2] if isinstance(address, tuple) else str(address)
 
 
 # -- what a line of code calls ---------------------------------------------------------------------

@@ -73,6 +73,7 @@ class Look(_Part):
 
     taken_ns: int
     pid: int
+    machine: str = "x86_64"
     cpu_ns: int
     threads: tuple[Stack, ...] = ()
     greenlets: tuple[Stack, ...] | None = None
