@@ -30,7 +30,7 @@ EFFECTS = "/dev/shm/monkey-matrix-effects-"  # noqa: S108
 ASK, LOOKS = "/dev/shm/monkey-matrix-ask-", "/dev/shm/monkey-matrix-looks-"  # noqa: S108
 #: What it can be asked for: its threads, those and its greenlets, and also what was bound before
 #: the patch.
-THREADS_ONLY, WITH_GREENLETS, WITH_SCAN = 200, 201, 202
+THREADS_ONLY, WITH_GREENLETS, WITH_SCAN = 251, 252, 253
 
 #: Headings of the server's dump of stacks, below what faulthandler writes, and its last line.
 GROUPED = "=== threads, equal stacks once ==="

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 from collections import Counter
 from typing import TYPE_CHECKING, Final
 
@@ -15,6 +17,7 @@ from runner.measurement.why.findings import blocked_loop
 from runner.measurement.why.line import is_due, why
 from runner.measurement.why.rules import explained
 from runner.measurement.why.seen import Seen
+from runner.measurement.why.text import text_of
 from runner.outcome import Kind, Outcome
 
 if TYPE_CHECKING:
@@ -27,7 +30,8 @@ UNTIL_STALLED = 8
 CLIENTS: Final = 10
 #: What the runner adds before it gives up on the agent, in seconds.
 GRACE_S = 30.0
-FILE: Final = "looks.json"
+RESTART_POLL_S = 0.05
+FILE: Final = "looks.txt"
 
 
 def of_launch(launch: Launch, pod: Pod, outcome: Outcome, log: str) -> str | None:
@@ -35,7 +39,9 @@ def of_launch(launch: Launch, pod: Pod, outcome: Outcome, log: str) -> str | Non
     facts = _facts(launch, outcome, launch.seen, log)
     if not (is_due(facts) or (facts.stalled_s or 0.0) >= STALLED_S):
         return None
-    try:
+    with contextlib.suppress(EngineError):  # it is explained as well as can be
+        if facts.stalled_s and facts.stalled_s >= STALLED_S and outcome.has_figures:
+            _start_again(launch, pod)
         for clients, seconds in _looks(facts, launch.job.cell):
             if not pod.server_state().running:
                 break
@@ -44,11 +50,22 @@ def of_launch(launch: Launch, pod: Pod, outcome: Outcome, log: str) -> str | Non
             facts = _facts(launch, outcome, _together(facts.seen, more), log)
             if _is_enough(facts):
                 break
-    except EngineError:
-        pass  # it is explained as well as can be
     if facts.seen.looks:
-        launch.files[FILE] = facts.seen.model_dump_json().encode()
+        launch.files[FILE] = text_of(facts).encode()
+        if os.environ.get("MATRIX_KEEP_LOOKS"):
+            launch.files["looks.json"] = facts.seen.model_dump_json().encode()
     return why(facts)
+
+
+def _start_again(launch: Launch, pod: Pod) -> None:
+    """Start the server once more: what made it stand still may come at its beginning only.
+
+    All was measured, and its log is read.
+    """
+    pod.restart_server(lambda: launch.clock.sleep(RESTART_POLL_S))
+    startup_s, before_s = launch.job.limits.startup_s, launch.job.before_s
+    config = {"startup_s": startup_s, "before_s": before_s}
+    agent.ready(pod, config, before_s + startup_s + GRACE_S)
 
 
 def _looks(facts: Facts, cell: Cell) -> list[tuple[int, float]]:

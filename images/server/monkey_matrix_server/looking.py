@@ -185,7 +185,9 @@ def _named(frame):
     for name in dict.fromkeys(names):
         first, *others = name.split(".")
         if first in local:
-            told, value = name, local[first]
+            value = local[first]
+            owner = type(value).__qualname__ if first == "self" else first
+            told = ".".join([owner, *others])
         elif first in known:
             told, value = "%s.%s" % (known.get("__name__"), name), known[first]
         else:

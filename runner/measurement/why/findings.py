@@ -5,6 +5,7 @@ A finding says what was seen. What it means, for which library, and what helps, 
 
 from __future__ import annotations
 
+import sys
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final
@@ -124,12 +125,12 @@ def _blocked_fields(facts: Facts, look: Look, stack: Stack, share: float) -> dic
     percent = f"for {100 * share:.0f} % of the burst"
     if facts.outcome.kind is Kind.HANG:
         percent = "for good" if share > FOR_GOOD else f"in {100 * share:.0f} % of the looks"
-    if facts.is_stalled:
+    if facts.is_stalled and share < FOR_GOOD:
         percent = f"for up to {facts.stalled_s:.1f} s at a time"
     return {
         "library": library or places.text(stack.frames[0]),
         "distribution": (library or "").partition(" ")[0],
-        "call": _wait(facts, look, stack),
+        "call": wait_of(facts, look, stack),
         "from": below,
         "where": places.text(caller or stack.frames[0]),
         "inner": places.text(stack.frames[0]),
@@ -151,7 +152,7 @@ def _call(look: Look, stack: Stack) -> str:
     return name_of(stack.syscall, look.machine) if isinstance(stack.syscall, int) else ""
 
 
-def _wait(facts: Facts, look: Look, stack: Stack) -> str:
+def wait_of(facts: Facts, look: Look, stack: Stack) -> str:
     """What a thread waits in, `recvfrom → db:5432`."""
     call = _call(look, stack)
     sockets = dict.fromkeys(stack.sockets) if call in ON_DESCRIPTORS else ()
@@ -199,9 +200,13 @@ def _suspended(facts: Facts, stack: Stack) -> str:
 def lock_wait(facts: Facts) -> Fields | None:
     """Requests wait for a lock that one of them holds."""
     for look, stack, others in _waiting_together(facts):
-        lock = next((one for one in stack.calls if one.type.endswith(LOCKS)), None)
-        if lock is not None:
-            return {**_together_fields(facts, look, stack, others), "lock": lock.name}
+        lock = " or ".join(one.name for one in stack.calls if one.type.endswith(LOCKS))
+        if not lock:
+            continue
+        fields, place = _together_fields(facts, look, stack, others), _place(stack)
+        holder = fields["holder"] if place and places.is_application(place) else ""
+        held = f"one {fields['worker']} holds {lock}{holder}; " if holder else ""
+        return {**fields, "lock": lock, "held": held, "of": "it" if held else lock}
     return None
 
 
@@ -246,7 +251,7 @@ def _together_fields(
     waiting = sum(one.number for one in requests if _place(one) == place)
     caller = places.first(stack.frames, places.is_application)
     library = (place and facts.of_frame(place)) or _library(facts, stack)
-    wait = _wait(facts, look, stack)
+    wait, holder = wait_of(facts, look, stack), _holder(stack, requests)
     return {
         "waiting": str(waiting),
         "total": str(total),
@@ -255,21 +260,24 @@ def _together_fields(
         "distribution": (library or "").partition(" ")[0],
         "where": places.text(caller or place or stack.frames[0]),
         "file": place.file.removeprefix(places.SITE) if place else "",
+        "whose": "application" if place and places.is_application(place) else "library",
         "call": wait,
         "in": f" ({wait})" if wait else "",
-        "holder": _holder(stack, requests),
+        "holder": f" and waits at {holder}" if holder else "",
+        "for_holder": f", while one is further on, at {holder}" if holder else "",
+        "worker": "greenlet" if facts.has_loop else "thread",
     }
 
 
 def _holder(waiting: Stack, requests: Sequence[Stack]) -> str:
-    """Where the one is that has what the others wait for: further on in the same function."""
+    """Where one is that went on where the others wait: further on in the same function."""
     at = places.first(waiting.frames, places.is_application)
     if at is None:
         return ""
     for other in requests:
         place = _same_function(other, at)
         if place and (place.line or 0) > (at.line or 0):
-            return f"one holds it and waits at {places.text(place)}; "
+            return places.text(place)
     return ""
 
 
@@ -293,11 +301,17 @@ def exception(facts: Facts) -> Fields | None:
 def early_rlock(facts: Facts) -> Fields | None:
     """An RLock from before the patch: it admits every greenlet of its thread."""
     found = [lock for lock in facts.scan.locks if lock.kind == "RLock"]
-    own = [lock for lock in found if facts.distribution(lock.module) is None]
+    own = [lock for lock in found if _is_own(facts, lock.module)]
     if not own:
         return None
     first = own[0]
     return {"lock": f"{first.module}.{first.name}", "imported": _imported(facts, first.importer)}
+
+
+def _is_own(facts: Facts, module: str) -> bool:
+    """Whether a module is the application's: of no distribution, and not Python's."""
+    top = module.partition(".")[0]
+    return facts.distribution(module) is None and top not in sys.stdlib_module_names
 
 
 def no_answer_to_a_look(facts: Facts) -> Fields | None:
@@ -343,7 +357,7 @@ def seen_most(facts: Facts) -> str | None:
 
 def _seen(facts: Facts, look: Look, stack: Stack) -> str:
     caller = places.first(stack.frames, places.is_application)
-    wait = "computing" if stack.syscall == "running" else _wait(facts, look, stack)
+    wait = "computing" if stack.syscall == "running" else wait_of(facts, look, stack)
     whose = "the main thread" if stack.main else "a request"
     below = f", called from {places.text(caller)}" if caller and caller != stack.frames[0] else ""
     return f"{whose} at {places.text(stack.frames[0])}{f' ({wait})' if wait else ''}{below}"
