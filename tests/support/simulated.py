@@ -152,8 +152,8 @@ class SimulatedPods:
     """A behaviour for `MemoryEngine`: servers that take `service_s` per request.
 
     `ready`, `check`, `calibrate`, `load` and `look` may change an answer, or raise; `wait_ms` is
-    what ab waits for a CPU per request, by the number of loads made before. `shell` is what a command of
-    the shell does in the server. `events` has all commands but the canary's.
+    what ab waits for a CPU per request, by the number of loads made before. `shell` is what a
+    command of the shell does in the server. `events` has all commands but the canary's.
     """
 
     service_s: float = 2.0
