@@ -134,6 +134,7 @@ def _blocked_fields(facts: Facts, look: Look, stack: Stack, share: float) -> dic
         "from": below,
         "where": places.text(caller or stack.frames[0]),
         "inner": places.text(stack.frames[0]),
+        "modules": " ".join(called.module for called in stack.calls),
         "blocked": percent,
     }
 
