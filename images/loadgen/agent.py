@@ -15,11 +15,12 @@ from typing import Any
 
 from check import calibrate, check, ready
 from load import load
-from looks import look
+from look import look
 from machine import canary
-from network import sockets
+from network import accepts, sockets
 from opening import ab_opening
 from request import CheckFailedError
+from stacks import stacks
 
 COMMANDS = {
     "ready": ready,
@@ -27,9 +28,11 @@ COMMANDS = {
     "calibrate": calibrate,
     "load": load,
     "look": look,
+    "stacks": stacks,
     "canary": canary,
     "ab-opening": ab_opening,
     "sockets": sockets,
+    "accepts": accepts,
 }
 
 

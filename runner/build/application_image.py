@@ -85,6 +85,10 @@ class ApplicationImage:
         """The directory that the server and all commands start in."""
         return posixpath.normpath(posixpath.join(APPLICATION, self.chdir))
 
+    def left_out_as(self, name: str) -> Sequence[str]:
+        """What of the source was not copied that a missing module or file may be."""
+        return self.source.left_out_as(name) if self.source else ()
+
     def recipe(self, environment: Recipe, cache: Path) -> Recipe:
         """The image before its commands were run: the source, a home, links to the files.
 
@@ -118,6 +122,7 @@ class ApplicationImage:
             dockerfile=dockerfile,
             base=application.reference,
             commands=self.prepare,
+            left_out=self.left_out_as,
         )
 
     def _layers(self, cache: Path) -> Iterator[Layer]:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+import operator
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, reduce
 from pathlib import Path
 from typing import Final
 
@@ -15,8 +16,10 @@ from runner.application.facts import directory_of, requirements_of, root_of
 from runner.application.own_python import own_python
 from runner.application.pins import Requirements
 from runner.application.secret_values import Secrets, secret_key
+from runner.application.services import OwnService, own_services
 from runner.application.source import Source, source_of
 from runner.build.application_image import ApplicationImage
+from runner.build.service_images import ServiceImage
 from runner.matrix.application import Application, Request, Response
 from runner.matrix.cell import Experiment
 from runner.matrix.interpolation import interpolated, references
@@ -45,6 +48,7 @@ class Own:
     response: Response
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     body: bytes | None = field(default=None, repr=False)
+    services: tuple[OwnService, ...] = ()
 
     @property
     def project(self) -> Path | None:
@@ -68,7 +72,12 @@ class Own:
             debian=application.debian,
             prepare=application.prepare,
             files=tuple(target for target, _ in application.files),
-            environment=(*self.variables.public, *self.settings.items()),
+            environment=(
+                # What `flask` in a command is about, unless the application's files say otherwise.
+                ("FLASK_APP", str(application.app)),
+                *self.variables.public,
+                *self.settings.items(),
+            ),
         )
 
     @property
@@ -84,10 +93,14 @@ class Own:
         }
         return {f"MATRIX_{name}": value for name, value in told.items() if value}
 
-    @property
-    def start(self) -> OwnStart:
-        """What enters its containers at their start."""
-        return OwnStart(environment=dict(self.variables.secret), files=self.files)
+    def start(self, services: Mapping[str, ServiceImage]) -> OwnStart:
+        """What enters its containers at their start, and its services with their images."""
+        return OwnStart(
+            environment=dict(self.variables.secret),
+            files=self.files,
+            left_out=self.image.left_out_as,
+            services={name: image.plan for name, image in services.items()},
+        )
 
     @property
     def asked(self) -> Asked:
@@ -107,9 +120,10 @@ class Own:
     @cached_property
     def secrets(self) -> Secrets:
         """All that is masked in what is written."""
-        return secrets_of(self.request, self.variables, self.files) | self.asked.secrets({})
+        found = secrets_of(self.request, self.variables, self.files) | self.asked.secrets({})
+        return reduce(operator.or_, (own.secrets for own in self.services), found)
 
-    def record(self, cache: Path) -> ApplicationRecord:
+    def record(self, cache: Path, images: Mapping[str, ServiceImage]) -> ApplicationRecord:
         """What is stored of it; the key of its digests is in `cache`."""
         return application_record(
             self.application,
@@ -121,14 +135,17 @@ class Own:
             files=self.files,
             body=self.body,
             python=own_python(root_of(self.application) or directory_of(self.application)),
+            services=[(own, images[own.name]) for own in self.services],
         )
 
 
-def read_own(experiment: Experiment, *, results: Path) -> Own | None:
+def read_own(
+    experiment: Experiment, *, results: Path, host: Mapping[str, str] = os.environ
+) -> Own | None:
     """The experiment's application, None where it has none.
 
-    `results` are never part of its source. Raises `SpecError` and `UsageError` for what cannot be
-    read.
+    `results` are never part of its source, and `host` are the variables of this machine. Raises
+    `SpecError` and `UsageError` for what cannot be read.
     """
     application = experiment.application
     if application is None:
@@ -138,7 +155,7 @@ def read_own(experiment: Experiment, *, results: Path) -> Own | None:
         application=application,
         requirements=requirements_of(application),
         source=source_of(application, apart_from=[results]),
-        variables=variables_of(application),
+        variables=variables_of(application, host),
         files=tuple(
             _content(application, path, ("application", "files", target))
             for target, path in application.files
@@ -147,6 +164,7 @@ def read_own(experiment: Experiment, *, results: Path) -> Own | None:
         response=experiment.response or Response(),
         headers=_headers(application, request),
         body=_body(application, request),
+        services=own_services(application, host),
     )
 
 

@@ -12,6 +12,8 @@ from runner.matrix.yaml_document import Document
 NONE: Final = "none"
 #: The section of an experiment that has the application.
 SECTION: Final = "application"
+#: The memory that a service may use unless it says something else, in bytes.
+SERVICE_MEMORY: Final = 512 * 1024 * 1024
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,7 +46,9 @@ class Service:
     Texts have `${VAR}` in them as written. `initial` are pairs of a path below
     /docker-entrypoint-initdb.d and one on the host, relative to the matrix file. `ports` are those
     that are known. `healthcheck` is None for a companion, which says itself when it is ready, and
-    for a service that counts as ready once it runs. `remarks` tell what of it has no effect.
+    for a service that counts as ready once it runs. `after` are the services that must be ready
+    before it starts, and `memory_bytes` is the most it may use, where it is no companion. `remarks`
+    tell what of it has no effect.
     """
 
     name: str
@@ -59,6 +63,8 @@ class Service:
     initial: tuple[tuple[str, str], ...] = ()
     healthcheck: Healthcheck | None = None
     ports: tuple[int, ...] = ()
+    after: tuple[str, ...] = ()
+    memory_bytes: int = SERVICE_MEMORY
     remarks: tuple[str, ...] = field(default=(), compare=False)
 
 

@@ -118,6 +118,11 @@ class Cell:
         named = (service.companion for service in self.services)
         return tuple(name for name in (own, *named) if name)
 
+    @property
+    def beside(self) -> int:
+        """How many containers run beside the server: companions and services."""
+        return bool(self.workload.kind.companion) + len(self.services)
+
     @cached_property
     def at_once(self) -> int:
         """How many of the load's requests can be worked on at a time, if all goes well."""

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from functools import cache
 
 from runner.matrix import plugins
@@ -75,6 +75,8 @@ def expand(
         application=application,
     )
     cells, skipped = _cells(document, factory, combinations)
+    if application:
+        cells = tuple(_with_servers_of_all(cells))
     limits = section.limits.of(section.application)
     if problem := too_long(cells, limits):
         document.fail(("limits", "load"), problem)
@@ -280,6 +282,25 @@ def _cells(
     if times > 1:
         document.fail(AXES, f"two cells have the id {name}; write their versions differently")
     return tuple(cells), tuple(skipped.items())
+
+
+def _with_servers_of_all(cells: Iterable[Cell]) -> Iterator[Cell]:
+    """The cells of an application, each with what the servers of all of them need.
+
+    So cells that differ only in their server have the same packages, and one image. Not what a
+    patch needs: that it is there at all can change what an application does.
+    """
+    cells = list(cells)
+    needed = {
+        requirement
+        for cell in cells
+        for requirement in cell.requirements
+        if not requirement.specifier and requirement.name not in MUST_BE_NAMED
+    }
+    for cell in cells:
+        named = {requirement.name for requirement in cell.requirements}
+        more = [requirement for requirement in needed if requirement.name not in named]
+        yield replace(cell, requirements=tuple(sorted((*cell.requirements, *more))))
 
 
 def _place_of_rate(section: ExperimentSection) -> KeyPath:

@@ -64,7 +64,11 @@ class MatrixFile:
 
 def load(path: Path) -> MatrixFile:
     """Read a matrix file and check its outline; raise `SpecError` with position and fix."""
-    document = yaml_document.read(path)
+    return outlined(yaml_document.read(path))
+
+
+def outlined(document: Document) -> MatrixFile:
+    """The matrix file that a document is."""
     if not isinstance(document.content, dict):
         document.fail((), "the file must be a mapping with `version: 1` and `experiments:`")
     for key in document.content:

@@ -15,10 +15,11 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from runner.contract import (
     ASK,
     EFFECTS,
-    LOOKS,
+    LOOKED,
     PORT,
     RECORD,
     RECORDINGS,
+    STACKS,
     STARTED,
     THREADS_ONLY,
     WITH_GREENLETS,
@@ -36,6 +37,8 @@ from runner.measurement.wrong_answer import WrongAnswer
 T = TypeVar("T", bound="Reply")
 #: The canary is a fraction of a second of work, however busy the machine.
 CANARY_TIMEOUT_S = 30.0
+#: A connection over the loopback is made or refused at once.
+ACCEPTS_TIMEOUT_S = 15.0
 
 
 class Reply(BaseModel):
@@ -148,6 +151,30 @@ class Refusal(Reply):
     answer: WrongAnswer | None = None
 
 
+class LookedAt(Reply):
+    """What a path answered that was asked alone; times in seconds.
+
+    `failed` is None where it answered right, and then `lone_s` is the shortest time that it took.
+    `took_s` is the same in the application, `computed_s` what its thread computed of that; None
+    where the server did not tell.
+    """
+
+    path: str
+    failed: str | None
+    reason: str
+    answer: WrongAnswer | None
+    lone_s: float | None
+    took_s: float | None
+    computed_s: float | None
+
+
+class LookReply(Reply):
+    """What paths answered, in the order in which they were asked, and which routes there are."""
+
+    looked: tuple[LookedAt, ...]
+    routes: tuple[str, ...]
+
+
 class SamplesReply(Reply):
     """The answers that the agent looked at itself, and what was wrong with the first such one."""
 
@@ -200,8 +227,9 @@ def ask(pod: Pod, command: str, config: dict[str, Any], timeout: float) -> dict[
         "record": RECORD,
         "started": STARTED,
         "effects": EFFECTS,
+        "looked": LOOKED,
         "ask": ASK,
-        "looks": LOOKS,
+        "stacks": STACKS,
         "threads_only": THREADS_ONLY,
         "with_greenlets": WITH_GREENLETS,
         "with_scan": WITH_SCAN,
@@ -232,15 +260,20 @@ def calibrate(pod: Pod, config: dict[str, Any], timeout: float) -> CalibrateRepl
     return _read(CalibrateReply, ask(pod, "calibrate", config, timeout))
 
 
+def look(pod: Pod, config: dict[str, Any], timeout: float) -> LookReply | Refusal:
+    """Ask several paths of a server that is ready, each alone."""
+    return _read(LookReply, ask(pod, "look", config, timeout))
+
+
 def load(pod: Pod, config: dict[str, Any], timeout: float) -> LoadReply | Refusal:
     """Load the server with `ab`."""
     return _read(LoadReply, ask(pod, "load", config, timeout))
 
 
-def look(pod: Pod, config: dict[str, Any], timeout: float) -> Seen:
+def stacks(pod: Pod, config: dict[str, Any], timeout: float) -> Seen:
     """Look at the server's threads while it works on requests, or on nothing."""
     try:
-        return Seen(**ask(pod, "look", config, timeout))
+        return Seen(**ask(pod, "stacks", config, timeout))
     except ValidationError as error:
         raise EngineError(f"the sidecar's agent is of another version: {error}") from error
 
@@ -251,6 +284,11 @@ def canary(pod: Pod) -> Canary | None:
         return Canary(**ask(pod, "canary", {}, CANARY_TIMEOUT_S))
     except (EngineError, ValidationError):
         return None
+
+
+def accepts(pod: Pod, port: int) -> bool:
+    """Whether something in the pod accepts connections at a port."""
+    return bool(ask(pod, "accepts", {"port": port}, ACCEPTS_TIMEOUT_S).get("accepts"))
 
 
 def _read(kind: type[T], answer: dict[str, Any]) -> T | Refusal:

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import socket
 from collections.abc import Mapping
+from typing import Final
 
 from runner.application.secret_values import Secrets
 from runner.contract import END_OF_DUMP, GREENLETS, GROUPED, MAIN_THREAD
+from runner.engine.companions import CompanionPlan
 from runner.engine.pod import Pod
-from runner.errors import EngineError
+from runner.errors import EngineError, NotFoundError
 from runner.measurement import agent
 from runner.measurement.clock import Clock
 
+SERVER_LOG: Final = "server.log"
+COMPANION_LOG: Final = "companion.log"
+#: Services that cannot have a log under their own name, which is another's.
+TAKEN: Final = frozenset({"server", "companion"})
 STACKS_WITHIN_S = 3.0
 POLL_S = 0.1
 #: `  File "…", line N in f` of faulthandler, the innermost frame first.
@@ -33,20 +40,23 @@ def server_log(pod: Pod) -> str:
         return f"(the log could not be read: {error})\n"
 
 
-def companion_logs(pod: Pod) -> str:
-    """The companions' logs, of several one after the other, each under its name."""
-    logs = {name: _companion_log(pod, name) for name in pod.companions}
-    if len(logs) == 1:
-        return "".join(logs.values())
-    return "".join(f"-- {name} --\n{log}" for name, log in logs.items())
+def companion_logs(pod: Pod) -> dict[str, bytes]:
+    """The logs of all that run beside the server, as files: `<service>.log`, or companion.log.
+
+    There are none of a pod whose start failed: it is gone.
+    """
+    logs: dict[str, bytes] = {}
+    for plan in pod.plan.companions:
+        if plan.name in pod.companions:
+            with contextlib.suppress(NotFoundError):
+                logs[_log_file(plan)] = pod.companion_log(plan.name).encode()
+    return logs
 
 
-def _companion_log(pod: Pod, name: str) -> str:
-    """A companion's log, or why there is none."""
-    try:
-        return pod.companion_log(name)
-    except EngineError as error:
-        return f"(the log could not be read: {error})\n"
+def _log_file(plan: CompanionPlan) -> str:
+    if not plan.hosts:
+        return COMPANION_LOG
+    return f"service-{plan.name}.log" if plan.name in TAKEN else f"{plan.name}.log"
 
 
 def masked(files: Mapping[str, bytes], secrets: Secrets) -> dict[str, bytes]:

@@ -46,7 +46,7 @@ def of_launch(launch: Launch, pod: Pod, outcome: Outcome, log: str) -> str | Non
             if not pod.server_state().running:
                 break
             config = {**launch.asked, "clients": clients, "seconds": seconds}
-            more = agent.look(pod, config, seconds + GRACE_S)
+            more = agent.stacks(pod, config, seconds + GRACE_S)
             facts = _facts(launch, outcome, _together(facts.seen, more), log)
             if _is_enough(facts):
                 break
@@ -125,6 +125,6 @@ def _services(cell: Cell) -> dict[int, str]:
     kinds = plugins.companions()
     found = {port: name for name in cell.companions if (port := kinds[name].port)}
     for service in cell.services:
-        if service.companion and (port := kinds[service.companion].port):
-            found[port] = service.name
+        own = kinds[service.companion].port if service.companion else None
+        found.update(dict.fromkeys([port for port in (own, *service.ports) if port], service.name))
     return found

@@ -8,6 +8,8 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from http import HTTPStatus
 
+from runner.application.remedies.remedy import Remedy
+from runner.application.remedies.rules import LeftOut, remedy_of
 from runner.contract import BEFORE_FAILED, IMPORT_FAILED
 from runner.engine.protocol import ContainerState
 from runner.matrix.application import Request
@@ -115,6 +117,20 @@ def exception_line(log: str) -> str:
     counts = Counter(exceptions(log))
     most = max(counts.values(), default=0)
     return next((line for line, number in reversed(counts.items()) if number == most), "")
+
+
+def with_remedy(found: Verdict, log: str, left_out: LeftOut) -> Verdict:
+    """What helps besides, where a line of the log that is in the reason is of a known kind."""
+    outcome, reason = found
+    remedy = remedy_in(reason or "", log, left_out)
+    return (outcome, f"{reason}; {remedy}") if remedy else found
+
+
+def remedy_in(reason: str, log: str, left_out: LeftOut) -> Remedy | None:
+    """What helps against a failure, by the longest line of the log that its reason has."""
+    said = {line.strip() for line in log.splitlines()}
+    quoted = sorted((line for line in said if line and line in reason), key=len, reverse=True)
+    return next(filter(None, (remedy_of(line, log, left_out) for line in quoted)), None)
 
 
 def cpu_used(share: float | None) -> str:

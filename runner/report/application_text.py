@@ -13,8 +13,8 @@ from runner.store.records import EnvironmentRecord
 from runner.text import counted, one_line
 
 LONE_CEILING: Final = (
-    "How long a request of the application takes is not given: ceilings follow from the time of a "
-    "lone request, measured in each launch."
+    "How long a request takes is not given: ceilings follow from the time of a lone request, "
+    "measured in each launch."
 )
 #: How the body of the right answer was checked.
 _CHECKED: Final = {
@@ -49,7 +49,10 @@ def facts(application: ApplicationRecord) -> Iterator[tuple[str, str]]:
     if application.args:
         yield "gunicorn's arguments", " ".join(application.args)
     if application.services:
-        yield "services", _pairs(application.services, ": companion ")
+        yield (
+            "services",
+            "; ".join(f"{name}: {service}" for name, service in application.services.items()),
+        )
     yield "request", request_text(application.request)
     yield "right answer", response_text(application.response)
 

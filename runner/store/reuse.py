@@ -71,7 +71,7 @@ def key(run: RunRecord, cell: CellRecord) -> str:
     environment = run.environments.get(cell.environment or "")
     companion = run.companions.get(cell.companion or "")
     application = run.application
-    services = application.services.values() if application else ()
+    services = [one.companion for one in application.services.values()] if application else []
     facts = {
         "cell": cell.model_dump(mode="json", exclude={"axes", "id", "rate_of"}),
         "copy": cell.axes.get("copy"),
@@ -79,7 +79,9 @@ def key(run: RunRecord, cell: CellRecord) -> str:
         "companion": companion.image_id if companion else None,
         "application": application.model_dump(mode="json") if application else None,
         "services": {
-            name: run.companions[name].image_id for name in services if name in run.companions
+            name: run.companions[name].image_id
+            for name in services
+            if name and name in run.companions
         },
         "method": run.method.model_dump(mode="json"),
         "limits": asdict(run.limits) if run.limits else None,

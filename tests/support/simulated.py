@@ -151,9 +151,9 @@ def load_reply(requests: int, seconds: float, *, cpu_s: float) -> LoadReply:
 class SimulatedPods:
     """A behaviour for `MemoryEngine`: servers that take `service_s` per request.
 
-    `ready`, `check`, `calibrate`, `load` and `look` may change an answer, or raise; `wait_ms` is
-    what ab waits for a CPU per request, by the number of loads made before. `shell` is what a
-    command of the shell does in the server. `events` has all commands but the canary's.
+    `ready`, `check`, `calibrate`, `load`, `look` and `stacks` may change an answer, or raise;
+    `wait_ms` is what ab waits for a CPU per request, by the number of loads made before. `shell` is
+    what a command of the shell does in the server. `events` has all commands but the canary's.
     """
 
     service_s: float = 2.0
@@ -163,6 +163,7 @@ class SimulatedPods:
     calibrate: Callable[[dict[str, Any]], dict[str, Any]] = lambda answer: answer
     load: Callable[[dict[str, Any]], dict[str, Any]] = lambda answer: answer
     look: Callable[[dict[str, Any]], dict[str, Any]] = lambda answer: answer
+    stacks: Callable[[dict[str, Any]], dict[str, Any]] = lambda answer: answer
     wait_ms: Callable[[int], float] = lambda _: 0.0
     shell: Callable[[str], ExecResult] = lambda _: ExecResult(exit_code=0, stdout=b"", stderr=b"")
     events: list[tuple[str, str]] = field(default_factory=list)
@@ -198,6 +199,18 @@ class SimulatedPods:
             }
         )
 
+    def _look(self, config: dict[str, Any]) -> dict[str, Any]:
+        right = {
+            "failed": None,
+            "reason": "",
+            "answer": {"status": 200},
+            "lone_s": self.service_s,
+            "took_s": self.service_s,
+            "computed_s": 0.0,
+        }
+        looked = [{"path": path, **right} for path in config["paths"]]
+        return self.look({"looked": looked, "routes": ["/", "/slow"]})
+
     def _load(self, config: dict[str, Any]) -> dict[str, Any]:
         requests, clients = config["requests"], 1 if self.serial else config["concurrency"]
         seconds = self.service_s * requests / clients
@@ -215,8 +228,8 @@ class SimulatedPods:
             answer["served_tsv_gz"] = recorded(requests, clients, self.service_s)
         return answer
 
-    def _look(self, _config: dict[str, Any]) -> dict[str, Any]:
-        return self.look({"asked": 0, "looks": []})
+    def _stacks(self, _config: dict[str, Any]) -> dict[str, Any]:
+        return self.stacks({"asked": 0, "looks": []})
 
     def _canary(self, _config: dict[str, Any]) -> dict[str, Any]:
         return {"wall_ms": 50.0, "cpu_ms": 49.0}

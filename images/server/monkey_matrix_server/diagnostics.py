@@ -16,7 +16,7 @@ import sys
 from _thread import get_ident as native_ident
 from _thread import start_new_thread as start_native_thread
 
-from monkey_matrix_server import contract, looking
+from monkey_matrix_server import contract, stacks
 
 read_from_pipe = os.read
 main_ident = native_ident()
@@ -62,7 +62,7 @@ def _dump_greenlets_on_signal(readable):
         if byte == signal.SIGUSR1:
             _write(_thread_stacks() + _greenlet_stacks())
         elif byte in asked:
-            looking.write(byte)
+            stacks.write(byte)
 
 
 def _thread_stacks():

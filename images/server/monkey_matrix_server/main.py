@@ -21,6 +21,7 @@ from monkey_matrix_server import (
     contract,
     effects,
     loading,
+    looking,
     patches,
     plugins,
     recording,
@@ -68,6 +69,8 @@ class Maker:
         application = loading.loaded(load, self.address)
         effects.note(application=effects.name_of(type(application)))
         self.made = True
+        if looking.is_wanted():
+            application = looking.Looked(application)
         return recording.Recorded(application)
 
 

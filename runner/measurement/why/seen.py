@@ -1,4 +1,4 @@
-"""What was seen of a server's processes: as its `looking.py` writes it down."""
+"""What was seen of a server's processes: as its `stacks.py` writes it down."""
 
 from __future__ import annotations
 

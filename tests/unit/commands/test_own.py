@@ -73,12 +73,13 @@ def test_what_a_container_gets_of_it(tmp_path: Path) -> None:
         "files: {/etc/shop.yml: shop.yml}\nenv_file: .env\nenvironment: {DEBUG: 0}\n"
         "before: [flask db upgrade, flask seed]\nargs: --keep-alive 5\n",
     )
-    assert found.start.files == (b"key: value\n",)
-    assert found.start.environment == {"PASSWORD": "hunter2222"}
+    assert found.start({}).files == (b"key: value\n",)
+    assert found.start({}).environment == {"PASSWORD": "hunter2222"}
     assert found.before_s == 2 * BEFORE_S
     assert found.secret_paths == (tmp_path / ".env", tmp_path / "shop.yml")
     assert dict(found.image.environment) == {
         "DEBUG": "0",
+        "FLASK_APP": "shop",
         "MATRIX_APPLICATION": "shop",
         "MATRIX_ARGS": '["--keep-alive", "5"]',
         "MATRIX_BEFORE": '["flask db upgrade", "flask seed"]',

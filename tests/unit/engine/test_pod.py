@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from runner.engine.companions import CompanionPlan
 from runner.engine.pod import (
     FILE_MODE,
     PYTHON_PATH,
-    CompanionPlan,
     Pod,
     PodPlan,
     with_our_path,

@@ -275,7 +275,7 @@ def calibration(port: int, lone_s: float, *, joined: bool) -> dict[str, Any]:
         "joined": joined,
         "lone_s": lone_s,
         "ask": "/none/there-",
-        "looks": "/none/there-",
+        "stacks": "/none/there-",
         "threads_only": contract.THREADS_ONLY,
         "with_greenlets": contract.WITH_GREENLETS,
     }

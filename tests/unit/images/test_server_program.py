@@ -97,7 +97,8 @@ def test_the_server_reads_every_setting_that_a_cell_gives_it() -> None:
 
 def test_the_agent_knows_every_command_it_is_asked() -> None:
     loaded = program("agent")
-    asked = {"ready", "check", "calibrate", "load", "look", "canary", "ab-opening", "sockets"}
+    asked = {"ready", "check", "calibrate", "load", "look", "stacks", "canary", "ab-opening"}
+    asked |= {"sockets", "accepts"}
     assert set(loaded.COMMANDS) == asked
 
 

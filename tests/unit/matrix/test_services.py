@@ -92,7 +92,8 @@ db:
 
 def test_a_program_of_debian(tmp_path: Path) -> None:
     found = service(tmp_path, "cache: {debian: redis-server, command: \"redis-server --save ''\"}")
-    assert (found.debian, found.command) == (("redis-server",), ("redis-server", "--save", ""))
+    assert found.debian == ("redis-server",)
+    assert found.command == ("/bin/sh", "-c", "redis-server --save ''")
     assert found.ports == (6379,)
     assert found.healthcheck is not None
     assert "redis-cli -h 127.0.0.1 -p 6379 ping" in found.healthcheck.command[-1]

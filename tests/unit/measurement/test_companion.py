@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import pytest
 
 from runner.contract import COMPANION_READY
-from runner.engine.pod import CompanionPlan, Pod, PodPlan
+from runner.engine.companions import CompanionPlan
+from runner.engine.pod import Pod, PodPlan
 from runner.errors import EngineError
 from runner.matrix.cell import Limits
 from runner.measurement import companion, evidence
@@ -15,23 +18,29 @@ from tests.support.simulated import VirtualClock
 NAMES = ("grpc", "http")
 
 
-def pod_of(engine: MemoryEngine, *names: str) -> Pod:
+def of_kinds(*names: str) -> list[CompanionPlan]:
+    return [CompanionPlan(name=n, image=n, memory_bytes=1, kind=n) for n in names]
+
+
+def pod_of(engine: MemoryEngine, plans: Iterable[CompanionPlan]) -> Pod:
     plan = PodPlan(
         run="run",
         cell="cell",
         server_image="server",
         loadgen_image="loadgen",
         limits=Limits(),
-        companions=tuple(CompanionPlan(name=n, image=n, memory_bytes=1) for n in names),
+        companions=tuple(plans),
     )
     return Pod(engine, plan)
 
 
 def test_all_of_them_must_be_ready() -> None:
     engine = MemoryEngine(silent)
-    with pod_of(engine, *NAMES) as pod:
+    with pod_of(engine, of_kinds(*NAMES)) as pod:
         engine.containers[pod.companions["grpc"]].log = f"{COMPANION_READY}\n"
-        with pytest.raises(EngineError, match="'http' did not become ready: it printed nothing"):
+        with pytest.raises(
+            EngineError, match=r"'http' did not become ready within 30 s: it printed nothing$"
+        ):
             companion.wait_until_ready(pod, VirtualClock())
         engine.containers[pod.companions["http"]].log = f"{COMPANION_READY}\n"
         companion.wait_until_ready(pod, VirtualClock())
@@ -39,20 +48,27 @@ def test_all_of_them_must_be_ready() -> None:
 
 def test_each_that_ends_is_told_by_name() -> None:
     engine = MemoryEngine(silent)
-    with pod_of(engine, *NAMES) as pod:
+    with pod_of(engine, of_kinds(*NAMES)) as pod:
         companion.refuse_dead(pod)
         engine.kill(pod.companions["http"])
         with pytest.raises(EngineError, match="the companion 'http' ended: killed by SIGKILL"):
             companion.refuse_dead(pod)
 
 
-def test_the_log_of_one_is_as_it_is_and_those_of_several_have_names() -> None:
+def test_each_has_a_log_under_the_name_that_the_application_has_for_it() -> None:
     engine = MemoryEngine(silent)
-    with pod_of(engine, *NAMES) as pod, pod_of(engine, "grpc") as other:
-        for one in (*pod.companions.values(), *other.companions.values()):
-            engine.containers[one].log = "listening\n"
-        assert evidence.companion_logs(other) == "listening\n"
-        assert evidence.companion_logs(pod) == ("-- grpc --\nlistening\n-- http --\nlistening\n")
+    plans = [
+        CompanionPlan(name=name, image="x", memory_bytes=1, hosts=(name,))
+        for name in ("db", "server")
+    ]
+    with pod_of(engine, plans) as pod, pod_of(engine, of_kinds("grpc")) as other:
+        for name, container in {**pod.companions, **other.companions}.items():
+            engine.containers[container].log = f"{name} listens\n"
+        assert evidence.companion_logs(other) == {"companion.log": b"grpc listens\n"}
+        assert evidence.companion_logs(pod) == {
+            "db.log": b"db listens\n",
+            "service-server.log": b"server listens\n",
+        }
 
 
 def test_one_that_was_made_unseen_is_removed() -> None:
@@ -66,6 +82,6 @@ def test_one_that_was_made_unseen_is_removed() -> None:
             return made
 
     engine = Slow(silent)
-    with pytest.raises(EngineError, match="timed out"), pod_of(engine, *NAMES):
+    with pytest.raises(EngineError, match="timed out"), pod_of(engine, of_kinds(*NAMES)):
         pass
     assert engine.containers == {}

@@ -39,8 +39,8 @@ def test_services_are_companions_with_the_names_that_the_application_has_for_the
     images = {"grpc": "g", "http": "h", "postgres": "unused"}
     plan = pod_plan(replace(job, companion_images=images))
     assert [(c.name, c.image, c.hosts) for c in plan.companions] == [
-        ("grpc", "g", ("upstream",)),
-        ("http", "h", ("web",)),
+        ("upstream", "g", ("upstream",)),
+        ("web", "h", ("web",)),
     ]
     with pytest.raises(EngineError, match="no image of the companion 'http'"):
         pod_plan(replace(job, companion_images={"grpc": "g"}))

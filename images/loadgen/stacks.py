@@ -1,4 +1,4 @@
-"""Looks at the server's threads while it works, and what it saw: see `looking.py` of the server.
+"""Looks at the server's threads while it works, and what it saw: see `stacks.py` of the server.
 
 Each process of the server has a pipe that takes a byte for a look, and a file that it writes to.
 That is not done while anything is measured.
@@ -21,7 +21,7 @@ IN_A_REQUEST, SHORTEST_S, LONGEST_S = 6, 0.01, 0.25
 MOST, AT_GREENLETS = 40, frozenset({2, 8, 20})
 #: How long the last look may take, in seconds, and how often it is looked for.
 ANSWERED_WITHIN_S, POLL_S = 2.0, 0.01
-#: A client of `look` waits so long for an answer, in seconds.
+#: A client of `stacks` waits so long for an answer, in seconds.
 CLIENT_TIMEOUT_S = 30.0
 
 
@@ -51,7 +51,7 @@ def ask(config: dict[str, Any], what: int) -> int:
 def taken(config: dict[str, Any], since_ns: int) -> list[dict[str, Any]]:
     """The looks that were taken since a moment (`CLOCK_MONOTONIC` in ns), in that order."""
     found = []
-    for path in files(config["looks"]):
+    for path in files(config["stacks"]):
         # The last line may be half written.
         for line in path.read_text(encoding="utf-8", errors="replace").split("\n")[:-1]:
             try:
@@ -99,7 +99,7 @@ def answered(config: dict[str, Any], since_ns: int, asked: int) -> list[dict[str
     return found
 
 
-def look(config: dict[str, Any]) -> dict[str, Any]:
+def stacks(config: dict[str, Any]) -> dict[str, Any]:
     """Look at the server for `seconds` while `clients` send requests one after the other.
 
     The last look is also at what was bound before the patch.
