@@ -122,7 +122,7 @@ def importer(name):
         if other == name:
             return found
         values = getattr(module, "__dict__", None)
-        if not values or other.partition(".")[0] in OWN or other == name.partition(".")[0]:
+        if not values or other.partition(".")[0] in OWN or name.startswith(other + "."):
             continue
         for value in list(values.values()):
             if value is wanted or (

@@ -122,6 +122,8 @@ def _blocked_fields(facts: Facts, look: Look, stack: Stack, share: float) -> dic
     library, caller = _library(facts, stack), places.first(stack.frames, places.is_application)
     is_named = caller and (library or caller != stack.frames[0])
     below = f", called from {places.text(caller)}" if caller and is_named else ""
+    if caller is None and (other := _other_library(facts, stack, library)):
+        below = f", called by {other}"
     percent = f"for {100 * share:.0f} % of the burst"
     if facts.outcome.kind is Kind.HANG:
         percent = "for good" if share > FOR_GOOD else f"in {100 * share:.0f} % of the looks"
@@ -147,6 +149,12 @@ def _library(facts: Facts, stack: Stack) -> str | None:
             return found
     inner = places.first(stack.frames, lambda frame: not places.is_wrapper(frame))
     return facts.of_frame(inner) if inner else None
+
+
+def _other_library(facts: Facts, stack: Stack, library: str | None) -> str | None:
+    """The next distribution outwards, where nothing of the application is in the stack."""
+    found = (facts.of_frame(frame) for frame in stack.frames)
+    return next((one for one in found if one and one != library), None) if library else None
 
 
 def _call(look: Look, stack: Stack) -> str:
@@ -292,11 +300,17 @@ def _same_function(stack: Stack, place: Frame) -> Frame | None:
 
 
 def exception(facts: Facts) -> Fields | None:
-    """The exception that most of the server's tracebacks end in."""
+    """The exception that most of the server's tracebacks end in, and who has ssl from before."""
     if facts.exception is None:
         return None
     text, number = facts.exception
-    return {"exception": text, "times": "" if number < 2 else f" ({number} times)"}
+    early = (n.module for n in facts.scan.names if n.original == "ssl.SSLContext")
+    libraries = dict.fromkeys(one for module in early if (one := facts.distribution(module)))
+    return {
+        "exception": text,
+        "times": "" if number < 2 else f" ({number} times)",
+        "early_ssl": " and ".join(libraries),
+    }
 
 
 def early_rlock(facts: Facts) -> Fields | None:

@@ -52,7 +52,7 @@ def test_what_is_secret_is_given_to_the_server_alone_and_files_before_it_starts(
         }
         assert "secret" not in repr(engine.containers[pod.server].spec)
     assert "secret" not in repr(own)
-    assert "one" not in repr(own)
+    assert "b'one'" not in repr(own)
 
 
 def test_files_that_the_engine_refuses_leave_nothing_behind() -> None:

@@ -25,6 +25,7 @@ DISTRIBUTIONS = {
     "/site/asgiref/sync.py": ("asgiref", "3.13.0"),
     "/site/gunicorn/workers/gthread.py": ("gunicorn", "25.0.1"),
     "gunicorn.workers.gthread": ("gunicorn", "25.0.1"),
+    "urllib3.util": ("urllib3", "2.8.0"),
     "zmq.backend": ("pyzmq", "27.1.0"),
 }
 
@@ -116,8 +117,10 @@ CASES = {
         outcome=WRONG,
         exceptions=("RecursionError: maximum recursion depth exceeded",),
         more={"log": '  File "/usr/lib/python3.11/ssl.py", line 560, in minimum_version\n'},
-        line="urllib3 or another library imported ssl before the patch: its SSLContext calls "
-        "itself without end; remedy: patch before anything that imports ssl",
+        names=(Name(module="urllib3.util.ssl_", name="SSLContext", original="ssl.SSLContext"),),
+        threads=(main(HUB, syscall=EPOLL),),
+        line="urllib3 2.8.0 imported ssl.SSLContext before the patch: its properties call "
+        "themselves without end; remedy: patch before anything that imports ssl",
     ),
     "queue-without-attributes": Case(
         outcome=Outcome.IMPORT_ERROR,
