@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 from collections import Counter
 from typing import TYPE_CHECKING, Final
 
@@ -52,8 +51,6 @@ def of_launch(launch: Launch, pod: Pod, outcome: Outcome, log: str) -> str | Non
                 break
     if facts.seen.looks:
         launch.files[FILE] = text_of(facts).encode()
-        if os.environ.get("MATRIX_KEEP_LOOKS"):
-            launch.files["looks.json"] = facts.seen.model_dump_json().encode()
     return why(facts)
 
 
