@@ -10,7 +10,8 @@ from runner.engine.pod import Pod
 from runner.errors import EngineError
 from runner.matrix import plugins
 from runner.matrix.cell import Cell
-from runner.measurement import agent, verdict
+from runner.measurement import agent
+from runner.measurement.server_log import exceptions
 from runner.measurement.why.facts import STALLED_S, Facts, named
 from runner.measurement.why.findings import blocked_loop
 from runner.measurement.why.line import is_due, why
@@ -97,7 +98,7 @@ def _facts(launch: Launch, outcome: Outcome, seen: Seen, log: str) -> Facts:
         seen=seen,
         gevent_modules=frozenset(patched.gevent_modules if patched else ()),
         grpc_patched=bool(patched and patched.grpc),
-        exceptions=Counter(verdict.exceptions(log)),
+        exceptions=Counter(exceptions(log)),
         log=log,
         installed=_installed(seen) | _named_in(job.cell),
         services=_services(job.cell),
