@@ -27,6 +27,13 @@ EFFECTS = "/dev/shm/monkey-matrix-effects-"  # noqa: S108
 #: How the files begin, one for each serving process, in which a first look is told of requests.
 LOOKED = "/dev/shm/monkey-matrix-looked-"  # noqa: S108
 
+#: How the pipes begin, one for each process of the server, that take a byte for a look at its
+#: threads, and the files in which each writes what it saw: a line for a look, a Python literal.
+ASK, STACKS = "/dev/shm/monkey-matrix-ask-", "/dev/shm/monkey-matrix-stacks-"  # noqa: S108
+#: What it can be asked for: its threads, those and its greenlets, and also what was bound before
+#: the patch.
+THREADS_ONLY, WITH_GREENLETS, WITH_SCAN = 251, 252, 253
+
 #: Headings of the server's dump of stacks, below what faulthandler writes, and its last line.
 GROUPED = "=== threads, equal stacks once ==="
 GREENLETS = "=== greenlets ==="

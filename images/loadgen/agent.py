@@ -20,6 +20,7 @@ from machine import canary
 from network import accepts, sockets
 from opening import ab_opening
 from request import CheckFailedError
+from stacks import stacks
 
 COMMANDS = {
     "ready": ready,
@@ -27,6 +28,7 @@ COMMANDS = {
     "calibrate": calibrate,
     "load": load,
     "look": look,
+    "stacks": stacks,
     "canary": canary,
     "ab-opening": ab_opening,
     "sockets": sockets,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Self
@@ -244,6 +244,13 @@ class Pod:
     def companion_log(self, name: str) -> str:
         """What a companion printed so far."""
         return self.engine.logs(self.companions[name])
+
+    def restart_server(self, wait: Callable[[], None]) -> None:
+        """Kill the server and start it once more, in the same container; `wait` passes the time."""
+        self.engine.kill(self.server)
+        while self.server_state().running:
+            wait()
+        self.engine.start(self.server)
 
     def signal_server(self, signal: str) -> None:
         """Send a signal to the server's process."""

@@ -12,13 +12,26 @@ from typing import Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from runner.contract import EFFECTS, LOOKED, PORT, RECORD, RECORDINGS, STARTED
+from runner.contract import (
+    ASK,
+    EFFECTS,
+    LOOKED,
+    PORT,
+    RECORD,
+    RECORDINGS,
+    STACKS,
+    STARTED,
+    THREADS_ONLY,
+    WITH_GREENLETS,
+    WITH_SCAN,
+)
 from runner.engine.ownership import owner_labels
 from runner.engine.pod import SERVER_UID, Pod, loadgen_spec
 from runner.engine.protocol import Engine
 from runner.errors import EngineError
 from runner.matrix.ceiling import AbOpening
 from runner.measurement.records import Canary, Effects
+from runner.measurement.why.seen import Seen
 from runner.measurement.wrong_answer import WrongAnswer
 
 T = TypeVar("T", bound="Reply")
@@ -58,7 +71,8 @@ class CheckReply(Reply):
 class CalibrateReply(Reply):
     """Calibration; times in seconds.
 
-    `factor` is the concurrency factor, `many_factor` that of the second, larger burst.
+    `factor` is the concurrency factor, `many_factor` that of the second, larger burst. `seen` is
+    what the server's processes were doing meanwhile.
     """
 
     factor: float
@@ -68,6 +82,7 @@ class CalibrateReply(Reply):
     many_sent: int | None
     many_answered: int | None
     many_factor: float | None
+    seen: Seen = Seen()
 
 
 class AbRun(Reply):
@@ -214,6 +229,11 @@ def ask(pod: Pod, command: str, config: dict[str, Any], timeout: float) -> dict[
         "started": STARTED,
         "effects": EFFECTS,
         "looked": LOOKED,
+        "ask": ASK,
+        "stacks": STACKS,
+        "threads_only": THREADS_ONLY,
+        "with_greenlets": WITH_GREENLETS,
+        "with_scan": WITH_SCAN,
     }
     try:
         answer = pod.ask(json.dumps([command, {**base, **config}]), timeout)
@@ -249,6 +269,14 @@ def look(pod: Pod, config: dict[str, Any], timeout: float) -> LookReply | Refusa
 def load(pod: Pod, config: dict[str, Any], timeout: float) -> LoadReply | Refusal:
     """Load the server with `ab`."""
     return _read(LoadReply, ask(pod, "load", config, timeout))
+
+
+def stacks(pod: Pod, config: dict[str, Any], timeout: float) -> Seen:
+    """Look at the server's threads while it works on requests, or on nothing."""
+    try:
+        return Seen(**ask(pod, "stacks", config, timeout))
+    except ValidationError as error:
+        raise EngineError(f"the sidecar's agent is of another version: {error}") from error
 
 
 def canary(pod: Pod) -> Canary | None:

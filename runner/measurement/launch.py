@@ -13,7 +13,7 @@ from runner.engine.protocol import Engine
 from runner.errors import EngineError
 from runner.matrix.ceiling import configuration_of
 from runner.matrix.cell import Cell
-from runner.measurement import agent, companion, evidence, verdict
+from runner.measurement import agent, companion, evidence, explanation, verdict
 from runner.measurement.agent import CalibrateReply, CheckReply, ReadyReply, Refusal
 from runner.measurement.clock import Clock
 from runner.measurement.cpu_time import Used
@@ -31,6 +31,7 @@ from runner.measurement.loaded import Loaded, read_load
 from runner.measurement.records import Canary, LaunchRecord, Placement
 from runner.measurement.resources import disturbance, machine, used
 from runner.measurement.server_log import exceptions
+from runner.measurement.why.seen import Seen
 from runner.outcome import Kind, Outcome
 
 #: How long the engine may take to see that a process has ended which the agent misses already.
@@ -77,6 +78,8 @@ class Launch:
         self.placement: Placement | None = None
         self.canary: Canary | None = None
         self.cpu_used: Used | None = None
+        self.seen = Seen()
+        self.why: str | None = None
         self.files: dict[str, bytes] = {}
         self.printed: Mapping[str, str] = {}
         self._pod: Pod | None = None
@@ -190,7 +193,7 @@ class Launch:
         self._pod.start_server()
 
     @property
-    def _asked(self) -> dict[str, Any]:
+    def asked(self) -> dict[str, Any]:
         """What the agent is told of the request and its right answer."""
         return self.job.asked.config(self.printed)
 
@@ -236,7 +239,7 @@ class Launch:
         cell, limits = self.job.cell, self.job.limits
         service_s = cell.workload.service_s or 0.0
         config = {
-            **self._asked,
+            **self.asked,
             "startup_s": limits.startup_s,
             "service_s": service_s,
             "spread_s": cell.workload.spread_s,
@@ -250,12 +253,13 @@ class Launch:
         if sent == 1:
             return  # a burst of one says nothing
         config, longest_s = calibration(cell, self.service_s)
-        told = {**self._asked, **config}
+        told = {**self.asked, **config}
         reply = self._accepted(agent.calibrate(self.pod, told, longest_s + ENGINE_GRACE_S))
         if hangs := verdict.of_burst(reply, sent):
             self._end_if_gone(self.pod)
             raise LaunchEndedError(*hangs)
         self.calibrated = reply
+        self.seen = reply.seen
 
     def _accepted(self, reply: ReplyT | Refusal) -> ReplyT:
         """An answer of the agent that is none of its refusals, each of which ends the launch."""
@@ -285,7 +289,7 @@ class Launch:
     def _load(self) -> None:
         load = self.sent = self.forecast.load()
         config = {
-            **self._asked,
+            **self.asked,
             "requests": load.requests,
             "concurrency": load.concurrency,
             "deadline_s": load.deadline_s,
@@ -338,6 +342,7 @@ class Launch:
             self.verdict = verdict.with_remedy(self.verdict, log, self.job.own.left_out)
         self.files[evidence.SERVER_LOG] = log.encode()
         self.tracebacks = sum(1 for _ in exceptions(log))
+        self.why = explanation.of_launch(self, self._pod, self.verdict[0], log)
 
     def _record(self, secrets: Secrets) -> LaunchRecord:
         outcome, reason = self.verdict or (Outcome.ENGINE_ERROR, "the launch was not loaded")
@@ -350,6 +355,7 @@ class Launch:
             launch=self.job.number,
             outcome=outcome,
             reason=reason and secrets.mask(reason),
+            why=self.why and secrets.mask(self.why),
             started_at=self._started_at.isoformat(timespec="seconds"),
             requests=load.requests if load else cell.requests,
             concurrency=_concurrency(cell, load),

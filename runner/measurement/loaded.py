@@ -20,7 +20,8 @@ class Loaded:
     """A load that was sent, and what is known of it.
 
     `set_up` is how many requests the server is set up to take at a time, `sent_right` how many
-    right answers it recorded. `files` are what is kept of the load, by name.
+    right answers it recorded, `stalled_s` for how long no request moved at most. `files` are what
+    is kept of the load, by name.
     """
 
     reply: LoadReply
@@ -31,6 +32,7 @@ class Loaded:
     served: Served | None = None
     answers: Answers | None = None
     sent_right: int = 0
+    stalled_s: float | None = None
     rate: RateFigures | None = None
     asked: Asked = WORKLOAD
     files: Mapping[str, bytes] = field(default_factory=dict)
@@ -83,12 +85,13 @@ def read_load(
         figures, answers, at_a_rate = _read_rate(reply, load, load.rate, files, asked)
     else:
         figures = _read_ab(reply, files)
-    seen, sent_right = None, 0
+    seen, sent_right, stalled_s = None, 0, None
     if reply.served_archive:
         files["served.tsv.gz"] = reply.served_archive
         requests = served.parse(reply.served_archive)
         seen = served.served(requests, lone_s)
         sent_right = served.sent_right(requests, asked.right)
+        stalled_s = served.stalled_s(requests)
         if figures and not load.rate:
             answers = served.answers(requests, figures, asked.right)
         if answers is None:
@@ -102,6 +105,7 @@ def read_load(
         served=seen,
         answers=answers,
         sent_right=sent_right,
+        stalled_s=stalled_s,
         rate=at_a_rate,
         asked=asked,
         files=files,

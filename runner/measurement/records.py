@@ -10,7 +10,7 @@ from pydantic import AliasChoices, BaseModel, ConfigDict, Field
 from runner.outcome import Outcome
 
 #: The newest layout of result.json that this program knows.
-LAUNCH_SCHEMA: Final = 6
+LAUNCH_SCHEMA: Final = 7
 #: From this layout on a reused launch of another boot says so.
 FIRST_WITH_BOOT: Final = 5
 #: The boot of a launch of which nobody knows in which its machine was.
@@ -256,7 +256,8 @@ class LaunchRecord(Record):
     `concurrency` is None and `rate` known where requests were sent at a fixed rate. `block` is the
     machine that it was made on, where the launches of a run were made on several. The canaries are
     those of its wave, before the first and after the last load. Up to schema 5 nothing is known of
-    its `effects`, and there are no `samples`.
+    its `effects`, and there are no `samples`. `reason` is what was seen of the outcome, `why` its
+    cause, for launches that do not just work; up to schema 6 there is none.
     """
 
     schema_version: int = LAUNCH_SCHEMA
@@ -264,6 +265,7 @@ class LaunchRecord(Record):
     launch: int
     outcome: Outcome
     reason: str | None = None
+    why: str | None = None
     started_at: str | None
     requests: int
     concurrency: int | None

@@ -10,6 +10,7 @@ from __future__ import annotations
 import csv
 import gzip
 import io
+import itertools
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from http import HTTPStatus
@@ -17,6 +18,9 @@ from typing import NamedTuple
 
 from runner.measurement.asked import BODILESS, Right
 from runner.measurement.records import AbFigures, Answers, Served
+
+#: A single request may take its time, and nobody waits for it.
+SEVERAL_INSIDE = 2
 
 
 class Request(NamedTuple):
@@ -74,6 +78,25 @@ def served(requests: Sequence[Request], lone_s: float | None) -> Served | None:
         lone_service_ms=None if lone_s is None else 1000 * lone_s,
         mean_service_ms=1000 * mean_s,
     )
+
+
+def stalled_s(requests: Sequence[Request]) -> float | None:
+    """The longest time, in seconds, in which no request entered or left though several were inside.
+
+    Less the shortest time that one takes: so long nothing need happen. None of no requests.
+    """
+    times = [(r.entered_s, 1) for r in requests]
+    times += [(r.left_s, -1) for r in requests if r.left_s is not None]
+    inside = [r.left_s - r.entered_s for r in requests if r.left_s is not None]
+    if not inside:
+        return None
+    longest, number = 0.0, 0
+    events = sorted(times)
+    for (at, change), (after, _) in itertools.pairwise(events):
+        number += change
+        if number >= SEVERAL_INSIDE:
+            longest = max(longest, after - at)
+    return max(0.0, longest - min(inside))
 
 
 def _busy_processes(requests: Sequence[Request]) -> int:

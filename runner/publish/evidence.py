@@ -134,6 +134,7 @@ def _launch(part: Part, launch: LaunchRecord, held: set[tuple[str, str]]) -> dic
         "number": launch.launch,
         "outcome": str(launch.outcome),
         "why": "; ".join(word for word in (launch.reason, disturbed) if word),
+        "cause": launch.why,
         "figures": [show(launch) for _, show in FIGURES],
         "files": {
             name: text if (path, name) in held else None for name, text in part.files[path].items()

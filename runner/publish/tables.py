@@ -34,6 +34,7 @@ from runner.text import one_line
 RUN: Final = Column(key="run", heading="run")
 DISTURBED: Final = Column(key="disturbed", heading="disturbed")
 REASON: Final = Column(key="reason", heading="reason")
+WHY: Final = Column(key="why", heading="why")
 CELL: Final = Column(key="cell", heading="cell")
 
 _STYLES: Final[Mapping[Kind, str]] = {
@@ -113,7 +114,7 @@ def _columns(published: Publication) -> list[Column]:
         others |= {column.key: column for column in columns[place:]}
     if any(row.disturbed for part in published.parts for row in part.run.rows):
         axes[OUTCOME.key], axes[DISTURBED.key] = OUTCOME, DISTURBED
-    return [*axes.values(), *(c for key, c in others.items() if key not in axes), REASON, CELL]
+    return [*axes.values(), *(c for key, c in others.items() if key not in axes), REASON, WHY, CELL]
 
 
 def _text(column: Column, part: Part, row: Row) -> str:
@@ -147,7 +148,7 @@ def _choices(column: Column, texts: Collection[str]) -> list[str]:
         return [text for text in map(outcome_text, (*Outcome, None)) if text in texts]
     if column in {RUN, VERDICT, DISTURBED}:
         return sorted(texts)
-    if column.show or column in {REASON, CELL}:
+    if column.show or column in {REASON, WHY, CELL}:
         return []
     return sorted(texts, key=lambda text: natural_key(column.key, _value(text)))
 

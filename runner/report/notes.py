@@ -53,6 +53,7 @@ def notes(run: Run) -> tuple[Note, ...]:
         Note(heading="The baseline is more than its label", items=(*patched_baselines(run),)),
         Note(heading="In effect", items=_grouped(rows, partial(effect_of, run))),
         Note(heading="Reasons", items=_reasons(rows, _has_reason, with_outcome=True)),
+        Note(heading="Why", items=_grouped(rows, lambda row: row.why)),
         Note(heading="Disturbed", items=_grouped(rows, lambda row: row.disturbed)),
         Note(heading="No ceiling", items=_without_ceiling(run)),
         Note(heading="Attempts", items=tuple(sentences(Ledger(run=run)))),

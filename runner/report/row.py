@@ -88,6 +88,9 @@ class Row:
     many of them were disturbed and repeated, and why. `in_effect` is what was patched where that is
     not what the patch mode says, and `in_effect_by` who did that: `server` or `application`.
 
+    `reason` is what was seen of the outcome, `why` one line on its cause: that of the first launch
+    that ended as the row says, None for a cell that just works.
+
     `outcome` is None for a cell that was not measured. `requests` and `concurrency` are the load
     as asked for, `sent_requests` and `sent_concurrency` what of it was sent. At a fixed rate there
     is no `concurrency`, and `requests` is how many are due in its time; the axis `rate` has its
@@ -107,6 +110,7 @@ class Row:
     requests: int | None
     outcome: Outcome | None
     reason: str | None
+    why: str | None = None
     launches: int = 0
     outcome_launches: int = 0
     attempts: int | None = None

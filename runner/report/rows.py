@@ -38,6 +38,7 @@ def _measured(run: RunRecord, cell: CellRecord, launches: Sequence[LaunchRecord]
     decisive = [one for one in launches if one.outcome.counts_as(outcome)]
     row = replace(
         _identity(run, cell, outcome, reason, decisive),
+        why=next((one.why for one in decisive if one.why), None),
         launches=len(launches),
         outcome_launches=sum(one.outcome is outcome for one in launches),
         disturbed=_share(launches, [launch.disturbed for launch in launches]),

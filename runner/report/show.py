@@ -30,6 +30,7 @@ from runner.text import counted, known, printable, suggestion
 #: A launch's files that are for reading, in the order to read them. Others are named only.
 READABLE: Final = (
     "ab.txt",
+    "looks.txt",
     "stacks.txt",
     "server.log",
     "companion.log",
@@ -63,6 +64,8 @@ def _summary(cell: CellRecord, row: Row) -> Iterator[str]:
     yield f"outcome: {outcome_text(row.outcome)}"
     if row.reason and row.outcome:
         yield f"reason: {row.reason}"
+    if row.why:
+        yield f"why: {row.why}"
     shown = [c for c in FIGURES if c.key != "configuration_rps" or is_held_back(row)]
     figures = [f"{c.heading} {c.text(row)}" for c in shown if row.value(c.key) is not None]
     if figures:
@@ -109,6 +112,8 @@ def _facts(launch: LaunchRecord) -> Iterator[str]:
         yield from _sent(launch.rate)
     if launch.reason:
         yield f"reason: {launch.reason}"
+    if launch.why:
+        yield f"why: {launch.why}"
     if launch.disturbed:
         yield f"disturbed: {launch.disturbed}"
     yield from _recorded(launch)

@@ -152,9 +152,9 @@ def load_reply(requests: int, seconds: float, *, cpu_s: float) -> LoadReply:
 class SimulatedPods:
     """A behaviour for `MemoryEngine`: servers that take `service_s` per request.
 
-    `ready`, `check`, `calibrate`, `load` and `look` may change an answer, or raise; `wait_ms` is
-    what ab waits for a CPU per request, by the number of loads made before. `shell` is what a
-    command of the shell does in the server. `events` has all commands but the canary's.
+    `ready`, `check`, `calibrate`, `load`, `look` and `stacks` may change an answer, or raise;
+    `wait_ms` is what ab waits for a CPU per request, by the number of loads made before. `shell` is
+    what a command of the shell does in the server. `events` has all commands but the canary's.
     """
 
     service_s: float = 2.0
@@ -164,6 +164,7 @@ class SimulatedPods:
     calibrate: Callable[[dict[str, Any]], dict[str, Any]] = lambda answer: answer
     load: Callable[[dict[str, Any]], dict[str, Any]] = lambda answer: answer
     look: Callable[[dict[str, Any]], dict[str, Any]] = lambda answer: answer
+    stacks: Callable[[dict[str, Any]], dict[str, Any]] = lambda answer: answer
     wait_ms: Callable[[int], float] = lambda _: 0.0
     shell: Callable[[str], ExecResult] = lambda _: ExecResult(exit_code=0, stdout=b"", stderr=b"")
     events: list[tuple[str, str]] = field(default_factory=list)
@@ -228,6 +229,9 @@ class SimulatedPods:
         if "ab" in answer:
             answer["served_tsv_gz"] = recorded(requests, clients, self.service_s)
         return answer
+
+    def _stacks(self, _config: dict[str, Any]) -> dict[str, Any]:
+        return self.stacks({"asked": 0, "looks": []})
 
     def _canary(self, _config: dict[str, Any]) -> dict[str, Any]:
         return {"wall_ms": 50.0, "cpu_ms": 49.0}

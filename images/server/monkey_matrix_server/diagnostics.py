@@ -4,6 +4,8 @@ faulthandler writes from the signal handler itself, so it works in a process tha
 C code; but it stops at a hundred threads, the newest first. So a thread that sleeps in a pipe's
 read, which no patch ever touches and the interpreter's wake-up descriptor feeds, writes them all
 again, equal stacks once, and the greenlets, which only Python code can find.
+The same pipe takes bytes of the sidecar, which may not send a signal: each asks for a look, which
+interrupts nobody's system call.
 The names below are bound before any patch replaces them.
 """
 
@@ -14,7 +16,7 @@ import sys
 from _thread import get_ident as native_ident
 from _thread import start_new_thread as start_native_thread
 
-from monkey_matrix_server import contract
+from monkey_matrix_server import contract, stacks
 
 read_from_pipe = os.read
 main_ident = native_ident()
@@ -32,8 +34,7 @@ def allow_open_files():
 
 def install():
     """Register the dump; call it before anything is patched or imported."""
-    readable, writable = os.pipe()
-    os.set_blocking(writable, False)
+    readable, writable = _pipe()
     # Where it is registered already, faulthandler would not notice that another handler is in its
     # place since, as in a worker that was forked.
     faulthandler.unregister(signal.SIGUSR1)
@@ -43,10 +44,28 @@ def install():
     start_native_thread(_dump_greenlets_on_signal, (readable,))
 
 
+def _pipe():
+    """Return both ends of a pipe that the sidecar finds by its name; one without, if need be."""
+    path = contract.ASK + str(os.getpid())
+    try:
+        os.mkfifo(path)
+        os.chmod(path, 0o622)  # noqa: S103 - the sidecar is another user
+        # Opened for both, it is there though nobody writes: a read waits.
+        return os.open(path, os.O_RDWR), os.open(path, os.O_WRONLY | os.O_NONBLOCK)
+    except OSError:
+        readable, writable = os.pipe()
+        os.set_blocking(writable, False)
+        return readable, writable
+
+
 def _dump_greenlets_on_signal(readable):
+    asked = (contract.THREADS_ONLY, contract.WITH_GREENLETS, contract.WITH_SCAN)
     while True:
-        if read_from_pipe(readable, 1) == bytes([signal.SIGUSR1]):
+        (byte,) = read_from_pipe(readable, 1)
+        if byte == signal.SIGUSR1:
             _write(_thread_stacks() + _greenlet_stacks())
+        elif byte in asked:
+            stacks.write(byte)
 
 
 def _thread_stacks():

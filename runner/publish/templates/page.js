@@ -268,6 +268,7 @@
     return make(
       "section", {}, make("h3", {}, `Launch ${launch.number}: ${launch.outcome}`),
       ...(launch.why ? [make("p", {}, launch.why)] : []),
+      ...(launch.cause ? [make("p", {}, `Why: ${launch.cause}`)] : []),
       fileOf(path, "result.json", null),
       ...Object.entries(launch.files ?? {}).map(([name, content]) => fileOf(path, name, content)),
     );
@@ -316,9 +317,11 @@
     button.addEventListener("click", () => copy(commands, button));
     const place = columnOf("outcome");
     const reason = textOf(row, columnOf("reason"));
+    const why = textOf(row, columnOf("why"));
     return [
       make("p", { class: `verdict ${element.cells[place + 1].className}` }, textOf(row, place)),
       ...(reason === "–" ? [] : [make("p", {}, reason)]),
+      ...(why === "–" ? [] : [make("p", {}, `Why: ${why}`)]),
       ...(cell.contrasts.some(Boolean) ? [contrastsOf(cell)] : []),
       ...(cell.launches.length ? [figuresOf(cell.launches)] : []),
       pairs(cell.facts.map(text)),

@@ -108,6 +108,7 @@ def test_the_agent_knows_every_command_it_is_asked() -> None:
         "sockets",
         "accepts",
         "look",
+        "stacks",
     }
     assert set(loaded.COMMANDS) == asked
 

@@ -16,7 +16,7 @@ from runner.measurement.asked import WORKLOAD
 from runner.measurement.load import full_load
 from runner.measurement.loaded import Loaded
 from runner.measurement.records import Answers
-from runner.measurement.served import Request, answers, parse, served
+from runner.measurement.served import Request, answers, parse, served, stalled_s
 from runner.outcome import Outcome
 from tests.support.simulated import a_cell, load_reply, report
 
@@ -241,3 +241,14 @@ def test_requests_that_a_process_did_not_record_are_no_failures() -> None:
 def test_a_process_that_hardly_served_does_not_count() -> None:
     most = [request(n // 2, n // 2 + 1) for n in range(200)]
     assert judged([*most, request(3, 4, process=1)], concurrency=20)[0] is Outcome.LIMITED
+
+
+def test_a_server_stands_still_where_several_are_inside_and_none_moves() -> None:
+    requests = [request(0.0, 0.1), request(0.05, 9.0), request(0.06, 9.1), request(9.0, 9.2)]
+    # From 0.1 to 9.0 nothing happened, of which a request takes a tenth of a second anyway.
+    assert stalled_s(requests) == pytest.approx(8.8)
+
+
+def test_one_request_that_takes_its_time_is_no_standstill() -> None:
+    assert stalled_s([request(0.0, 0.1), request(0.2, 9.0)]) == 0
+    assert stalled_s([]) is None

@@ -1,0 +1,129 @@
+"""Looks at the server's threads while it works, and what it saw: see `stacks.py` of the server.
+
+Each process of the server has a pipe that takes a byte for a look, and a file that it writes to.
+That is not done while anything is measured.
+"""
+
+from __future__ import annotations
+
+import ast
+import os
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+from request import CheckFailedError, verified
+
+#: How far apart looks are, in seconds: so many in the time of a lone request, within bounds.
+IN_A_REQUEST, SHORTEST_S, LONGEST_S = 6, 0.01, 0.25
+#: At most so many, of which these are at the greenlets as well: that takes longer.
+MOST, AT_GREENLETS = 40, frozenset({2, 8, 20})
+#: How long the last look may take, in seconds, and how often it is looked for.
+ANSWERED_WITHIN_S, POLL_S = 2.0, 0.01
+#: A client of `stacks` waits so long for an answer, in seconds.
+CLIENT_TIMEOUT_S = 30.0
+
+
+def files(prefix: str) -> list[Path]:
+    """The files whose names begin so."""
+    return sorted(Path(prefix).parent.glob(f"{Path(prefix).name}*"))
+
+
+def ask(config: dict[str, Any], what: int) -> int:
+    """Ask every process for a look; return how many were asked."""
+    asked = 0
+    for path in files(config["ask"]):
+        try:
+            descriptor = os.open(path, os.O_WRONLY | os.O_NONBLOCK)
+        except OSError:  # its process is gone
+            continue
+        try:
+            os.write(descriptor, bytes([what]))
+            asked += 1
+        except OSError:
+            pass
+        finally:
+            os.close(descriptor)
+    return asked
+
+
+def taken(config: dict[str, Any], since_ns: int) -> list[dict[str, Any]]:
+    """The looks that were taken since a moment (`CLOCK_MONOTONIC` in ns), in that order."""
+    found = []
+    for path in files(config["stacks"]):
+        # The last line may be half written.
+        for line in path.read_text(encoding="utf-8", errors="replace").split("\n")[:-1]:
+            try:
+                look = ast.literal_eval(line)
+            except (ValueError, SyntaxError):
+                continue
+            if look["taken_ns"] >= since_ns:
+                found.append(look)
+    return sorted(found, key=lambda look: int(look["taken_ns"]))
+
+
+class Looker(threading.Thread):
+    """Looks again and again until it is stopped; `asked` counts how often, for all processes."""
+
+    def __init__(self, config: dict[str, Any], lone_s: float) -> None:
+        super().__init__(daemon=True)
+        self.config = config
+        self.interval_s = min(max(lone_s / IN_A_REQUEST, SHORTEST_S), LONGEST_S)
+        self.over = threading.Event()
+        self.begun_ns = time.monotonic_ns()
+        self.asked = 0
+        self.start()
+
+    def run(self) -> None:
+        """Ask for looks, the later ones farther apart."""
+        number = 0
+        while not self.over.wait(self.interval_s * (1 if number < MOST // 2 else 4)):
+            if number < MOST:
+                kind = "with_greenlets" if number in AT_GREENLETS else "threads_only"
+                self.asked += ask(self.config, self.config[kind])
+            number += 1
+
+    def stopped(self) -> dict[str, Any]:
+        """End it: what was seen, and how many looks were asked for."""
+        self.over.set()
+        self.join()
+        return {"asked": self.asked, "looks": answered(self.config, self.begun_ns, self.asked)}
+
+
+def answered(config: dict[str, Any], since_ns: int, asked: int) -> list[dict[str, Any]]:
+    """All looks that were asked for since, or those that there are after a while."""
+    deadline = time.monotonic() + ANSWERED_WITHIN_S
+    while len(found := taken(config, since_ns)) < asked and time.monotonic() < deadline:
+        time.sleep(POLL_S)
+    return found
+
+
+def stacks(config: dict[str, Any]) -> dict[str, Any]:
+    """Look at the server for `seconds` while `clients` send requests one after the other.
+
+    The last look is also at what was bound before the patch.
+    """
+    over = time.monotonic() + config["seconds"]
+    begun_ns = time.monotonic_ns()
+    looker = Looker(config, config["seconds"] / MOST * IN_A_REQUEST)
+    clients = [
+        threading.Thread(target=ask_on, args=(config, over), daemon=True)
+        for _ in range(config["clients"])
+    ]
+    for client in clients:
+        client.start()
+    time.sleep(config["seconds"])
+    seen = looker.stopped()
+    asked = ask(config, config["with_scan"])
+    looks = answered(config, begun_ns, looker.asked + asked)
+    return {"asked": seen["asked"] + asked, "looks": looks}
+
+
+def ask_on(config: dict[str, Any], until: float) -> None:
+    """Send request after request, whatever is answered."""
+    while time.monotonic() < until:
+        try:
+            verified(config, CLIENT_TIMEOUT_S)
+        except CheckFailedError:
+            time.sleep(POLL_S)

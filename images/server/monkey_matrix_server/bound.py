@@ -1,0 +1,171 @@
+"""What was bound before gevent's patch and is still in use: functions, and locks that were made.
+
+Such a lock is the kernel's: who waits for it stops every greenlet of the thread, and one that may
+be taken again by its owner admits all of them, for they have one thread. It looks into modules and
+the objects in them, and calls nothing of theirs but what a lock answers whether it is held.
+"""
+
+import os
+import sys
+
+#: Modules that keep the originals on purpose.
+OWN = ("gevent", "greenlet", "monkey_matrix_server", "zope")
+
+
+def saved():
+    """Return what gevent's patch replaced, module by module."""
+    monkey = sys.modules.get("gevent.monkey")
+    return getattr(monkey, "saved", None) or {}
+
+
+def scan(files):
+    """Return the names and locks bound before, and the distribution that each file belongs to."""
+    found = {"names": [], "locks": [], "distributions": distributions(files)}
+    originals = saved()
+    if originals:
+        found["names"] = names(originals)
+        found["locks"] = locks(originals)
+    return found
+
+
+def names(originals):
+    """Return the names of modules that are not patched, with what each is: `time.sleep`."""
+    meant = {}
+    for module, values in originals.items():
+        for name, value in values.items() if isinstance(values, dict) else ():
+            current = getattr(sys.modules.get(module), name, None)
+            if callable(value) and current is not value:
+                meant[id(value)] = (module, name, value)
+    found = []
+    for module, values in _modules():
+        for name, value in values:
+            hit = meant.get(id(value))
+            if hit and hit[2] is value and hit[0] != module:
+                found.append({"module": module, "name": name, "original": "%s.%s" % hit[:2]})
+    return found
+
+
+def locks(originals):
+    """Return every native lock in reach of a module."""
+    kinds = _native_kinds(originals)
+    found, seen = [], set()
+    for module, values in _modules():
+        for name, value in values:
+            for path, one in _reach(name, value):
+                kind = kinds.get(type(one))
+                if kind and id(one) not in seen:
+                    seen.add(id(one))
+                    told = {"module": module, "name": path, "kind": kind}
+                    found.append(dict(told, held=_is_held(one), importer=importer(module)))
+    return found
+
+
+def _native_kinds(originals):
+    """Return the types of locks that gevent has replaced, with their names."""
+    kinds = {}
+    thread, threading = originals.get("_thread") or {}, originals.get("threading") or {}
+    make = thread.get("allocate_lock") or threading.get("_allocate_lock")
+    if make:
+        kinds[type(make())] = "Lock"
+        module = sys.modules.get("_thread")
+        native = thread.get("RLock") or getattr(module, "RLock", None)
+        for one in (native, threading.get("RLock"), threading.get("_CRLock")):
+            if isinstance(one, type):
+                kinds[one] = "RLock"
+            elif one is not None:
+                kinds[type(one())] = "RLock"
+    if originals.get("queue") and "_queue" in sys.modules:
+        kinds[sys.modules["_queue"].SimpleQueue] = "SimpleQueue"
+    return kinds
+
+
+def _reach(name, value):
+    """Return a value and what is directly in it: a lock is often an attribute."""
+    yield name, value
+    module = getattr(type(value), "__module__", "")
+    if module in ("builtins", "types") or isinstance(value, (type, type(sys))):
+        return
+    try:
+        inside = object.__getattribute__(value, "__dict__")
+    except AttributeError:
+        return
+    for key, one in list(inside.items()):
+        yield "%s.%s" % (name, key), one
+
+
+def _is_held(lock):
+    """Say whether a lock is held at this moment; None where that cannot be told."""
+    if hasattr(lock, "locked"):
+        return bool(lock.locked())
+    text = repr(lock)
+    return text.startswith("<locked") if "locked" in text else None
+
+
+def _modules():
+    """Return every module that may hold something, with what is in it."""
+    for name, module in list(sys.modules.items()):
+        if module is None or name.partition(".")[0] in OWN:
+            continue
+        values = getattr(module, "__dict__", None)
+        if values:
+            yield name, list(values.items())
+
+
+def importer(name):
+    """Return the module that imported another, as far as can be told.
+
+    Modules are listed when their import begins, so it is before the other; of those the last that
+    has something of it.
+    """
+    wanted, found = sys.modules.get(name), None
+    for other, module in list(sys.modules.items()):
+        if other == name:
+            return found
+        values = getattr(module, "__dict__", None)
+        if not values or other.partition(".")[0] in OWN or name.startswith(other + "."):
+            continue
+        for value in list(values.values()):
+            if value is wanted or (
+                isinstance(value, type(sys)) and name.startswith("%s." % value.__name__)
+            ) or getattr(value, "__module__", None) == name:  # fmt: skip
+                found = other
+                break
+    return found
+
+
+# -- distributions ---------------------------------------------------------------------------------
+
+
+def distributions(files):
+    """Return (name, version) of the distribution that each file and module is of, by its RECORD."""
+    found = {}
+    wanted = {os.path.realpath(file): file for file in files}
+    for directory in list(sys.path):
+        try:
+            infos = [one for one in os.listdir(directory or ".") if one.endswith(".dist-info")]
+        except OSError:
+            continue
+        inside = os.path.join(os.path.realpath(directory or "."), "")
+        here = {}
+        for path, file in wanted.items():
+            if path.startswith(inside):
+                here.setdefault(path[len(inside) :], []).append(file)
+        for name in list(sys.modules):
+            here.setdefault(_module_path(name, inside), []).append(name)
+        here.pop("", None)
+        for info in infos if here else ():
+            try:
+                with open(os.path.join(directory, info, "RECORD"), encoding="utf-8") as file:
+                    record = {line.rpartition(",")[0].rpartition(",")[0] for line in file}
+            except OSError:
+                continue
+            name, _, version = info[: -len(".dist-info")].partition("-")
+            for path in record.intersection(here):
+                found.update((one, (name, version)) for one in here[path])
+    return found
+
+
+def _module_path(name, inside):
+    """Return where a module's file is below a directory, "" for others."""
+    file = getattr(sys.modules.get(name), "__file__", None) or ""
+    return file[len(inside) :] if file.startswith(inside) else ""

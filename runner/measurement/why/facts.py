@@ -1,0 +1,120 @@
+"""All that is known of a launch that may explain it, in the form that the findings look at."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+
+from runner.measurement.why.places import is_library, is_request, module_of
+from runner.measurement.why.seen import Called, Frame, Look, Scan, Seen, Stack
+from runner.outcome import Outcome
+
+#: Where the main thread of gunicorn's master process is: it serves nobody.
+MASTER = "/site/gunicorn/arbiter.py"
+#: Where a thread is whose event loop waits for events.
+LOOP = "/site/gevent/hub.py"
+#: From so many seconds on a loop that stands still is worth a line by itself.
+STALLED_S = 1.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Facts:
+    """What was seen of a launch.
+
+    `gevent_modules` are those that gevent has replaced parts of, `exceptions` those that tracebacks
+    in the server's log end in, with their number. `services` are names by the port that they have:
+    an application's own, or a companion's. `stalled_s` is how long no request moved under the load.
+    """
+
+    outcome: Outcome
+    seen: Seen = field(default_factory=Seen)
+    gevent_modules: frozenset[str] = frozenset()
+    grpc_patched: bool = False
+    exceptions: Mapping[str, int] = field(default_factory=dict)
+    log: str = ""
+    installed: Mapping[str, str] = field(default_factory=dict)
+    services: Mapping[int, str] = field(default_factory=dict)
+    settings: Mapping[str, str] = field(default_factory=dict)
+    stalled_s: float | None = None
+
+    @cached_property
+    def looks(self) -> tuple[Look, ...]:
+        """The looks at processes that serve; the others only start those."""
+        found = tuple(look for look in self.seen.looks if not _is_master(look))
+        return found or self.seen.looks
+
+    @cached_property
+    def scan(self) -> Scan:
+        """What was bound before the patch, as last seen."""
+        return next((look.scan for look in reversed(self.looks) if look.scan), Scan())
+
+    @property
+    def is_patched(self) -> bool:
+        """Whether gevent has replaced anything."""
+        return bool(self.gevent_modules or self.scan.names)
+
+    @cached_property
+    def has_loop(self) -> bool:
+        """Whether the main thread is that of an event loop that everything waits for."""
+        stacks = (s for look in self.looks for s in (*look.threads, *(look.greenlets or ())))
+        return self.is_patched or any(s.frames and s.frames[0].file == LOOP for s in stacks)
+
+    @property
+    def is_stalled(self) -> bool:
+        """Whether an event loop stood still under the load for so long that it matters."""
+        return self.has_loop and (self.stalled_s or 0.0) >= STALLED_S
+
+    def main_threads(self) -> Iterator[tuple[Look, Stack]]:
+        """The main thread in each look."""
+        for look in self.looks:
+            for stack in look.threads:
+                if stack.main:
+                    yield look, stack
+
+    def requests(self, look: Look) -> Iterator[Stack]:
+        """What works on requests at that moment, each a thread or a greenlet."""
+        for stack in (*look.threads, *(look.greenlets or ())):
+            if is_request(stack):
+                yield stack
+
+    def distribution(self, module: str) -> str | None:
+        """`psycopg-binary 3.1.8` for a module or a file, None where it is of none."""
+        found = self.scan.distributions.get(module)
+        while found is None and "." in module and "/" not in module:
+            module = module.rpartition(".")[0]
+            found = self.scan.distributions.get(module)
+        return None if found is None else f"{named(found[0])} {found[1]}"
+
+    def of_frame(self, frame: Frame) -> str | None:
+        """The distribution that a frame's file belongs to."""
+        if not is_library(frame):
+            return None
+        return self.distribution(frame.file) or module_of(frame).partition(".")[0]
+
+    def of_call(self, called: Called) -> str | None:
+        """The distribution of what a line calls."""
+        return self.distribution(called.module)
+
+    def peer(self, address: str) -> str:
+        """`db:5432` for `127.0.0.1:7803`, where a service of that name has the port."""
+        host, _, port = address.rpartition(":")
+        name = self.services.get(int(port)) if port.isdecimal() else None
+        return f"{name or host}:{port}"
+
+    @property
+    def exception(self) -> tuple[str, int] | None:
+        """The exception that most tracebacks end in, and how many do."""
+        most = Counter(self.exceptions).most_common(1)
+        return most[0] if most else None
+
+
+def named(distribution: str) -> str:
+    """A distribution's name as it is written in requirements."""
+    return distribution.replace("_", "-").lower()
+
+
+def _is_master(look: Look) -> bool:
+    main = [stack for stack in look.threads if stack.main and stack.frames]
+    return any(stack.frames[0].file == MASTER for stack in main)

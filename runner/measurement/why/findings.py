@@ -1,0 +1,378 @@
+"""What can be found in the facts, each kind by one function: `None`, or the fields of its line.
+
+A finding says what was seen. What it means, for which library, and what helps, is in `rules.yaml`.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from typing import Final
+
+from runner.measurement.why import places
+from runner.measurement.why.facts import LOOP, Facts
+from runner.measurement.why.seen import Called, Frame, Lock, Look, Stack
+from runner.measurement.why.syscalls import ON_DESCRIPTORS, name_of
+from runner.outcome import Kind
+from runner.text import counted
+
+#: The texts that a rule's line is made of, and what its conditions are about, by name.
+Fields = Mapping[str, str]
+Finding = Callable[[Facts], Fields | None]
+
+#: Share of the looks from which a loop that is not waiting for events is blocked, or computes.
+OFTEN: Final = 0.2
+#: Of the requests seen at a time, so many at the same place wait for the same.
+SEVERAL: Final = 3
+#: Share of the looks from which a loop of a server that hangs never runs.
+FOR_GOOD: Final = 0.95
+MOST: Final = 0.5
+#: Locks of Python's and gevent's, by the end of their types' names.
+LOCKS: Final = (".lock", ".RLock", "._RLock", "LockType", "Semaphore", ".Condition", "RLock")
+#: Types whose wait in a thread is the kernel's: no greenlet runs meanwhile.
+NATIVE: Final = ("_thread.lock", "_thread.RLock", "_queue.SimpleQueue")
+#: Python's own locks for the end of a thread, which are held while it runs.
+OF_A_THREAD: Final = ("_tstate_lock",)
+
+
+# -- the thread of the event loop ------------------------------------------------------------------
+
+
+def native_lock(facts: Facts) -> Fields | None:
+    """The loop's thread waits for a lock that was made before the patch."""
+    found = blocked_loop(facts)
+    if found is None or not facts.is_patched:
+        return None
+    look, stack, share = found
+    if stack.syscall == "running" or _call(look, stack) != "futex":
+        return None
+    called = next((one for one in stack.calls if _is_native(one)), None)
+    held = _held(facts)
+    lock = next((one for one in held if called and f"{one.module}.{one.name}" == called.name), None)
+    if lock is None and called is None and len(held) == 1:
+        (lock,) = held
+    if lock is None and called is None:
+        return None
+    name = f"{lock.module}.{lock.name}" if lock else called.name if called else ""
+    where = stack.frames[0]
+    return {
+        **_blocked_fields(facts, look, stack, share),
+        "lock": name,
+        "holder": lock.module if lock else places.module_of(where),
+        "kind": _kind_of(lock, called),
+        "imported": _imported(facts, lock.importer if lock else None),
+        "module": places.module_of(where),
+    }
+
+
+def blocked_call(facts: Facts) -> Fields | None:
+    """The loop's thread waits in the kernel, called by compiled code or an unpatched function."""
+    found = blocked_loop(facts)
+    if found is None or found[1].syscall == "running":
+        return None
+    look, stack, share = found
+    fields = _blocked_fields(facts, look, stack, share)
+    unpatched = next(
+        (
+            f"{name.module}.{name.name} is the unpatched {name.original}"
+            for name in facts.scan.names
+            for called in stack.calls
+            if called.name == f"{name.module}.{name.name}"
+        ),
+        "",
+    )
+    return {
+        **fields,
+        "unpatched": unpatched,
+        "patched": "something" if facts.is_patched else "nothing",
+        "suspended": _suspended(facts, stack),
+    }
+
+
+def computing(facts: Facts) -> Fields | None:
+    """The main thread computes: nothing else of its process runs meanwhile."""
+    found = blocked_loop(facts)
+    if found is None or found[1].syscall != "running":
+        return None
+    return _blocked_fields(facts, *found)
+
+
+def blocked_loop(facts: Facts) -> tuple[Look, Stack, float] | None:
+    """Where the loop's thread is most often when it does not wait for events, and how often."""
+    if not facts.has_loop:
+        return None
+    seen = [(look, stack) for look, stack in facts.main_threads() if stack.frames]
+    away = [(look, stack) for look, stack in seen if stack.frames[0].file != LOOP]
+    waiting = [(look, stack) for look, stack in away if isinstance(stack.syscall, int)]
+    chosen = waiting if len(waiting) * 2 >= len(away) or facts.is_stalled else away
+    if not chosen or (len(chosen) < OFTEN * len(seen) and not facts.is_stalled):
+        return None
+    places_of = Counter(_key(stack) for _, stack in chosen)
+    most = places_of.most_common(1)[0][0]
+    look, stack = next((look, stack) for look, stack in chosen if _key(stack) == most)
+    return look, stack, len(chosen) / len(seen)
+
+
+def _key(stack: Stack) -> tuple[object, ...]:
+    return (stack.syscall, stack.frames[0], places.first(stack.frames, places.is_application))
+
+
+def _blocked_fields(facts: Facts, look: Look, stack: Stack, share: float) -> dict[str, str]:
+    library, caller = _library(facts, stack), places.first(stack.frames, places.is_application)
+    is_named = caller and (library or caller != stack.frames[0])
+    below = f", called from {places.text(caller)}" if caller and is_named else ""
+    if caller is None and (other := _other_library(facts, stack, library)):
+        below = f", called by {other}"
+    percent = f"for {100 * share:.0f} % of the burst"
+    if facts.outcome.kind is Kind.HANG:
+        percent = "for good" if share > FOR_GOOD else f"in {100 * share:.0f} % of the looks"
+    if facts.is_stalled and share < FOR_GOOD:
+        percent = f"for up to {facts.stalled_s:.1f} s at a time"
+    return {
+        "library": library or places.text(stack.frames[0]),
+        "distribution": (library or "").partition(" ")[0],
+        "call": wait_of(facts, look, stack),
+        "from": below,
+        "where": places.text(caller or stack.frames[0]),
+        "inner": places.text(stack.frames[0]),
+        "modules": " ".join(called.module for called in stack.calls),
+        "blocked": percent,
+    }
+
+
+def _library(facts: Facts, stack: Stack) -> str | None:
+    """The distribution that waits: of what the innermost line calls, or of that line itself."""
+    for called in stack.calls:
+        found = facts.of_call(called)
+        if found and not found.startswith(("gevent ", "greenlet ")):
+            return found
+    inner = places.first(stack.frames, lambda frame: not places.is_wrapper(frame))
+    return facts.of_frame(inner) if inner else None
+
+
+def _other_library(facts: Facts, stack: Stack, library: str | None) -> str | None:
+    """The next distribution outwards, where nothing of the application is in the stack."""
+    found = (facts.of_frame(frame) for frame in stack.frames)
+    return next((one for one in found if one and one != library), None) if library else None
+
+
+def _call(look: Look, stack: Stack) -> str:
+    return name_of(stack.syscall, look.machine) if isinstance(stack.syscall, int) else ""
+
+
+def wait_of(facts: Facts, look: Look, stack: Stack) -> str:
+    """What a thread waits in, `recvfrom → db:5432`."""
+    call = _call(look, stack)
+    sockets = dict.fromkeys(stack.sockets) if call in ON_DESCRIPTORS else ()
+    to = ", ".join(facts.peer(address) for address in sockets)
+    return " → ".join(part for part in (call, to) if part)
+
+
+def _is_native(called: Called) -> bool:
+    return called.type in NATIVE or called.module in {"_thread", "_queue"}
+
+
+def _held(facts: Facts) -> list[Lock]:
+    locks = (lock for lock in facts.scan.locks if lock.held)
+    return [lock for lock in locks if not lock.name.endswith(OF_A_THREAD)]
+
+
+def _kind_of(lock: Lock | None, called: Called | None) -> str:
+    if lock:
+        return {"SimpleQueue": "queue"}.get(lock.kind, "lock")
+    return "queue" if called and "queue" in f"{called.type}{called.module}".lower() else "lock"
+
+
+def _imported(facts: Facts, importer: str | None) -> str:
+    if importer is None:
+        return ""
+    return f" (imported by {facts.distribution(importer) or importer})"
+
+
+def _suspended(facts: Facts, stack: Stack) -> str:
+    """Where requests are that cannot go on, because the loop is blocked by another."""
+    blocked = places.first(stack.frames, places.is_application)
+    for look in reversed(facts.looks):
+        for other in look.greenlets or ():
+            if not places.is_request(other) or blocked is None:
+                continue
+            place = _same_function(other, blocked)
+            if place and place.line != blocked.line:
+                return f"; a request that is at {places.text(place)} cannot go on meanwhile"
+    return ""
+
+
+# -- requests that wait for each other -------------------------------------------------------------
+
+
+def lock_wait(facts: Facts) -> Fields | None:
+    """Requests wait for a lock that one of them holds."""
+    for look, stack, others in _waiting_together(facts):
+        lock = " or ".join(one.name for one in stack.calls if one.type.endswith(LOCKS))
+        if not lock:
+            continue
+        fields, place = _together_fields(facts, look, stack, others), _place(stack)
+        holder = fields["holder"] if place and places.is_application(place) else ""
+        held = f"one {fields['worker']} holds {lock}{holder}; " if holder else ""
+        return {**fields, "lock": lock, "held": held, "of": "it" if held else lock}
+    return None
+
+
+def same_place(facts: Facts) -> Fields | None:
+    """Most requests wait at the same place."""
+    for look, stack, others in _waiting_together(facts):
+        return _together_fields(facts, look, stack, others)
+    return None
+
+
+def _waiting_together(facts: Facts) -> list[tuple[Look, Stack, Sequence[Stack]]]:
+    """Each look in which several requests are at one place, a stack of it, and all; most first."""
+    found = []
+    for look in facts.looks:
+        if look.greenlets is None and facts.has_loop:
+            continue
+        requests = list(facts.requests(look))
+        number: Counter[Frame] = Counter()
+        for stack in requests:
+            if (place := _place(stack)) is not None:
+                number[place] += stack.number
+        if not number:
+            continue
+        (most, waiting), total = number.most_common(1)[0], sum(number.values())
+        if waiting >= SEVERAL and waiting >= MOST * total:
+            stack = next(stack for stack in requests if _place(stack) == most)
+            found.append((waiting, look, stack, requests))
+    found.sort(key=lambda one: -one[0])
+    return [(look, stack, requests) for _, look, stack, requests in found]
+
+
+def _place(stack: Stack) -> Frame | None:
+    """Where a request waits: its innermost frame that does not merely pass on what others do."""
+    return places.first(tuple(places.inside(stack)), lambda frame: not places.is_wrapper(frame))
+
+
+def _together_fields(
+    facts: Facts, look: Look, stack: Stack, requests: Sequence[Stack]
+) -> dict[str, str]:
+    place = _place(stack)
+    total = sum(one.number for one in requests)
+    waiting = sum(one.number for one in requests if _place(one) == place)
+    caller = places.first(stack.frames, places.is_application)
+    library = (place and facts.of_frame(place)) or _library(facts, stack)
+    wait, holder = wait_of(facts, look, stack), _holder(stack, requests)
+    return {
+        "waiting": str(waiting),
+        "total": str(total),
+        "requests": counted(total, "request"),
+        "library": library or "",
+        "distribution": (library or "").partition(" ")[0],
+        "where": places.text(caller or place or stack.frames[0]),
+        "file": place.file.removeprefix(places.SITE) if place else "",
+        "whose": "application" if place and places.is_application(place) else "library",
+        "call": wait,
+        "in": f" ({wait})" if wait else "",
+        "holder": f" and waits at {holder}" if holder else "",
+        "for_holder": f", while one is further on, at {holder}" if holder else "",
+        "worker": "greenlet" if facts.has_loop else "thread",
+    }
+
+
+def _holder(waiting: Stack, requests: Sequence[Stack]) -> str:
+    """Where one is that went on where the others wait: further on in the same function."""
+    at = places.first(waiting.frames, places.is_application)
+    if at is None:
+        return ""
+    for other in requests:
+        place = _same_function(other, at)
+        if place and (place.line or 0) > (at.line or 0):
+            return places.text(place)
+    return ""
+
+
+def _same_function(stack: Stack, place: Frame) -> Frame | None:
+    """A frame of the same function of the application."""
+    is_it = lambda frame: (frame.file, frame.function) == (place.file, place.function)  # noqa: E731
+    return places.first(stack.frames, is_it)
+
+
+# -- what the server said, and what was bound before -----------------------------------------------
+
+
+def exception(facts: Facts) -> Fields | None:
+    """The exception that most of the server's tracebacks end in, and who has ssl from before."""
+    if facts.exception is None:
+        return None
+    text, number = facts.exception
+    early = (n.module for n in facts.scan.names if n.original == "ssl.SSLContext")
+    libraries = dict.fromkeys(one for module in early if (one := facts.distribution(module)))
+    return {
+        "exception": text,
+        "times": "" if number < 2 else f" ({number} times)",
+        "early_ssl": " and ".join(libraries),
+    }
+
+
+def early_rlock(facts: Facts) -> Fields | None:
+    """An RLock from before the patch: it admits every greenlet of its thread."""
+    found = [lock for lock in facts.scan.locks if lock.kind == "RLock"]
+    own = [lock for lock in found if _is_own(facts, lock.module)]
+    if not own:
+        return None
+    first = own[0]
+    return {"lock": f"{first.module}.{first.name}", "imported": _imported(facts, first.importer)}
+
+
+def _is_own(facts: Facts, module: str) -> bool:
+    """Whether a module is the application's: of no distribution, and not Python's."""
+    top = module.partition(".")[0]
+    return facts.distribution(module) is None and top not in sys.stdlib_module_names
+
+
+def no_answer_to_a_look(facts: Facts) -> Fields | None:
+    """No Python runs in the process: its interpreter is held by compiled code."""
+    if facts.seen.asked < SEVERAL or facts.seen.looks:
+        return None
+    return {"asked": str(facts.seen.asked)}
+
+
+def stalled(facts: Facts) -> Fields | None:
+    """The event loop stood still for a while."""
+    if not facts.is_stalled:
+        return None
+    return {"seconds": f"{facts.stalled_s:.1f}"}
+
+
+#: By the names that rules have for them.
+FINDINGS: Final[Mapping[str, Finding]] = {
+    "exception": exception,
+    "native-lock": native_lock,
+    "blocked-call": blocked_call,
+    "computing": computing,
+    "lock-wait": lock_wait,
+    "same-place": same_place,
+    "early-rlock": early_rlock,
+    "no-look": no_answer_to_a_look,
+    "stalled": stalled,
+}
+
+
+def seen_most(facts: Facts) -> str | None:
+    """What was seen most often, for a launch that no rule explains."""
+    number: Counter[str] = Counter()
+    for look in facts.looks:
+        stacks = [one for one in look.threads if one.main or places.is_request(one)]
+        for text in {_seen(facts, look, stack) for stack in stacks if stack.frames}:
+            number[text] += 1
+    if not number:
+        return None
+    most, times = number.most_common(1)[0]
+    return f"not explained; seen in {times} of {counted(len(facts.looks), 'look')}: {most}"
+
+
+def _seen(facts: Facts, look: Look, stack: Stack) -> str:
+    caller = places.first(stack.frames, places.is_application)
+    wait = "computing" if stack.syscall == "running" else wait_of(facts, look, stack)
+    whose = "the main thread" if stack.main else "a request"
+    below = f", called from {places.text(caller)}" if caller and caller != stack.frames[0] else ""
+    return f"{whose} at {places.text(stack.frames[0])}{f' ({wait})' if wait else ''}{below}"

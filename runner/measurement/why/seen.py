@@ -1,0 +1,88 @@
+"""What was seen of a server's processes: as its `stacks.py` writes it down."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Frame(_Part):
+    """One frame of a stack."""
+
+    file: str
+    line: int | None
+    function: str
+
+
+class Called(_Part):
+    """An object that a line of code names: its type, and the module of what is called."""
+
+    name: str
+    type: str
+    module: str
+
+
+class Stack(_Part):
+    """So many threads or greenlets at the same place, the innermost frame first.
+
+    `syscall` is the number of the kernel's call that the thread waits in, None where that is not
+    known; `sockets` are the remote ends (`127.0.0.1:7803`) that it waits for.
+    """
+
+    number: int
+    main: bool = False
+    frames: tuple[Frame, ...] = ()
+    calls: tuple[Called, ...] = ()
+    syscall: int | Literal["running"] | None = None
+    sockets: tuple[str, ...] = ()
+
+
+class Lock(_Part):
+    """A native lock that was made before the patch, and who imported its module first."""
+
+    module: str
+    name: str
+    kind: Literal["Lock", "RLock", "SimpleQueue"]
+    held: bool | None
+    importer: str | None
+
+
+class Name(_Part):
+    """A name of a module that still has the unpatched `original`, `time.sleep`."""
+
+    module: str
+    name: str
+    original: str
+
+
+class Scan(_Part):
+    """What was bound before the patch, and the (name, version) that files and modules are of."""
+
+    names: tuple[Name, ...] = ()
+    locks: tuple[Lock, ...] = ()
+    distributions: dict[str, tuple[str, str]] = {}
+
+
+class Look(_Part):
+    """One look at one process. Times of `CLOCK_MONOTONIC` and of a CPU in ns."""
+
+    taken_ns: int
+    pid: int
+    machine: str = "x86_64"
+    cpu_ns: int
+    threads: tuple[Stack, ...] = ()
+    greenlets: tuple[Stack, ...] | None = None
+    scan: Scan | None = None
+    error: str | None = None
+
+
+class Seen(_Part):
+    """The looks that were taken, of `asked`: a process that cannot run any Python takes none."""
+
+    asked: int = 0
+    looks: tuple[Look, ...] = ()

@@ -1,0 +1,164 @@
+"""What a process of the server says of its own threads, and how the sidecar asks for it."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from runner import contract
+from runner.measurement.why.seen import Look, Stack
+from runner.measurement.why.syscalls import name_of
+from tests.support.loadgen import program
+
+WITHIN_S = 20.0
+#: Four threads: one waits for an answer, one for two, two for a lock; the main one reads its input.
+SCRIPT = """
+from monkey_matrix_server import diagnostics
+diagnostics.install()
+import select, socket, sys, threading
+one, other = [socket.create_connection(("127.0.0.1", PORT)) for _ in range(2)]
+gate = threading.Lock()
+gate.acquire()
+def receive(): one.recv(1)
+def poll():
+    poller = select.poll()
+    poller.register(other, select.POLLIN)
+    poller.poll()
+def wait():
+    with gate: pass
+for work in (receive, poll, wait, wait):
+    threading.Thread(target=work, daemon=True).start()
+print("ready", flush=True)
+sys.stdin.readline()
+"""
+
+
+@contextmanager
+def running(importable: Path, tmp_path: Path) -> Iterator[tuple[subprocess.Popen[bytes], int]]:
+    """The script, with the port that two of its threads wait for."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        file = tmp_path / "threads.py"
+        file.write_text(SCRIPT.replace("PORT", str(port)))
+        with subprocess.Popen(
+            [sys.executable, str(file)],
+            env={**os.environ, "PYTHONPATH": str(importable / "server")},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+        ) as process:
+            try:
+                assert process.stdout
+                assert process.stdout.readline() == b"ready\n"
+                yield process, port
+            finally:
+                process.kill()
+
+
+def config(importable: Path) -> dict[str, Any]:
+    return {
+        "ask": f"{importable}/shared-ask-",
+        "stacks": f"{importable}/shared-stacks-",
+        "threads_only": contract.THREADS_ONLY,
+        "with_greenlets": contract.WITH_GREENLETS,
+        "with_scan": contract.WITH_SCAN,
+        "clients": 0,
+        "seconds": 0.0,
+    }
+
+
+def by_function(look: Look) -> dict[str, Stack]:
+    """The threads by the function of the script that they are in."""
+    return {
+        frame.function: stack
+        for stack in look.threads
+        for frame in stack.frames
+        if frame.file.endswith("threads.py")
+    }
+
+
+def test_each_thread_is_seen_in_its_system_call_with_the_other_end(
+    importable: Path, tmp_path: Path
+) -> None:
+    waiting = {"receive": "recvfrom", "poll": "poll", "wait": "futex", "<module>": "read"}
+    deadline = time.monotonic() + WITHIN_S
+    with running(importable, tmp_path) as (process, port):
+        calls: dict[str, str] = {}
+        while calls != waiting:
+            assert time.monotonic() < deadline, calls
+            seen = program("stacks").stacks(config(importable))
+            assert seen["asked"] == 1
+            (found,) = seen["looks"]
+            look, threads = Look(**found), by_function(Look(**found))
+            calls = {
+                name: name_of(stack.syscall, look.machine)
+                for name, stack in threads.items()
+                if isinstance(stack.syscall, int)
+            }
+        assert process.poll() is None
+    assert (look.error, look.pid, look.greenlets) == (None, process.pid, ())
+    assert threads["receive"].sockets == threads["poll"].sockets == (f"127.0.0.1:{port}",)
+    assert threads["<module>"].main
+    assert threads["wait"].number == 2
+    (called,) = threads["wait"].calls
+    assert (called.name, called.type) == ("__main__.gate", "_thread.lock")
+    assert look.scan is not None
+    assert (look.scan.names, look.scan.locks) == ((), ())
+
+
+def test_nobody_is_interrupted_and_a_signal_still_dumps(importable: Path, tmp_path: Path) -> None:
+    with running(importable, tmp_path) as (process, _):
+        agent = program("stacks")
+        for _ in range(3):
+            assert len(agent.stacks(config(importable))["looks"]) == 1
+        process.send_signal(signal.SIGUSR1)
+        assert process.stdin
+        assert process.poll() is None
+
+
+def test_a_process_that_is_gone_is_not_asked(importable: Path, tmp_path: Path) -> None:
+    with running(importable, tmp_path) as (process, _):
+        pass
+    assert process.poll() is not None
+    assert program("stacks").ask(config(importable), contract.THREADS_ONLY) == 0
+
+
+def test_a_default_timeout_is_left_alone(importable: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Python would make the application's own socket not blocking."""
+    assert importable.exists()
+    stacks = importlib.import_module("monkey_matrix_server.stacks")
+    with (
+        socket.create_server(("127.0.0.1", 0)) as server,
+        socket.create_connection(server.getsockname()) as client,
+    ):
+        host, port = server.getsockname()
+        assert stacks._peer(client.fileno()) == f"{host}:{port}"
+        monkeypatch.setattr(stacks._socket, "getdefaulttimeout", lambda: 1.0)
+        assert stacks._peer(client.fileno()) is None
+        assert os.get_blocking(client.fileno())
+
+
+def test_what_is_no_connection_has_no_other_end(importable: Path) -> None:
+    assert importable.exists()
+    stacks = importlib.import_module("monkey_matrix_server.stacks")
+    assert stacks._peer(1 << 40) is None
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        assert stacks._peer(server.fileno()) is None
+    with Path(os.devnull).open() as file:
+        assert stacks._peer(file.fileno()) is None
+
+
+def test_a_half_written_line_is_left_for_later(tmp_path: Path) -> None:
+    (tmp_path / "shared-stacks-1").write_text("{'taken_ns': 5}\n{'taken_ns': 9}\n{'taken")
+    found = program("stacks").taken({"stacks": f"{tmp_path}/shared-stacks-"}, 6)
+    assert found == [{"taken_ns": 9}]

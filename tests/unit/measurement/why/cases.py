@@ -1,0 +1,370 @@
+"""A case for each rule: what was seen, in short, and the line that must come of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from runner.measurement.why.facts import Facts
+from runner.measurement.why.seen import Called, Frame, Lock, Look, Name, Scan, Seen, Stack
+from runner.outcome import Outcome
+
+ENTRY = "/server/monkey_matrix_server/recording.py:64 __call__"
+HUB = "/site/gevent/hub.py:647 run"
+APP = "/application/shop/orders.py"
+FUTEX, POLL, RECVFROM, SLEEP, EPOLL = 202, 7, 45, 230, 232
+NAMES = (Name(module="functools", name="RLock", original="threading._CRLock"),)
+DISTRIBUTIONS = {
+    "psycopg2.extensions": ("psycopg2_binary", "2.9.10"),
+    "psycopg_binary._psycopg": ("psycopg_binary", "3.1.8"),
+    "confluent_kafka.cimpl": ("confluent_kafka", "2.11.1"),
+    "_mysql_connector": ("mysql_connector_python", "9.5.0"),
+    "/site/grpc/_channel.py": ("grpcio", "1.76.0"),
+    "/site/sqlalchemy/pool/impl.py": ("SQLAlchemy", "2.0.44"),
+    "/site/psycopg_pool/pool.py": ("psycopg_pool", "3.2.6"),
+    "/site/asgiref/sync.py": ("asgiref", "3.13.0"),
+    "/site/gunicorn/workers/gthread.py": ("gunicorn", "25.0.1"),
+    "gunicorn.workers.gthread": ("gunicorn", "25.0.1"),
+    "urllib3.util": ("urllib3", "2.8.0"),
+    "zmq.backend": ("pyzmq", "27.1.0"),
+}
+
+
+def frame(text: str) -> Frame:
+    """`file:12 function`."""
+    place, _, function = text.rpartition(" ")
+    file, _, line = place.rpartition(":")
+    return Frame(file=file, line=int(line), function=function)
+
+
+def stack(*frames: str, number: int = 1, calls: tuple[str, ...] = (), **more: Any) -> Stack:
+    """Frames, the innermost first; calls are `name type module`."""
+    named = [one.split() for one in calls]
+    return Stack(
+        number=number,
+        frames=tuple(map(frame, frames)),
+        calls=tuple(Called(name=n, type=t, module=m) for n, t, m in named),
+        **more,
+    )
+
+
+def main(*frames: str, **more: Any) -> Stack:
+    return stack(*frames, main=True, **more)
+
+
+def request(*frames: str, **more: Any) -> Stack:
+    return stack(*frames, ENTRY, **more)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Case:
+    """What is known, and the line, of which no part is left out."""
+
+    line: str
+    threads: tuple[Stack, ...] = ()
+    greenlets: tuple[Stack, ...] | None = None
+    outcome: Outcome = Outcome.SERIALISED
+    locks: tuple[Lock, ...] = ()
+    names: tuple[Name, ...] = NAMES
+    exceptions: tuple[str, ...] = ()
+    more: dict[str, Any] = field(default_factory=dict)
+    idle: int = 0
+    unanswered: int = 0
+
+    @property
+    def facts(self) -> Facts:
+        scan = Scan(names=self.names, locks=self.locks, distributions=DISTRIBUTIONS)
+        blocked = {"pid": 8, "cpu_ns": 1, "threads": self.threads, "greenlets": self.greenlets}
+        looks = [Look(taken_ns=n, **blocked) for n in range(20 - self.idle)] if self.threads else []
+        idle = {"pid": 8, "cpu_ns": 1, "threads": (main(HUB, syscall=EPOLL),)}
+        looks += [Look(taken_ns=n, **idle) for n in range(self.idle)]
+        looks += [Look(taken_ns=99, pid=8, cpu_ns=1, scan=scan)] if looks or self.locks else []
+        known: dict[str, Any] = {
+            "outcome": self.outcome,
+            "seen": Seen(asked=len(looks) + self.unanswered, looks=tuple(looks)),
+            "exceptions": {text: self.exceptions.count(text) for text in self.exceptions},
+            "services": {7803: "db"},
+        }
+        return Facts(**{**known, **self.more})
+
+
+def lock(module: str, name: str, kind: Any = "Lock", *, held: bool = True, by: str = "") -> Lock:
+    return Lock(module=module, name=name, kind=kind, held=held, importer=by or None)
+
+
+def in_c(module: str, kind: str, syscall: int = POLL, *, to: str = "127.0.0.1:7803") -> Stack:
+    """The main thread, in a call of the application's into compiled code."""
+    calls = (f"cursor.execute {kind} {module}",)
+    return main(
+        f"{APP}:12 answer", ENTRY, calls=calls, syscall=syscall, sockets=(to,) if to else ()
+    )
+
+
+ASYNC = "RuntimeError: You cannot use AsyncToSync in the same thread as an async event loop - …"
+WRONG = Outcome.WRONG_ANSWER
+HANG = Outcome.HANG_AT_FIRST_REQUEST
+METHOD = "builtins.method_descriptor"
+
+CASES = {
+    "two-loops-in-a-thread": Case(
+        outcome=WRONG,
+        exceptions=(ASYNC, ASYNC),
+        line="an asyncio loop of another request runs in the same thread: greenlets share one, and "
+        "asyncio allows one loop in each (2 times); remedy: a server with threads or processes for "
+        "`async def` views",
+    ),
+    "ssl-context-before-the-patch": Case(
+        outcome=WRONG,
+        exceptions=("RecursionError: maximum recursion depth exceeded",),
+        more={"log": '  File "/usr/lib/python3.11/ssl.py", line 560, in minimum_version\n'},
+        names=(Name(module="urllib3.util.ssl_", name="SSLContext", original="ssl.SSLContext"),),
+        threads=(main(HUB, syscall=EPOLL),),
+        line="urllib3 2.8.0 imported ssl.SSLContext before the patch: its properties call "
+        "themselves without end; remedy: patch before anything that imports ssl",
+    ),
+    "queue-without-attributes": Case(
+        outcome=Outcome.IMPORT_ERROR,
+        exceptions=(
+            "AttributeError: 'gevent._gevent_cqueue.Queue' object has no attribute 'Empty'",
+        ),
+        more={"installed": {"gevent": "25.9.1"}},
+        line="gevent 25.9.1 replaces queue.Queue by a compiled class, which takes no attributes: "
+        "AttributeError: 'gevent._gevent_cqueue.Queue' object has no attribute 'Empty'; remedy: "
+        "patch_all(queue=False), or gevent 24.11.1",
+    ),
+    "hub-of-another-thread": Case(
+        outcome=Outcome.FAILED_REQUESTS,
+        exceptions=("greenlet.error: Cannot switch to a different thread",) * 6,
+        line="sockets are gevent's while threads are native: a greenlet of one thread is woken in "
+        "another (6 times); remedy: patch_all() with all its parts, threads too",
+    ),
+    "channel-before-fork": Case(
+        outcome=WRONG,
+        exceptions=("grpc._channel._InactiveRpcError: <…>",),
+        more={"settings": {"preload": "true"}},
+        line="a gRPC channel made in gunicorn's master is used after the fork of the worker: "
+        "grpc._channel._InactiveRpcError: <…>; remedy: GRPC_ENABLE_FORK_SUPPORT=0, grpcio 1.85.3, "
+        "or no preload",
+    ),
+    "abandoned-reply": Case(
+        outcome=WRONG,
+        exceptions=("RuntimeError: asked for the key, got None",),
+        more={"installed": {"redis": "3.1.0"}, "gevent_modules": frozenset({"socket"})},
+        line="redis 3.1.0 gives a connection back to its pool although a timeout left a reply "
+        "unread: the next command gets that; remedy: redis 3.2.0 or newer",
+    ),
+    "rlock-before-the-patch": Case(
+        outcome=WRONG,
+        locks=(lock("logging", "_lock", "RLock"), lock("app", "guard", "RLock", held=False)),
+        line="app.guard is an RLock that was made before the patch: it admits every greenlet of "
+        "its thread at once; remedy: patch before the application is imported",
+    ),
+    "executor-lock-before-the-patch": Case(
+        outcome=HANG,
+        threads=(main("/site/gevent/os.py:558 fork", f"{APP}:9 run", syscall=FUTEX),),
+        locks=(
+            lock(
+                "concurrent.futures.thread", "_global_shutdown_lock", by="gunicorn.workers.gthread"
+            ),
+            lock("threading", "_main_thread._gevent_real_tstate_lock"),
+        ),
+        line="concurrent.futures.thread holds a lock made before the patch (imported by gunicorn "
+        "25.0.1): concurrent.futures.thread._global_shutdown_lock; the event loop waits for it, "
+        "called from shop/orders.py:9; remedy: gevent 26.8 or newer, or patch before "
+        "concurrent.futures is imported",
+    ),
+    "native-lock": Case(
+        outcome=HANG,
+        threads=(
+            main(
+                f"{APP}:3 answer", ENTRY, calls=("shop.gate _thread.lock _thread",), syscall=FUTEX
+            ),
+        ),
+        locks=(lock("shop", "gate"),),
+        line="shop has a lock made before the patch: shop.gate; the event loop waits for it; "
+        "remedy: patch before shop is imported",
+    ),
+    "nothing-is-patched": Case(
+        names=(),
+        threads=(
+            main(
+                "/usr/lib/python3.11/threading.py:320 wait",
+                "/site/asgiref/sync.py:367 __call__",
+                syscall=FUTEX,
+            ),
+        ),
+        idle=5,
+        line="nothing is patched, and asgiref 3.13.0 waits (futex): the event loop was blocked for "
+        "75 % of the burst; remedy: patch: gevent",
+    ),
+    "selector-before-the-patch": Case(
+        outcome=HANG,
+        threads=(
+            main(
+                "/usr/lib/python3.11/selectors.py:468 select",
+                "/site/gunicorn/workers/gthread.py:392 wait",
+                syscall=EPOLL,
+            ),
+        ),
+        line="gunicorn 25.0.1 waits in a selector that was made before the patch (epoll_wait): the "
+        "event loop was blocked for good, and no greenlet of a request runs; remedy: patch "
+        "earlier: gunicorn's worker class gevent, its preload, or before gunicorn starts",
+    ),
+    "grpc-in-the-loop": Case(
+        threads=(main("/site/grpc/_channel.py:1916 _blocking", f"{APP}:7 answer", syscall=FUTEX),),
+        line="grpc waits in C in the thread of the event loop (grpcio 1.76.0, futex, called from "
+        "shop/orders.py:7); the loop was blocked for 100 % of the burst; remedy: "
+        "grpc.experimental.gevent.init_gevent() after patch_all()",
+    ),
+    "psycopg2-in-the-loop": Case(
+        threads=(in_c("psycopg2.extensions", METHOD, RECVFROM),),
+        greenlets=(request("/site/gevent/hub.py:166 sleep", f"{APP}:14 answer"),),
+        line="psycopg2-binary 2.9.10 waits in C (recvfrom → db:7803), called from "
+        "shop/orders.py:12; the event loop was blocked for 100 % of the burst; a request that is "
+        "at shop/orders.py:14 cannot go on meanwhile; remedy: a wait callback (psycogreen), or "
+        "psycopg 3",
+    ),
+    "psycopg3-in-the-loop": Case(
+        threads=(in_c("psycopg_binary._psycopg", METHOD),),
+        idle=1,
+        line="psycopg-binary 3.1.8 waits in C (poll → db:7803), called from shop/orders.py:12; the "
+        "event loop was blocked for 95 % of the burst; remedy: psycopg 3.1.14 or newer, or "
+        "PSYCOPG_IMPL=python",
+    ),
+    "kafka-in-the-loop": Case(
+        threads=(in_c("confluent_kafka.cimpl", METHOD, FUTEX, to=""),),
+        line="confluent-kafka 2.11.1 waits in C, in librdkafka (futex), called from "
+        "shop/orders.py:12; the event loop was blocked for 100 % of the burst; remedy: call it in "
+        "gevent's thread pool, `gevent.get_hub().threadpool.apply`",
+    ),
+    "mysql-in-the-loop": Case(
+        threads=(in_c("_mysql_connector", METHOD),),
+        line="mysql-connector-python 9.5.0 waits in C (poll → db:7803), called from "
+        "shop/orders.py:12; the event loop was blocked for 100 % of the burst; remedy: a driver in "
+        "Python, PyMySQL or mysql.connector with `use_pure=True`",
+    ),
+    "unpatched-function": Case(
+        names=(*NAMES, Name(module="shop.orders", name="sleep", original="time.sleep")),
+        threads=(
+            main(
+                f"{APP}:5 answer",
+                ENTRY,
+                calls=("shop.orders.sleep builtins.builtin_function_or_method time",),
+                syscall=SLEEP,
+            ),
+        ),
+        line="shop.orders.sleep is the unpatched time.sleep: it was imported before the patch "
+        "(clock_nanosleep); the event loop was blocked for 100 % of the burst; remedy: patch "
+        "before that import",
+    ),
+    "uwsgi-lock": Case(
+        outcome=Outcome.HANG_UNDER_LOAD,
+        threads=(
+            main(
+                f"{APP}:5 answer",
+                ENTRY,
+                calls=("shop.orders.uwsgi.lock builtins.builtin_function_or_method uwsgi",),
+                syscall=FUTEX,
+            ),
+        ),
+        greenlets=(request(HUB, f"{APP}:7 answer"),),
+        line="uwsgi.lock() waits in C, called from shop/orders.py:5; the event loop was blocked "
+        "for good; a request that is at shop/orders.py:7 cannot go on meanwhile; remedy: a lock "
+        "of gevent or threading",
+    ),
+    "compiled-code-in-the-loop": Case(
+        threads=(in_c("zmq.backend", METHOD, to=""),),
+        line="pyzmq 27.1.0 waits in C (poll), called from shop/orders.py:12; the event loop was "
+        "blocked for 100 % of the burst",
+    ),
+    "pool-of-sqlalchemy": Case(
+        names=(),
+        threads=(
+            request(
+                "/usr/lib/python3.11/threading.py:320 wait",
+                "/site/sqlalchemy/pool/impl.py:166 _do_get",
+                f"{APP}:8 answer",
+                number=19,
+                syscall=FUTEX,
+            ),
+            request(f"{APP}:9 answer", syscall=SLEEP),
+        ),
+        line="19 of 20 requests wait for a connection of SQLAlchemy's pool, called from "
+        "shop/orders.py:8; remedy: a larger pool (`pool_size`, `max_overflow`)",
+    ),
+    "pool-of-connections": Case(
+        names=(),
+        threads=(
+            request(
+                "/usr/lib/python3.11/threading.py:320 wait",
+                "/site/psycopg_pool/pool.py:196 getconn",
+                f"{APP}:8 answer",
+                number=6,
+                syscall=FUTEX,
+            ),
+        ),
+        line="6 of 6 requests wait for a connection of psycopg-pool 3.2.6's pool, called from "
+        "shop/orders.py:8; remedy: a larger pool",
+    ),
+    "lock-held-over-a-wait": Case(
+        threads=(main(HUB, syscall=EPOLL),),
+        greenlets=(
+            request("/site/gevent/hub.py:166 sleep", f"{APP}:18 answer"),
+            request(
+                "/site/gevent/thread.py:302 acquire",
+                "/usr/lib/python3.11/threading.py:168 acquire",
+                f"{APP}:16 answer",
+                number=19,
+                calls=("shop.cache.lock threading._RLock threading",),
+            ),
+        ),
+        line="one greenlet holds shop.cache.lock and waits at shop/orders.py:18; 19 of 20 requests "
+        "wait for it at shop/orders.py:16; remedy: hold the lock for less",
+    ),
+    "lock-of-a-library": Case(
+        threads=(main(HUB, syscall=EPOLL),),
+        greenlets=(
+            request(
+                "/site/gevent/thread.py:302 acquire",
+                "/site/cachetools/keys.py:9 get",
+                f"{APP}:16 answer",
+                number=8,
+                calls=("Cache._lock gevent.thread.LockType gevent.thread",),
+            ),
+        ),
+        line="8 of 8 requests wait for Cache._lock, called from shop/orders.py:16",
+    ),
+    "waits-at-one-place": Case(
+        names=(),
+        threads=(
+            request(
+                f"{APP}:23 answer",
+                number=9,
+                syscall=POLL,
+                sockets=("127.0.0.1:7803",),
+                calls=(f"cursor.execute {METHOD} psycopg2.extensions",),
+            ),
+            request(f"{APP}:25 answer", syscall=SLEEP),
+        ),
+        line="9 of 10 requests wait (poll → db:7803) at shop/orders.py:23, while one is further "
+        "on, at shop/orders.py:25",
+    ),
+    "computes": Case(
+        threads=(
+            main("/usr/lib/python3.11/json/x.py:5 dumps", f"{APP}:3 answer", syscall="running"),
+        ),
+        idle=10,
+        line="the thread of the event loop computes at x.py:5, called from shop/orders.py:3: "
+        "nothing else ran for 50 % of the burst; remedy: more processes",
+    ),
+    "interpreter-held": Case(
+        outcome=HANG,
+        unanswered=20,
+        line="no Python could run in the server's process, compiled code has the interpreter",
+    ),
+    "exception-of-the-server": Case(
+        outcome=Outcome.CRASHED,
+        exceptions=("OSError: no space", "OSError: no space"),
+        line="OSError: no space (2 times)",
+    ),
+}
