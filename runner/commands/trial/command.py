@@ -130,8 +130,7 @@ def _ready(
     draft: Draft, experiment: Experiment, own: Own, options: RunOptions, reporter: Reporter
 ) -> Ready:
     choice = Choice(file=draft.given.directory / FILE, experiment=NAME)
-    ready = make_ready(experiment, choice, options, reporter, own)
-    return replace(ready, failure_launches=1)
+    return make_ready(experiment, choice, options, reporter, own)
 
 
 def _read(draft: Draft, options: RunOptions) -> tuple[Experiment, Own]:
@@ -164,7 +163,10 @@ def _installs(experiment: Experiment, own: Own) -> frozenset[str]:
 
 
 def sized(draft: Draft, ready: Ready, probed: Probed) -> tuple[Draft, Ready]:
-    """The same with the chosen request, a load that fits, and a limit for starting up."""
+    """The same with the chosen request, a load that fits, and a limit for starting up.
+
+    What fails is not launched again.
+    """
     number = max(1, len(ready.prepared.cells))
     chosen = probed.look.chosen if probed.look else None
     path = chosen.path if chosen else draft.path
@@ -180,6 +182,7 @@ def sized(draft: Draft, ready: Ready, probed: Probed) -> tuple[Draft, Ready]:
     request = replace(ready.own.request, path=path) if ready.own else None
     return draft, replace(
         ready,
+        failure_launches=1,
         experiment=replace(
             experiment,
             cells=tuple(map(loaded, experiment.cells)),

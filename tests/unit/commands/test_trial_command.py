@@ -63,7 +63,6 @@ def ready_of(experiment: Experiment, pods: SimulatedPods) -> Ready:
         jobs=Jobs(limit=1),
         seed=7,
         own=read_own(experiment, results=Path("results"), host={"SHOP_KEY": "hunter22"}),
-        failure_launches=1,
     )
 
 

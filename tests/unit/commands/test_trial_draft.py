@@ -126,14 +126,22 @@ def test_an_experiment_of_that_name_is_left_alone(tmp_path: Path) -> None:
     assert (tmp_path / "matrix.yaml").read_text() == before
 
 
-def test_a_file_that_cannot_be_added_to_is_left_alone(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "text",
+    [
+        "version: 1\nexperiments: {mine: {axes: {python: [3.11]}}}\n",
+        # Its last lines are part of the description.
+        "version: 1\nexperiments:\n  mine:\n    description: |+\n      text\n\n\n",
+    ],
+    ids=["flow", "kept lines"],
+)
+def test_a_file_that_cannot_be_added_to_is_left_alone(tmp_path: Path, text: str) -> None:
     path = tmp_path / "matrix.yaml"
-    flow = "version: 1\nexperiments: {mine: {axes: {python: [3.11]}}}\n"
-    path.write_text(flow)
+    path.write_text(text)
     with pytest.raises(UsageError, match="cannot be added to; put this below") as error:
         write(tmp_path, draft(tmp_path).text)
     assert "app: " in str(error.value)
-    assert path.read_text() == flow
+    assert path.read_text() == text
 
 
 def test_positions_of_a_longer_file_do_not_matter(tmp_path: Path) -> None:
