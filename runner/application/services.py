@@ -139,12 +139,18 @@ def _secret(
 def _without_defaults(texts: TextsT) -> TextsT:
     if texts is None:
         return texts
-    return tuple("".join(map(_named, parts(text))) for text in texts)
+    return tuple(map(_without_default, texts))
 
 
-def _named(part: str | Reference) -> str:
-    """A part of a text as it was written, without a default, which may be secret."""
-    return part.replace("${", "$${") if isinstance(part, str) else f"${{{part.name}}}"
+def _without_default(text: str) -> str:
+    """The text as it was written, but for defaults, which may be secret."""
+    found = ""
+    for part in parts(text):
+        if isinstance(part, Reference):
+            found += f"${{{part.name}}}"
+        else:  # `$${` is `$`, and then `{`
+            found += f"${part}" if part.startswith("{") and found.endswith("$") else part
+    return found
 
 
 # -- files -----------------------------------------------------------------------------------------

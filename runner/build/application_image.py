@@ -14,7 +14,7 @@ from runner.application.source import Source
 from runner.build.commands import run_line
 from runner.build.dockerfile import DEFAULT_PATH, environment_line
 from runner.build.layers import File, Layer
-from runner.build.recipe import Recipe, digest
+from runner.build.recipe import REPOSITORY, Recipe, digest
 from runner.build.source_layer import DIRECTORY, OWNER, source_layer
 from runner.build.wheels import SITE
 from runner.engine.pod import APPLICATION, FILES, HOME, SERVER_UID, SERVER_USER, with_our_path
@@ -106,7 +106,7 @@ class ApplicationImage:
         source = self.source.digest if self.source else ""
         key = digest([environment.reference, dockerfile, source, *single])[:12]
         return Recipe(
-            reference=f"monkey-matrix/application:{key}",
+            reference=f"{REPOSITORY}/application:{key}",
             kind="application",
             key=key,
             dockerfile=dockerfile,
@@ -120,7 +120,7 @@ class ApplicationImage:
         dockerfile = "\n".join(lines) + "\n"
         key = digest([application.reference, dockerfile])[:12]
         return Recipe(
-            reference=f"monkey-matrix/application:{key}-prepared",
+            reference=f"{REPOSITORY}/application:{key}-prepared",
             kind="application",
             key=key,
             dockerfile=dockerfile,

@@ -139,15 +139,16 @@ class Refusal(Reply):
 class LookedAt(Reply):
     """What a path answered that was asked alone; times in seconds.
 
-    `failed` is None where it answered right, and then `lone_s` is the shortest time that it took.
-    `took_s` is the same in the application, `computed_s` what its thread computed of that; None
-    where the server did not tell.
+    `failed` is None where it answered right, and then `first_s` is how long that took at first, and
+    `lone_s` the shortest time. `took_s` is the same in the application, `computed_s` what its
+    thread computed of that; None where the server did not tell.
     """
 
     path: str
     failed: str | None
     reason: str
     answer: WrongAnswer | None
+    first_s: float | None
     lone_s: float | None
     took_s: float | None
     computed_s: float | None

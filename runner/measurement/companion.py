@@ -51,6 +51,7 @@ def wait_until_ready(pod: Pod, clock: Clock) -> None:
             if (why := _not_ready(pod, plan)) is None:
                 ready.add(plan.name)
             elif clock.monotonic() > began[plan.name] + _within_s(plan):
+                refuse_dead(pod)  # while it was asked, it may have ended
                 raise EngineError(_too_late(pod, plan, why))
         if len(ready) < len(pod.plan.companions):
             clock.sleep(POLL_S)

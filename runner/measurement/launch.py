@@ -30,6 +30,7 @@ from runner.measurement.load import (
 from runner.measurement.loaded import Loaded, read_load
 from runner.measurement.records import Canary, LaunchRecord, Placement
 from runner.measurement.resources import disturbance, machine, used
+from runner.measurement.server_log import exceptions
 from runner.outcome import Kind, Outcome
 
 #: How long the engine may take to see that a process has ended which the agent misses already.
@@ -331,10 +332,12 @@ class Launch:
             self.files |= found
             self.verdict = outcome, f"{reason}; {frame}" if frame else reason
         log = evidence.server_log(self._pod)
-        if self.job.own and outcome.is_failure:
+        if outcome.is_failure and evidence.ran_out_of_memory(self._pod, log):
+            self.verdict = verdict.OUT_OF_MEMORY
+        elif outcome.is_failure and self.job.own:
             self.verdict = verdict.with_remedy(self.verdict, log, self.job.own.left_out)
         self.files[evidence.SERVER_LOG] = log.encode()
-        self.tracebacks = sum(1 for _ in verdict.exceptions(log))
+        self.tracebacks = sum(1 for _ in exceptions(log))
 
     def _record(self, secrets: Secrets) -> LaunchRecord:
         outcome, reason = self.verdict or (Outcome.ENGINE_ERROR, "the launch was not loaded")

@@ -134,7 +134,7 @@ def _engine(run: RunRecord) -> str:
     if engine is None:
         return NOT_KNOWN
     return (
-        f"{engine.version} on {engine.operating_system}, {engine.architecture}, "
+        f"{engine.label} on {engine.operating_system}, {engine.architecture}, "
         f"cgroup v{engine.cgroup_version}, {engine.storage_driver}"
     )
 

@@ -98,7 +98,7 @@ def _awaited(service: ServiceRecord, container: str, loadgen: str) -> Iterator[s
     if service.check:
         command = f"docker exec {container} {' '.join(map(_word, service.check))}"
     elif service.port:
-        connect = f"import socket; socket.create_connection(('127.0.0.1', {service.port}), 1)"
+        connect = f'import socket; socket.create_connection(("127.0.0.1", {service.port}), 1)'
         command = f"docker exec {loadgen} python3 -c {shlex.quote(connect)}"
     else:
         return

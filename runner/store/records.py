@@ -55,13 +55,15 @@ class Method(Record):
 
     `version` is None if they come from reports of `ab` that were made elsewhere.
     `ab_first_request_alone`: this `ab` sends one request and opens the other connections when it
-    is answered, which lowers the ceiling; None if it was not measured.
+    is answered, which lowers the ceiling; None if it was not measured. `loadgen_image` is the
+    engine's id of the load generator's image, `loadgen_key` a digest of what it was made of.
     """
 
     version: int | None
     ab_version: str | None = None
     ab_first_request_alone: bool | None = None
     loadgen_image: str | None = None
+    loadgen_key: str | None = None
     notes: tuple[str, ...] = ()
 
 
@@ -111,9 +113,13 @@ _OF_ITS_LOCK: Final = ("moved", "added", "built", "of_another_python", "contradi
 
 
 class CompanionRecord(Record):
-    """A service that cells talk to, in a container of its own; `versions` are its packages'."""
+    """A service that cells talk to, in a container of its own; `versions` are its packages'.
+
+    `image_id` is the engine's id of its image, `key` a digest of what that was made of.
+    """
 
     image_id: str
+    key: str | None = None
     versions: dict[str, str] = Field(default_factory=dict)
 
 
@@ -152,12 +158,13 @@ class CellRecord(Record):
     carries them. `placement` is where the patch stands; earlier releases called it `order`, as they
     did the axis. `variables` are environment variables that are axes, by name. `axes` maps each of
     the run's axes to the cell's value, None if the axis was dropped. `environment` is a key of the
-    run's `environments`, `companion` one of its `companions`. The load is `concurrency` and
-    `requests` of `ab`, or `rate`, requests per second, for `load_s` seconds; the others are None.
-    Instead of `rate` it may have `rate_share`, a share of the rate that the cell `rate_of` reaches
-    in its first launch; each launch has the rate that it was loaded at. `server` names its settings
-    too (`gunicorn-gthread-w1-t16`). What is not known of a cell whose report was made elsewhere is
-    None.
+    run's `environments`, `companion` one of its `companions`. `image` is the engine's id of its
+    image, `image_key` a digest of what that was made of: equal on every engine. The load is
+    `concurrency` and `requests` of `ab`, or `rate`, requests per second, for `load_s` seconds; the
+    others are None. Instead of `rate` it may have `rate_share`, a share of the rate that the cell
+    `rate_of` reaches in its first launch; each launch has the rate that it was loaded at. `server`
+    names its settings too (`gunicorn-gthread-w1-t16`). What is not known of a cell whose report was
+    made elsewhere is None.
     """
 
     id: str
@@ -173,6 +180,7 @@ class CellRecord(Record):
     axes: dict[str, str | None]
     environment: str | None = None
     image: str | None = None
+    image_key: str | None = None
     placement: str | None = None
     variables: dict[str, str] = Field(default_factory=dict)
     companion: str | None = None
@@ -344,7 +352,7 @@ def machine(run: RunRecord) -> dict[str, object]:
         "boot": host.boot_id,
         "operating system": host.os,
         "kernel": host.kernel,
-        "engine": engine.version,
+        "engine": engine.label,
         "engine's machine": engine.operating_system,
         "engine's kernel": engine.kernel,
         "engine's CPUs": engine.cpus,

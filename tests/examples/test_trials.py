@@ -76,7 +76,6 @@ def test_ihatemoney_by_one_command(matrix: Installed) -> None:
     given = ("ihatemoney.wsgi:application", "-r", "ihatemoney==7.2.1", "--python", "3.11")
     printed = matrix("try", *given)
     assert "request: GET /, which answers with 200" in printed
-    assert "it waits for nothing: no patch can matter here; " in printed
     found = rows(matrix)
     assert len(found) == 6
     assert {row["outcome"] for row in found} <= {"ok", "limited", "serialised"}, found

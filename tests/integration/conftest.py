@@ -12,7 +12,8 @@ import pytest
 from runner.build.lock import Lock, lock_all, platform_of
 from runner.build.prepare import Prepared, prepare
 from runner.build.recipe import Image
-from runner.engine.docker_engine import DockerEngine, connect
+from runner.engine.connection import connect
+from runner.engine.docker_engine import DockerEngine
 from runner.matrix.ceiling import AbOpening
 from runner.matrix.cell import Base, Cell, Limits, Requirement
 from runner.matrix.servers import Server

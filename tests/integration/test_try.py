@@ -27,7 +27,7 @@ from runner.matrix.file import load
 from runner.measurement import evidence
 from runner.measurement.clock import SystemClock
 from runner.measurement.launch import Launch
-from runner.measurement.verdict import exceptions
+from runner.measurement.server_log import exceptions
 from runner.progress import PlainReporter
 
 pytestmark = [pytest.mark.engine, pytest.mark.usefixtures("prepared")]

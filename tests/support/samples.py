@@ -55,6 +55,7 @@ def cell(
         axes={**axes, **(further or {})},
         environment=f"py{python}",
         image="sha256:cc",
+        image_key="cc",
     )
 
 

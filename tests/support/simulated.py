@@ -204,6 +204,7 @@ class SimulatedPods:
             "failed": None,
             "reason": "",
             "answer": {"status": 200},
+            "first_s": self.service_s,
             "lone_s": self.service_s,
             "took_s": self.service_s,
             "computed_s": 0.0,

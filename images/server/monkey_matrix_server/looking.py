@@ -2,7 +2,8 @@
 
 Only where MATRIX_LOOK is set, in a launch that is not measured. Each process writes lines of JSON
 into /dev/shm, which it shares with the pod's sidecar: first its routes, then a line for each
-request, with how long it was in the application and how much of that its thread computed, in ns.
+request, with how long it was in the application, how much of that its thread computed, and for how
+much of it the thread waited for a CPU, in ns.
 """
 
 import os
@@ -16,6 +17,16 @@ MOST_ROUTES, MOST_WRAPPERS = 500, 8
 #: What a wrapper calls the application in it.
 WRAPPED = ("wsgi_app", "app", "application", "_app", "__self__")
 now, computed = time.monotonic_ns, time.thread_time_ns
+
+
+def times():
+    """Return the three clocks of this thread that are told of."""
+    try:
+        with open("/proc/thread-self/schedstat") as file:
+            delayed = int(file.read().split()[1])
+    except (OSError, IndexError):  # a kernel that does not count it
+        delayed = 0
+    return now(), computed(), delayed
 
 
 def is_wanted():
@@ -65,22 +76,22 @@ class Looked:
 
     def __call__(self, environ, start_response):
         """Answer a request as the application does."""
-        times = [-now(), -computed()]
+        begun = times()
         try:
             parts = self._application(environ, start_response)
         except BaseException:
-            self._tell(times)
+            self._tell(begun)
             raise
-        return Answer(parts, times, self._tell)
+        return Answer(parts, begun, self._tell)
 
-    def _tell(self, times):
+    def _tell(self, begun):
         """Write how long a request took; that this cannot be told is no reason to fail it."""
-        times[0] += now()
-        times[1] += computed()
+        ended = times()
         try:
             import json
 
-            lines = [{"took_ns": times[0], "computed_ns": times[1]}]
+            names = ("took_ns", "computed_ns", "delayed_ns")
+            lines = [{name: ended[n] - begun[n] for n, name in enumerate(names)}]
             if not self._has_told:
                 lines.insert(0, {"routes": routes(self._application)})
             with open("%s%d" % (contract.LOOKED, os.getpid()), "a") as file:
@@ -93,8 +104,8 @@ class Looked:
 class Answer:
     """What the application answers to one request."""
 
-    def __init__(self, parts, times, tell):
-        self._parts, self._times, self._tell = parts, times, tell
+    def __init__(self, parts, begun, tell):
+        self._parts, self._begun, self._tell = parts, begun, tell
 
     def __iter__(self):
         return iter(self._parts)
@@ -106,4 +117,4 @@ class Answer:
             if close is not None:
                 close()
         finally:
-            self._tell(self._times)
+            self._tell(self._begun)

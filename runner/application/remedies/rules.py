@@ -34,6 +34,8 @@ DISTRIBUTIONS: Final = {
     "magic": "python-magic", "psycopg2": "psycopg2-binary", "sklearn": "scikit-learn",
     "yaml": "pyyaml",
 }  # fmt: skip
+#: Distributions by the command that they add to `flask`.
+FLASK_COMMANDS: Final = {"db": "flask-migrate", "translate": "flask-babel"}
 #: The companion that is meant, by what a client says of whom it does not reach.
 COMPANIONS: Final = {
     "postgres": re.compile(r"postgres|psycopg|\b5432\b", re.IGNORECASE),
@@ -170,12 +172,50 @@ RULES: Final = (
         to_do="correct it",
     ),
     Rule(
+        kind="arguments of the factory",
+        patterns=(r"AppImportError: TypeError: (?P<name>\w+)\(\)",),
+        key="app",
+        says="`application.app` calls {name} with other arguments than it takes",
+        to_do="write them as literals, e.g. `{name}('load')`",
+    ),
+    Rule(
+        kind="worker class",
+        patterns=(r"class uri '(?P<name>[^']+)' invalid or not found",),
+        key="worker_class",
+        says="gunicorn finds no worker class {name}",
+        to_do="correct `application.worker_class`, or add what has it to "
+        "`application.requirements`",
+    ),
+    Rule(
+        kind="arguments of gunicorn",
+        patterns=(r"gunicorn: error: (?P<name>.+)",),
+        key="args",
+        says="gunicorn does not take `application.args`",
+        to_do="correct them, or choose a version of gunicorn that has the option",
+    ),
+    Rule(
+        kind="address in use",
+        patterns=(r"Address already in use",),
+        key="",
+        says="the application listens by itself at an address that is in use",
+        to_do="it is served here, and must not start a server of its own when it is imported",
+    ),
+    Rule(
         kind="module",
         patterns=(r"ModuleNotFoundError: No module named '(?P<name>[\w.]+)'",),
         key="requirements",
         value=_distribution,
         says="the module {name} is neither in the source nor installed",
-        else_do="add what has it to `application.requirements`, or set `application.chdir`",
+        else_do="add what has it to `application.requirements`, or correct `application.app` or "
+        "`application.chdir`",
+    ),
+    Rule(
+        kind="command of flask",
+        patterns=(r"Error: No such command '(?P<name>[\w-]+)'",),
+        key="requirements",
+        value=lambda name, _line: FLASK_COMMANDS.get(name),
+        says="the application has no command {name}",
+        else_do="correct it, or add what has it to `application.requirements`",
     ),
     Rule(
         kind="program",
@@ -194,7 +234,10 @@ RULES: Final = (
     ),
     Rule(
         kind="file",
-        patterns=(r"No such file or directory: b?'(?P<name>[^']+)'",),
+        patterns=(
+            r"No such file or directory: b?'(?P<name>[^']+)'",
+            r"can't open file '(?P<name>[^']+)'",
+        ),
         key="files",
         says="there is no file {name}",
         to_do="put it there by `application.files`, or make it in `application.prepare` or "

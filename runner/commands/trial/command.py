@@ -38,7 +38,8 @@ LONGEST_S, FEWEST, MOST = 4.0, 20, 2000
 CONCURRENCY: Final = 20
 #: What a request costs besides what it computes, in seconds of CPU: server, client, kernel.
 AROUND_S: Final = 5e-4
-#: How long patched cells may take to start, in seconds and times what the unpatched one took.
+#: How long patched cells may take to start, in seconds, and times what the unpatched one took until
+#: it had answered.
 STARTUP_S, STARTUP_TIMES = 10.0, 5.0
 
 
@@ -173,7 +174,7 @@ def sized(draft: Draft, ready: Ready, probed: Probed) -> tuple[Draft, Ready]:
     def loaded(cell: Cell) -> Cell:
         return replace(cell, concurrency=CONCURRENCY, requests=requests)
 
-    startup_s = max(STARTUP_S, STARTUP_TIMES * (probed.startup_s or 0.0))
+    startup_s = max(STARTUP_S, STARTUP_TIMES * probed.loaded_s)
     limits = replace(ready.experiment.limits, load_s=LOADS_S / number, startup_s=startup_s)
     experiment, locked, prepared = ready.experiment, ready.locked, ready.prepared
     request = replace(ready.own.request, path=path) if ready.own else None
@@ -207,7 +208,8 @@ def requests_in(seconds: float, probed: Probed) -> int:
     lone_s = probed.lone_s or (chosen.lone_s if chosen else None) or 0.1
     computed_s = (chosen.computed_s if chosen else None) or 0.0
     rate = min(CONCURRENCY / lone_s, 1 / (computed_s + AROUND_S))
-    return max(FEWEST, min(MOST, round(rate * min(LONGEST_S, PLANNED * seconds))))
+    requests = rate * min(LONGEST_S, PLANNED * seconds)
+    return max(FEWEST, min(MOST, int(float(f"{requests:.2g}"))))
 
 
 def _keep(underway: Underway, probed: Probed) -> None:

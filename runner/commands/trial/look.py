@@ -21,7 +21,7 @@ from runner.measurement.clock import SystemClock
 from runner.measurement.job import Job, LaunchResult, OwnStart
 from runner.measurement.launch import ENGINE_GRACE_S, Launch
 from runner.measurement.rounds import job_of
-from runner.measurement.verdict import exception_line
+from runner.measurement.server_log import exception_line
 from runner.measurement.wrong_answer import meaning
 from runner.text import listed
 
@@ -114,7 +114,7 @@ class Look:
         if chosen.failed is None:
             yield f"request: GET {chosen.path}, {self._why()}; {_time(chosen)}"
         if chosen.failed is None and waits_for_nothing(chosen):
-            yield f"it waits for nothing: no patch can matter here; {self._where_it_waits()}"
+            yield f"{_computing(chosen)}: no patch can matter here; {self._where_it_waits()}"
 
     def _why(self) -> str:
         if self.wanted is not None:
@@ -149,6 +149,15 @@ def _meaning(found: LookedAt) -> str:
     return said.partition(";")[0] if said else ""
 
 
+def _computing(found: LookedAt) -> str:
+    """That a request does not wait, in words."""
+    took_s, computed_s = found.took_s or 0.0, found.computed_s or 0.0
+    if computed_s < COMPUTES_FROM * took_s:
+        return f"it waits for less than {_ms(NO_WAIT_S)}"
+    share = 100 * computed_s / took_s if took_s else 100.0
+    return f"it computes for {min(100.0, share):.0f} % of its time and waits for nothing"
+
+
 def _time(found: LookedAt) -> str:
     """`12 ms alone, 11 ms of it waiting`."""
     alone = f"{_ms(found.lone_s or 0.0)} alone"
@@ -167,13 +176,19 @@ class Probed:
     """What a launch showed that was not loaded.
 
     `failed` is its result where it did not serve, `look` what it was asked, if it got so far. Times
-    in seconds.
+    in seconds: `startup_s` until it accepted connections.
     """
 
     look: Look | None = None
     startup_s: float | None = None
     lone_s: float | None = None
     failed: LaunchResult | None = None
+
+    @property
+    def loaded_s(self) -> float:
+        """Until it had answered: a server may accept connections before it has loaded anything."""
+        first_s = self.look.first.first_s if self.look else None
+        return (self.startup_s or 0.0) + (first_s or 0.0)
 
 
 def probe(ready: Ready, cell: Cell, wanted: str | None) -> Probed:

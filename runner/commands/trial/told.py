@@ -87,7 +87,8 @@ def _reasons(run: Run, helps: Helps) -> Iterator[str]:
             reason = one_line(row.reason.removesuffix(f"; {helps[row.cell]}"))
             cells.setdefault((row.outcome, reason), []).append(row.cell)
     for (outcome, reason), names in cells.items():
-        yield f"{outcome}: {reason}: {', '.join(names)}"
+        which = counted(len(names), "cell") if outcome.has_figures else ", ".join(names)
+        yield f"{outcome}: {reason} ({which})"
 
 
 def _advice(run: Run, helps: Helps, draft: Draft, look: Look | None) -> list[Advice]:

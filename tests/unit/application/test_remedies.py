@@ -9,7 +9,8 @@ import pytest
 
 from runner.application.remedies.remedy import setting
 from runner.application.remedies.rules import BUILDING, RULES, remedy_of
-from runner.measurement.verdict import exceptions, with_remedy
+from runner.measurement.server_log import exceptions
+from runner.measurement.verdict import with_remedy
 from runner.outcome import Outcome
 from runner.text import last_line
 
@@ -102,6 +103,9 @@ LINES = [
     ("ModuleNotFoundError: No module named 'yaml'", "requirements", "pyyaml"),
     ("ModuleNotFoundError: No module named 'shop.wsgi'", "requirements", None),
     ("loading.AppImportError: Failed to find attribute 'ap' in 'shop'.", "app", None),
+    ("Error: No such command 'db'.", "requirements", "flask-migrate"),
+    ("Error: No such command 'init-db'.", "requirements", None),
+    ("python3: can't open file '/application/gen.py': [Errno 2] No such file", "files", None),
     # databases
     ('relation "product" does not exist', "before", None),
     ("ProgrammingError: (1146, \"Table 'shop.item' doesn't exist\")", "before", None),

@@ -10,7 +10,7 @@ from runner.commands.trial.advice import advice, commands_in, of_request, remedy
 from runner.commands.trial.draft import Draft
 from runner.commands.trial.given import Given
 from runner.commands.trial.look import Look
-from runner.measurement.verdict import exception_line
+from runner.measurement.server_log import exception_line
 from runner.outcome import Outcome
 from tests.support.looks import look, right, wrong
 from tests.support.own import SLASHES

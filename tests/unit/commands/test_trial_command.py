@@ -44,7 +44,7 @@ def experiment_of(draft: Draft) -> Experiment:
 
 
 def ready_of(experiment: Experiment, pods: SimulatedPods) -> Ready:
-    image = Image(reference="image", image_id="sha256:image")
+    image = Image(reference="image", image_id="sha256:image", key="made-of")
     prepared = Prepared(
         loadgen=image,
         bases={},
@@ -155,7 +155,7 @@ def test_the_loads_together_take_two_minutes_at_the_most(tmp_path: Path) -> None
     chosen, fitted = sized(draft, ready, probed)
     limits = fitted.experiment.limits
     assert limits.load_s * len(fitted.prepared.cells) == pytest.approx(120)
-    assert limits.startup_s == 15.0
+    assert limits.startup_s == 20.0  # five times 3 s, and 1 s until the first answer
     assert sized(draft, ready, replace(probed, startup_s=0.4))[1].experiment.limits.startup_s == 10
     assert {cell.requests for cell in fitted.prepared.cells} == {chosen.requests} == {1600}
     assert {*fitted.prepared.cells} == {*fitted.locked.cells} == {*fitted.experiment.cells}

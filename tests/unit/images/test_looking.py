@@ -88,6 +88,7 @@ def test_a_request_is_told_with_what_it_computed(looking: Any, importable: Path)
     assert routes == {"routes": []}
     assert request["took_ns"] >= 20_000_000
     assert 0 <= request["computed_ns"] < request["took_ns"]
+    assert 0 <= request["delayed_ns"] < request["took_ns"]
     looked({}, NOBODY).close()
     assert len(told(importable)) == 3
 
@@ -137,7 +138,10 @@ class Shop(BaseHTTPRequestHandler):
                 file.write(json.dumps({"routes": ["/", "/a"]}) + "\n")
             took = 9_000_000 if self.path in self.slow else 1_000_000
             self.slow.discard(self.path)
-            file.write(json.dumps({"took_ns": took, "computed_ns": 1_000_000}) + "\n")
+            file.write(
+                json.dumps({"took_ns": took, "computed_ns": 1_000_000, "delayed_ns": 250_000})
+                + "\n"
+            )
         self.send_response(status)
         self.send_header("Content-Length", "0")
         if status == 302:
@@ -179,8 +183,10 @@ def test_each_path_is_asked_and_what_it_takes_is_known(
     assert broken.failed == "wrong-answer"
     assert right.failed is None
     # What is asked first is slower, and not what counts.
-    assert (right.took_s, right.computed_s) == (0.001, 0.001)
+    assert (right.took_s, right.computed_s) == (0.00075, 0.001)
     assert right.lone_s is not None
+    assert right.first_s is not None
+    assert broken.first_s is None
 
 
 def test_it_ends_with_its_time_and_with_the_server(looked_at: Callable[..., LookReply]) -> None:

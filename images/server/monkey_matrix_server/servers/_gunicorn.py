@@ -29,11 +29,12 @@ DEFAULTS = (
 FIXED = ("--timeout=86400",)
 #: Settings that a cell must leave to gunicorn, and that no option of the command line sets back: an
 #: access log would be measured, errors are evidence, the load is plain HTTP, and the process is the
-#: container's first and runs as its user.
+#: container's first, runs as its user and may not write just anywhere.
 LEFT_TO_GUNICORN = (
     "accesslog",
     "errorlog",
     "daemon",
+    "pidfile",
     "user",
     "group",
     "certfile",
