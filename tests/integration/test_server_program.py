@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from runner import contract
 from runner.resolver import run_uv, uv_binary
 from tests.support import gunicorn_shop, program
-from tests.support.program import Program
+from tests.support.program import WITHIN_S, Program
 
 #: Neither a Flask nor a function: every server takes any WSGI application.
 APPLICATION = """
@@ -23,7 +27,7 @@ class Shop:
 
 app = Shop()
 """
-SERVERS = ("flask==3.1.3", "gevent==25.9.1", "waitress==3.0.2")
+SERVERS = ("flask==3.1.3", "gevent==25.9.1", "waitress==3.0.2", "pyuwsgi==2.0.30.post1")
 #: Versions between which gunicorn's command line changed: 25.1 has a control socket.
 GUNICORNS = ("20.1.0", "21.2.0", "23.0.0", "25.1.0", "27.0.1")
 
@@ -68,7 +72,7 @@ def test_every_gunicorn_takes_the_command_line(tmp_path: Path, version: str) -> 
 
 
 @pytest.mark.parametrize("patch", ["none", "gevent-time"])
-@pytest.mark.parametrize("server", ["werkzeug", "werkzeug-single", "pywsgi", "waitress"])
+@pytest.mark.parametrize("server", ["werkzeug", "werkzeug-single", "pywsgi", "waitress", "uwsgi"])
 def test_every_server_serves_any_wsgi_application(
     tmp_path: Path, site: Path, server: str, patch: str
 ) -> None:
@@ -98,6 +102,33 @@ def test_a_worker_of_gevents_is_seen_to_patch(tmp_path: Path, site: Path) -> Non
     effects = read(served)
     assert effects["by_label"]["gevent"] is None
     assert "socket" in effects["gevent"]["modules"]
+
+
+@pytest.mark.parametrize("placement", ["worker", "first"])
+def test_uwsgi_dumps_the_stacks_of_its_worker_and_patches_where_it_is_told(
+    tmp_path: Path, site: Path, placement: str
+) -> None:
+    served = in_an_empty_directory(tmp_path, site)
+    (served.cwd / "shop.py").write_text(APPLICATION, encoding="utf-8")
+    variables = {"MATRIX_APPLICATION": "shop", "MATRIX_SERVER": "uwsgi", "MATRIX_PATCH": "gevent"}
+    with served.started(**variables, MATRIX_PLACEMENT=placement) as process:
+        assert served.answer(process) == "hello"
+        (worker,) = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+        os.kill(int(worker), signal.SIGUSR1)
+        deadline = time.monotonic() + WITHIN_S
+        while contract.END_OF_DUMP not in served.log and time.monotonic() < deadline:
+            time.sleep(0.02)
+    assert "(most recent call first)" in served.log
+    assert contract.END_OF_DUMP in served.log
+    assert "socket" in read(served)["by_label"]["gevent"]["modules"]
+
+
+def test_an_application_that_uwsgi_cannot_import_ends_it(tmp_path: Path, site: Path) -> None:
+    served = in_an_empty_directory(tmp_path, site)
+    (served.cwd / "shop.py").write_text("import nothing_like_this", encoding="utf-8")
+    status = served.ended(MATRIX_APPLICATION="shop", MATRIX_SERVER="uwsgi")
+    assert status == contract.IMPORT_FAILED
+    assert served.log.splitlines()[-1].endswith("No module named 'nothing_like_this'")
 
 
 def read(served: Program) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import tarfile
 from dataclasses import replace
 from pathlib import Path
@@ -61,6 +62,19 @@ def test_it_is_loaded_and_its_commands_are_built_upon_it(source: Source, tmp_pat
     assert not can_be_loaded(prepared)
     assert (prepared.base, prepared.commands) == (recipe.reference, ("make $X",))
     assert prepared.layers == ()
+
+
+def test_a_command_starts_the_server(source: Source, tmp_path: Path) -> None:
+    image = ApplicationImage(source=source, command=("ddtrace-run", "--info"))
+    recipe = image.recipe(ENVIRONMENT, tmp_path / "cache")
+    assert can_be_loaded(recipe)
+    started = dockerfile_of("server").splitlines()[-1].removeprefix("CMD ")
+    assert json.loads(recipe.dockerfile.splitlines()[-1].removeprefix("CMD ")) == [
+        *image.command,
+        *json.loads(started),
+    ]
+    without = replace(image, command=()).recipe(ENVIRONMENT, tmp_path / "cache")
+    assert "CMD" not in without.dockerfile
 
 
 def test_the_source_belongs_to_the_server_and_so_does_the_way_to_a_link(

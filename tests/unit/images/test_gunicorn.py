@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import signal
 import time
 from collections.abc import Callable
@@ -171,3 +172,5 @@ def test_a_worker_dumps_its_stacks_preloaded_or_not(shop: Program) -> None:
         # The master dumps its own, too.
         assert eventually(lambda: shop.log.count(contract.END_OF_DUMP) == 2)
     assert "workers/gthread.py" in shop.log
+    # What faulthandler writes by itself, also while C code holds the interpreter's lock.
+    assert re.search("^(Current t|T)hread 0x", shop.log, re.MULTILINE)

@@ -30,6 +30,12 @@ def test_an_application_has_copies_of_its_own_and_what_it_is_started_with() -> N
     assert "secret" not in repr(replace(a_job(a_cell()), own=OWN))
 
 
+def test_a_variable_that_is_an_axis_wins_over_a_secret_one() -> None:
+    cell = replace(a_cell(), variables=(("TOKEN", "of the axis"),))
+    plan = pod_plan(replace(a_job(cell), own=OWN))
+    assert plan.server_environment == {"PYTHONPATH": f"lib:{PYTHON_PATH}"}
+
+
 def test_a_workload_has_none_of_it() -> None:
     plan = pod_plan(a_job(a_cell()))
     assert (plan.server_volumes, plan.server_environment, plan.hosts) == ((), {}, ())
