@@ -24,6 +24,8 @@ WORKLOAD_APPLICATION = "monkey_matrix_server.workload_app:create_app()"
 STARTED = "/dev/shm/monkey-matrix-started"  # noqa: S108
 #: How the files begin, one for each serving process, that say as JSON what is in effect in it.
 EFFECTS = "/dev/shm/monkey-matrix-effects-"  # noqa: S108
+#: How the files begin, one for each serving process, in which a first look is told of requests.
+LOOKED = "/dev/shm/monkey-matrix-looked-"  # noqa: S108
 
 #: Headings of the server's dump of stacks, below what faulthandler writes, and its last line.
 GROUPED = "=== threads, equal stacks once ==="

@@ -16,18 +16,30 @@ import typer
 from runner.cli_options import (
     MATRIX_FILE,
     RESULTS,
+    AppArgument,
+    BeforeOption,
+    ChdirOption,
     ConcurrencyOption,
+    DebianOption,
     DeltaOption,
+    EnvFileOption,
     ExperimentArgument,
+    ExtraOption,
     FileOption,
+    IncludeOption,
     LaunchesOption,
+    PathOption,
+    PythonOption,
     RepeatsOption,
     RequestsOption,
+    RequirementsOption,
     ResultsOption,
     RunArgument,
     SelectOption,
+    ServiceOption,
     ShardOption,
     ThresholdOption,
+    VariableOption,
 )
 from runner.errors import (
     EngineError,
@@ -172,6 +184,63 @@ def run(  # noqa: PLR0913 - an option each
     _show_result(result)
     if repeated:
         _print(replicated(results, repeated))
+
+
+@application.command("try")
+def try_(  # noqa: PLR0913 - an option each
+    app: AppArgument = None,
+    *,
+    requirements: RequirementsOption = None,
+    extra: ExtraOption = None,
+    env: VariableOption = None,
+    env_file: EnvFileOption = None,
+    before: BeforeOption = None,
+    path: PathOption = None,
+    debian: DebianOption = None,
+    service: ServiceOption = None,
+    include: IncludeOption = None,
+    python: PythonOption = None,
+    chdir: ChdirOption = None,
+    write: Annotated[
+        bool, typer.Option("--write", help="Write the experiment to matrix.yaml.")
+    ] = False,
+    results: ResultsOption = RESULTS,
+    install: Annotated[
+        bool, typer.Option(help="Install a missing engine or tool (Debian, Ubuntu, as root).")
+    ] = False,
+) -> None:
+    """Try the application in this directory, in each patch mode and on three servers.
+
+    Each combination is launched once, for some seconds. Exit 1 where none of them served.
+    """
+    from rich.console import Console
+
+    from runner.commands.run import RunOptions
+    from runner.commands.trial.command import try_application
+    from runner.commands.trial.given import Given, variables
+    from runner.progress import reporter
+
+    given = Given(
+        directory=Path.cwd(),
+        app=app,
+        requirements=tuple(requirements or ()),
+        extras=tuple(extra or ()),
+        variables=variables(env or ()),
+        env_files=tuple(env_file or ()),
+        before=tuple(before or ()),
+        path=path,
+        debian=tuple(debian or ()),
+        services=tuple(service or ()),
+        include=tuple(include or ()),
+        python=python,
+        chdir=chdir,
+    )
+    options = RunOptions(results=results, install=install, fresh=True)
+    with reporter(Console(stderr=True)) as progress:
+        tried = try_application(given, options, progress, write_file=write)
+    _print(tried.text)
+    if not tried.served:
+        raise typer.Exit(1)
 
 
 @application.command()

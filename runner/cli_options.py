@@ -12,6 +12,64 @@ ResultsOption = Annotated[Path, typer.Option("--results", help="Where runs are s
 ExperimentArgument = Annotated[
     str | None, typer.Argument(help="An experiment of the matrix file; without one, its `default`.")
 ]
+AppArgument = Annotated[
+    str | None,
+    typer.Argument(
+        metavar="[APP]",
+        help="Where the application is, as gunicorn reads it: `shop.wsgi:create_app()`. Without "
+        "it, what the directory's files say.",
+    ),
+]
+RequirementsOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "-r",
+        "--requirements",
+        metavar="REQ",
+        help="A file of requirements, locked or not, or a requirement; repeatable. Without it, "
+        "the file that lies there.",
+    ),
+]
+ExtraOption = Annotated[
+    list[str] | None,
+    typer.Option("--extra", metavar="NAME", help="An extra of the project; repeatable."),
+]
+VariableOption = Annotated[
+    list[str] | None,
+    typer.Option("-e", "--env", metavar="KEY=VALUE", help="A variable, secret; repeatable."),
+]
+EnvFileOption = Annotated[
+    list[str] | None,
+    typer.Option("--env-file", metavar="FILE", help="A file of variables; repeatable."),
+]
+BeforeOption = Annotated[
+    list[str] | None,
+    typer.Option("--before", metavar="CMD", help="Run before the server; repeatable."),
+]
+PathOption = Annotated[
+    str | None,
+    typer.Option("--path", help="The path to ask for. Without it, one that answers is looked for."),
+]
+DebianOption = Annotated[
+    list[str] | None,
+    typer.Option("--debian", metavar="PKG", help="A package of Debian; repeatable."),
+]
+ServiceOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--service",
+        metavar="[HOST=]NAME",
+        help="A ready-made service, by the name of its host; repeatable.",
+    ),
+]
+IncludeOption = Annotated[
+    list[str] | None,
+    typer.Option("--include", metavar="GLOB", help="Files to copy though ignored; repeatable."),
+]
+PythonOption = Annotated[str | None, typer.Option("--python", metavar="X.Y", help="The Python.")]
+ChdirOption = Annotated[
+    str | None, typer.Option("--chdir", metavar="DIR", help="The directory to start it in.")
+]
 RunArgument = Annotated[str, typer.Argument(help="A run directory, or `latest`.")]
 SelectOption = Annotated[
     list[str] | None,

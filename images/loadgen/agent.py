@@ -15,8 +15,9 @@ from typing import Any
 
 from check import calibrate, check, ready
 from load import load
+from look import look
 from machine import canary
-from network import sockets
+from network import accepts, sockets
 from opening import ab_opening
 from request import CheckFailedError
 
@@ -25,9 +26,11 @@ COMMANDS = {
     "check": check,
     "calibrate": calibrate,
     "load": load,
+    "look": look,
     "canary": canary,
     "ab-opening": ab_opening,
     "sockets": sockets,
+    "accepts": accepts,
 }
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from network import requests_unread
-from processes import busy_now, cpu_s_of, server_pids
+from processes import busy_now, cpu_s_beside, server_pids
 from recorded import effects, recorded_service_s
 from request import HOST, CheckFailedError, verified
 
@@ -79,7 +79,7 @@ class Burst:
         self.config, self.size, self.timeout = config, size, timeout
         self.failures: list[CheckFailedError] = []
         self.sent = threading.Semaphore(0)
-        self.begun, self.begun_cpu_s = time.monotonic(), cpu_s_of(config["uids"])
+        self.begun, self.begun_cpu_s = time.monotonic(), cpu_s_beside()
         self.threads = [threading.Thread(target=self._one, daemon=True) for _ in range(size)]
         for thread in self.threads:
             thread.start()
@@ -97,7 +97,7 @@ class Burst:
         for failure in self.failures:
             if failure.kind != "not-answered":
                 raise failure
-        cpu_s = cpu_s_of(self.config["uids"]) - self.begun_cpu_s
+        cpu_s = cpu_s_beside() - self.begun_cpu_s
         return time.monotonic() - self.begun, self.size - len(self.failures), cpu_s
 
     def was_read(self, within_s: float) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import socket
 from pathlib import Path
 from typing import Any
 
@@ -66,6 +67,15 @@ def requests_unread(port: int, table: str = "/proc/net/tcp") -> bool:
         if (port_of(local) == port and received) or (port_of(remote) == port and sent):
             return True
     return False
+
+
+def accepts(config: dict[str, Any]) -> dict[str, Any]:
+    """Whether something in the pod accepts connections at a port, its loopback's."""
+    try:
+        socket.create_connection(("127.0.0.1", config["port"]), timeout=1).close()
+    except OSError:
+        return {"accepts": False}
+    return {"accepts": True}
 
 
 def sockets(_config: dict[str, Any]) -> dict[str, Any]:

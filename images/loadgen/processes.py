@@ -10,6 +10,7 @@ import collections
 import os
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -23,10 +24,15 @@ LAST_S = 3.0
 
 def server_pids(uid: int) -> list[int]:
     """Process ids of the server: every process that runs under its user id."""
+    return _pids(lambda owner: owner == uid)
+
+
+def _pids(is_wanted: Callable[[int], bool]) -> list[int]:
+    """Ids of the processes whose user id is wanted."""
     pids = []
     for entry in os.scandir("/proc"):
         try:
-            if entry.name.isdigit() and entry.stat().st_uid == uid:
+            if entry.name.isdigit() and is_wanted(entry.stat().st_uid):
                 pids.append(int(entry.name))
         except OSError:
             continue
@@ -164,7 +170,7 @@ class Sampler(threading.Thread):
         now = sample(server_pids(self.uid))
         self.peak_threads = max(self.peak_threads, now["threads"])
         self.peak_rss_kib = max(self.peak_rss_kib, now["rss_kib"])
-        self.cpu.append((time.monotonic(), cpu_s_of([self.uid])))
+        self.cpu.append((time.monotonic(), cpu_s_of(self.uid)))
 
     def last_cpu_share(self) -> float | None:
         """CPUs that the server kept busy over the last seconds."""
@@ -176,11 +182,19 @@ class Sampler(threading.Thread):
 
 def busy_now(uid: int) -> float:
     """How many CPUs the server keeps busy at this moment, seen over half a second."""
-    before_s, begun = cpu_s_of([uid]), time.monotonic()
+    before_s, begun = cpu_s_of(uid), time.monotonic()
     time.sleep(BUSY_WINDOW_S)
-    return (cpu_s_of([uid]) - before_s) / (time.monotonic() - begun)
+    return (cpu_s_of(uid) - before_s) / (time.monotonic() - begun)
 
 
-def cpu_s_of(uids: list[int]) -> float:
-    """CPU time of all processes under these user ids until now, in seconds."""
-    return sum(cpu_seconds(pid) for uid in uids for pid in server_pids(uid))
+def cpu_s_of(uid: int) -> float:
+    """CPU time of all processes under this user id until now, in seconds."""
+    return sum(cpu_seconds(pid) for pid in server_pids(uid))
+
+
+def cpu_s_beside() -> float:
+    """CPU time of all processes in the pod that are not the load generator's, in seconds.
+
+    They are the server's, and those of services, whose user ids their images choose.
+    """
+    return sum(cpu_seconds(pid) for pid in _pids(lambda uid: uid != os.getuid()))

@@ -19,7 +19,7 @@ from runner.application.pipfile_lock import read_pipfile_lock
 from runner.application.poetry_lock import read_poetry_lock
 from runner.application.pyproject import read_pyproject
 from runner.application.requirements_txt import Reading, read_requirements_txt
-from runner.application.sources import is_address, is_path, source_at
+from runner.application.sources import ARCHIVES, is_address, is_path, source_at
 from runner.application.toml_file import not_a_requirement
 from runner.application.uv_lock import read_pylock, read_uv_lock
 
@@ -82,7 +82,7 @@ def read_requirements(
 
 def _read(name: str, root: Path, extras: Names, groups: Names) -> Requirements:
     path = root / name
-    if path.is_dir():
+    if path.is_dir() or (path.is_file() and path.name.endswith(ARCHIVES)):
         return Requirements(sources=(source_at(name, place=name, roots=(root,)),))
     if not path.is_file():
         return _literal(name, root)

@@ -38,6 +38,8 @@ from runner.text import listed
 
 #: How often what has no wheel is found, one after the other, before giving up.
 MOST_SDISTS: Final = 60
+#: What helps where requirements exclude each other.
+IN_CONFLICT: Final = "choose another version on the axis, or allow more in the requirements"
 WHEELS_ARE_REQUIRED = re.compile(r"Wheels are required for `(?P<name>[^`]+)`")
 WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
@@ -69,7 +71,7 @@ def resolve_application(
         contradiction = solved.reason
         solved = _solved(problem, strict=False)
     if isinstance(solved, Unavailable):
-        return solved
+        return replace(solved, reason=f"{solved.reason}; {IN_CONFLICT}")
     lock = collected(problem, *solved)
     if isinstance(lock, Unavailable) or any(not moved.was_exact for moved in lock.moved):
         return lock  # a range that gave way is listed as such

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import posixpath
 import re
 from collections.abc import Iterable, Iterator, Sequence
@@ -19,6 +20,8 @@ from runner.build.wheels import SITE
 from runner.engine.pod import APPLICATION, FILES, HOME, SERVER_UID, SERVER_USER, with_our_path
 from runner.errors import UsageError
 
+#: What the image of an environment starts.
+SERVER_COMMAND: Final = ("python3", "-m", "monkey_matrix_server")
 USER_NAME: Final = "application"
 #: The users of every Debian, as its package base-passwd has them, with their groups.
 USERS: Final = {
@@ -70,7 +73,7 @@ class ApplicationImage:
     `source` is None where nothing is copied; `chdir` is the directory in it that the server starts
     in. `debian` are packages of the distribution, `prepare` shell commands that are run once,
     `files` absolute paths in the container whose content comes when a container is started, and
-    `environment` public variables.
+    `environment` public variables. `command` starts the server, whose own is appended.
     """
 
     source: Source | None
@@ -79,11 +82,16 @@ class ApplicationImage:
     prepare: tuple[str, ...] = ()
     files: tuple[str, ...] = ()
     environment: tuple[tuple[str, str], ...] = ()
+    command: tuple[str, ...] = ()
 
     @property
     def directory(self) -> str:
         """The directory that the server and all commands start in."""
         return posixpath.normpath(posixpath.join(APPLICATION, self.chdir))
+
+    def left_out_as(self, name: str) -> Sequence[str]:
+        """What of the source was not copied that a missing module or file may be."""
+        return self.source.left_out_as(name) if self.source else ()
 
     def recipe(self, environment: Recipe, cache: Path) -> Recipe:
         """The image before its commands were run: the source, a home, links to the files.
@@ -118,6 +126,7 @@ class ApplicationImage:
             dockerfile=dockerfile,
             base=application.reference,
             commands=self.prepare,
+            left_out=self.left_out_as,
         )
 
     def _layers(self, cache: Path) -> Iterator[Layer]:
@@ -150,6 +159,8 @@ class ApplicationImage:
         yield environment_line({**variables, **with_our_path(dict(self.environment))})
         directory = re.sub(r"([\\$])", r"\\\1", self.directory)
         yield f"WORKDIR {directory}"
+        if self.command:
+            yield f"CMD {json.dumps([*self.command, *SERVER_COMMAND])}"
 
 
 def _users() -> tuple[File, File]:

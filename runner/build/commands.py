@@ -7,7 +7,7 @@ import re
 from collections.abc import Sequence
 from typing import Final
 
-from runner.build.debian_packages import remedy
+from runner.application.remedies.rules import LeftOut, remedy_of
 from runner.errors import EngineError
 from runner.text import last_line, printable
 
@@ -19,8 +19,6 @@ ENDED = re.compile(r"returned a non-zero code: (?P<status>\d+)")
 #: What a builder prints of itself between a command's lines, and the colours around them.
 BUILDERS = re.compile(r"^ ?---> .*$|^Removing intermediate container .*$", re.MULTILINE)
 COLOURS = re.compile(r"\x1b\[[0-9;]*m")
-#: Of a name that a shell does not find.
-NOT_FOUND = re.compile(r"(?P<name>[\w./+-]+): not found\s*$")
 
 
 def run_line(command: str) -> str:
@@ -32,7 +30,9 @@ def run_line(command: str) -> str:
     return f"RUN {json.dumps(['/bin/sh', '-c', timed, command])}"
 
 
-def explained_command(error: EngineError, commands: Sequence[str]) -> EngineError:
+def explained_command(
+    error: EngineError, commands: Sequence[str], left_out: LeftOut = lambda _: ()
+) -> EngineError:
     """The error of a build whose `RUN` lines are these commands: which failed, how, what helps."""
     log = COLOURS.sub("", str(error))
     steps = list(STEP.finditer(log))
@@ -47,18 +47,6 @@ def explained_command(error: EngineError, commands: Sequence[str]) -> EngineErro
     how = (
         f"status {status}: {why}" if status != TIMED_OUT else f"no end within {LONGEST_S} s: {why}"
     )
-    return EngineError(
-        f"`application.prepare`: `{commands[run - 1]}` failed with {how}{_help(why)}"
-    )
-
-
-def _help(line: str) -> str:
-    """What to do about a command's last line, empty where nothing is known."""
-    if known := remedy(line):
-        return f"; {known}"
-    if match := NOT_FOUND.search(line):
-        return (
-            f"; {match['name']} is no program of the image: name the package that has it in "
-            "`application.debian`, or its distribution in `application.requirements`"
-        )
-    return ""
+    remedy = remedy_of(why, printed, left_out)
+    helps = f"; {remedy}" if remedy else ""
+    return EngineError(f"`application.prepare`: `{commands[run - 1]}` failed with {how}{helps}")

@@ -13,7 +13,7 @@ from runner.build.layers import File, Layer
 from runner.build.lock import Lock, Unavailable, lock_all
 from runner.build.recipe import REPOSITORY, Image, Recipe
 from runner.build.wheels import SITE
-from runner.engine.pod import COMPANION_USER
+from runner.engine.companions import COMPANION_USER
 from runner.errors import EngineError
 from runner.matrix import plugins
 from runner.matrix.cell import EnvironmentRequest, Requirement

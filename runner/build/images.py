@@ -27,7 +27,7 @@ from runner.build.recipe import (
 )
 from runner.build.wheels import FORMAT, SITE
 from runner.contract import CONTRACT
-from runner.engine.pod import DISK
+from runner.engine.pod import DISK, with_our_path
 from runner.engine.protocol import Engine
 from runner.errors import EngineError, NotFoundError
 from runner.matrix.cell import Cell
@@ -184,11 +184,12 @@ def server_environment(cell: Cell) -> dict[str, str]:
     """The variables that make an environment's image a cell."""
     return {
         "MATRIX_PATCH": cell.patch,
-        **({"MATRIX_ORDER": cell.order} if cell.order else {}),
+        **({"MATRIX_PLACEMENT": cell.placement} if cell.placement else {}),
         "MATRIX_SERVER": cell.server.name,
         **{f"MATRIX_SERVER_{k.upper()}": str(v) for k, v in cell.server.settings},
         "MATRIX_WORKLOAD": cell.workload.name,
         **{f"MATRIX_WORKLOAD_{k.upper()}": v for k, v in cell.workload.parameters},
+        **with_our_path(dict(cell.variables)),
     }
 
 

@@ -69,16 +69,16 @@ def _lock_cached(
         return Unavailable(request=request, reason=without.read_text(encoding="utf-8"))
     result = resolve(request, platform)
     if isinstance(result, Lock):
-        _keep(path, result.text)
+        keep(path, result.text)
         without.unlink(missing_ok=True)
     else:
         path.unlink(missing_ok=True)
         if request.exclude_newer:  # what there is on a day does not change any more
-            _keep(without, result.reason)
+            keep(without, result.reason)
     return result
 
 
-def _keep(path: Path, text: str) -> None:
+def keep(path: Path, text: str) -> None:
     """Write a file whole or not at all: other processes read the same cache."""
     path.parent.mkdir(parents=True, exist_ok=True)
     aside = path.with_suffix(f".{os.getpid()}")

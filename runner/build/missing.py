@@ -1,4 +1,4 @@
-"""Why a build failed, of all that it printed, and which package of Debian has what is missing."""
+"""Why a build failed, of all that it printed, and what helps."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
+from runner.application.remedies.rules import BUILDING, remedy_of
 from runner.resolver import without_addresses
 from runner.text import one_line
 
@@ -39,49 +40,6 @@ REASONS: Final = tuple(
         r"not found|No such file or directory|No package '",
     )
 )
-#: What a build misses, as compilers, pkg-config and configure scripts name it, and the package of
-#: Debian that has it, the same in all suites that are used here.
-PACKAGES: Final = {
-    r"\blibpq-fe\.h\b|\bpg_config\b": "libpq-dev",
-    r"\bPython\.h\b": "python3-dev",
-    r"\bmysql\.h\b|\bmysql_config\b|\bpkg-config\b.*\bmysqlclient\b": "default-libmysqlclient-dev",
-    r"\bxmlsec1?\b": "libxmlsec1-dev",
-    r"\blibxml/|\blibxml2\b|\bxml2-config\b": "libxml2-dev",
-    r"\blibxslt/|\bxslt-config\b": "libxslt1-dev",
-    r"\bldap\.h\b|\blber\.h\b": "libldap2-dev",
-    r"\bsasl(/sasl)?\.h\b": "libsasl2-dev",
-    r"\bkrb5-config\b|\bgssapi(/gssapi)?\.h\b|\bkrb5\.h\b": "libkrb5-dev",
-    r"\bffi\.h\b|\blibffi\b": "libffi-dev",
-    r"\bopenssl/\w+\.h\b": "libssl-dev",
-    r"\bcurl-config\b|\bcurl/curl\.h\b": "libcurl4-openssl-dev",
-    r"\bsql\.h\b|\bsqltypes\.h\b": "unixodbc-dev",
-    r"\bsqlfront\.h\b|\bsybdb\.h\b": "freetds-dev",
-    r"\bsqlite3\.h\b": "libsqlite3-dev",
-    r"\brdkafka\.h\b": "librdkafka-dev",
-    r"\bmagic\.h\b": "libmagic-dev",
-    r"\byaml\.h\b": "libyaml-dev",
-    r"\bgmp\.h\b": "libgmp-dev",
-    r"\bmpfr\.h\b": "libmpfr-dev",
-    r"\bzlib\.h\b": "zlib1g-dev",
-    r"\bbzlib\.h\b": "libbz2-dev",
-    r"\blzma\.h\b": "liblzma-dev",
-    r"\bsnappy(-c)?\.h\b": "libsnappy-dev",
-    r"\bjpeglib\.h\b|for jpeg could not be found": "libjpeg-dev",
-    r"\bft2build\.h\b": "libfreetype-dev",
-    r"\bcairo\.h\b": "libcairo2-dev",
-    r"\bgeos_c\.h\b|\bgeos-config\b": "libgeos-dev",
-    r"\bgdal-config\b|\bgdal\.h\b": "libgdal-dev",
-    r"\bMagickWand\b": "libmagickwand-dev",
-    r"\bre2/re2\.h\b": "libre2-dev",
-    r"\bev\.h\b": "libev-dev",
-    r"\buuid(/uuid)?\.h\b": "uuid-dev",
-    r"\bsystemd/sd-\w+\.h\b|\blibsystemd\b": "libsystemd-dev",
-    r"\bdbus/dbus\.h\b": "libdbus-1-dev",
-    r"\bswig\b.*(not found|No such file)|No such file.*\bswig\b": "swig",
-    r"\bcmake\b.*(not found|not installed|No such file)": "cmake",
-}
-#: What cannot be had in a container without network, whatever is installed.
-CRATES: Final = re.compile(r"\bcargo\b|\brustc\b|\bmaturin\b|Rust (compiler|toolchain)")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,13 +70,5 @@ def _reasons(lines: list[str]) -> Iterator[str]:
 
 def _remedy(why: str, lines: Iterable[str]) -> str:
     """The line that is the reason need not be the one that names what is missing."""
-    for text in (why, "\n".join(lines)):
-        found = [package for missing, package in PACKAGES.items() if re.search(missing, text)]
-        if found:
-            return f"`application.debian: [{found[0]}]` installs what is missing"
-        if CRATES.search(text):
-            return (
-                "it is written in Rust and needs crates from the network, which a build here does "
-                "not have: choose a version with a wheel for this Python"
-            )
-    return ""
+    found = (remedy_of(text, rules=BUILDING) for text in (why, "\n".join(lines)))
+    return next((str(known) for known in found if known), "")

@@ -6,11 +6,12 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import TypeAlias
 
+from runner.application.services import OwnService
 from runner.build.application_image import ApplicationImage
 from runner.build.bases import (
     LOADGEN,
@@ -36,6 +37,13 @@ from runner.build.images import (
 from runner.build.layers import Layer, shared_layers
 from runner.build.lock import Lock, platform_of
 from runner.build.recipe import Image, Recipe
+from runner.build.service_images import (
+    DebianService,
+    ServiceImage,
+    debian_service,
+    pull_all,
+    service_images,
+)
 from runner.build.wanted import OnEnvironment, Subject, Wanted
 from runner.build.wheels import Wheel, pack_all, wheels_of
 from runner.engine.protocol import Engine
@@ -43,6 +51,7 @@ from runner.errors import EngineError, EngineUnavailableError
 from runner.matrix import plugins
 from runner.matrix.cell import Base, Cell, EnvironmentRequest
 from runner.stages import Stages
+from runner.text import listed
 
 #: A bootstrap keeps one CPU busy, and waits for downloads now and then.
 WORKERS = min(6, (os.cpu_count() or 1) + 1)
@@ -53,7 +62,8 @@ class Prepared:
     """What is ready to run, and what is not and why.
 
     `cells` maps a cell to its own image; `unavailable` and `failed` map a cell to the reason. Every
-    cell asked for is in exactly one of the three.
+    cell asked for is in exactly one of the three. `services` are those of an application that are
+    no companions, by name.
     """
 
     loadgen: Image
@@ -63,6 +73,7 @@ class Prepared:
     cells: Mapping[Cell, Image]
     unavailable: Mapping[Cell, str]
     failed: Mapping[Cell, str]
+    services: Mapping[str, ServiceImage] = field(default_factory=dict)
 
 
 Packed: TypeAlias = Mapping[Wheel, Path | EngineError]
@@ -88,12 +99,15 @@ def prepare(
     cache: Path,
     stages: Stages,
     application: ApplicationImage | None = None,
+    services: Sequence[OwnService] = (),
 ) -> Prepared:
     """Make or find every image that the cells need. What fails for one does not stop the others.
 
-    `application` is the user's own, which all cells serve. Raises `UsageError` for what cannot be
-    in its image.
+    `application` is the user's own, which all cells serve, and `services` those that they talk to.
+    Raises `UsageError` for what cannot be in its image, and `EngineUnavailableError` for a service
+    that cannot be had.
     """
+    pull_all(engine, services, stages)
     pythons = sorted({cell.python for cell in cells})
     kind = resolve_kind(engine, pythons, base) if pythons else base.kind
     stages.say(f"base images: {_origin(kind)}")
@@ -111,6 +125,9 @@ def prepare(
         companions=companions,
         application=application,
         cache=cache,
+        services=tuple(
+            dict.fromkeys(debian_service(own.service) for own in services if own.service.debian)
+        ),
     )
     maker = ImageMaker(engine, stages.say)
     with _cancelled_on_error(1) as beside, _cancelled_on_error(WORKERS) as pool:
@@ -125,7 +142,25 @@ def prepare(
             wait(made_bases)
         with stages.stage("images"):
             wait(made)
-    return _prepared(wanted, [future.result() for future in made], stages)
+    parts = [future.result() for future in made]
+    images = _of_debian(wanted, services, parts)
+    return replace(
+        _prepared(wanted, parts, stages), services=service_images(engine, services, images)
+    )
+
+
+def _of_debian(
+    wanted: Wanted, services: Sequence[OwnService], parts: Sequence[Made]
+) -> Mapping[DebianService, Image]:
+    """The images of services that were made; without one of them no cell can be measured."""
+    found: dict[DebianService, Image] = {}
+    for service in wanted.services:
+        made = next(part.images[service] for part in parts if service in part.images)
+        if isinstance(made, EngineError):
+            names = [own.name for own in services if debian_service(own.service) == service]
+            raise EngineUnavailableError(f"service {listed(names)}: {made}")
+        found[service] = made
+    return found
 
 
 def pythons_of(cells: Sequence[Cell]) -> set[str]:
@@ -231,8 +266,9 @@ def _recipe(
         if isinstance(environment, EngineError):
             return environment
         return cell_recipe(wanted.experiment, subject, environment)
-    if isinstance(subject, str):
-        return wanted.possible[subject].recipe(layers, base)
+    if isinstance(subject, str | DebianService):
+        beside = wanted.possible[subject] if isinstance(subject, str) else subject
+        return beside.recipe(layers, base)
     return loadgen_recipe(layers, base)
 
 

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
+from runner.application.remedies.rules import LeftOut
 from runner.build.commands import explained_command
 from runner.build.layers import File, Layer, Tar
 from runner.engine.ownership import PROJECT_LABEL
@@ -39,7 +40,8 @@ class Recipe:
     `base` is the image below, and `base_id` the one that this name stood for when the recipe was
     made, where it stood for one; `layers` are the files of the build's context, which the
     Dockerfile copies to the same paths. `commands` are a user's that the Dockerfile runs, in its
-    order: what they print is told, and they have no network.
+    order: what they print is told, and they have no network. `left_out` is what of the user's was
+    not copied.
     """
 
     reference: str
@@ -51,6 +53,7 @@ class Recipe:
     layers: tuple[Layer, ...] = ()
     arguments: Mapping[str, str] = field(default_factory=dict)
     commands: tuple[str, ...] = ()
+    left_out: LeftOut = field(default=lambda _: (), compare=False, repr=False)
 
     @property
     def labels(self) -> Mapping[str, str]:
@@ -89,8 +92,10 @@ def ensure(engine: Engine, recipe: Recipe) -> Image:
             offline=bool(recipe.commands),
         )
     except EngineError as error:
-        if recipe.commands and (told := explained_command(error, recipe.commands)) is not error:
-            raise told from None
+        if recipe.commands:
+            told = explained_command(error, recipe.commands, recipe.left_out)
+            if told is not error:
+                raise told from None
         raise explained(EngineError(f"{recipe.reference}, on {recipe.base}: {error}")) from error
     return Image(reference=recipe.reference, image_id=built, key=recipe.key)
 

@@ -12,6 +12,7 @@ from runner.build.application_image import ApplicationImage
 from runner.build.bases import LOADGEN, BaseRequest, base_of_cells
 from runner.build.companions import Companion
 from runner.build.lock import Lock
+from runner.build.service_images import DebianService
 from runner.build.wheels import Wheel, wheels_of
 from runner.errors import EngineError
 from runner.matrix.cell import Cell, EnvironmentRequest
@@ -25,9 +26,9 @@ class OnEnvironment:
     prepared: bool = False
 
 
-#: What an image is for: an environment, the application on it, a cell, a companion by its name, or
-#: the load generator.
-Subject: TypeAlias = EnvironmentRequest | OnEnvironment | Cell | str | BaseRequest
+#: What an image is for: an environment, the application on it, a cell, a companion by its name, a
+#: service of Debian's packages, or the load generator.
+Subject: TypeAlias = EnvironmentRequest | OnEnvironment | Cell | str | DebianService | BaseRequest
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,6 +41,7 @@ class Wanted:
     companions: Mapping[str, Companion | EngineError]
     application: ApplicationImage | None
     cache: Path
+    services: tuple[DebianService, ...] = ()
 
     @cached_property
     def environments(self) -> tuple[EnvironmentRequest, ...]:
@@ -50,7 +52,8 @@ class Wanted:
     def bases(self) -> list[BaseRequest]:
         """The base images of all of them."""
         found = [self.base(environment) for environment in self.environments]
-        return [*found, LOADGEN, *(companion.base for companion in self.possible.values())]
+        found += [LOADGEN, *(companion.base for companion in self.possible.values())]
+        return [*found, *(service.base for service in self.services)]
 
     @property
     def possible(self) -> dict[str, Companion]:
@@ -70,8 +73,9 @@ class Wanted:
         applications = [image for e in environments for image in self.on_environment(e)]
         cells = [cell for cell in self.cells if cell.environment in set(environments)]
         companions = [name for name, c in self.possible.items() if c.base == base]
+        services = [service for service in self.services if service.base == base]
         loadgen = [LOADGEN] if base == LOADGEN else []
-        return [*environments, *applications, *cells, *companions, *loadgen]
+        return [*environments, *applications, *cells, *companions, *services, *loadgen]
 
     def base(self, environment: EnvironmentRequest) -> BaseRequest:
         """The base image of an environment."""

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import tempfile
+import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cache
 from pathlib import Path
 from typing import Final, TypeAlias
 
@@ -119,13 +121,22 @@ def _tried(task: Task, shop: Workshop, *, with_compiler: bool) -> Made | str:
     """The wheel, or why building it failed. Either is kept: the next time it would be the same."""
     base = shop.bases(with_compiler)
     key = task.key(base)
+    with _turn(key):  # environments that are locked side by side need the same
+        return _once(task, base, key, shop, with_what=", with a compiler" if with_compiler else "")
+
+
+@cache
+def _turn(_key: str) -> threading.Lock:
+    return threading.Lock()
+
+
+def _once(task: Task, base: BaseImage, key: str, shop: Workshop, *, with_what: str) -> Made | str:
     directory = shop.cache / "built" / key
     failed = directory.with_suffix(".failed")
     if wheel := next(directory.glob("*.whl"), None):
         return Made(wheel=wheel, digest=key)
     if failed.exists():
         return failed.read_text(encoding="utf-8")
-    with_what = ", with a compiler" if with_compiler else ""
     shop.say(f"building {task.unbuilt.what} for Python {shop.request.python}{with_what}")
     try:
         return Made(wheel=_built(task, base, shop, directory), digest=key)

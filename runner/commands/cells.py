@@ -16,7 +16,6 @@ from runner.build.bases import MOVING, SUITES
 from runner.build.lock import Lock, Unavailable, lock_all, platform_of
 from runner.commands.like import experiment_like, locks_like
 from runner.errors import UsageError
-from runner.matrix import plugins
 from runner.matrix.axes import BASE_AXES
 from runner.matrix.canonical import CanonicalIndex, Point, full_loads
 from runner.matrix.cell import Cell, EnvironmentRequest, Experiment
@@ -25,7 +24,6 @@ from runner.matrix.select import may_match, no_match, overridden, parse
 from runner.measurement import estimate
 from runner.paths import CACHE
 from runner.store.records import RunRecord
-from runner.text import listed
 
 AnyLock: TypeAlias = Lock | ApplicationLock
 #: The Pythons that an application is served with where it admits several.
@@ -61,7 +59,6 @@ def expand(choice: Choice, say: Callable[[str], None]) -> Experiment:
         launches=choice.launches,
         repeats=choice.repeats,
     )
-    _refuse_services(experiment)
     for remark in experiment.remarks:
         say(remark)
     globs = parse(choice.select, experiment.axes)
@@ -79,16 +76,6 @@ def _named(choice: Choice) -> Experiment:
     if choice.like:
         return experiment_like(choice.like)
     return load(choice.file).experiment(choice.experiment, partial(facts_of, pythons=PYTHONS))
-
-
-def _refuse_services(experiment: Experiment) -> None:
-    """Services are read and checked; an application without those it needs would fail."""
-    services = experiment.application.services if experiment.application else ()
-    if others := [service.name for service in services if not service.companion]:
-        raise UsageError(
-            f"{experiment.name}: `services:`: {listed(others)} cannot be started yet; only those "
-            f"with `companion:` can ({listed([*plugins.companions()])})"
-        )
 
 
 def _with_full_loads(

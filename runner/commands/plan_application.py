@@ -11,7 +11,7 @@ from runner.application.own_python import own_python
 from runner.application.source import Source
 from runner.build.bases import SUITES
 from runner.commands.cells import LockedCells
-from runner.matrix.application import NONE, Application
+from runner.matrix.application import NONE, Application, Service
 from runner.matrix.cell import Cell, Experiment
 from runner.store.application_record import without_credentials
 from runner.text import counted
@@ -38,7 +38,16 @@ def application_lines(
         yield f"  left out: {_named(source.left_out)}"
     if config := implicit_config(application, source, locked.all_cells):
         yield f"  {config} is read by gunicorn, unless `gunicorn_config: none` says otherwise"
+    for service in application.services:
+        yield f"  service {service.name}: {_service_text(service)}"
     yield from _of_locks(locked)
+
+
+def _service_text(service: Service) -> str:
+    if service.companion:
+        return f"companion {service.companion}"
+    memory = f"{service.memory_bytes >> 20} MiB"
+    return f"{service.image or 'Debian: ' + ', '.join(service.debian)}, {memory}"
 
 
 def _source_text(source: Source | None) -> str:

@@ -30,7 +30,7 @@ from runner.store.records import (
 )
 
 #: Raised whenever figures made before are no longer comparable with those made now.
-METHOD_VERSION = 6
+METHOD_VERSION = 7
 
 
 def run_record(
@@ -111,6 +111,7 @@ def _cell(
     return {
         "id": cell.id,
         **settings,
+        "variables": dict(cell.variables),
         "workload_seconds": cell.workload.service_s,
         "workload_parameters": dict(cell.workload.parameters),
         "companion": cell.workload.kind.companion,

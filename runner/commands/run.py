@@ -30,6 +30,7 @@ from runner.commands.own import Own, read_own
 from runner.commands.own_locks import building_locker
 from runner.commands.record import run_record
 from runner.commands.runs import RunResult
+from runner.commands.services import try_services
 from runner.commands.underway import Earlier, Underway, Watch
 from runner.engine.docker_engine import DockerEngine
 from runner.engine.ownership import remove_run
@@ -38,7 +39,7 @@ from runner.matrix.cell import Experiment
 from runner.measurement import estimate
 from runner.measurement.agent import AbFacts, ab_facts
 from runner.measurement.clock import SystemClock
-from runner.measurement.rounds import Method, full_rates, measure
+from runner.measurement.rounds import FAILURE_LAUNCHES, Method, full_rates, measure
 from runner.measurement.schedule import Jobs
 from runner.options import LARGEST_WAVE
 from runner.paths import CACHE
@@ -79,7 +80,10 @@ def parse_jobs(text: str) -> int | None:
 
 @dataclass(frozen=True, kw_only=True)
 class Ready:
-    """Everything that the measuring needs, made before it begins."""
+    """Everything that the measuring needs, made before it begins.
+
+    Of a cell that fails there are at least `failure_launches`.
+    """
 
     engine: DockerEngine
     experiment: Experiment
@@ -90,6 +94,7 @@ class Ready:
     seed: int
     shard: Shard | None = None
     own: Own | None = None
+    failure_launches: int = FAILURE_LAUNCHES
 
 
 def run(choice: Choice, options: RunOptions, reporter: Reporter) -> RunResult:
@@ -119,12 +124,19 @@ def _earlier(underway: Underway, choice: Choice, options: RunOptions) -> Earlier
 
 
 def make_ready(
-    experiment: Experiment, choice: Choice, options: RunOptions, reporter: Reporter
+    experiment: Experiment,
+    choice: Choice,
+    options: RunOptions,
+    reporter: Reporter,
+    own: Own | None = None,
 ) -> Ready:
-    """Connect, lock, make every image, look at how `ab` begins. Whoever calls closes the engine."""
+    """Connect, lock, make every image, look at how `ab` begins. Whoever calls closes the engine.
+
+    `own` is the experiment's application where that was read already.
+    """
     stages = Stages(reporter.say, started=started_by_make())
     with contextlib.ExitStack() as on_failure:
-        own = read_own(experiment, results=options.results)
+        own = own or read_own(experiment, results=options.results)
         engine, locked = engine_and_locks(experiment, own, choice, options, stages)
         on_failure.enter_context(contextlib.closing(engine))
         prepared = prepare(
@@ -134,9 +146,13 @@ def make_ready(
             experiment=experiment.name,
             base=experiment.base,
             application=own.image if own else None,
+            services=own.services if own else (),
             cache=CACHE,
             stages=stages,
         )
+        if own and own.services and prepared.cells:
+            with stages.stage("services tried"):
+                try_services(engine, own, prepared, SystemClock(), reporter.say)
         with stages.stage("ab examined"):
             ab = ab_facts(engine, prepared.loadgen.reference)
         machine = engine.info()
@@ -182,7 +198,9 @@ def engine_and_locks(
         architecture = engine.info().architecture
         is_same = platform_of(architecture) == platform_of(platform.machine())
         if own:
-            building = building_locker(own, engine, experiment.base, stages.say)
+            building = building_locker(
+                own, engine, experiment.base, stages.say, fresh=options.fresh
+            )
             locked = locks(architecture, building)
         else:
             locked = locking.result() if locking and is_same else locks(architecture, without)
@@ -209,7 +227,7 @@ def open_directory(ready: Ready, results: Path) -> Underway:
         jobs=ready.jobs.limit,
         seed=ready.seed,
         shard=ready.shard,
-        application=own.record(CACHE) if own else None,
+        application=own.record(CACHE, ready.prepared.services) if own else None,
     )
     return Underway(directory=directory, record=directory.write_run(record))
 
@@ -217,6 +235,8 @@ def open_directory(ready: Ready, results: Path) -> Underway:
 def measure_all(ready: Ready, underway: Underway, earlier: Earlier, reporter: Reporter) -> None:
     """Make every launch that no earlier run made; each is on disk before the next one starts."""
     cells = list(ready.prepared.cells)
+    if not cells:
+        return  # the table says why
     limits, host = ready.experiment.limits, underway.record.host
     machine = machine_of(underway.directory.results, host) if host else None
     one_round = estimate.round_of(cells, ready.jobs, limits, ready.ab.opening, machine)
@@ -243,16 +263,19 @@ def measure_all(ready: Ready, underway: Underway, earlier: Earlier, reporter: Re
         remove_run(ready.engine, underway.record.run_id)
 
 
-def _of_own(own: Own | None) -> dict[str, Any]:
+def _of_own(ready: Ready) -> dict[str, Any]:
     """What the launches of an application of the user's have in common besides."""
-    return {} if own is None else {"own": own.start, "asked": own.asked, "before_s": own.before_s}
+    own = ready.own
+    if own is None:
+        return {}
+    start = own.start(ready.prepared.services)
+    return {"own": start, "asked": own.asked, "before_s": own.before_s}
 
 
-def _method(ready: Ready, run: RunRecord, earlier: Earlier) -> Method:
-    """What all launches of the run have in common."""
-    made = [launch.adopted for launch in earlier.values()]
+def method_of(ready: Ready, run_id: str) -> Method:
+    """What all launches have in common that are made with these images."""
     return Method(
-        run=run.run_id,
+        run=run_id,
         limits=ready.experiment.limits,
         opening=ready.ab.opening,
         # By content, not by name: a name can be given to another image while the run lasts.
@@ -263,11 +286,20 @@ def _method(ready: Ready, run: RunRecord, earlier: Earlier) -> Method:
         repeats=ready.experiment.repeats,
         seed=ready.seed,
         jobs=ready.jobs,
+        failure_launches=ready.failure_launches,
+        **_of_own(ready),
+    )
+
+
+def _method(ready: Ready, run: RunRecord, earlier: Earlier) -> Method:
+    """The same of a run that goes on with the launches of earlier ones."""
+    made = [launch.adopted for launch in earlier.values()]
+    return replace(
+        method_of(ready, run.run_id),
         done=frozenset(earlier),
         failed=frozenset(launch.cell for launch in made if launch.outcome.is_failure),
         rate_of={cell.id: cell.rate_of for cell in run.cells if cell.rate_of},
         full_rates=full_rates(made),
-        **_of_own(ready.own),
     )
 
 

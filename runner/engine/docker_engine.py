@@ -114,6 +114,7 @@ class DockerEngine:
             config=found.get("Config") or {},
             architecture=found.get("Architecture", ""),
             created=found.get("Created") or "",
+            digests=tuple(found.get("RepoDigests") or ()),
         )
 
     def pull(self, reference: str) -> str:
@@ -210,6 +211,7 @@ class DockerEngine:
             created = self._api.create_container(
                 spec.image,
                 command=list(spec.command) or None,
+                entrypoint=list(spec.entrypoint) or None,
                 name=spec.name,
                 hostname=spec.hosts[0] if spec.hosts else None,
                 user=spec.user,

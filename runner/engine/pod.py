@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Self
 
+from runner.engine.companions import CompanionPlan, companion_spec, fill, start_remedy
 from runner.engine.ownership import OWNS_NAMESPACES, POD_LABEL, joiners_first, owner_labels
 from runner.engine.protocol import Attached, ContainerSpec, ContainerState, Engine
 from runner.errors import EngineError
@@ -17,8 +18,6 @@ from runner.matrix.cell import Limits
 LOADGEN_USER = "7000:7000"
 SERVER_USER = "7001:7001"
 SERVER_UID = 7001
-COMPANION_USER = "7002:7002"
-COMPANION_UID = 7002
 #: Where a workload that needs a disk finds a volume; it has the owner that the image gives it.
 DISK = "/data"
 #: Where an application of the user's is, and its user's home: each launch has a copy of its own.
@@ -34,26 +33,12 @@ PYTHON_PATH = "/site:/server"
 HOST_NAME = "application"
 LOADGEN_MEMORY_BYTES = 256 * 1024 * 1024
 LOADGEN_PIDS = 512
-COMPANION_PIDS = 4096
 #: The agent answers until its standard input ends: by removal, or with the runner that talks to it.
 #: Imported, it is not compiled again; and it needs nothing that Python looks for at its start.
 AGENT_COMMAND = (
     "python3", "-I", "-S", "-c",
     "import sys; sys.path.insert(0, '/agent'); import agent; sys.exit(agent.main())", "serve",
 )  # fmt: skip
-
-
-@dataclass(frozen=True, kw_only=True)
-class CompanionPlan:
-    """A service that the server talks to: what to start, and the memory it may use, in bytes.
-
-    `hosts` are the names that the server has for it, all of which mean the pod itself.
-    """
-
-    name: str
-    image: str
-    memory_bytes: int
-    hosts: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -136,26 +121,11 @@ def server_spec(plan: PodPlan, name: str, labels: Mapping[str, str], joins: str)
     )
 
 
-def companion_spec(
-    plan: CompanionPlan, name: str, labels: Mapping[str, str], joins: str
-) -> ContainerSpec:
-    """A companion, in the sidecar's namespaces, under a user id that is not the server's."""
-    return ContainerSpec(
-        name=f"{name}-companion-{plan.name}",
-        image=plan.image,
-        user=COMPANION_USER,
-        labels=labels,
-        joins=joins,
-        memory_bytes=plan.memory_bytes,
-        pids=COMPANION_PIDS,
-        tmpfs={"/tmp": "rw,exec,nosuid,size=1g,mode=1777"},  # noqa: S108 - inside the pod
-    )
-
-
 class Pod:
     """Sidecar and companions start on entry, the server once they are ready; exit removes all.
 
-    Also after a start that failed half-way.
+    Also after a start that failed half-way. Companions that come after others are started by
+    `start_companion`.
     """
 
     def __init__(self, engine: Engine, plan: PodPlan) -> None:
@@ -194,9 +164,19 @@ class Pod:
         self.engine.start(self.loadgen)
         self._agent = self.engine.attach(self.loadgen)
         for companion in plan.companions:
-            spec = companion_spec(companion, name, labels, self.loadgen)
-            self.companions[companion.name] = self.engine.create(spec)
-            self.engine.start(self.companions[companion.name])
+            if not companion.after:
+                self.start_companion(companion)
+
+    def start_companion(self, plan: CompanionPlan) -> None:
+        """Start a container beside the server; `EngineError` with its name."""
+        spec = companion_spec(plan, self._name, self._labels, self.loadgen)
+        try:
+            container = self.companions[plan.name] = self.engine.create(spec)
+            fill(self.engine, container, plan)
+            self.engine.start(container)
+        except EngineError as error:
+            why = f"{error}{start_remedy(error)}"
+            raise EngineError(f"{plan.title} cannot be started: {why}") from error
 
     def start_server(self) -> None:
         """Start the server; its companions must be ready."""

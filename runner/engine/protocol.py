@@ -42,7 +42,8 @@ class EngineImage:
     """An image as the engine has it.
 
     `layers` are the digests of its layers' uncompressed archives, the lowest first; `config` is
-    what its containers start with (`Env`, `User`, `Cmd`, `Labels` …).
+    what its containers start with (`Env`, `User`, `Cmd`, `Labels` …). `digests` are what registries
+    know it by, `postgres@sha256:…`; an image that was made here has none.
     """
 
     id: str
@@ -50,6 +51,7 @@ class EngineImage:
     config: Mapping[str, Any] = field(default_factory=dict)
     architecture: str = ""
     created: str = ""
+    digests: tuple[str, ...] = ()
 
     @property
     def labels(self) -> Mapping[str, str]:
@@ -67,13 +69,15 @@ class ContainerSpec:
     is no `/etc/hosts`, so `localhost` is unknown (127.0.0.1 is not): Docker before 28 then starts
     a container with a network of its own for a quarter of the CPU (60 instead of 230 ms), for it
     does not start its own program twice to set up an interface that is not wanted. `hosts` are
-    further names of 127.0.0.1, for it and all that join it; the first is its own name.
+    further names of 127.0.0.1, for it and all that join it; the first is its own name. Without
+    `entrypoint` and `command` it has the image's; with an `entrypoint` alone it has no command.
     """
 
     name: str
     image: str
     user: str
-    command: tuple[str, ...] = ()
+    entrypoint: tuple[str, ...] = field(default=(), repr=False)
+    command: tuple[str, ...] = field(default=(), repr=False)
     environment: Mapping[str, str] = field(default_factory=dict, repr=False)
     labels: Mapping[str, str] = field(default_factory=dict)
     joins: str | None = None

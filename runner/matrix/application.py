@@ -12,6 +12,8 @@ from runner.matrix.yaml_document import Document
 NONE: Final = "none"
 #: The section of an experiment that has the application.
 SECTION: Final = "application"
+#: The memory that a service may use unless it says something else, in bytes.
+SERVICE_MEMORY: Final = 512 * 1024 * 1024
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,7 +46,9 @@ class Service:
     Texts have `${VAR}` in them as written. `initial` are pairs of a path below
     /docker-entrypoint-initdb.d and one on the host, relative to the matrix file. `ports` are those
     that are known. `healthcheck` is None for a companion, which says itself when it is ready, and
-    for a service that counts as ready once it runs. `remarks` tell what of it has no effect.
+    for a service that counts as ready once it runs. `after` are the services that must be ready
+    before it starts, and `memory_bytes` is the most it may use, where it is no companion. `remarks`
+    tell what of it has no effect.
     """
 
     name: str
@@ -59,6 +63,8 @@ class Service:
     initial: tuple[tuple[str, str], ...] = ()
     healthcheck: Healthcheck | None = None
     ports: tuple[int, ...] = ()
+    after: tuple[str, ...] = ()
+    memory_bytes: int = SERVICE_MEMORY
     remarks: tuple[str, ...] = field(default=(), compare=False)
 
 
@@ -69,7 +75,7 @@ class Application:
     `source` is None where nothing is copied; `chdir` and `include` are relative to it. `files` are
     pairs of a path in the container and one on the host. `environment` has its values as written,
     with `${VAR}` in them. `gunicorn_config` is None where gunicorn looks for one itself, and `none`
-    where it must not.
+    where it must not. `command` is what starts the server, and has its command line appended.
     """
 
     app: Address
@@ -90,6 +96,7 @@ class Application:
     before: tuple[str, ...] = ()
     args: tuple[str, ...] = ()
     worker_class: str | None = None
+    command: tuple[str, ...] = ()
     services: tuple[Service, ...] = ()
 
     def fail(self, *keys: str | int, message: str) -> NoReturn:
@@ -129,7 +136,7 @@ class Request:
     method: str = "GET"
     path: str = "/"
     headers: tuple[Header, ...] = ()
-    body: bytes | None = None
+    body: bytes | None = field(default=None, repr=False)
     body_file: str | None = None
     content_type: str | None = None
 

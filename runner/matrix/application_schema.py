@@ -123,6 +123,11 @@ class ApplicationSection(Filled):
     )
     args: Arguments = Field(default_factory=list, description="Further arguments for gunicorn.")
     worker_class: WorkerClass | None = Field(None, description="`package.module.Class`")
+    command: Annotated[Arguments, SOME] = Field(
+        default_factory=list,
+        description="What starts the server: a program like ddtrace-run, with its arguments. The "
+        "server's own command line is appended.",
+    )
     services: dict[ServiceName, ServiceSection] = Field(
         default_factory=dict, description="What it talks to, by the names of hosts."
     )
@@ -155,6 +160,7 @@ class ApplicationSection(Filled):
             before=tuple(self.before),
             args=tuple(self.args),
             worker_class=self.worker_class,
+            command=tuple(self.command),
             services=services_of(self.services, document),
         )
 
@@ -224,10 +230,15 @@ class ResponseSection(Filled):
 
     @model_validator(mode="after")
     def _one_check(self) -> Self:
-        kinds = _written(self, "body", "contains", "matches", "json")
-        if len(kinds) > 1:
-            raise ValueError(f"an answer is compared with one of {listed(kinds)}; keep one of them")
+        if len(self.checks) > 1:
+            kinds = listed(self.checks)
+            raise ValueError(f"an answer is compared with one of {kinds}; keep one of them")
         return self
+
+    @property
+    def checks(self) -> list[str]:
+        """What is compared of the body."""
+        return _written(self, "body", "contains", "matches", "json")
 
     def value(self) -> Response:
         """What the section says."""

@@ -55,6 +55,15 @@ def ceiling_rps(
     )
 
 
+def measured_rps(*, concurrency: int, service_s: float) -> float | None:
+    """The same for a service time that was measured, None for none.
+
+    Measured times differ from request to request, which are then not answered in rounds: the bound
+    is Little's law itself.
+    """
+    return concurrency / service_s if service_s > 0 else None
+
+
 def shortest_load_s(
     cell: Cell, opening: AbOpening = AbOpening.FIRST_ALONE, service_s: float | None = None
 ) -> float:
@@ -95,6 +104,8 @@ def configuration_of(cell: Cell, opening: AbOpening, lone_s: float | None = None
         return None
     service_s = cell.workload.service_s or lone_s
     if not cell.rate:
+        if lone_s and not cell.workload.service_s:
+            return measured_rps(concurrency=cell.server_limit, service_s=lone_s)
         return _closed_loop_rps(cell, cell.server_limit, opening, service_s)
     if cell.per_second is None or not service_s or cell.server_limit == cell.most_in_flight:
         return cell.per_second

@@ -17,7 +17,8 @@ class Known:
 
     `images` are last parts of names, without tags. `ready` is a shell command with `{port}` in it,
     empty where a connection has to do. `port_variable` moves the port, and below the directories
-    `data` the service keeps what it is given.
+    `data` the service keeps what it is given. `user` is whom an image that starts as root turns
+    into, which takes privileges that a service does not have here: it is that user from the start.
     """
 
     images: frozenset[str]
@@ -26,10 +27,13 @@ class Known:
     packages: frozenset[str] = frozenset()
     port_variable: str = ""
     data: tuple[str, ...] = ()
+    user: str = ""
 
 
 # The images of databases answer on a socket file while they are set up: only TCP tells the end.
 MYSQL: Final = "ping -h 127.0.0.1 -P {port} --silent"
+# It exits with 0 whatever the answer is; a server that wants a password is ready, too.
+REDIS: Final = "{client} -h 127.0.0.1 -p {{port}} ping 2>&1 | grep -qE 'PONG|NOAUTH'"
 KNOWN: Final = (
     Known(
         images=frozenset({"postgres", "postgresql", "postgis", "pgvector", "timescaledb"}),
@@ -38,14 +42,29 @@ KNOWN: Final = (
         packages=frozenset({"postgresql"}),
         port_variable="PGPORT",
         data=("/var/lib/postgresql", "/bitnami/postgresql"),
+        user="postgres",
     ),
     Known(
-        images=frozenset({"redis", "redis-stack", "redis-stack-server", "valkey"}),
+        images=frozenset({"redis"}),
         port=6379,
-        # It exits with 0 whatever the answer is; a server that wants a password is ready, too.
-        ready="redis-cli -h 127.0.0.1 -p {port} ping 2>&1 | grep -qE 'PONG|NOAUTH'",
-        packages=frozenset({"redis-server", "redis", "valkey-server"}),
+        ready=REDIS.format(client="redis-cli"),
+        packages=frozenset({"redis-server", "redis"}),
         data=("/data", "/bitnami/redis"),
+        user="redis",
+    ),
+    Known(
+        images=frozenset({"redis-stack", "redis-stack-server"}),
+        port=6379,
+        ready=REDIS.format(client="redis-cli"),
+        data=("/data",),
+    ),
+    Known(
+        images=frozenset({"valkey"}),
+        port=6379,
+        ready=REDIS.format(client="valkey-cli"),
+        packages=frozenset({"valkey-server", "valkey"}),
+        data=("/data", "/bitnami/valkey"),
+        user="valkey",
     ),
     Known(
         images=frozenset({"mysql", "mysql-server", "percona", "percona-server"}),
@@ -53,6 +72,7 @@ KNOWN: Final = (
         ready=f"mysqladmin {MYSQL}",
         port_variable="MYSQL_TCP_PORT",
         data=("/var/lib/mysql",),
+        user="mysql",
     ),
     Known(
         images=frozenset({"mariadb"}),
@@ -61,6 +81,7 @@ KNOWN: Final = (
         packages=frozenset({"mariadb-server"}),
         port_variable="MYSQL_TCP_PORT",
         data=("/var/lib/mysql", "/bitnami/mariadb"),
+        user="mysql",
     ),
     Known(
         images=frozenset({"rabbitmq"}),
@@ -68,9 +89,15 @@ KNOWN: Final = (
         ready="rabbitmq-diagnostics -q ping && rabbitmq-diagnostics -q check_port_listener {port}",
         packages=frozenset({"rabbitmq-server"}),
         data=("/var/lib/rabbitmq",),
+        user="rabbitmq",
     ),
     Known(images=frozenset({"memcached"}), port=11211, packages=frozenset({"memcached"})),
-    Known(images=frozenset({"mongo", "mongodb"}), port=27017, data=("/data/db", "/data/configdb")),
+    Known(
+        images=frozenset({"mongo", "mongodb"}),
+        port=27017,
+        data=("/data/db", "/data/configdb"),
+        user="mongodb",
+    ),
     Known(
         images=frozenset({"elasticsearch", "opensearch"}),
         port=9200,
@@ -90,6 +117,12 @@ def known_image(image: str) -> Known | None:
         interpolated(image, lambda _: None).partition("@")[0].rpartition("/")[2].partition(":")[0]
     )
     return next((known for known in KNOWN if name in known.images), None)
+
+
+def user_of(image: str) -> str:
+    """Whom an image that starts as root turns into, empty where that is not known."""
+    known = known_image(image)
+    return known.user if known else ""
 
 
 def known_packages(packages: Iterable[str]) -> Known | None:

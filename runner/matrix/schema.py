@@ -22,7 +22,7 @@ from runner.matrix.application_schema import (
     RequestSection,
     ResponseSection,
 )
-from runner.matrix.axes import NAMED_AXES, ORDERS, SCALAR, Schema, axis
+from runner.matrix.axes import NAMED_AXES, SCALAR, Schema, axis
 from runner.matrix.cell import Limits
 from runner.matrix.fields import (
     AxisValues,
@@ -33,6 +33,7 @@ from runner.matrix.fields import (
     Memory,
     PackageName,
     PartialCell,
+    PlacementText,
     Rate,
     Repeats,
     Scalar,
@@ -50,7 +51,7 @@ from runner.matrix.service_schema import unknown_word
 from runner.matrix.values import CLOSED, SIZES
 from runner.matrix.yaml_document import Document, KeyPath
 from runner.options import DELTAS, FEWEST_TO_STOP
-from runner.text import suggestion
+from runner.text import listed, suggestion
 
 
 class WorkloadSection(BaseModel):
@@ -187,7 +188,8 @@ class ExperimentSection(Section):
         None, description="The date that decides the versions of all that is not named."
     )
     server: ServerText = "werkzeug"
-    order: Literal["first", "late"] = "first"
+    placement: PlacementText | None = Field(None, description="Where the patch stands.")
+    order: PlacementText | None = Field(None, description="Another name of `placement`.")
     workload: WorkloadSection = WorkloadSection()
     application: ApplicationSection | None = Field(
         None, description="The application that is served, in the place of a workload."
@@ -204,6 +206,17 @@ class ExperimentSection(Section):
     delta: DeltaSection = DeltaSection()
     repeats: Repeats = Field(2, description="At most how often a disturbed launch is repeated.")
     expect: list[ExpectSection] = Field(default_factory=list)
+
+    @model_validator(mode="after")
+    def _one_placement(self) -> Self:
+        if self.placement and self.order:
+            raise ValueError("`order` is another name of `placement`; keep one of them")
+        return self
+
+    @property
+    def stands_at(self) -> str | None:
+        """Where the patch stands in cells that do not vary it, None for the usual place."""
+        return self.placement or self.order
 
 
 class FileSection(Section):
@@ -228,9 +241,11 @@ SECTIONS: Mapping[KeyPath, type[BaseModel]] = {
     ("launches",): LaunchesSection,
     ("delta",): DeltaSection,
 }
+#: Statuses of answers that never have a body.
+BODILESS: Final = frozenset({204, 304})
 #: Where services are, each under a name of its author's.
 SERVICES: Final = ("application", "services")
-CHOICES = {"order": ORDERS, "base": ("auto", "registry", "debian")}
+CHOICES = {"base": ("auto", "registry", "debian")}
 
 
 def checked(document: Document) -> ExperimentSection:
@@ -247,6 +262,7 @@ def checked(document: Document) -> ExperimentSection:
     for key in ("request", "response"):
         if key in content and section.application is None:
             document.fail((key,), f"`{key}:` needs an `application:`; add that", key=True)
+    _refuse_what_has_no_body(document, section)
     if "workload" in section.axes and section.application is not None:
         message = "an `application:` is served instead of a workload; remove one of them"
         document.fail(("axes", "workload"), message, key=True)
@@ -254,6 +270,20 @@ def checked(document: Document) -> ExperimentSection:
         keys = ("axes",) if "axes" in content else ()
         document.fail(keys, f"`{'python' if keys else 'axes'}:` is missing here; add it")
     return section
+
+
+def _refuse_what_has_no_body(document: Document, section: ExperimentSection) -> None:
+    """Fail for a check of an answer's body where no answer has one."""
+    response = section.response
+    if response is None or response.body == "" or not (checks := response.checks):
+        return
+    if section.request and section.request.method == "HEAD":
+        why = "an answer to HEAD has no body"
+    elif {*response.status} <= BODILESS:
+        why = f"an answer of status {listed([*map(str, response.status)])} has no body"
+    else:
+        return
+    document.fail(("response", checks[0]), f"response.{checks[0]}: {why}; remove the line")
 
 
 def _unknown(keys: KeyPath) -> str:

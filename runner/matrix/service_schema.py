@@ -17,8 +17,9 @@ from pydantic import (
 from runner.matrix import application_values as values
 from runner.matrix import plugins
 from runner.matrix import service_values as of_service
+from runner.matrix.application import SERVICE_MEMORY
 from runner.matrix.axes import SCALAR, Schema
-from runner.matrix.fields import Boolean, Count, Section, as_list, of_text, or_list
+from runner.matrix.fields import Boolean, Count, Memory, Section, as_list, of_text, or_list
 from runner.matrix.yaml_document import KeyPath
 from runner.text import listed, suggestion
 
@@ -41,7 +42,6 @@ IGNORED: Final = frozenset(
         "labels",
         "logging",
         "mac_address",
-        "mem_limit",
         "mem_reservation",
         "mem_swappiness",
         "memswap_limit",
@@ -68,7 +68,7 @@ INSTEAD: Final = {
     "secrets": "pass them by `environment:`, as `${NAME}`",
 }
 KINDS: Final = ("image", "debian", "companion", "from")
-PROGRAM: Final = frozenset({"command", "environment", "healthcheck", "tmpfs"})
+PROGRAM: Final = frozenset({"command", "environment", "healthcheck", "mem_limit", "tmpfs"})
 #: What a service of each kind may have besides.
 MORE: Final = {
     "image": PROGRAM | {"entrypoint", "user", "volumes", "expose", "depends_on"},
@@ -83,6 +83,11 @@ Word = Annotated[str, AfterValidator(of_service.word)]
 Words = Annotated[
     tuple[str, ...],
     PlainValidator(of_service.words),
+    WithJsonSchema({"anyOf": [TEXT, {"type": "array", "items": SCALAR, "minItems": 1}]}),
+]
+Command = Annotated[
+    str | tuple[str, ...],
+    PlainValidator(of_service.command),
     WithJsonSchema({"anyOf": [TEXT, {"type": "array", "items": SCALAR, "minItems": 1}]}),
 ]
 Duration = Annotated[
@@ -184,14 +189,17 @@ class ServiceSection(Filled, json_schema_extra=_schema):
     )
     service: Word | None = Field(None, description="Its name in that file, where it is another.")
     entrypoint: Words | None = None
-    command: Words | None = None
+    command: Command | None = Field(None, description="Its program, with `debian:` for a shell.")
     environment: Variables = Field(
         default_factory=dict,
         description="Variables. A value with `${NAME}`, a variable of the host, is secret.",
     )
     healthcheck: HealthcheckSection | None = None
-    user: Word | None = None
+    user: Word | None = Field(
+        None, description="Who runs it. It has no capabilities, so that root can do little."
+    )
     tmpfs: Tmpfs = Field(default_factory=list)
+    mem_limit: Memory = Field(SERVICE_MEMORY, description="The memory that it may use.")
     volumes: Anything = Field(
         default_factory=list, description="Files for /docker-entrypoint-initdb.d."
     )

@@ -49,6 +49,12 @@ def image(value: str) -> str:
     return value
 
 
+def command(value: object) -> str | tuple[str, ...]:
+    """A command as it is written: a text, which can be split as a shell does it, or words."""
+    split = words(value)
+    return value if isinstance(value, str) else split
+
+
 def words(value: object) -> tuple[str, ...]:
     """A command: a text is split as a shell does it, a list is taken as it is."""
     split = shlex.split(word(value)) if isinstance(value, str) else value

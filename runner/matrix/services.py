@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Final, NoReturn
@@ -22,7 +22,7 @@ from runner.matrix.service_schema import (
     is_ignored,
     unknown_word,
 )
-from runner.matrix.service_values import SHELL, port
+from runner.matrix.service_values import SHELL, port, words
 from runner.matrix.yaml_document import Document, KeyPath, Plain
 from runner.text import listed, suggestion
 
@@ -60,10 +60,10 @@ class Written:
 def services_of(sections: Mapping[str, ServiceSection], document: Document) -> tuple[Service, ...]:
     """The services of an application; `SpecError` with the position of a mistake."""
     found = [_written(name, section, document) for name, section in sections.items()]
-    names = {name for one in found for name in (one.name, str(one.below[-1]))}
+    names = {str(one.below[-1]): one.name for one in found} | {one.name: one.name for one in found}
     services = tuple(_service(one, names) for one in found)
     _refuse_shared_ports(services, document)
-    return services
+    return tuple(_in_order(services, document))
 
 
 def _written(name: str, section: ServiceSection, document: Document) -> Written:
@@ -125,7 +125,8 @@ def _changed(compose: ServiceSection, own: ServiceSection) -> ServiceSection:
 # -- one service -----------------------------------------------------------------------------------
 
 
-def _service(written: Written, names: set[str]) -> Service:
+def _service(written: Written, names: Mapping[str, str]) -> Service:
+    """The service. `names` are those that all services have here, by all that they are called."""
     section = written.section
     if section.companion:
         own = plugins.companions()[section.companion].port
@@ -148,15 +149,28 @@ def _service(written: Written, names: set[str]) -> Service:
         image=section.image,
         debian=tuple(section.debian),
         entrypoint=section.entrypoint,
-        command=section.command,
+        command=_command(section),
         environment=tuple(section.environment.items()),
         user=section.user,
         tmpfs=tuple(section.tmpfs),
         initial=initial,
         healthcheck=_healthcheck(written, ports),
         ports=ports,
+        after=tuple(dict.fromkeys(names[needed] for needed in section.depends_on)),
+        memory_bytes=section.mem_limit,
         remarks=_remarks(written, dropped),
     )
+
+
+def _command(section: ServiceSection) -> tuple[str, ...] | None:
+    """The words of its command: a text for a program of Debian is for a shell."""
+    if section.debian and isinstance(section.command, str):
+        return (*SHELL, section.command)
+    return _words_of(section.command)
+
+
+def _words_of(command: str | tuple[str, ...] | None) -> tuple[str, ...] | None:
+    return words(command) if isinstance(command, str) else command
 
 
 def _remarks(written: Written, dropped: list[str]) -> tuple[str, ...]:
@@ -178,7 +192,7 @@ def _ports(written: Written) -> tuple[int, ...]:
     """The ports that a service is known to listen at."""
     section = written.section
     if written.known:
-        command = (*(section.entrypoint or ()), *(section.command or ()))
+        command = (*(section.entrypoint or ()), *(_words_of(section.command) or ()))
         return (port_of(written.known, command, section.environment),)
     content = written.document.content
     for key in written.below:
@@ -278,3 +292,17 @@ def _refuse_shared_ports(services: Iterable[Service], document: Document) -> Non
                     key=True,
                 )
         users |= dict.fromkeys(service.ports, f"service {service.name!r}")
+
+
+def _in_order(services: Iterable[Service], document: Document) -> Iterator[Service]:
+    """Each after those that it depends on."""
+    waiting = {service.name: service for service in services}
+    while waiting:
+        first = next((s for s in waiting.values() if not {*s.after} & {*waiting}), None)
+        if first is None:
+            document.fail(
+                (*SERVICES, next(iter(waiting))),
+                f"services {listed([*waiting])} wait for each other; remove a `depends_on`",
+                key=True,
+            )
+        yield waiting.pop(first.name)

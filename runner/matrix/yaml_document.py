@@ -84,7 +84,11 @@ def read(path: Path, *, merge: bool = False) -> Document:
 
     With `merge`, a mapping under the key `<<` gives its keys to the one around it.
     """
-    text = _text(path)
+    return parsed(_text(path), path, merge=merge)
+
+
+def parsed(text: str, path: Path, *, merge: bool = False) -> Document:
+    """The document that a text is; `path` is the file that it stands in, or would."""
     _refuse_depth(path, text)
     try:
         nodes = _compose(text)

@@ -12,7 +12,7 @@ from typing import Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from runner.contract import EFFECTS, PORT, RECORD, RECORDINGS, STARTED
+from runner.contract import EFFECTS, LOOKED, PORT, RECORD, RECORDINGS, STARTED
 from runner.engine.ownership import owner_labels
 from runner.engine.pod import SERVER_UID, Pod, loadgen_spec
 from runner.engine.protocol import Engine
@@ -24,6 +24,8 @@ from runner.measurement.wrong_answer import WrongAnswer
 T = TypeVar("T", bound="Reply")
 #: The canary is a fraction of a second of work, however busy the machine.
 CANARY_TIMEOUT_S = 30.0
+#: A connection over the loopback is made or refused at once.
+ACCEPTS_TIMEOUT_S = 15.0
 
 
 class Reply(BaseModel):
@@ -134,6 +136,31 @@ class Refusal(Reply):
     answer: WrongAnswer | None = None
 
 
+class LookedAt(Reply):
+    """What a path answered that was asked alone; times in seconds.
+
+    `failed` is None where it answered right, and then `first_s` is how long that took at first, and
+    `lone_s` the shortest time. `took_s` is the same in the application, `computed_s` what its
+    thread computed of that; None where the server did not tell.
+    """
+
+    path: str
+    failed: str | None
+    reason: str
+    answer: WrongAnswer | None
+    first_s: float | None
+    lone_s: float | None
+    took_s: float | None
+    computed_s: float | None
+
+
+class LookReply(Reply):
+    """What paths answered, in the order in which they were asked, and which routes there are."""
+
+    looked: tuple[LookedAt, ...]
+    routes: tuple[str, ...]
+
+
 class SamplesReply(Reply):
     """The answers that the agent looked at itself, and what was wrong with the first such one."""
 
@@ -186,6 +213,7 @@ def ask(pod: Pod, command: str, config: dict[str, Any], timeout: float) -> dict[
         "record": RECORD,
         "started": STARTED,
         "effects": EFFECTS,
+        "looked": LOOKED,
     }
     try:
         answer = pod.ask(json.dumps([command, {**base, **config}]), timeout)
@@ -213,6 +241,11 @@ def calibrate(pod: Pod, config: dict[str, Any], timeout: float) -> CalibrateRepl
     return _read(CalibrateReply, ask(pod, "calibrate", config, timeout))
 
 
+def look(pod: Pod, config: dict[str, Any], timeout: float) -> LookReply | Refusal:
+    """Ask several paths of a server that is ready, each alone."""
+    return _read(LookReply, ask(pod, "look", config, timeout))
+
+
 def load(pod: Pod, config: dict[str, Any], timeout: float) -> LoadReply | Refusal:
     """Load the server with `ab`."""
     return _read(LoadReply, ask(pod, "load", config, timeout))
@@ -224,6 +257,11 @@ def canary(pod: Pod) -> Canary | None:
         return Canary(**ask(pod, "canary", {}, CANARY_TIMEOUT_S))
     except (EngineError, ValidationError):
         return None
+
+
+def accepts(pod: Pod, port: int) -> bool:
+    """Whether something in the pod accepts connections at a port."""
+    return bool(ask(pod, "accepts", {"port": port}, ACCEPTS_TIMEOUT_S).get("accepts"))
 
 
 def _read(kind: type[T], answer: dict[str, Any]) -> T | Refusal:

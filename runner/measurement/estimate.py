@@ -130,7 +130,7 @@ def launch_s(cell: Cell, limits: Limits, opening: AbOpening = AbOpening.FIRST_AL
 
 def _around_s(wave: Sequence[Cell], pod_s: float) -> float:
     """Seconds of a wave that are not spent in loads: pods started, checked, removed."""
-    companions = sum(len(cell.companions) for cell in wave)
+    companions = sum(cell.beside for cell in wave)
     at_a_time = min(PODS_AT_A_TIME, len(wave))
     # The last of the pods has its own time, whatever starts beside it.
     pods = len(wave) + PODS_AT_A_TIME - 1

@@ -2,19 +2,31 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import socket
 from collections.abc import Mapping
+from typing import Final
 
 from runner.application.secret_values import Secrets
 from runner.contract import END_OF_DUMP, GREENLETS, GROUPED, MAIN_THREAD
-from runner.engine.pod import Pod
-from runner.errors import EngineError
+from runner.engine.companions import CompanionPlan
+from runner.engine.pod import SERVER_USER, Pod
+from runner.errors import EngineError, NotFoundError
 from runner.measurement import agent
 from runner.measurement.clock import Clock
+from runner.measurement.server_log import WORKER_KILLED
 
+SERVER_LOG: Final = "server.log"
+COMPANION_LOG: Final = "companion.log"
+#: Services that cannot have a log under their own name, which is another's.
+TAKEN: Final = frozenset({"server", "companion"})
 STACKS_WITHIN_S = 3.0
 POLL_S = 0.1
+#: How the kernel's count of processes that it killed is read in a container, by either version of
+#: its control groups, and how long that may take in seconds.
+OOM_KILLS = ("/bin/sh", "-c", "cat /sys/fs/cgroup/memory.events /sys/fs/cgroup/memory/memory.oom*")
+EXEC_S = 10.0
 #: `  File "…", line N in f` of faulthandler, the innermost frame first.
 FRAME = re.compile(r'File "(?P<file>[^"]+)", line (?P<line>\S+) in (?P<function>\S+)')
 #: A group of threads with equal stacks, as `diagnostics.py` of the server program writes it.
@@ -33,20 +45,39 @@ def server_log(pod: Pod) -> str:
         return f"(the log could not be read: {error})\n"
 
 
-def companion_logs(pod: Pod) -> str:
-    """The companions' logs, of several one after the other, each under its name."""
-    logs = {name: _companion_log(pod, name) for name in pod.companions}
-    if len(logs) == 1:
-        return "".join(logs.values())
-    return "".join(f"-- {name} --\n{log}" for name, log in logs.items())
+def ran_out_of_memory(pod: Pod, log: str) -> bool:
+    """Whether the kernel killed processes of a server whose first one lives on.
 
-
-def _companion_log(pod: Pod, name: str) -> str:
-    """A companion's log, or why there is none."""
+    gunicorn starts a worker again that was killed, and of a container that goes on the engine does
+    not say so. The kernel's own count is asked where gunicorn suspects it.
+    """
+    if WORKER_KILLED not in log:
+        return False
     try:
-        return pod.companion_log(name)
-    except EngineError as error:
-        return f"(the log could not be read: {error})\n"
+        counted = pod.engine.exec(pod.server, OOM_KILLS, timeout=EXEC_S, user=SERVER_USER).stdout
+    except EngineError:
+        return False
+    found = re.search(r"^oom_kill (\d+)", counted.decode("utf-8", "replace"), re.MULTILINE)
+    return found is not None and int(found[1]) > 0
+
+
+def companion_logs(pod: Pod) -> dict[str, bytes]:
+    """The logs of all that run beside the server, as files: `<service>.log`, or companion.log.
+
+    There are none of a pod whose start failed: it is gone.
+    """
+    logs: dict[str, bytes] = {}
+    for plan in pod.plan.companions:
+        if plan.name in pod.companions:
+            with contextlib.suppress(NotFoundError):
+                logs[_log_file(plan)] = pod.companion_log(plan.name).encode()
+    return logs
+
+
+def _log_file(plan: CompanionPlan) -> str:
+    if not plan.hosts:
+        return COMPANION_LOG
+    return f"service-{plan.name}.log" if plan.name in TAKEN else f"{plan.name}.log"
 
 
 def masked(files: Mapping[str, bytes], secrets: Secrets) -> dict[str, bytes]:

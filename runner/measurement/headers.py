@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from runner.application.remedies.rules import remedy_of
 from runner.application.secret_values import Secrets
 from runner.engine.pod import SERVER_USER, Pod
 from runner.engine.protocol import ExecResult
@@ -44,7 +45,9 @@ def _failure(result: ExecResult, asked: Asked) -> str | None:
     if result.exit_code:
         said = last_line(result.stderr.decode("utf-8", "replace")) or "it printed no error"
         hidden = asked.secrets({}) | Secrets(values=frozenset({printed}))
-        return f"ended with status {result.exit_code}: {hidden.mask(one_line(said))}"
+        remedy = remedy_of(said, said)
+        helps = f"; {remedy}" if remedy else ""
+        return f"ended with status {result.exit_code}: {hidden.mask(one_line(said) + helps)}"
     if not printed:
         return "printed nothing; let it print the value to its standard output"
     if not printed.isprintable():

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
+from runner.application.remedies.rules import LeftOut
 from runner.application.secret_values import Secrets
+from runner.engine.companions import CompanionPlan
 from runner.engine.pod import (
     APPLICATION,
     DISK,
@@ -15,7 +17,9 @@ from runner.engine.pod import (
     PodPlan,
     with_our_path,
 )
+from runner.errors import EngineError
 from runner.matrix import plugins
+from runner.matrix.application import Service
 from runner.matrix.ceiling import AbOpening
 from runner.matrix.cell import Cell, Limits
 from runner.measurement import companion
@@ -27,11 +31,15 @@ from runner.measurement.records import LaunchRecord
 class OwnStart:
     """What an application of the user's is started with, and no image has: it may be secret.
 
-    `environment` are variables, `files` the contents of the image's `files` in their order.
+    `environment` are variables, `files` the contents of the image's `files` in their order, and
+    `services` what is started of those that are no companions, by name. `left_out` gives what of
+    its source was not copied that a missing module or file may be.
     """
 
     environment: Mapping[str, str] = field(default_factory=dict, repr=False)
     files: tuple[bytes, ...] = field(default=(), repr=False)
+    left_out: LeftOut = field(default=lambda _: (), compare=False, repr=False)
+    services: Mapping[str, CompanionPlan] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,7 +89,14 @@ def memory_of(cell: Cell, limits: Limits) -> int:
     if cell.workload.kind is not plugins.APPLICATION:
         return 0
     companions = sum(plugins.companions()[name].memory_bytes for name in cell.companions)
-    return limits.memory_bytes + companions + LOADGEN_MEMORY_BYTES
+    others = sum(s.memory_bytes for s in cell.services if s.companion is None)
+    return limits.memory_bytes + companions + others + LOADGEN_MEMORY_BYTES
+
+
+def _without(environment: Mapping[str, str], cell: Cell) -> dict[str, str]:
+    """Secret variables, without those that are axes: the cell's image has their values."""
+    axes = dict(cell.variables)
+    return {name: value for name, value in environment.items() if name not in axes}
 
 
 def pod_plan(job: Job) -> PodPlan:
@@ -98,17 +113,32 @@ def pod_plan(job: Job) -> PodPlan:
         loadgen_image=job.loadgen_image,
         limits=job.limits,
         server_volumes=tuple(volumes),
-        server_environment=with_our_path(own.environment) if own else {},
+        server_environment=_without(with_our_path(own.environment), job.cell) if own else {},
         server_files=own.files if own else (),
-        companions=tuple(
-            companion.plan_of(
-                name,
-                job.companion_images.get(name),
-                hosts=[service.name for service in job.cell.services if service.companion == name],
-            )
-            for name in job.cell.companions
+        companions=(
+            *_of_workload(job),
+            *services_of(job.cell.services, own or OwnStart(), job.companion_images),
         ),
         # Our own servers and workloads call themselves 127.0.0.1; what runs in a companion,
         # PostgreSQL for one, may look for `localhost`, and an application of the user's as well.
         host_names=bool(own or job.cell.companions),
     )
+
+
+def _of_workload(job: Job) -> Iterator[CompanionPlan]:
+    """The companion of a workload of ours."""
+    if kind := job.cell.workload.kind.companion:
+        yield companion.plan_of(kind, job.companion_images.get(kind))
+
+
+def services_of(
+    services: Iterable[Service], own: OwnStart, companion_images: Mapping[str, str]
+) -> Iterator[CompanionPlan]:
+    """What is started of an application's services; `EngineError` for one without an image."""
+    for service in services:
+        if kind := service.companion:
+            yield companion.plan_of(kind, companion_images.get(kind), service)
+        elif plan := own.services.get(service.name):
+            yield plan
+        else:
+            raise EngineError(f"there is no image of the service {service.name!r}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from typing import Any, TypeVar
@@ -29,12 +30,14 @@ from runner.measurement.load import (
 from runner.measurement.loaded import Loaded, read_load
 from runner.measurement.records import Canary, LaunchRecord, Placement
 from runner.measurement.resources import disturbance, machine, used
+from runner.measurement.server_log import exceptions
 from runner.outcome import Kind, Outcome
 
 #: How long the engine may take to see that a process has ended which the agent misses already.
 EXIT_SEEN_WITHIN_S, EXIT_POLL_S = 5.0, 0.05
-#: What the agent calls a server whose processes are gone.
-SERVER_GONE = "server-gone"
+#: What the agent calls a server whose processes are gone, and an answer that breaks off: gunicorn
+#: accepts connections before its workers have loaded the application, and ends when they cannot.
+SEEN_GONE = frozenset({"server-gone", "broken-answer"})
 #: What the runner adds to the agent's own deadlines before it gives up on the engine, in seconds.
 ENGINE_GRACE_S = 30.0
 
@@ -257,7 +260,7 @@ class Launch:
     def _accepted(self, reply: ReplyT | Refusal) -> ReplyT:
         """An answer of the agent that is none of its refusals, each of which ends the launch."""
         if isinstance(reply, Refusal):
-            self._end_if_gone(self.pod, seen_gone=reply.failed == SERVER_GONE)
+            self._end_if_gone(self.pod, seen_gone=reply.failed in SEEN_GONE)
             log, request = evidence.server_log(self.pod), self.job.asked.request
             raise LaunchEndedError(*verdict.of_refusal(reply, log, request))
         return reply
@@ -315,19 +318,26 @@ class Launch:
     # -- the end -----------------------------------------------------------------------------------
 
     def _take_evidence(self) -> None:
-        if self._pod is None or not self._pod.server or self.verdict is None:
+        if self._pod is None or self.verdict is None:
             return
         outcome, reason = self.verdict
+        if not outcome.has_figures:
+            with contextlib.suppress(EngineError):
+                self.files |= evidence.companion_logs(self._pod)
+        if not self._pod.server:
+            return
         if outcome.kind is Kind.HANG:
             tcp = self.loaded.reply.ab.tcp if self.loaded else None
             found, frame = evidence.of_hang(self._pod, self.clock, tcp)
             self.files |= found
             self.verdict = outcome, f"{reason}; {frame}" if frame else reason
         log = evidence.server_log(self._pod)
-        self.files["server.log"] = log.encode()
-        self.tracebacks = sum(1 for _ in verdict.exceptions(log))
-        if self._pod.companions and not outcome.has_figures:
-            self.files["companion.log"] = evidence.companion_logs(self._pod).encode()
+        if outcome.is_failure and evidence.ran_out_of_memory(self._pod, log):
+            self.verdict = verdict.OUT_OF_MEMORY
+        elif outcome.is_failure and self.job.own:
+            self.verdict = verdict.with_remedy(self.verdict, log, self.job.own.left_out)
+        self.files[evidence.SERVER_LOG] = log.encode()
+        self.tracebacks = sum(1 for _ in exceptions(log))
 
     def _record(self, secrets: Secrets) -> LaunchRecord:
         outcome, reason = self.verdict or (Outcome.ENGINE_ERROR, "the launch was not loaded")

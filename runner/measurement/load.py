@@ -6,7 +6,6 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
-from runner.engine.pod import COMPANION_UID, SERVER_UID
 from runner.matrix.ceiling import AbOpening, shortest_load_s
 from runner.matrix.cell import Cell, Limits
 
@@ -158,7 +157,6 @@ def calibration(cell: Cell, lone_s: float) -> tuple[dict[str, Any], float]:
     """
     sent, more = burst_size(cell), min(SIZING_BURST, cell.concurrency)
     config = {
-        "uids": [SERVER_UID, COMPANION_UID],
         "lone_s": lone_s,
         "burst": sent,
         "sizing_burst": more,

@@ -17,12 +17,16 @@ from runner.measurement.records import LaunchRecord, rate_of
 from runner.measurement.resources import worth_repeating
 from runner.measurement.schedule import Jobs, round_parts, rounds, run_wave
 
+#: The fewest launches of a cell of which one hangs, fails or crashes.
+FAILURE_LAUNCHES = 3
+
 
 @dataclass(frozen=True, kw_only=True)
 class Method:
     """What all launches of a run have in common.
 
-    A launch that is disturbed is made again, `repeats` times at the most.
+    Of a cell that fails there are at least `failure_launches`. A launch that is disturbed is made
+    again, `repeats` times at the most.
 
     `server_images` maps a cell's id to its image, `companion_images` a companion's name; `own`,
     `asked` and `before_s` are as in `Job`. `done` are launches (cell's id, number) that need not be
@@ -40,6 +44,7 @@ class Method:
     repeats: int
     seed: int
     jobs: Jobs
+    failure_launches: int = FAILURE_LAUNCHES
     companion_images: Mapping[str, str] = field(default_factory=dict)
     own: OwnStart | None = None
     asked: Asked = WORKLOAD
@@ -50,8 +55,6 @@ class Method:
     full_rates: Mapping[str, float] = field(default_factory=dict)
 
 
-#: The fewest launches of a cell of which one hangs, fails or crashes.
-FAILURE_LAUNCHES = 3
 #: Of a round's launches: from this share on the next rounds run fewer side by side.
 MANY_DISTURBED = 0.25
 
@@ -81,7 +84,7 @@ def measure(
 
     `is_enough` is asked at the end of each round, by its number, whether it was the last.
 
-    A cell of which a launch failed has at least `FAILURE_LAUNCHES`: one says nothing of how often.
+    A cell of which a launch failed has several, for one says nothing of how often.
     In each round, cells with a rate in per cent follow the others. The first rate of a baseline is
     what they are a percentage of, in all rounds; until there is one they are not launched, which
     `on_skip` is told, and have further rounds, as if they had failed. The second argument of
@@ -101,8 +104,8 @@ def measure(
         on_end(result, final)
 
     numbers = itertools.count(1)
-    for number, order in rounds(cells, max(last, FAILURE_LAUNCHES), method.seed):
-        if number > max(last, FAILURE_LAUNCHES):
+    for number, order in rounds(cells, max(last, method.failure_launches), method.seed):
+        if number > max(last, method.failure_launches):
             break
         positions = {cell.id: position for position, cell in enumerate(order, start=1)}
         for part in round_parts(order):

@@ -5,9 +5,11 @@ from __future__ import annotations
 import re
 import signal
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from http import HTTPStatus
 
+from runner.application.remedies.remedy import Remedy
+from runner.application.remedies.rules import LeftOut, remedy_of
 from runner.contract import BEFORE_FAILED, IMPORT_FAILED
 from runner.engine.protocol import ContainerState
 from runner.matrix.application import Request
@@ -19,14 +21,18 @@ from runner.measurement.loaded import Loaded
 from runner.measurement.rate import flaw as rate_flaw
 from runner.measurement.records import AbFigures, Answers, Samples, Served
 from runner.measurement.served import has_wrong_status
+from runner.measurement.server_log import (
+    causes,
+    exception_line,
+    exceptions,
+    last_words,
+    with_place,
+)
 from runner.measurement.wrong_answer import WrongAnswer, is_deliberate, meaning, shown_of
 from runner.outcome import Outcome
 from runner.text import last_line
 
 KILLED_BY_SIGNAL = 128
-TRACEBACK, IGNORED = "Traceback (most recent call last):", "Exception ignored"
-#: How the line between the tracebacks of a chain begins.
-CHAINED = ("During handling of the above", "The above exception was the direct cause")
 #: With less than this many requests offered to each process, no client ever waits for another.
 OFFERED_AT_LEAST = 1.1
 #: Share of what the clients offer up to which a server is limited, and from which the requests in
@@ -39,6 +45,11 @@ COMPUTES_FROM = 0.8
 BEFORE_LINE = re.compile(r"^before: .*", re.MULTILINE)
 
 Verdict = tuple[Outcome, str | None]
+
+OUT_OF_MEMORY: Verdict = (
+    Outcome.OOM_KILLED,
+    "killed by the kernel: memory limit reached; raise `limits.memory`",
+)
 
 #: What a check that got no answer means, by what it was waiting for.
 HANGS = {
@@ -55,10 +66,10 @@ def of_exit(state: ContainerState, log: str) -> Verdict:
     A killed child can leave exit status 0 with the OOM flag up, so the flag is asked first.
     """
     if state.oom_killed:
-        return Outcome.OOM_KILLED, "killed by the kernel: memory limit reached"
-    last = last_line(log)
+        return OUT_OF_MEMORY
+    last = last_words(log)
     if state.exit_code == IMPORT_FAILED:
-        why = exception_line(log) or last
+        why = with_place(exception_line(log), log) or last
         return Outcome.IMPORT_ERROR, why or "patching or importing failed"
     if state.exit_code == BEFORE_FAILED:
         return Outcome.BEFORE_FAILED, _of_before(log)
@@ -88,33 +99,22 @@ def _how_it_ended(code: int) -> str:
     return f"exit status {code}"
 
 
-def exceptions(log: str) -> Iterator[str]:
-    """The exception that each traceback of a log ends in, of a chain of them the last.
+def with_remedy(found: Verdict, log: str, left_out: LeftOut) -> Verdict:
+    """What helps besides, where a line of the log that is in the reason is of a known kind."""
+    outcome, reason = found
+    remedy = remedy_in(reason or "", log, left_out)
+    return (outcome, f"{(reason or '').rstrip('.')}; {remedy}") if remedy else found
 
-    A traceback below `Exception ignored in` is none of the server's failures: something was cleaned
-    up too late.
+
+def remedy_in(reason: str, log: str, left_out: LeftOut) -> Remedy | None:
+    """What helps against a failure, by the longest line of the log that its reason has.
+
+    Where that line is of no known kind, what led to its exception counts.
     """
-    inside, ignored, ending, before = False, False, "", ""
-    for line in log.splitlines():
-        if line.strip() == TRACEBACK:
-            if ending:
-                yield ending
-            chained = ignored and before.startswith(CHAINED)
-            inside, ignored, ending = True, chained or before.startswith(IGNORED), ""
-        elif line.startswith(CHAINED):
-            ending = ""
-        elif inside and line and not line[0].isspace():
-            inside, ending = False, "" if ignored else line.strip()
-        before = line or before
-    if ending:
-        yield ending
-
-
-def exception_line(log: str) -> str:
-    """The exception that most of a log's tracebacks end in, the last of several; or nothing."""
-    counts = Counter(exceptions(log))
-    most = max(counts.values(), default=0)
-    return next((line for line, number in reversed(counts.items()) if number == most), "")
+    said = {line.strip() for line in log.splitlines()} | {last_words(log)}
+    quoted = sorted((line for line in said if line and line in reason), key=len, reverse=True)
+    lines = (*quoted, *causes(log, reason))
+    return next(filter(None, (remedy_of(line, log, left_out) for line in lines)), None)
 
 
 def cpu_used(share: float | None) -> str:

@@ -7,11 +7,10 @@ import re
 import shlex
 from collections.abc import Iterator, Sequence
 
-from runner.contract import COMPANION_READY, PORT
+from runner.contract import PORT
 from runner.engine.ownership import OWNS_NAMESPACES
 from runner.engine.pod import (
     APPLICATION,
-    COMPANION_USER,
     DISK,
     FILES,
     HOME,
@@ -24,10 +23,12 @@ from runner.engine.pod import (
 from runner.matrix import plugins
 from runner.matrix.cell import Limits, requests_due
 from runner.measurement.records import LaunchRecord
+from runner.report import services_by_hand
+from runner.report.services_by_hand import until
 from runner.store.application_record import ApplicationRecord, RequestRecord
 from runner.store.records import CellRecord, RunRecord, UnavailableCell
 
-HARDENED = "--cap-drop ALL --security-opt no-new-privileges --read-only --tmpfs /tmp"
+HARDENED = f"{services_by_hand.HARDENED} --tmpfs /tmp"
 SERVER, LOADGEN = "by-hand-server", f"by-hand{OWNS_NAMESPACES}"
 #: Where the load generator finds a body, and what it sends at a fixed rate.
 BODY, MESSAGE = "/tmp/body", "/tmp/message"  # noqa: S108 - inside the pod
@@ -61,14 +62,15 @@ def by_hand(run: RunRecord, cell: CellRecord, launches: Sequence[LaunchRecord]) 
     joined = f"--network container:{LOADGEN} --pid container:{LOADGEN}"
     loadgen = f"--network none --init -u {LOADGEN_USER} {run.method.loadgen_image}"
     ready = f"docker exec {LOADGEN} ab -q -n 1 http://127.0.0.1:{PORT}/ >/dev/null 2>&1"
-    companions = _companions(run, cell)
-    joiners = [SERVER, *(_companion_name(name, companions) for name in companions)]
+    services = services_by_hand.beside(run, cell)
+    joiners = [SERVER, *services_by_hand.container_names(services).values()]
     return [
         *(_to_be_set(own) if own else ()),
+        *services_by_hand.to_be_set(services),
         f"docker run -d --name {LOADGEN} {_names(own)}{HARDENED} {loadgen}",
-        *(line for name in companions for line in _companion(run, name, companions, joined)),
+        *services_by_hand.start(run, services, joined, LOADGEN),
         *_server(run, run.limits, cell, joined),
-        f"{_until(ready, run.limits.startup_s)} || echo 'it does not answer'",
+        f"{until(ready, run.limits.startup_s)} || echo 'it does not answer'",
         *_load(cell, rate, own),
         f"docker kill -s USR1 {SERVER}; sleep 1; docker logs {SERVER}",
         # The client removes what it is given side by side, and Podman these before their owner.
@@ -213,31 +215,3 @@ def _rate_command(cell: CellRecord, rate: float) -> str:
         "file": "/tmp/requests.tsv",  # noqa: S108 - inside the pod
     }
     return f"python3 /agent/rate.py '{json.dumps(told)}'"
-
-
-# -- companions ------------------------------------------------------------------------------------
-
-
-def _companions(run: RunRecord, cell: CellRecord) -> list[str]:
-    """The companions of the cell: its workload's, or those that its application's services are."""
-    own = run.application.services.values() if run.application else ()
-    return list(dict.fromkeys((*([cell.companion] if cell.companion else []), *own)))
-
-
-def _companion_name(name: str, companions: Sequence[str]) -> str:
-    return "by-hand-companion" if len(companions) == 1 else f"by-hand-companion-{name}"
-
-
-def _companion(run: RunRecord, name: str, companions: Sequence[str], joined: str) -> Iterator[str]:
-    """Start a companion, and wait until it is ready."""
-    container, image = _companion_name(name, companions), run.companions[name].image_id
-    user = f"-u {COMPANION_USER} --tmpfs /tmp:exec,size=1g"
-    hardened = HARDENED.replace(" --tmpfs /tmp", "")
-    ready = f'docker logs {container} 2>&1 | grep -q "{COMPANION_READY}"'
-    yield f"docker run -d --name {container} {joined} {hardened} {user} {image}"
-    yield _until(ready, plugins.companions()[name].startup_s)
-
-
-def _until(command: str, seconds: float) -> str:
-    """A shell command that repeats another one until it succeeds, for so many seconds at most."""
-    return f"timeout {seconds:.0f} sh -c 'until {command}; do sleep 0.2; done'"

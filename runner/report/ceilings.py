@@ -13,7 +13,7 @@ from statistics import median
 from typing import Final
 
 from runner.matrix import plugins
-from runner.matrix.ceiling import AbOpening, ceiling_rps, shortest_time_s
+from runner.matrix.ceiling import AbOpening, ceiling_rps, measured_rps, shortest_time_s
 from runner.measurement.records import AbFigures, LaunchRecord, rate_of
 from runner.store.records import CellRecord, Method
 
@@ -49,7 +49,7 @@ def ceilings_of(method: Method, cell: CellRecord, launches: Sequence[LaunchRecor
             return Ceilings(contradiction=why)
     of_clients = [_of_clients(method, cell, launch) for launch in launches]
     kind = plugins.workloads().get(cell.workload or "")
-    allowed = [] if kind and kind.cpu_bound else [one.configuration_rps for one in launches]
+    allowed = [] if kind and kind.cpu_bound else [_of_configuration(one) for one in launches]
     return Ceilings(
         clients_rps=_median(of_clients),
         configuration_rps=_median(allowed),
@@ -67,6 +67,8 @@ def _of_clients(method: Method, cell: CellRecord, launch: LaunchRecord) -> float
         return launch.rate.rate if launch.rate else cell.rate
     if cell.requests is None or cell.concurrency is None:
         return None
+    if lone_s := _lone_s(launch):
+        return measured_rps(concurrency=cell.concurrency, service_s=lone_s)
     found = {
         ceiling_rps(
             requests=cell.requests,
@@ -78,6 +80,25 @@ def _of_clients(method: Method, cell: CellRecord, launch: LaunchRecord) -> float
         for opening in _openings(method, cell, launch)
     }
     return found.pop() if len(found) == 1 else None
+
+
+def _of_configuration(launch: LaunchRecord) -> float | None:
+    """What the server's settings allow; a service time that was measured may have been shorter."""
+    allowed, lone_s, before_ms = launch.configuration_rps, _lone_s(launch), launch.ceiling_lone_ms
+    if allowed is None or not lone_s or not before_ms:
+        return allowed
+    return allowed * before_ms / (1000 * lone_s)
+
+
+def _lone_s(launch: LaunchRecord) -> float | None:
+    """How long a request takes in seconds, where its workload does not say and it was measured.
+
+    Where requests took less time under the load, something slowed the one that was alone.
+    """
+    if launch.ceiling_lone_ms is None:
+        return None
+    under_load = launch.served.mean_service_ms if launch.served else launch.ceiling_lone_ms
+    return min(launch.ceiling_lone_ms, under_load) / 1000
 
 
 def _openings(method: Method, cell: CellRecord, launch: LaunchRecord) -> Iterator[AbOpening]:

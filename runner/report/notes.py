@@ -94,11 +94,19 @@ def _measured(run: Run) -> tuple[str, ...]:
         *_where(record),
         *record.method.notes,
         *_unknown_waits(run),
-        *([LONE_CEILING] if record.application and any(not c.load_s for c in cells) else []),
+        *([LONE_CEILING] if _has_lone_ceiling(run) else []),
         *([CLOSED_LOOP] if any(cell.load_s is None for cell in cells) or not cells else []),
         *([OPEN_LOOP] if any(cell.load_s for cell in cells) else []),
     )
     return tuple(one_line(item) for item in items)
+
+
+def _has_lone_ceiling(run: Run) -> bool:
+    return any(
+        launch.ceiling_lone_ms and launch.outcome.has_figures and launch.rate is None
+        for launches in run.launches.values()
+        for launch in launches
+    )
 
 
 def _times(run: Run) -> str:

@@ -90,11 +90,13 @@ def _environment(run: RunRecord, cell: CellRecord, *, hashes: bool) -> Iterator[
 def _launch(directory: RunDirectory, launch: LaunchRecord) -> str:
     path = directory.launch_directory(launch.cell, launch.launch)
     files = {file.name for file in path.iterdir()}
+    services = sorted(name for name in files if name.endswith(".log") and name not in READABLE)
+    readable = [*READABLE, *services]
     return "\n".join(
         (
             _section(f"Launch {launch.launch}: {launch.outcome}", _facts(launch)),
-            *(_section(name, [_text(path / name)]) for name in READABLE if name in files),
-            _section(f"Also in {path}", sorted(files.difference(READABLE))),
+            *(_section(name, [_text(path / name)]) for name in readable if name in files),
+            _section(f"Also in {path}", sorted(files.difference(readable))),
         )
     )
 

@@ -8,17 +8,20 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Final
+from typing import Annotated, Final
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from runner.application.application_lock import ApplicationLock
 from runner.application.env_file import Variables
 from runner.application.own_python import Statement
 from runner.application.secret_values import Secrets, keyed_digest, of_files, of_headers
+from runner.application.services import OwnService
 from runner.application.source import Source
+from runner.build.service_images import ServiceImage
 from runner.matrix.application import Application, Request, Response
 from runner.measurement.records import Record
+from runner.store.service_record import ServiceRecord, as_record, service_records
 
 #: A user, a password or a token in an address, up to its host.
 _CREDENTIALS: Final = re.compile(r"(?<=://)[^/@\s]+@")
@@ -79,8 +82,9 @@ class ApplicationRecord(Record):
     addresses; what they came to is in the environments. `environment` has the public variables.
     `secret_names` are `variable NAME`, `header NAME` and `file PATH` (in the container), and
     `secret_digest` is over all their values, by the machine's key; None where there are none.
-    `gunicorn_config` is None where gunicorn looked for one itself. `services` maps the names that
-    the application uses to companions. `python` is what it says of its own Python.
+    `gunicorn_config` is None where gunicorn looked for one itself, and `command` what starts the
+    server. `services` are by the names that the application uses. `python` is what it says of its
+    own Python.
     """
 
     app: str
@@ -99,7 +103,10 @@ class ApplicationRecord(Record):
     gunicorn_config: str | None = None
     args: tuple[str, ...] = ()
     worker_class: str | None = None
-    services: dict[str, str] = Field(default_factory=dict)
+    command: tuple[str, ...] = ()
+    services: dict[str, Annotated[ServiceRecord, BeforeValidator(as_record)]] = Field(
+        default_factory=dict
+    )
     request: RequestRecord = RequestRecord()
     response: ResponseRecord = ResponseRecord()
     python: PythonRecord | None = None
@@ -124,13 +131,16 @@ def application_record(
     files: Sequence[bytes] = (),
     body: bytes | None = None,
     python: Statement | None = None,
+    services: Sequence[tuple[OwnService, ServiceImage]] = (),
 ) -> ApplicationRecord:
     """The record of an application. `key` is the machine's: see `secret_key`.
 
     `files` are the contents of the application's `files`, in their order, and `body` is what is
-    sent, also where the matrix file names a file for it.
+    sent, also where the matrix file names a file for it. `services` are those that are no
+    companions.
     """
     secrets = dict(_secrets(application, request, variables, files))
+    secrets |= {name: value for own, _ in services for name, value in _of_service(own)}
     parts = (part for name, value in sorted(secrets.items()) for part in (name, value))
     return ApplicationRecord(
         app=str(application.app),
@@ -149,7 +159,10 @@ def application_record(
         gunicorn_config=application.gunicorn_config,
         args=application.args,
         worker_class=application.worker_class,
-        services={service.name: service.companion for service in application.services},
+        command=application.command,
+        services=service_records(
+            {one.name: one.companion for one in application.services if one.companion}, services
+        ),
         request=_request(request, request.body if body is None else body, key),
         response=_response(response),
         python=python
@@ -168,6 +181,14 @@ def _secrets(
         yield f"header {header.name}", value.encode()
     for (path, _), content in zip(application.files, files, strict=True):
         yield f"file {path}", content
+
+
+def _of_service(own: OwnService) -> Iterator[tuple[str, bytes]]:
+    """Each secret of a service by its name, and what its database reads at first."""
+    for name, value in own.secret:
+        yield f"service {own.name}: {name}", value.encode("utf-8", "surrogateescape")
+    for path, (content, mode) in own.files.items():
+        yield f"service {own.name}: file {path}", f"{mode:o} ".encode() + content
 
 
 def secrets_of(request: Request, variables: Variables, files: Sequence[bytes] = ()) -> Secrets:

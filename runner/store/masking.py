@@ -25,6 +25,7 @@ from runner.store.records import (
     RunRecord,
     UnavailableCell,
 )
+from runner.store.service_record import ServiceRecord
 
 RecordT = TypeVar("RecordT", bound=Record)
 #: Fields that hold names, digests, versions and moments, by their record.
@@ -40,7 +41,9 @@ NAMES: Final[Mapping[type[Record], frozenset[str]]] = {
     Host: frozenset(Host.model_fields),
     Method: frozenset(Method.model_fields) - {"notes"},
     ApplicationRecord: frozenset(ApplicationRecord.model_fields)
-    - {"prepare", "before", "environment", "args", "request", "response"},
+    - {"prepare", "before", "environment", "args", "services", "request", "response"},
+    ServiceRecord: frozenset(ServiceRecord.model_fields)
+    - {"image", "entrypoint", "command", "environment", "check"},
     RequestRecord: frozenset(RequestRecord.model_fields) - {"path"},
     ResponseRecord: frozenset(ResponseRecord.model_fields) - {"text"},
     RunRecord: frozenset(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -11,6 +11,7 @@ from typing import Any, Final
 from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 
 from runner.engine.protocol import EngineInfo
+from runner.matrix.axes import ALIASES
 from runner.matrix.cell import Limits
 from runner.measurement.records import Record
 from runner.outcome import Outcome
@@ -122,6 +123,20 @@ class CompanionRecord(Record):
     versions: dict[str, str] = Field(default_factory=dict)
 
 
+def _renamed(stored: Any, within: Sequence[str]) -> Any:  # noqa: ANN401 - whatever a file may hold
+    """A record with axes' names of today for those of earlier releases, also `within` it."""
+    if not isinstance(stored, dict):
+        return stored
+    new = {ALIASES.get(name, name): value for name, value in stored.items()}
+    for field in within:
+        value = new.get(field)
+        if isinstance(value, dict):
+            new[field] = {ALIASES.get(name, name): text for name, text in value.items()}
+        elif isinstance(value, (list, tuple)):
+            new[field] = [ALIASES.get(n, n) if isinstance(n, str) else n for n in value]
+    return new
+
+
 class ExpectationRecord(Record):
     """What the matrix file expects of some cells: outcomes, or bounds (column, operator, value)."""
 
@@ -130,19 +145,26 @@ class ExpectationRecord(Record):
     bounds: tuple[tuple[str, str, float], ...] = ()
     place: str = ""
 
+    @model_validator(mode="before")
+    @classmethod
+    def _rename(cls, stored: Any) -> Any:  # noqa: ANN401 - whatever a file may hold
+        return _renamed(stored, within=("cells",))
+
 
 class CellRecord(Record):
     """One cell of the run.
 
     `packages` maps the packages named in the matrix file to exact versions, as far as the cell
-    carries them. `axes` maps each of the run's axes to the cell's value, None if the axis was
-    dropped from the cell. `environment` is a key of the run's `environments`, `companion` one of
-    its `companions`. `image` is the engine's id of its image, `image_key` a digest of what that was
-    made of: equal on every engine. The load is `concurrency` and `requests` of `ab`, or `rate`,
-    requests per second, for `load_s` seconds; the others are None. Instead of `rate` it may have
-    `rate_share`, a share of the rate that the cell `rate_of` reaches in its first launch; each
-    launch has the rate that it was loaded at. `server` names its settings too (`gunicorn-
-    gthread-w1-t16`). What is not known of a cell whose report was made elsewhere is None.
+    carries them. `placement` is where the patch stands; earlier releases called it `order`, as they
+    did the axis. `variables` are environment variables that are axes, by name. `axes` maps each of
+    the run's axes to the cell's value, None if the axis was dropped. `environment` is a key of the
+    run's `environments`, `companion` one of its `companions`. `image` is the engine's id of its
+    image, `image_key` a digest of what that was made of: equal on every engine. The load is
+    `concurrency` and `requests` of `ab`, or `rate`, requests per second, for `load_s` seconds; the
+    others are None. Instead of `rate` it may have `rate_share`, a share of the rate that the cell
+    `rate_of` reaches in its first launch; each launch has the rate that it was loaded at. `server`
+    names its settings too (`gunicorn-gthread-w1-t16`). What is not known of a cell whose report was
+    made elsewhere is None.
     """
 
     id: str
@@ -159,12 +181,18 @@ class CellRecord(Record):
     environment: str | None = None
     image: str | None = None
     image_key: str | None = None
-    order: str | None = None
+    placement: str | None = None
+    variables: dict[str, str] = Field(default_factory=dict)
     companion: str | None = None
     rate: float | None = None
     rate_share: float | None = None
     rate_of: str | None = None
     load_s: float | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _rename(cls, stored: Any) -> Any:  # noqa: ANN401 - whatever a file may hold
+        return _renamed(stored, within=("axes",))
 
     @property
     def load(self) -> str:
@@ -240,6 +268,11 @@ class RunRecord(Record):
     shard: str | None = None
     blocks: tuple[Block, ...] = ()
     application: ApplicationRecord | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _rename(cls, stored: Any) -> Any:  # noqa: ANN401 - whatever a file may hold
+        return _renamed(stored, within=("axes", "baseline"))
 
     @model_validator(mode="before")
     @classmethod

@@ -71,7 +71,7 @@ def key(run: RunRecord, cell: CellRecord) -> str:
     environment = run.environments.get(cell.environment or "")
     companion = run.companions.get(cell.companion or "")
     application = run.application
-    services = application.services.values() if application else ()
+    services = [one.companion for one in application.services.values()] if application else []
     engine = asdict(run.engine) if run.engine else {}
     facts = {
         "cell": cell.model_dump(mode="json", exclude={"axes", "id", "rate_of", "image"}),
@@ -79,7 +79,9 @@ def key(run: RunRecord, cell: CellRecord) -> str:
         "lock": environment.lock_digest if environment else None,
         "companion": companion.key if companion else None,
         "application": application.model_dump(mode="json") if application else None,
-        "services": {name: run.companions[name].key for name in services if name in run.companions},
+        "services": {
+            name: run.companions[name].key for name in services if name and name in run.companions
+        },
         "method": run.method.model_dump(mode="json", exclude={"loadgen_image"}),
         "limits": asdict(run.limits) if run.limits else None,
         "jobs": run.jobs,

@@ -57,5 +57,25 @@ def test_ihatemoney_from_the_index(matrix: Installed) -> None:
     assert len(found) == 4
     assert {row["outcome"] for row in found} <= {"ok", "limited", "serialised"}, found
     run = json.loads((matrix.work / "results" / "latest" / "run.json").read_text())
-    built = [one["name"] for env in run["environments"] for one in env["built"]]
+    built = [one["name"] for env in run["environments"].values() for one in env["built"]]
     assert set(built) == {"debts"}
+
+
+def test_flaskr_by_one_command(matrix: Installed) -> None:
+    sdist.unpack("flask==3.1.3", FLASK, matrix.work)
+    given = ("--chdir", "flask-3.1.3/examples/tutorial", "-r", "flask==3.1.3", "--python", "3.11")
+    printed = matrix("try", *given, "--before", "flask --app flaskr init-db", "--write")
+    assert "request: GET /, which answers with 200" in printed
+    found = rows(matrix)
+    assert len(found) == 6
+    assert {row["outcome"] for row in found} <= {"ok", "limited", "serialised"}, found
+    assert "py3.11-none-gunicorn-gthread" in matrix("plan", "try")
+
+
+def test_ihatemoney_by_one_command(matrix: Installed) -> None:
+    given = ("ihatemoney.wsgi:application", "-r", "ihatemoney==7.2.1", "--python", "3.11")
+    printed = matrix("try", *given)
+    assert "request: GET /, which answers with 200" in printed
+    found = rows(matrix)
+    assert len(found) == 6
+    assert {row["outcome"] for row in found} <= {"ok", "limited", "serialised"}, found

@@ -28,6 +28,7 @@ from runner.report.by_hand import by_hand
 from runner.stages import Stages
 from runner.store.application_record import ApplicationRecord, RequestRecord
 from runner.store.records import CompanionRecord
+from runner.store.service_record import ServiceRecord
 from tests.integration.conftest import CACHE, LIMITS, a_cell
 from tests.support.samples import cell_with_workload, run_record
 from tests.unit.application.applications import application
@@ -203,7 +204,7 @@ def test_a_second_launch_has_a_copy_of_its_own(
 def test_services_and_the_pod_have_names(inside: Inside) -> None:
     ask = "import socket as s; print(*map(s.gethostbyname, [s.gethostname(), 'upstream', 'web']))"
     assert inside(f'python3 -c "{ask}"').split() == ["127.0.0.1"] * 3
-    assert set(inside.pod.companions) == {"grpc", "http"}
+    assert set(inside.pod.companions) == {"upstream", "web"}
 
 
 def test_the_commands_by_hand_start_it_with_what_is_set(
@@ -214,14 +215,14 @@ def test_the_commands_by_hand_start_it_with_what_is_set(
     application = ApplicationRecord(
         app="shop",
         secret_names=("variable TOKEN", *(f"file {path}" for path in shop.files)),
-        services={host: one.name for one in plan.companions for host in one.hosts},
+        services={one.name: ServiceRecord(companion=one.kind) for one in plan.companions},
         request=RequestRecord(headers=("X-Key",)),
     )
     cell = cell_with_workload("sleep").model_copy(
         update={"image": plan.server_image, "requests": 20, "concurrency": 2}
     )
     method = run_record(cell).method.model_copy(update={"loadgen_image": plan.loadgen_image})
-    companions = {one.name: CompanionRecord(image_id=one.image) for one in plan.companions}
+    companions = {str(c.kind): CompanionRecord(image_id=c.image) for c in plan.companions}
     run = run_record(cell).model_copy(
         update={"application": application, "companions": companions, "method": method}
     )
@@ -293,7 +294,7 @@ def test_a_command_that_fails_says_which_how_and_what_helps(
     image = replace(shop, prepare=("echo fine", "echo more; git status"))
     assert made(engine, image, cell).failed == {
         cell: "`application.prepare`: `echo more; git status` failed with status 127: "
-        "/bin/sh: 1: git: not found; `application.debian: [git]` installs it"
+        "/bin/sh: 1: git: not found; there is no program git: `application.debian: [git]`"
     }
 
 

@@ -10,7 +10,7 @@ from dataclasses import replace
 import docker
 import pytest
 
-from runner.matrix.values import Server
+from runner.matrix.servers import Server
 from runner.measurement.job import LaunchResult
 from runner.outcome import Outcome
 from tests.integration.conftest import FORTY_CLIENTS, FOUR_REQUESTS, LIMITS, Maker, a_cell
@@ -159,8 +159,7 @@ def test_a_load_that_is_only_slow_is_no_hang(measure: Measure) -> None:
 
 def test_greenlets_are_in_the_evidence(measure: Measure) -> None:
     program = (
-        "import sys; sys.path.insert(0, '/server')\n"
-        "import diagnostics; diagnostics.install()\n"
+        "from monkey_matrix_server import diagnostics; diagnostics.install()\n"
         "from gevent import monkey; monkey.patch_all()\n"
         "import gevent, gevent.event\n"
         "def waits_in_a_greenlet():\n    gevent.event.Event().wait(600)\n"
@@ -236,7 +235,8 @@ def test_errors_under_load_never_count_as_answers(measure: Measure) -> None:
 RECORDING = (
     SERVER
     + """
-import itertools, recording
+import itertools
+from monkey_matrix_server import recording
 numbers = itertools.count(1)
 def application(environ, start):
     time.sleep(0.05)

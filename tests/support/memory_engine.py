@@ -74,6 +74,9 @@ class MemoryEngine:
     calls: dict[str, int] = field(default_factory=dict)
     _numbers: Iterable[int] = field(default_factory=lambda: itertools.count(1))
 
+    def close(self) -> None:
+        """There is no connection."""
+
     def _count(self, call: str) -> None:
         self.calls[call] = self.calls.get(call, 0) + 1
 

@@ -14,7 +14,8 @@ from typing import Any
 from runner.engine.protocol import ContainerSpec, ContainerState, ExecResult
 from runner.matrix.ceiling import AbOpening
 from runner.matrix.cell import Cell, Limits, Requirement
-from runner.matrix.values import Server, Workload
+from runner.matrix.servers import Server
+from runner.matrix.values import Workload
 from runner.measurement.agent import LoadReply
 from runner.measurement.job import Job
 from tests.support.memory_engine import MemoryEngine
@@ -151,9 +152,9 @@ def load_reply(requests: int, seconds: float, *, cpu_s: float) -> LoadReply:
 class SimulatedPods:
     """A behaviour for `MemoryEngine`: servers that take `service_s` per request.
 
-    `ready`, `check`, `calibrate` and `load` may change an answer, or raise; `wait_ms` is what ab
-    waits for a CPU per request, by the number of loads made before. `shell` is what a command of
-    the shell does in the server. `events` has all commands but the canary's.
+    `ready`, `check`, `calibrate`, `load` and `look` may change an answer, or raise; `wait_ms` is
+    what ab waits for a CPU per request, by the number of loads made before. `shell` is what a
+    command of the shell does in the server. `events` has all commands but the canary's.
     """
 
     service_s: float = 2.0
@@ -162,6 +163,7 @@ class SimulatedPods:
     check: Callable[[dict[str, Any]], dict[str, Any]] = lambda answer: answer
     calibrate: Callable[[dict[str, Any]], dict[str, Any]] = lambda answer: answer
     load: Callable[[dict[str, Any]], dict[str, Any]] = lambda answer: answer
+    look: Callable[[dict[str, Any]], dict[str, Any]] = lambda answer: answer
     wait_ms: Callable[[int], float] = lambda _: 0.0
     shell: Callable[[str], ExecResult] = lambda _: ExecResult(exit_code=0, stdout=b"", stderr=b"")
     events: list[tuple[str, str]] = field(default_factory=list)
@@ -196,6 +198,19 @@ class SimulatedPods:
                 "cpu_s_per_request": 0.001,
             }
         )
+
+    def _look(self, config: dict[str, Any]) -> dict[str, Any]:
+        right = {
+            "failed": None,
+            "reason": "",
+            "answer": {"status": 200},
+            "first_s": self.service_s,
+            "lone_s": self.service_s,
+            "took_s": self.service_s,
+            "computed_s": 0.0,
+        }
+        looked = [{"path": path, **right} for path in config["paths"]]
+        return self.look({"looked": looked, "routes": ["/", "/slow"]})
 
     def _load(self, config: dict[str, Any]) -> dict[str, Any]:
         requests, clients = config["requests"], 1 if self.serial else config["concurrency"]

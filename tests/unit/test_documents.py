@@ -132,8 +132,8 @@ def test_the_example_is_a_matrix_file(tmp_path: Path) -> None:
     assert len(experiment.cells) == 2 * (1 + 2) * 2
 
 
-#: What an address in this project may name: loopback, a schema's dialect and authors, SVG, and the
-#: authors of `ab`.
+#: What an address in this project may name: loopback, a schema's dialect and authors, SVG, the
+#: authors of `ab`, and a service of the shop with the user of another.
 ADDRESSES = {
     "127.0.0.1",
     "localhost",
@@ -142,6 +142,8 @@ ADDRESSES = {
     "windyroad.org",
     "www.zeustech.net",
     "www.apache.org",
+    "cache",
+    "matrix",
 }
 
 

@@ -34,6 +34,7 @@ def rows(heading: str) -> list[list[str]]:
     return [[cell.strip() for cell in line.strip("|").split(" | ")] for line in table[1:]]
 
 
+REFERENCE = (Path(__file__).parents[2] / "docs" / "matrix-file.md").read_text("utf-8")
 EXAMPLES = [
     (name, key.strip(" `"), example.strip("`"))
     for name in SECTIONS
@@ -47,6 +48,14 @@ def test_every_key_is_explained_and_no_other(name: str) -> None:
     assert {key for section, key, _ in EXAMPLES if section == name} == {
         field.alias or key for key, field in fields
     }
+
+
+@pytest.mark.parametrize("name", SECTIONS)
+def test_the_reference_of_the_matrix_file_has_every_key_and_no_other(name: str) -> None:
+    table = REFERENCE.partition(f"\n| `{name}` | |\n")[2].partition("\n\n")[0]
+    keys = re.findall(r"`(\w+)`", " ".join(line.split(" | ")[0] for line in table.splitlines()))
+    assert keys == [*dict.fromkeys(keys)]
+    assert set(keys) == {f.alias or key for key, f in SECTIONS[name].model_fields.items()}
 
 
 @pytest.mark.parametrize(("name", "key", "example"), EXAMPLES)

@@ -7,14 +7,13 @@ import json
 import pytest
 
 from runner.build.commands import explained_command, run_line
-from runner.build.debian_packages import package_for
 from runner.errors import EngineError
 
 COMMANDS = ("make version-file", "npm run build")
-INSTALLS = "`application.debian: [{}]` installs it"
+INSTALLS = "there is no program npm: `application.debian: [npm]`"
 IS_NO_PROGRAM = (
-    "pybabel is no program of the image: name the package that has it in `application.debian`, or "
-    "its distribution in `application.requirements`"
+    "there is no program pybabel: name the package that has it in `application.debian`, or its "
+    "distribution in `application.requirements`"
 )
 #: As Docker 20.10 prints it.
 LOG = """\
@@ -48,7 +47,7 @@ def test_a_command_is_run_as_it_is_written(command: str) -> None:
         (
             "/bin/sh: 1: npm: not found",
             127,
-            "failed with status 127: /bin/sh: 1: npm: not found; " + INSTALLS.format("npm"),
+            "failed with status 127: /bin/sh: 1: npm: not found; " + INSTALLS,
         ),
         (
             "/bin/sh: 1: pybabel: not found",
@@ -79,31 +78,8 @@ def test_what_no_command_did_is_told_as_it_is(log: str) -> None:
     assert explained_command(error, COMMANDS) is error
 
 
-@pytest.mark.parametrize(
-    ("line", "package"),
-    [
-        ("/bin/sh: 1: make: not found", "make"),
-        ("bash: line 1: psql: command not found", "postgresql-client"),
-        ("FileNotFoundError: [Errno 2] No such file or directory: 'git'", "git"),
-        ("error: [Errno 2] No such file or directory: 'msgfmt'", "gettext"),
-        ("env: node: No such file or directory", "nodejs"),
-        ("Error: pg_config executable not found.", "libpq-dev"),
-        ("ImportError: failed to find libmagic.  Check your installation", "libmagic1"),
-        (
-            "ImportError: libpq.so.5: cannot open shared object file: No such file or directory",
-            "libpq5",
-        ),
-        (
-            "ImportError: libglib-2.0.so.0: cannot open shared object file: No such file",
-            "libglib2.0-0",
-        ),
-        ("OSError: cannot load library 'libcairo-2': libcairo-2: cannot open", "libcairo2"),
-        ("OSError: cannot load library 'libcairo.so.2': libcairo.so.2: cannot open", "libcairo2"),
-        ("FileNotFoundError: [Errno 2] No such file or directory: 'settings.cfg'", None),
-        ("cat: /etc/make: No such file or directory", None),
-        ("page not found", None),
-        ("all is well", None),
-    ],
-)
-def test_which_package_has_what_is_missing(line: str, package: str | None) -> None:
-    assert package_for(line) == package
+def test_what_was_not_copied_is_said_to_be_so() -> None:
+    last = "/bin/sh: 1: cannot open version.txt: No such file or directory: 'version.txt'"
+    error = EngineError(LOG.format(last=last, status=2))
+    told = explained_command(error, COMMANDS, lambda name: [name])
+    assert str(told).endswith("`application.include: [version.txt]`")

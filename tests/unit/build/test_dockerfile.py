@@ -11,7 +11,8 @@ from runner.build.dockerfile import DEFAULT_PATH, NeedsBuilderError, environment
 from runner.build.images import dockerfile_of
 from runner.build.layers import END, File, Layer, whole
 from runner.build.wheels import archived
-from runner.engine.pod import COMPANION_USER, DISK, LOADGEN_USER, SERVER_USER
+from runner.engine.companions import COMPANION_USER
+from runner.engine.pod import DISK, LOADGEN_USER, SERVER_USER
 from runner.errors import EngineError
 
 BASE = {"BASE": "python:3.11-slim"}

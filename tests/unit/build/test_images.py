@@ -33,7 +33,8 @@ from runner.build.wheels import Wheel, archived
 from runner.engine.protocol import EngineImage
 from runner.errors import EngineError
 from runner.matrix.cell import Base, Cell, EnvironmentRequest, Requirement
-from runner.matrix.values import Server, Workload
+from runner.matrix.servers import Server
+from runner.matrix.values import Workload
 from runner.stages import Stages
 from tests.support.memory_engine import MemoryEngine, silent
 

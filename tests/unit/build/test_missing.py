@@ -72,7 +72,7 @@ def test_noise_is_skipped(noise: str) -> None:
 )
 def test_what_is_missing_has_its_package(line: str, package: str) -> None:
     assert str(failure(f"begin\n{line}\n")).endswith(
-        f"; `application.debian: [{package}]` installs what is missing"
+        f"; what it is built with is missing: `application.debian: [{package}]`"
     )
 
 

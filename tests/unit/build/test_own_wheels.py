@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -108,6 +110,24 @@ def test_the_second_time_nothing_is_built(index: Index, tmp_path: Path) -> None:
     assert application.said[1:] == ["building debts 0.5 for Python 3.11, with a compiler"]
 
 
+def test_environments_that_are_locked_side_by_side_build_it_once(
+    index: Index, tmp_path: Path
+) -> None:
+    index.sdist("debts", "0.5")
+    application = Application(tmp_path, debts=Outcome())
+    both = threading.Barrier(2)
+
+    def together(with_compiler: bool) -> BaseImage:
+        both.wait(timeout=30)
+        return base(with_compiler)
+
+    with ThreadPoolExecutor(2) as pool:
+        several = [pool.submit(application.lock, "debts", bases=together) for _ in range(2)]
+        first, second = (one.result() for one in several)
+    assert first == second
+    assert application.builds.built == [("debts", PLAIN.image_id)]
+
+
 def test_what_cannot_be_built_is_unavailable_with_the_reason_and_the_remedy(
     index: Index, tmp_path: Path
 ) -> None:
@@ -115,7 +135,8 @@ def test_what_cannot_be_built_is_unavailable_with_the_reason_and_the_remedy(
     application = Application(tmp_path, psycopg2=Outcome(printed=NO_HEADER))
     reason = (
         "psycopg2 2.9 has no wheel for Python 3.11 and cannot be built: a.c:1:10: fatal error: "
-        "libpq-fe.h: No such file; `application.debian: [libpq-dev]` installs what is missing"
+        "libpq-fe.h: No such file; what it is built with is missing: `application.debian: "
+        "[libpq-dev]`"
     )
     for _ in range(2):
         found = application.lock("psycopg2")

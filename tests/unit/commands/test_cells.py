@@ -11,7 +11,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runner.commands.cells import Choice, Shard, expand, parse_shard, part
-from runner.errors import UsageError
 from runner.matrix.cell import Cell, Experiment
 from runner.matrix.file import load
 from runner.measurement import estimate
@@ -151,16 +150,3 @@ def test_one_shard_is_the_whole() -> None:
 def test_a_shard_as_written() -> None:
     assert parse_shard("2/4") == Shard(index=2, of=4)
     assert str(parse_shard("2/4")) == "2/4"
-
-
-def test_services_that_cannot_be_started_yet_are_refused_by_name(tmp_path: Path) -> None:
-    file = tmp_path / "matrix.yaml"
-    services = "{db: {image: postgres}, up: {companion: grpc}, c: {image: redis}}"
-    file.write_text(
-        "version: 1\nexperiments:\n  mine:\n    axes: {python: 3.11, patch: [none]}\n"
-        f"    application: {{app: shop, services: {services}}}\n",
-        encoding="utf-8",
-    )
-    said: list[str] = []
-    with pytest.raises(UsageError, match=r"mine: `services:`: db and c cannot be started yet"):
-        expand(Choice(file=file), said.append)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
+from runner.engine.companions import CompanionPlan
 from runner.engine.pod import (
     FILE_MODE,
     PYTHON_PATH,
-    CompanionPlan,
     Pod,
     PodPlan,
     with_our_path,
@@ -52,7 +54,7 @@ def test_what_is_secret_is_given_to_the_server_alone_and_files_before_it_starts(
         }
         assert "secret" not in repr(engine.containers[pod.server].spec)
     assert "secret" not in repr(own)
-    assert "one" not in repr(own)
+    assert "b'one'" not in repr(own)
 
 
 def test_files_that_the_engine_refuses_leave_nothing_behind() -> None:
@@ -93,3 +95,51 @@ def test_what_an_application_adds_to_pythons_path_comes_first() -> None:
     assert with_our_path({"A": "1"}) == {"A": "1"}
     assert with_our_path({"PYTHONPATH": "lib"}) == {"PYTHONPATH": f"lib:{PYTHON_PATH}"}
     assert with_our_path({"PYTHONPATH": ""}) == {"PYTHONPATH": PYTHON_PATH}
+
+
+def test_a_service_gets_its_files_before_it_starts_and_the_next_waits_for_it() -> None:
+    engine = MemoryEngine(silent)
+    files = {"/init/1.sql": (b"create", 0o644), "/init/more/run.sh": (b"#!", 0o755)}
+    database = replace(
+        companion("db", "db"),
+        user="postgres",
+        environment={"PASSWORD": "secret"},
+        command=("start", "secret"),
+        volumes=("/run", "/init"),
+        files=files,
+    )
+    second = replace(database, name="b", after=("db",))
+    own = plan(server_volumes=VOLUMES, companions=(database, second))
+    assert "secret" not in repr(own)
+    with Pod(engine, own) as pod:
+        assert set(pod.companions) == {"db"}
+        started = engine.containers[pod.companions["db"]]
+        assert started.files == files
+        assert (started.spec.user, started.spec.volumes) == ("postgres", ("/run", "/init"))
+        pod.start_companion(own.companions[1])
+        assert set(pod.companions) == {"db", "b"}
+    assert engine.containers == {}
+
+
+@pytest.mark.parametrize(
+    ("engine_says", "remedy"),
+    [
+        ("unable to find user x: no matching entries", "`user: NUMBER`"),
+        ('exec: "x": executable file not found in $PATH', "correct its `command:`"),
+    ],
+)
+def test_a_service_that_the_engine_cannot_start_is_named(engine_says: str, remedy: str) -> None:
+    class Refusing(MemoryEngine):
+        def start(self, container: str) -> None:
+            if self.containers[container].spec.name.endswith("-db"):
+                raise EngineError(engine_says)
+            super().start(container)
+
+    engine = Refusing(silent)
+    with (
+        pytest.raises(EngineError, match="service 'db' cannot be started: ") as caught,
+        Pod(engine, plan(companions=(companion("db", "db"),))),
+    ):
+        pass
+    assert remedy in str(caught.value)
+    assert engine.containers == {}

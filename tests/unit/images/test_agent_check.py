@@ -267,7 +267,6 @@ def calibration(port: int, lone_s: float, *, joined: bool) -> dict[str, Any]:
         "port": port,
         **ASKED,
         "uid": 0,
-        "uids": [],
         "startup_s": 10,
         "burst": 5,
         "sizing_burst": 20,
@@ -277,7 +276,7 @@ def calibration(port: int, lone_s: float, *, joined: bool) -> dict[str, Any]:
     }
     looks = iter(range(100))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(check, "cpu_s_of", lambda _: float(next(looks)))
+        patch.setattr(check, "cpu_s_beside", lambda: float(next(looks)))
         return dict(check.calibrate(config))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import importlib.util
 import os
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -97,8 +98,35 @@ def test_the_server_reads_every_setting_that_a_cell_gives_it() -> None:
 
 def test_the_agent_knows_every_command_it_is_asked() -> None:
     loaded = program("agent")
-    asked = {"ready", "check", "calibrate", "load", "canary", "ab-opening", "sockets"}
+    asked = {
+        "ready",
+        "check",
+        "calibrate",
+        "load",
+        "canary",
+        "ab-opening",
+        "sockets",
+        "accepts",
+        "look",
+    }
     assert set(loaded.COMMANDS) == asked
+
+
+def test_the_agent_tries_a_port() -> None:
+    accepts = program("network").accepts
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+        assert accepts({"port": port}) == {"accepts": True}
+    assert accepts({"port": port}) == {"accepts": False}
+
+
+def test_what_works_beside_the_load_generator_is_all_that_others_run() -> None:
+    loaded = program("processes")
+    own = set(loaded.server_pids(os.getuid()))
+    every = set(loaded._pids(lambda _: True))
+    assert os.getpid() in own
+    assert set(loaded._pids(lambda uid: uid != os.getuid())) <= every - own
+    assert loaded.cpu_s_beside() >= 0
 
 
 def test_counters_of_a_process_are_read_from_proc() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -401,3 +402,55 @@ def test_services_are_companions_of_every_cell(tmp_path: Path) -> None:
     found = shop(tmp_path, "services: {db: {companion: postgres}, up: {companion: grpc}}")
     assert {cell.companions for cell in found.cells} == {("postgres", "grpc")}
     assert cells(tmp_path, "").cells[0].companions == ()
+
+
+def test_cells_that_differ_in_their_server_alone_have_the_same_packages(tmp_path: Path) -> None:
+    axes = "{python: [3.11], gevent: [25.9.1], patch: [none, gevent], server: [werkzeug, waitress]}"
+    found = shop(tmp_path, "", "")
+    assert [str(r) for r in found.cells[0].requirements] == []
+    text = HEAD.replace("{python: [3.11, 3.13], patch: [none]}", axes)
+    found = expanded(tmp_path, f"{text}    application: {{app: shop}}\n")
+    packages = {cell.id: [str(r) for r in cell.requirements] for cell in found.cells}
+    assert packages == {
+        "py3.11-none-werkzeug": ["waitress"],
+        "py3.11-none-waitress-t4": ["waitress"],
+        "py3.11-gevent25.9.1-gevent-werkzeug": ["gevent==25.9.1", "waitress"],
+        "py3.11-gevent25.9.1-gevent-waitress-t4": ["gevent==25.9.1", "waitress"],
+    }
+    assert len({cell.environment for cell in found.cells}) == 2
+
+
+def test_gevent_is_there_only_where_it_is_needed(tmp_path: Path) -> None:
+    """That it can be imported at all changes what some applications do."""
+    axes = "{python: [3.11], patch: [none], server: [werkzeug, gunicorn-gevent]}"
+    text = HEAD.replace("{python: [3.11, 3.13], patch: [none]}", axes)
+    application = "    packages: {gevent: 25.9.1}\n    application: {app: shop}\n"
+    packages = {
+        cell.id: {r.name for r in cell.requirements}
+        for cell in expanded(tmp_path, f"{text}{application}").cells
+    }
+    assert packages["py3.11-none-werkzeug"] == {"gunicorn", "packaging"}
+    gevents = next(names for id_, names in packages.items() if "gunicorn-gevent" in id_)
+    assert gevents == {"gevent", "gunicorn", "packaging"}
+
+
+@pytest.mark.parametrize(
+    ("sections", "message"),
+    [
+        (
+            "request: {method: HEAD}\nresponse: {contains: ok}",
+            "response.contains: an answer to HEAD has no body; remove the line",
+        ),
+        (
+            "response: {status: [204, 304], json: {a: 1}}",
+            "response.json: an answer of status 204 and 304 has no body; remove the line",
+        ),
+    ],
+)
+def test_what_is_expected_of_a_body_that_there_cannot_be(
+    tmp_path: Path, sections: str, message: str
+) -> None:
+    with pytest.raises(SpecError, match=re.escape(message)):
+        cells(tmp_path, sections)
+    assert cells(tmp_path, "request: {method: HEAD}\nresponse: {body: ''}").request
+    assert cells(tmp_path, "response: {status: [200, 204], contains: ok}").response

@@ -9,7 +9,7 @@ import pytest
 from runner.errors import SpecError
 from runner.matrix import plugins, schema
 from runner.matrix.application import Healthcheck, Service
-from runner.matrix.known_images import KNOWN, known_image, known_packages
+from runner.matrix.known_images import KNOWN, known_image, known_packages, user_of
 from runner.matrix.service_schema import IGNORED, INSTEAD
 from tests.unit.matrix.matrices import expanded
 
@@ -92,7 +92,8 @@ db:
 
 def test_a_program_of_debian(tmp_path: Path) -> None:
     found = service(tmp_path, "cache: {debian: redis-server, command: \"redis-server --save ''\"}")
-    assert (found.debian, found.command) == (("redis-server",), ("redis-server", "--save", ""))
+    assert found.debian == ("redis-server",)
+    assert found.command == ("/bin/sh", "-c", "redis-server --save ''")
     assert found.ports == (6379,)
     assert found.healthcheck is not None
     assert "redis-cli -h 127.0.0.1 -p 6379 ping" in found.healthcheck.command[-1]
@@ -385,3 +386,60 @@ def test_the_schema_for_editors_knows_services() -> None:
     section = schema.json_schema()["$defs"]["ServiceSection"]
     assert {"image", "from", "companion", *IGNORED} <= section["properties"].keys()
     assert section["properties"]["companion"]["enum"] == list(plugins.companions())
+
+
+def test_services_start_after_those_that_they_need(tmp_path: Path) -> None:
+    found = services(
+        tmp_path,
+        "a: {image: rabbitmq, depends_on: [b, c]}\n"
+        "b: {image: redis, depends_on: {c: {condition: service_healthy}}}\n"
+        "c: {image: postgres}",
+    )
+    assert [(one.name, one.after) for one in found] == [("c", ()), ("b", ("c",)), ("a", ("b", "c"))]
+
+
+def test_those_of_a_compose_file_need_each_other_by_the_names_that_they_have_here(
+    tmp_path: Path,
+) -> None:
+    compose = "services:\n  db: {image: postgres}\n  q: {image: redis, depends_on: [db]}\n"
+    (tmp_path / "compose.yaml").write_text(compose)
+    lines = "queue: {from: compose.yaml, service: q}\nstore: {from: compose.yaml, service: db}"
+    assert [(one.name, one.after) for one in services(tmp_path, lines)] == [
+        ("store", ()),
+        ("queue", ("store",)),
+    ]
+
+
+def test_services_that_wait_for_each_other_are_refused(tmp_path: Path) -> None:
+    refused(
+        tmp_path,
+        "a: {image: redis, depends_on: [b]}\nb: {image: postgres, depends_on: [a]}",
+        "matrix.yaml:8:9",
+        "a and b wait for each other",
+        "remove a `depends_on`",
+    )
+
+
+def test_the_memory_of_a_service(tmp_path: Path) -> None:
+    assert service(tmp_path, "db: {image: redis}").memory_bytes == 512 << 20
+    assert service(tmp_path, "db: {image: redis, mem_limit: 1g}").memory_bytes == 1 << 30
+    refused(tmp_path, "db: {image: redis, mem_limit: a lot}", "matrix.yaml:8:39", "512m or 2g")
+
+
+@pytest.mark.parametrize(
+    ("image", "user"),
+    [
+        ("postgres:17-alpine", "postgres"),
+        ("ghcr.io/x/pgvector:pg17", "postgres"),
+        ("redis", "redis"),
+        ("valkey/valkey:8", "valkey"),
+        ("mysql:8", "mysql"),
+        ("mariadb", "mysql"),
+        ("mongo:7", "mongodb"),
+        ("rabbitmq:4-management", "rabbitmq"),
+        ("redis/redis-stack", ""),
+        ("elsewhere", ""),
+    ],
+)
+def test_whom_an_image_that_starts_as_root_turns_into(image: str, user: str) -> None:
+    assert user_of(image) == user

@@ -371,7 +371,7 @@ def test_without_a_nominal_time_the_ceiling_is_that_of_the_lone_request_and_says
     pods = SimulatedPods(shell=printing(), check=lambda a: {**a, "service_s": 1.9})
     record = launch(pods, cell=cell).record
     assert record.ceiling_lone_ms == pytest.approx(1900)
-    assert record.configuration_rps == pytest.approx(5000 / (51 * 1.9))
+    assert record.configuration_rps == pytest.approx(100 / 1.9)
     pods = SimulatedPods(shell=printing(), check=lambda a: {**a, "service_s": None})
     assert launch(pods, cell=cell).record.ceiling_lone_ms == pytest.approx(2000)
     assert launch(SimulatedPods(shell=printing())).record.ceiling_lone_ms is None

@@ -12,7 +12,7 @@ from runner.engine.protocol import ContainerSpec, ContainerState, ExecResult
 from runner.errors import EngineError
 from runner.matrix.cell import Cell, Limits
 from runner.measurement.job import LaunchResult
-from runner.measurement.launch import SERVER_GONE, Launch
+from runner.measurement.launch import SEEN_GONE, Launch
 from runner.outcome import Outcome
 from tests.support.memory_engine import MemoryEngine, MemoryProcess
 from tests.support.simulated import (
@@ -350,13 +350,14 @@ class LateEngine(MemoryEngine):
         return replace(state, running=True)
 
 
+@pytest.mark.parametrize("failed", sorted(SEEN_GONE))
 @pytest.mark.parametrize("step", ["ready", "check", "calibrate", "load"])
-def test_the_engine_may_see_the_servers_end_later_than_the_agent(step: str) -> None:
+def test_the_engine_may_see_the_servers_end_later_than_the_agent(step: str, failed: str) -> None:
     def ends(answer: Answer) -> Answer:
         dead(engine, 139)
         if step == "load":
             return {**answer, "server_alive": False}
-        return {"failed": SERVER_GONE, "reason": "the server's process ended"}
+        return {"failed": failed, "reason": "the server's process ended"}
 
     pods = {
         "ready": SimulatedPods(ready=ends),

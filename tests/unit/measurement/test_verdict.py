@@ -8,6 +8,7 @@ from runner.contract import IMPORT_FAILED
 from runner.engine.protocol import ContainerState
 from runner.measurement import verdict
 from runner.measurement.agent import CalibrateReply, Refusal
+from runner.measurement.server_log import exception_line, exceptions
 from runner.measurement.wrong_answer import WrongAnswer
 from runner.outcome import Outcome
 
@@ -21,8 +22,8 @@ pymilvus.exceptions.MilvusException: <MilvusException: (code=2, message=Fail con
 
 def test_the_exception_is_the_last_tracebacks_last_line() -> None:
     log = f"begun\n{TRACEBACK}\nDuring handling of the above …\n\n{TRACEBACK}[ERROR] gave up\n"
-    assert verdict.exception_line(log).startswith("pymilvus.exceptions.MilvusException: ")
-    assert verdict.exception_line("no traceback\nat all\n") == ""
+    assert exception_line(log).startswith("pymilvus.exceptions.MilvusException: ")
+    assert exception_line("no traceback\nat all\n") == ""
 
 
 def test_an_import_error_is_named_by_its_exception_not_by_what_came_after() -> None:
@@ -73,13 +74,13 @@ IGNORED = f"Exception ignored in: <function Local.__del__>\n{TRACEBACK}"
     ],
 )
 def test_what_was_cleaned_up_too_late_is_no_failure(log: str) -> None:
-    assert list(verdict.exceptions(log)) == []
-    assert verdict.exception_line(f"{TRACEBACK}\n{log}").startswith("pymilvus")
+    assert list(exceptions(log)) == []
+    assert exception_line(f"{TRACEBACK}\n{log}").startswith("pymilvus")
 
 
 def test_the_most_frequent_exception_is_the_reason() -> None:
     rare = TRACEBACK.replace("pymilvus.exceptions.MilvusException", "ValueError")
-    assert verdict.exception_line(f"{TRACEBACK}\n{TRACEBACK}\n{rare}").startswith("pymilvus")
+    assert exception_line(f"{TRACEBACK}\n{TRACEBACK}\n{rare}").startswith("pymilvus")
     said = verdict.with_exception("2 of 40 answers were not right", TRACEBACK * 2)
     assert said.startswith("2 of 40 answers were not right; the server: pymilvus")
     assert said.endswith("(2 times)")

@@ -9,14 +9,20 @@ from typing import Any
 
 import pytest
 
+from runner.matrix.services import INITIAL
 from runner.report.by_hand import OF_AB, by_hand
 from runner.store.application_record import ApplicationRecord, RequestRecord, ResponseRecord
 from runner.store.records import CompanionRecord, RunRecord
+from runner.store.service_record import ServiceRecord
 from tests.support.own import GEVENT, SECRET, own_run, recorded
 from tests.support.samples import cell_with_workload, run_record
 
 #: What every pod begins with.
 HOST = "Host: 127.0.0.1:7779"
+COMPANIONS = {
+    "upstream": ServiceRecord(companion="grpc"),
+    "web": ServiceRecord(companion="http"),
+}
 SIDECAR = "docker run -d --name by-hand-loadgen "
 
 
@@ -88,17 +94,53 @@ def test_a_file_arrives_for_the_server_alone(tmp_path: Path) -> None:
     assert listed.split()[-1] == "0"
 
 
+def test_services_are_started_as_they_were_and_what_is_secret_is_left_to_the_shell() -> None:
+    database = ServiceRecord(
+        image="postgres:17",
+        image_id="sha256:p",
+        user="postgres",
+        entrypoint=("sh", "-x"),
+        command=("start", "--name=it's", "${PORT}"),
+        environment={"POSTGRES_DB": "a shop"},
+        secret_environment=("POSTGRES_PASSWORD",),
+        tmpfs={"/tmp": "rw,exec"},
+        volumes=("/run", INITIAL),
+        files=(f"{INITIAL}/1.sql",),
+        check=("pg_isready", "-p", "${PORT}"),
+        within_s=60,
+        memory_mib=512,
+    )
+    queue = ServiceRecord(image="queue", image_id="sha256:q", user="7002:7002", port=5672)
+    application = ApplicationRecord(app="shop", services={"db": database, "queue": queue})
+    run = own(application)
+    found = commands(run)
+    assert "# export DB_POSTGRES_PASSWORD PORT: they are secret, and in no record" in found
+    assert f"for {INITIAL}: {INITIAL}/1.sql" in line(run, "DB_FILES to the directory")
+    created = line(run, "docker create", "by-hand-companion-db")
+    assert created.endswith(" sha256:p -x start '--name=it'\"'\"'s' \"${PORT}\"")
+    options = (
+        "-u postgres", "--memory 536870912", "--tmpfs /tmp:rw,exec", "-v /run", "--entrypoint sh",
+        "-e 'POSTGRES_DB=a shop'", '-e POSTGRES_PASSWORD="$DB_POSTGRES_PASSWORD"',
+        "--cap-drop ALL", "--read-only",
+    )  # fmt: skip
+    assert [option for option in options if f" {option} " not in created] == []
+    assert line(run, "docker cp").startswith("tar ")
+    assert 'docker exec by-hand-companion-db pg_isready -p "${PORT}" ' in line(run, "seq 300")
+    assert 'create_connection(("127.0.0.1", 5672), 1)' in line(run, "by-hand-loadgen python3 -c")
+    subprocess.run(["sh", "-n", "-c", "\n".join(found)], check=True)
+
+
 def test_services_are_companions_with_names() -> None:
-    application = ApplicationRecord(app="shop", services={"upstream": "grpc", "web": "http"})
+    application = ApplicationRecord(app="shop", services=COMPANIONS)
     run = own(application, {"grpc": "sha256:g", "http": "sha256:h"})
     found = commands(run)
     assert found[0].startswith(
         f"{SIDECAR}--hostname application --add-host application:127.0.0.1 "
         "--add-host upstream:127.0.0.1 --add-host web:127.0.0.1 "
     )
-    assert line(run, "docker run", "by-hand-companion-grpc").endswith(" sha256:g")
-    assert line(run, "docker run", "by-hand-companion-http").endswith(" sha256:h")
-    joiners = "by-hand-server by-hand-companion-grpc by-hand-companion-http"
+    assert line(run, "docker run", "by-hand-companion-upstream").endswith(" sha256:g")
+    assert line(run, "docker run", "by-hand-companion-web").endswith(" sha256:h")
+    joiners = "by-hand-server by-hand-companion-upstream by-hand-companion-web"
     assert found[-2:] == [f"docker rm -f -v {joiners}", "docker rm -f -v by-hand-loadgen"]
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from runner.measurement.records import LaunchRecord
+from runner.measurement.records import LaunchRecord, Served
 from runner.outcome import Outcome
 from runner.report.ceilings import Ceilings, ceilings_of
 from runner.report.formats import render
@@ -111,6 +111,40 @@ def test_computing_has_no_ceiling_by_configuration() -> None:
     assert found.clients_rps == 200 / 22
     assert found.configuration_rps is None
     assert found.efficiency == pytest.approx(0.507 / found.clients_rps)
+
+
+# -- how long a request takes is not given -------------------------------------------------------
+
+OWN = CELL.model_copy(update={"workload": "application", "workload_seconds": None})
+
+
+def measured(lone_ms: float, under_load_ms: float, rate: float = 900.0) -> LaunchRecord:
+    """A launch of an application, 100 clients and 16 threads."""
+    served = Served(
+        processes=1, entered=5000, left=5000, in_flight=16, at_a_time=16,
+        lone_service_ms=lone_ms, mean_service_ms=under_load_ms,
+    )  # fmt: skip
+    update = {
+        "ceiling_lone_ms": lone_ms,
+        "configuration_rps": 16_000 / lone_ms,
+        "served": served,
+    }
+    return launch(OWN, rate=rate).model_copy(update=update)
+
+
+def test_without_a_nominal_time_that_of_a_lone_request_counts() -> None:
+    found = of(measured(50.0, 80.0), measured(40.0, 80.0), cell=OWN)
+    assert found.clients_rps == pytest.approx((2000 + 2500) / 2)
+    assert found.configuration_rps == pytest.approx((320 + 400) / 2)
+    assert found.efficiency == pytest.approx((900 / 2000 + 900 / 2500) / 2)
+
+
+def test_a_lone_request_that_something_slowed_makes_no_ceiling_too_low() -> None:
+    found = of(measured(50.0, 40.0, rate=2490.0), cell=OWN)
+    assert found.clients_rps == pytest.approx(2500)
+    assert found.configuration_rps == pytest.approx(400)
+    assert found.efficiency
+    assert found.efficiency < 1
 
 
 # -- more than the most ----------------------------------------------------------------------------

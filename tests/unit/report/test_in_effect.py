@@ -14,7 +14,7 @@ from runner.matrix import plugins
 from runner.measurement.records import LaunchRecord, Patched
 from runner.options import ExportFormat
 from runner.report.formats import render
-from runner.report.in_effect import PATCHING, in_effect, patched_text
+from runner.report.in_effect import explained, in_effect, patched_text
 from runner.report.notes import notes
 from runner.report.run import Run, collate
 from runner.report.sentences import sentences
@@ -203,11 +203,11 @@ def test_what_was_installed_is_a_note() -> None:
         assert words in note
 
 
-def test_that_ceilings_come_from_a_lone_request_is_said_of_an_application_alone() -> None:
+def test_that_ceilings_come_from_a_lone_request_is_said_where_they_do() -> None:
     words = "ceilings follow from the time of a lone request"
-    assert words in " ".join(said(collated(launch(NONE)))["Measured"])
-    ours = collated(launch(NONE), of=own_run(None))
-    assert words not in " ".join(said(ours)["Measured"])
+    lone = launch(NONE).model_copy(update={"ceiling_lone_ms": 12.0})
+    assert words in " ".join(said(collated(lone))["Measured"])
+    assert words not in " ".join(said(collated(launch(NONE)))["Measured"])
 
 
 @pytest.mark.parametrize("format_", ExportFormat)
@@ -220,5 +220,29 @@ def test_a_run_of_an_application_is_exported_like_any(format_: ExportFormat) -> 
     assert GEVENT.id in export(own, format_)
 
 
-def test_servers_that_patch_by_themselves_exist() -> None:
-    assert {*plugins.servers()} >= PATCHING
+def test_servers_that_patch_by_themselves_say_so() -> None:
+    servers = plugins.servers().items()
+    assert {n for n, kind in servers if kind.patches_itself} == {"gunicorn-gevent", "uwsgi-gevent"}
+
+
+def test_who_patched_is_named_by_its_place() -> None:
+    seen = made(NONE, ALL, patched_by="locust/__init__.py:14")
+    assert seen.effects is not None
+    label = "where the patch mode itself did nothing: by locust/__init__.py:14"
+    assert explained(seen.effects, "werkzeug") == f"gevent (all), {label}"
+    by_app = explained(seen.effects, "werkzeug", "by-app")
+    assert by_app == "gevent (all): by locust/__init__.py:14, as the matrix file says (`by-app`)"
+
+
+def test_an_application_that_should_patch_itself_and_does_not_is_told() -> None:
+    seen = made(NONE, NOTHING)
+    assert seen.effects is not None
+    assert "nothing is patched, although" in (explained(seen.effects, "werkzeug", "by-app") or "")
+    assert explained(seen.effects, "werkzeug", None) is None
+
+
+def test_eventlets_worker_does_as_it_is_made_to() -> None:
+    seen = made(NONE, Patched(eventlet=True))
+    assert seen.effects is not None
+    assert "does so by itself" in (explained(seen.effects, "gunicorn-eventlet-w1") or "")
+    assert "by the application" in (explained(seen.effects, "gunicorn-sync-w1") or "")

@@ -3,25 +3,34 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from runner.application.application_lock import ApplicationLock, Moved
+from runner.application.env_file import Variables
 from runner.application.pins import Sdist
+from runner.application.services import own_services
+from runner.build.service_images import ServiceImage
+from runner.engine.companions import CompanionPlan
+from runner.matrix.application import Request, Response
 from runner.matrix.cell import EnvironmentRequest
 from runner.resolver import Lock
 from runner.store.application_record import (
     ApplicationRecord,
+    application_record,
     installed,
     ways_to_differ,
     without_credentials,
 )
 from runner.store.records import EnvironmentRecord, RunRecord
-from runner.store.reuse import reusable
+from runner.store.reuse import key, reusable
 from runner.store.run_directory import RunDirectory
+from runner.store.service_record import ServiceRecord
 from tests.support.own import GEVENT, SECRET, SLASHES, in_any_form, own_run, recorded
-from tests.support.samples import launch, run_record
+from tests.support.samples import cell_with_workload, launch, run_record
+from tests.unit.application.applications import application
 
 OLD, NOW = "20261101T120000Z", "20261103T120000Z"
 
@@ -54,7 +63,7 @@ def test_what_is_recorded(tmp_path: Path) -> None:
         "file /etc/shop.yml",
     ]
     assert content["environment"] == {"MODE": "load"}
-    assert content["services"] == {"upstream": "grpc"}
+    assert record.services == {"upstream": ServiceRecord(companion="grpc")}
     assert content["requirements"] == ["requirements.txt", "flask==3.1.2"]
     assert (content["app"], content["args"]) == (
         "shop.wsgi:create_app('load')",
@@ -104,6 +113,7 @@ CHANGES: dict[str, tuple[dict[str, str], dict[str, str]]] = {
     "debian": ({"libmagic1": "libmagic-dev"}, {}),
     "prepare": ({"make version-file": "make"}, {}),
     "before": ({"flask db upgrade": "flask db stamp"}, {}),
+    "command": ({"args:": "command: ddtrace-run\n      args:"}, {}),
     "args": ({"--max-requests 0": "--max-requests 1"}, {}),
     "environment": ({"MODE: load": "MODE: test"}, {}),
     "service": ({"upstream:": "other:"}, {}),
@@ -227,3 +237,82 @@ def test_a_run_with_an_application_comes_back_as_it_was_stored(tmp_path: Path) -
 def test_older_runs_have_no_application(schema: int) -> None:
     older = run_record(GEVENT).model_dump(mode="json") | {"schema_version": schema}
     assert RunRecord.model_validate(older).application is None
+
+
+# -- services --------------------------------------------------------------------------------------
+
+IMAGE = ServiceImage(
+    reference="postgres:17",
+    image_id="sha256:image",
+    key="postgres@sha256:abc",
+    digest="postgres@sha256:abc",
+    plan=CompanionPlan(name="db", image="sha256:image", memory_bytes=1, user="postgres"),
+)
+
+
+def of_a_service(
+    directory: Path, password: str = "hidden-word", image: ServiceImage = IMAGE
+) -> ApplicationRecord:
+    (directory / "first.sql").write_text("CREATE TABLE t;")
+    service = {
+        "image": "postgres:17",
+        "command": "postgres -c port=${PORT:-5433}",
+        "environment": {"POSTGRES_PASSWORD": "${PASSWORD}", "POSTGRES_DB": "shop"},
+        "volumes": ["./first.sql:/docker-entrypoint-initdb.d/1.sql"],
+    }
+    served = application(directory, services={"api": {"companion": "grpc"}, "db": service})
+    found = own_services(served, {"PASSWORD": password})
+    return application_record(
+        served,
+        Request(),
+        Response(),
+        source=None,
+        variables=Variables(),
+        key=bytes(32),
+        services=[(one, image) for one in found],
+    )
+
+
+def test_what_is_recorded_of_services(tmp_path: Path) -> None:
+    record = of_a_service(tmp_path)
+    assert record.services["api"] == ServiceRecord(companion="grpc")
+    found = record.services["db"]
+    assert (found.image, found.digest, found.image_id, found.user) == (
+        "postgres:17",
+        "postgres@sha256:abc",
+        "sha256:image",
+        "postgres",
+    )
+    assert found.command == ("postgres", "-c", "port=${PORT}")
+    assert (found.environment, found.secret_environment) == (
+        {"POSTGRES_DB": "shop"},
+        ("POSTGRES_PASSWORD",),
+    )
+    assert record.secret_names == (
+        "service db: POSTGRES_PASSWORD",
+        "service db: ${PORT}",
+        "service db: file /docker-entrypoint-initdb.d/1.sql",
+    )
+    assert "hidden-word" not in record.model_dump_json()
+    assert str(found) == "postgres:17 (abc)"
+
+
+def test_a_service_is_among_what_decides_whether_launches_count_again(tmp_path: Path) -> None:
+    record = of_a_service(tmp_path)
+    run = run_record(cell_with_workload("sleep"))
+    changed = [
+        of_a_service(tmp_path, "another-word"),
+        of_a_service(tmp_path, image=replace(IMAGE, image_id="sha256:other")),
+    ]
+    keys = {
+        key(run.model_copy(update={"application": one}), run.cells[0]) for one in (record, *changed)
+    }
+    assert len(keys) == 3
+    assert [*ways_to_differ(record, changed[0])] == [
+        "secrets: other values, or of another machine, whose digests do not compare"
+    ]
+
+
+def test_services_of_the_first_runs_were_companions_by_name() -> None:
+    found = ApplicationRecord.model_validate({"app": "shop", "services": {"upstream": "grpc"}})
+    assert found.services == {"upstream": ServiceRecord(companion="grpc")}

@@ -1,8 +1,10 @@
-"""Which package of Debian has a program or a shared library that a command misses."""
+"""Which package of Debian has a program, a shared library, or what a build needs.
+
+Later suites have some of them under another name, and install them by this one too.
+"""
 
 from __future__ import annotations
 
-import re
 from typing import Final
 
 #: Packages by the programs in them, where they are called something else.
@@ -42,35 +44,53 @@ LIBRARIES: Final = {
     "libwebp": "libwebp7", "libxml2": "libxml2", "libxmlsec1": "libxmlsec1",
     "libxslt": "libxslt1.1", "libzbar": "libzbar0",
 }  # fmt: skip
-#: How a shell, Python and other programs say that there is no such program.
-NO_PROGRAM = (
-    re.compile(r"(?:^|: )(?P<name>[\w.+-]+): (?:command )?not found\s*$"),
-    re.compile(r"No such file or directory: b?'(?P<name>[\w.+-]+)'"),
-    re.compile(r"\benv: '?(?P<name>[\w.+-]+)'?: No such file or directory\s*$"),
-    re.compile(r"cannot find command '(?P<name>[\w.+-]+)'", re.IGNORECASE),
-    re.compile(r"(?P<name>[\w.+-]+) executable (?:must be|not found)", re.IGNORECASE),
-)
-NO_LIBRARY = (
-    re.compile(r"(?P<name>lib[\w.+-]+?)\.so[.\d]*: cannot open shared object file"),
-    re.compile(r"failed to find (?P<name>lib\w+)", re.IGNORECASE),
-    re.compile(r"cannot load library '(?P<name>lib[\w.+-]+?)(?:\.so[.\d]*|-\d+)?'"),
-)
+#: Packages by what a build misses, as compilers, pkg-config and configure scripts name it.
+FOR_BUILDS: Final = {
+    r"\blibpq-fe\.h\b|\bpg_config\b": "libpq-dev",
+    r"\bPython\.h\b": "python3-dev",
+    r"\bmysql\.h\b|\bmysql_config\b|\bpkg-config\b.*\bmysqlclient\b": "default-libmysqlclient-dev",
+    r"\bxmlsec1?\b": "libxmlsec1-dev",
+    r"\blibxml/|\blibxml2\b|\bxml2-config\b": "libxml2-dev",
+    r"\blibxslt/|\bxslt-config\b": "libxslt1-dev",
+    r"\bldap\.h\b|\blber\.h\b": "libldap2-dev",
+    r"\bsasl(/sasl)?\.h\b": "libsasl2-dev",
+    r"\bkrb5-config\b|\bgssapi(/gssapi)?\.h\b|\bkrb5\.h\b": "libkrb5-dev",
+    r"\bffi\.h\b|\blibffi\b": "libffi-dev",
+    r"\bopenssl/\w+\.h\b": "libssl-dev",
+    r"\bcurl-config\b|\bcurl/curl\.h\b": "libcurl4-openssl-dev",
+    r"\bsql\.h\b|\bsqltypes\.h\b": "unixodbc-dev",
+    r"\bsqlfront\.h\b|\bsybdb\.h\b": "freetds-dev",
+    r"\bsqlite3\.h\b": "libsqlite3-dev",
+    r"\brdkafka\.h\b": "librdkafka-dev",
+    r"\bmagic\.h\b": "libmagic-dev",
+    r"\byaml\.h\b": "libyaml-dev",
+    r"\bgmp\.h\b": "libgmp-dev",
+    r"\bmpfr\.h\b": "libmpfr-dev",
+    r"\bzlib\.h\b": "zlib1g-dev",
+    r"\bbzlib\.h\b": "libbz2-dev",
+    r"\blzma\.h\b": "liblzma-dev",
+    r"\bsnappy(-c)?\.h\b": "libsnappy-dev",
+    r"\bjpeglib\.h\b|for jpeg could not be found": "libjpeg-dev",
+    r"\bft2build\.h\b": "libfreetype-dev",
+    r"\bcairo\.h\b": "libcairo2-dev",
+    r"\bgeos_c\.h\b|\bgeos-config\b": "libgeos-dev",
+    r"\bgdal-config\b|\bgdal\.h\b": "libgdal-dev",
+    r"\bMagickWand\b": "libmagickwand-dev",
+    r"\bre2/re2\.h\b": "libre2-dev",
+    r"\bev\.h\b": "libev-dev",
+    r"\buuid(/uuid)?\.h\b": "uuid-dev",
+    r"\bsystemd/sd-\w+\.h\b|\blibsystemd\b": "libsystemd-dev",
+    r"\bdbus/dbus\.h\b": "libdbus-1-dev",
+    r"\bswig\b.*(not found|No such file)|No such file.*\bswig\b": "swig",
+    r"\bcmake\b.*(not found|not installed|No such file)": "cmake",
+}
 
 
-def package_for(line: str) -> str | None:
-    """The package with what a line of a program's output says is missing, None if none is known."""
-    for pattern in NO_LIBRARY:
-        if (match := pattern.search(line)) and (package := LIBRARIES.get(match["name"])):
-            return package
-    for pattern in NO_PROGRAM:
-        if match := pattern.search(line):
-            name = match["name"]
-            if package := PROGRAMS.get(name, name if name in SAME_NAME else None):
-                return package
-    return None
+def with_program(name: str) -> str | None:
+    """The package with a program, None where none is known."""
+    return PROGRAMS.get(name, name if name in SAME_NAME else None)
 
 
-def remedy(line: str) -> str | None:
-    """What to write into the matrix file for what a line says is missing, None if nothing helps."""
-    package = package_for(line)
-    return f"`application.debian: [{package}]` installs it" if package else None
+def with_library(name: str) -> str | None:
+    """The package with a shared library, `libpq.so.5` or `libpq`, None where none is known."""
+    return LIBRARIES.get(name.partition(".so")[0])

@@ -1,0 +1,1 @@
+"""What helps an application that cannot be built, does not start, or does not answer."""

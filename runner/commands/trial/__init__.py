@@ -1,0 +1,1 @@
+"""`matrix try`: a first look at an application, without a matrix file."""

@@ -1,0 +1,82 @@
+"""What a server's log says of its end: exceptions, and the words of those that end without one."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterator
+from typing import Final
+
+from runner.text import last_line
+
+TRACEBACK, IGNORED = "Traceback (most recent call last):", "Exception ignored"
+#: How the line between the tracebacks of a chain begins.
+CHAINED = ("During handling of the above", "The above exception was the direct cause")
+#: Exceptions that say where only above their line.
+PLACED: Final = re.compile(r"(SyntaxError|IndentationError|TabError): ")
+#: How gunicorn says what it cannot be started with, below an empty line.
+GUNICORNS: Final = re.compile(r"^\nError: (?P<said>.*\w)\W*$", re.MULTILINE)
+#: How gunicorn says that somebody killed one of its processes.
+WORKER_KILLED: Final = "was sent SIGKILL! Perhaps out of memory"
+
+
+def chains(log: str) -> Iterator[list[str]]:
+    """The exceptions of each chain of tracebacks in a log: the first is the cause of the next.
+
+    A traceback below `Exception ignored in` is none of the server's failures: something was cleaned
+    up too late.
+    """
+    inside, ignored, before = False, False, ""
+    chain: list[str] = []
+    goes_on = False
+    for line in log.splitlines():
+        if line.strip() == TRACEBACK:
+            if chain and not goes_on:
+                yield chain
+                chain = []
+            chained = ignored and before.startswith(CHAINED)
+            inside, ignored, goes_on = True, chained or before.startswith(IGNORED), False
+        elif line.startswith(CHAINED):
+            goes_on = True
+        elif inside and line and not line[0].isspace():
+            inside = False
+            chain = [] if ignored else [*chain, line.strip()]
+        before = line or before
+    if chain:
+        yield chain
+
+
+def exceptions(log: str) -> Iterator[str]:
+    """The exception that each traceback of a log ends in, of a chain of them the last."""
+    return (chain[-1] for chain in chains(log))
+
+
+def exception_line(log: str) -> str:
+    """The exception that most of a log's tracebacks end in, the last of several; or nothing."""
+    counts = Counter(exceptions(log))
+    most = max(counts.values(), default=0)
+    return next((line for line, number in reversed(counts.items()) if number == most), "")
+
+
+def causes(log: str, reason: str) -> Iterator[str]:
+    """The exceptions that led to one which a reason names, the nearest first."""
+    for chain in chains(log):
+        if chain[-1] in reason:
+            yield from reversed(chain[:-1])
+
+
+def with_place(exception: str, log: str) -> str:
+    """An exception with the file and line that it is about, where its own line does not say."""
+    if not PLACED.match(exception):
+        return exception
+    above = log[: log.rfind(exception)]
+    places = re.findall(r'File "([^"]+)", line (\d+)\n', above)
+    return f"{exception} ({places[-1][0]}:{places[-1][1]})" if places else exception
+
+
+def last_words(log: str) -> str:
+    """What a process said last: gunicorn's own error, else the last line with a word in it."""
+    if found := [*GUNICORNS.finditer(log)]:
+        return found[-1]["said"].strip()
+    lines = [line for line in log.splitlines() if re.search(r"\w", line)]
+    return last_line("\n".join(lines)) or last_line(log)

@@ -1,0 +1,112 @@
+"""What is read in the log of a server that failed."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+
+from runner.engine.protocol import ContainerState, ExecResult
+from runner.measurement.server_log import causes, last_words, with_place
+from runner.measurement.verdict import of_exit, with_remedy
+from runner.outcome import Outcome
+from tests.support.memory_engine import MemoryEngine
+from tests.support.simulated import SimulatedPods
+from tests.unit.measurement.test_launch import launch
+
+#: As gunicorn 27 prints it.
+NO_WORKER_CLASS = """
+Error: class uri 'no.such.Worker' invalid or not found:
+
+[Traceback (most recent call last):
+  File "<frozen importlib._bootstrap>", line 1142, in _find_and_load_unlocked
+ModuleNotFoundError: No module named 'no'
+]
+
+"""
+KILLED = "[8] [ERROR] Worker (pid:27) was sent SIGKILL! Perhaps out of memory?"
+#: An application that has words of its own for a variable that is missing.
+OWN_WORDS = """\
+import os
+try:
+    os.environ["SHOP_KEY"]
+except KeyError:
+    raise RuntimeError("no key")
+"""
+
+
+def printed(program: str) -> str:
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=False, env={}
+    )
+    return done.stderr
+
+
+def ended(code: int, log: str) -> str:
+    state = ContainerState(running=False, exit_code=code, oom_killed=False)
+    return with_remedy(of_exit(state, log), log, lambda _: ())[1] or ""
+
+
+def test_a_variable_that_is_missed_is_found_below_the_applications_own_exception() -> None:
+    log = printed(OWN_WORDS)
+    assert [*causes(log, "RuntimeError: no key")] == ["KeyError: 'SHOP_KEY'"]
+    assert ended(81, log).startswith("RuntimeError: no key; the variable SHOP_KEY is not set")
+
+
+def test_another_traceback_is_no_cause() -> None:
+    log = printed("import os; os.environ['SHOP_KEY']") + printed("raise ValueError(7)")
+    assert [*causes(log, "ValueError: 7")] == []
+
+
+def test_a_mistake_in_a_file_has_its_place() -> None:
+    log = printed("exec(compile('x = = 3', '/application/gunicorn.conf.py', 'exec'))")
+    assert with_place("SyntaxError: invalid syntax", log) == (
+        "SyntaxError: invalid syntax (/application/gunicorn.conf.py:1)"
+    )
+    assert with_place("ValueError: 7", log) == "ValueError: 7"
+
+
+@pytest.mark.parametrize(
+    ("log", "words"),
+    [
+        (NO_WORKER_CLASS, "class uri 'no.such.Worker' invalid or not found"),
+        ("begun\nit is over\n]\n", "it is over"),
+        ("]\n", "]"),
+        ("", ""),
+    ],
+)
+def test_the_last_words(log: str, words: str) -> None:
+    assert last_words(log) == words
+
+
+def test_what_gunicorn_cannot_be_started_with_is_named() -> None:
+    assert "gunicorn finds no worker class no.such.Worker" in ended(1, NO_WORKER_CLASS)
+    usage = "usage: gunicorn\ngunicorn: error: unrecognized arguments: --no-such-option\n"
+    assert "gunicorn does not take `application.args`" in ended(2, usage)
+
+
+@pytest.mark.parametrize(
+    ("counted", "outcome"),
+    [
+        ("oom_kill_disable 0\nunder_oom 0\noom_kill 5\n", Outcome.OOM_KILLED),
+        ("low 0\nhigh 0\nmax 310\noom 5\noom_kill 5\n", Outcome.OOM_KILLED),
+        ("oom_kill 0\n", Outcome.HANG_AT_FIRST_REQUEST),
+        ("", Outcome.HANG_AT_FIRST_REQUEST),
+    ],
+)
+def test_a_worker_that_the_kernel_kills_again_and_again_is_out_of_memory(
+    counted: str, outcome: Outcome
+) -> None:
+    def starts_again(_: dict[str, Any]) -> dict[str, Any]:
+        for container in engine.containers.values():
+            container.log = KILLED
+        return {"failed": "first-not-answered", "reason": "not answered within 120 s"}
+
+    found = ExecResult(exit_code=0, stdout=counted.encode(), stderr=b"")
+    pods = SimulatedPods(shell=lambda _: found, check=starts_again)
+    engine = MemoryEngine(pods)
+    record = launch(pods, engine).record
+    assert record.outcome is outcome
+    assert ("`limits.memory`" in (record.reason or "")) is (outcome is Outcome.OOM_KILLED)
