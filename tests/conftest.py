@@ -1,7 +1,31 @@
 """What holds for all tests."""
 
+from __future__ import annotations
+
+import os
+
+import pytest
 from hypothesis import settings
 
 # A slow machine is no failure.
 settings.register_profile("no-deadline", deadline=None)
 settings.load_profile("no-deadline")
+
+LEFT_OUT = pytest.StashKey[list[str]]()
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what needs root where the user is not root; the summary names it."""
+    if os.geteuid() == 0:
+        return
+    of_root = [item for item in items if item.get_closest_marker("root")]
+    items[:] = [item for item in items if item not in of_root]
+    config.stash[LEFT_OUT] = sorted({item.nodeid.partition("::")[0] for item in of_root})
+    config.hook.pytest_deselected(items=of_root)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say what was left out."""
+    for file in terminalreporter.config.stash.get(LEFT_OUT, []):
+        terminalreporter.write_line(f"left out in {file}: what needs root")

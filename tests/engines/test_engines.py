@@ -10,14 +10,13 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import docker
 import pytest
 
 from tests.engines.debian_engine import KINDS, Kind, running
 
-pytestmark = pytest.mark.engine
+pytestmark = [pytest.mark.engine, pytest.mark.root]
 
 MATRIX = Path(__file__).with_name("matrix.yaml")
 CELLS = 4
@@ -69,8 +68,8 @@ class Bench:
     def containers(self) -> list[str]:
         return [str(one["Names"][0]) for one in self.client.api.containers(all=True)]
 
-    def images(self) -> list[dict[str, Any]]:
-        return list(self.client.api.images(all=True))
+    def images(self) -> set[str]:
+        return {str(one["Id"]) for one in self.client.api.images(all=True)}
 
     def by_hand(self) -> list[str]:
         """The commands that `matrix show` prints, one each."""
@@ -87,7 +86,6 @@ def kind(request: pytest.FixtureRequest) -> Kind:
 
 @pytest.fixture(scope="module")
 def bench(kind: Kind, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
-    assert os.geteuid() == 0, "engines are started as root"
     with running(kind, tmp_path_factory.mktemp(kind.name)) as address:
         made = Bench(tmp_path_factory.mktemp("bench"), address)
         yield made
@@ -143,7 +141,8 @@ def test_what_a_killed_run_left_is_swept(bench: Bench) -> None:
     assert left
     _, err = bench.matrix("run")
     swept = {line.split()[1].rstrip(",") for line in err.splitlines() if "left by a run" in line}
-    assert swept == {name.lstrip("/") for name in left}
+    # The engine may have made one more after its client was gone.
+    assert swept >= {name.lstrip("/") for name in left}
     assert bench.containers() == []
 
 
@@ -154,4 +153,4 @@ def test_clean_leaves_nothing_also_of_what_was_started_by_hand(bench: Bench) -> 
     out, _ = bench.matrix("clean")
     assert "removed 3 containers" in out
     assert bench.containers() == []
-    assert bench.images() == []
+    assert bench.images() == set()

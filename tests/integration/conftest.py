@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import docker
 import pytest
 
+from runner.build.bases import LOADGEN, base_of_cells, has_bases
 from runner.build.lock import Lock, lock_all, platform_of
 from runner.build.prepare import Prepared, prepare
 from runner.build.recipe import Image
@@ -63,6 +66,17 @@ CELLS = (
     FOUR_REQUESTS,
     FORTY_CLIENTS,
 )
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Where a base image must be made first, all of them need root."""
+    here = [item for item in items if item.path.is_relative_to(Path(__file__).parent)]
+    if os.geteuid() == 0 or not here:
+        return
+    with closing(connect()) as engine:
+        has_all = has_bases(engine, [base_of_cells("3.11"), LOADGEN])
+    for item in here if not has_all else ():
+        item.add_marker(pytest.mark.root)
 
 
 @pytest.fixture(scope="session")

@@ -89,6 +89,7 @@ def second_engine(
         engine.stop()
 
 
+@pytest.mark.root
 def test_an_engine_that_stops_and_starts_again(tmp_path: Path, second_engine: SecondEngine) -> None:
     project = Project(tmp_path)
     process = project.start("run", "--jobs", "1", DOCKER_HOST=second_engine.url)
@@ -129,6 +130,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["umount", "--lazy", str(disk)], check=True, timeout=30)
 
 
+@pytest.mark.root
 @pytest.mark.usefixtures("prepared")
 def test_a_disk_that_fills_up(small_disk: Path) -> None:
     project = Project(small_disk)
@@ -157,6 +159,7 @@ def test_a_disk_that_fills_up(small_disk: Path) -> None:
     assert f"used again: {len(kept)} of " in stderr
 
 
+@pytest.mark.root
 @pytest.mark.usefixtures("prepared")
 def test_a_clock_set_back(tmp_path: Path) -> None:
     """As if the clock had been years ahead when the first run was made."""

@@ -11,6 +11,7 @@ import tomllib
 import urllib.request
 from pathlib import Path
 
+from tests.support.archives import unpack as unpack_data
 from tests.support.installed import UV, run
 
 PROJECT = '[project]\nname = "wanted"\nversion = "0"\nrequires-python = ">=3.11"\n'
@@ -23,7 +24,7 @@ def unpack(requirement: str, sha256: str, directory: Path) -> None:
     found = hashlib.sha256(content).hexdigest()
     assert found == sha256, f"the index has another sdist of {requirement}: {found}"
     with tarfile.open(fileobj=io.BytesIO(content)) as archive:
-        archive.extractall(directory, filter="data")
+        unpack_data(archive, directory)
 
 
 def _address(requirement: str, scratch: Path) -> str:

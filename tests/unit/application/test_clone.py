@@ -19,6 +19,7 @@ from runner.application.clone import (
 from runner.application.pins import Directory, GitSource
 from runner.application.source import project_of
 from runner.errors import EngineError
+from tests.support.archives import unpack
 
 USER = "somebody"
 
@@ -83,7 +84,7 @@ def test_the_archive_is_the_commit_with_its_history(repository: Path, tmp_path: 
     assert found["source/setup.py"] == b"one\n"
     unpacked = tmp_path / "unpacked"
     with tarfile.open(tmp_path / "a.tar") as packed:
-        packed.extractall(unpacked, filter="data")
+        unpack(packed, unpacked)
     assert git(unpacked / "source", "rev-parse", "HEAD") == first
     assert git(unpacked / "source", "status", "--porcelain") == ""
 
@@ -131,7 +132,7 @@ def test_a_project_has_its_files_as_they_are_and_the_history(
     assert found["source/run.sh"] == b"new\n"
     unpacked = tmp_path / "unpacked"
     with tarfile.open(tmp_path / "a.tar") as packed:
-        packed.extractall(unpacked, filter="data")
+        unpack(packed, unpacked)
     assert git(unpacked / "source", "rev-parse", "HEAD") == first
     assert git(unpacked / "source", "status", "--porcelain").split() == [
         "M", "setup.py", "??", "link", "??", "run.sh",

@@ -18,6 +18,7 @@ from runner.build.layers import File
 from runner.build.recipe import Image
 from runner.build.wheels import archived
 from runner.errors import EngineError
+from tests.support.archives import unpack
 from tests.support.memory_engine import MemoryEngine, silent
 
 BASE = Image(reference="below", image_id="sha256:below", key="below")
@@ -79,7 +80,7 @@ def test_an_interpreter_takes_the_bytecode_without_a_look_at_the_source(
     sources = packed(tmp_path, "one", {"one/module.py": "print('compiled', __name__)\n"})
     made = compile_all(engine, BASE, [sources], tmp_path)
     with tarfile.open(made[sources.name]) as tar:
-        tar.extractall(tmp_path, filter="data")
+        unpack(tar, tmp_path)
     changed = tmp_path / "site" / "one" / "module.py"
     changed.write_text("print('the source')\n")
     command = [sys.executable, "-B", "-m", "one.module"]

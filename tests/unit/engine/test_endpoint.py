@@ -112,12 +112,12 @@ def test_a_context_that_is_not_there_is_not_the_default_one(
 
 
 def by_context(docker: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    a_context(docker, host="ssh://user@127.0.0.1")
+    a_context(docker, host="ssh://127.0.0.1")
     use(docker, "other")
 
 
 def by_host(docker: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("DOCKER_HOST", "ssh://user@127.0.0.1")
+    monkeypatch.setenv("DOCKER_HOST", "ssh://127.0.0.1")
 
 
 @pytest.mark.parametrize("named", [by_context, by_host])
@@ -128,7 +128,7 @@ def test_an_engine_behind_ssh_has_a_remedy(
 ) -> None:
     named(docker, monkeypatch)
     assert "ssh -nNT -L" in refused()
-    assert "user@127.0.0.1 &`" in refused()
+    assert "docker.sock 127.0.0.1 &`" in refused()
 
 
 # -- TLS -------------------------------------------------------------------------------------------
