@@ -40,9 +40,10 @@ def of_launch(launch: Launch, pod: Pod, outcome: Outcome, log: str) -> str | Non
     if not (is_due(facts) or (facts.stalled_s or 0.0) >= STALLED_S):
         return None
     with contextlib.suppress(EngineError):  # it is explained as well as can be
-        if facts.stalled_s and facts.stalled_s >= STALLED_S and outcome.has_figures:
+        looks = _looks(facts, launch.job.cell)
+        if len(looks) == UNTIL_STALLED:
             _start_again(launch, pod)
-        for clients, seconds in _looks(facts, launch.job.cell):
+        for clients, seconds in looks:
             if not pod.server_state().running:
                 break
             config = {**launch.asked, "clients": clients, "seconds": seconds}
@@ -77,7 +78,7 @@ def _looks(facts: Facts, cell: Cell) -> list[tuple[int, float]]:
     if facts.outcome.kind is Kind.FAILURE:
         return [(0, 0.0)]
     working = (min(CLIENTS, cell.most_in_flight), WORKING_S)
-    if (facts.stalled_s or 0.0) >= STALLED_S:
+    if (facts.stalled_s or 0.0) >= STALLED_S and blocked_loop(facts) is None:
         return [working] * UNTIL_STALLED
     return [(0, 0.0), working]
 

@@ -114,23 +114,26 @@ def _modules():
 def importer(name):
     """Return the module that imported another, as far as can be told.
 
-    Modules are listed when their import begins, so it is before the other; of those the last that
-    has something of it.
+    Modules are listed in the order in which their imports ended: whoever imports another is after
+    it, but for one that has its package, and makes it import the other later.
     """
-    wanted, found = sys.modules.get(name), None
-    for other, module in list(sys.modules.items()):
+    wanted = sys.modules.get(name)
+    package = sys.modules.get(name.rpartition(".")[0])
+    before, is_after = None, False
+    for other, values in _modules():
         if other == name:
-            return found
-        values = getattr(module, "__dict__", None)
-        if not values or other.partition(".")[0] in OWN or name.startswith(other + "."):
+            if before:
+                return before
+            is_after = True
             continue
-        for value in list(values.values()):
-            if value is wanted or (
-                isinstance(value, type(sys)) and name.startswith("%s." % value.__name__)
-            ) or getattr(value, "__module__", None) == name:  # fmt: skip
-                found = other
-                break
-    return found
+        if name.startswith(other + ".") or other.startswith(name + "."):
+            continue
+        has_it = any(v is wanted or getattr(v, "__module__", None) == name for _, v in values)
+        if is_after and has_it:
+            return other
+        if not is_after and (has_it or any(v is package for _, v in values if v is not None)):
+            before = other
+    return None
 
 
 # -- distributions ---------------------------------------------------------------------------------

@@ -27,6 +27,8 @@ OFTEN: Final = 0.2
 SEVERAL: Final = 3
 #: Share of the looks from which a loop of a server that hangs never runs.
 FOR_GOOD: Final = 0.95
+#: And below which how long a loop stood still says more than how often it was seen to.
+SELDOM: Final = 0.5
 MOST: Final = 0.5
 #: Locks of Python's and gevent's, by the end of their types' names.
 LOCKS: Final = (".lock", ".RLock", "._RLock", "LockType", "Semaphore", ".Condition", "RLock")
@@ -127,7 +129,7 @@ def _blocked_fields(facts: Facts, look: Look, stack: Stack, share: float) -> dic
     percent = f"for {100 * share:.0f} % of the burst"
     if facts.outcome.kind is Kind.HANG:
         percent = "for good" if share > FOR_GOOD else f"in {100 * share:.0f} % of the looks"
-    if facts.is_stalled and share < FOR_GOOD:
+    if facts.is_stalled and share < SELDOM:
         percent = f"for up to {facts.stalled_s:.1f} s at a time"
     return {
         "library": library or places.text(stack.frames[0]),
