@@ -36,6 +36,7 @@ import os
 
 workers, threads, worker_class, timeout = 4, 9, "gthread", 30
 bind, accesslog, daemon = "0.0.0.0:80", "-", True
+pidfile = "/proc/nobody/can/write.pid"
 raw_env = ["TOLD=by the configuration"]
 worker_connections = 10
 

@@ -44,6 +44,7 @@ def test_the_configuration_that_lies_there_is_read_and_the_cell_wins(shop: Progr
         "accesslog": "- → None",
         "bind": f"['0.0.0.0:80'] → ['127.0.0.1:{shop.port}']",
         "daemon": "True → False",
+        "pidfile": "/proc/nobody/can/write.pid → None",
         "threads": "9 → 2",
         "timeout": "30 → 86400",
         "workers": "4 → 1",
