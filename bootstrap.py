@@ -11,6 +11,7 @@ import argparse
 import contextlib
 import fcntl
 import hashlib
+import os
 import re
 import shutil
 import subprocess
@@ -109,6 +110,12 @@ def fingerprint(lock: Path) -> str:
     return digest.hexdigest()
 
 
+def require_writable() -> None:
+    """Nothing helps where nothing can be written, so that this is said first."""
+    if not os.access(ROOT, os.W_OK):
+        fail(f"{ROOT}: cannot be written to; make it writable, or use a clone of your own")
+
+
 def create_environment(lock: Path) -> None:
     """Make the virtual environment and install the lock into it."""
     shutil.rmtree(ENVIRONMENT, ignore_errors=True)
@@ -172,6 +179,8 @@ def main() -> None:
     lock = ROOT / ("requirements-dev.lock" if development else "requirements.lock")
     wanted = fingerprint(lock)
     is_current = installed == [lock.name, wanted]
+    if not is_current:
+        require_writable()
     venv_missing = not is_current and not has_venv()
     with ThreadPoolExecutor(1) as pool:
         packages: Future[None] = pool.submit(install_packages, options.use, venv=venv_missing)

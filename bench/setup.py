@@ -26,7 +26,8 @@ import docker
 from bench.common import PROJECT_MATRIX, REPOSITORY, Options, figure, spread
 from runner.build.prepare import Prepared, prepare
 from runner.commands.cells import Choice, LockedCells, expand, lock, locker
-from runner.engine.docker_engine import CALL_TIMEOUT_S, DockerEngine
+from runner.engine.connection import CALL_TIMEOUT_S
+from runner.engine.docker_engine import DockerEngine
 from runner.errors import EngineError
 from runner.matrix.cell import Experiment
 from runner.stages import Stages

@@ -6,7 +6,6 @@ otherwise wait for libraries that only other commands use.
 
 from __future__ import annotations
 
-import os
 import signal
 import sys
 from pathlib import Path
@@ -52,6 +51,7 @@ from runner.errors import (
     system_error,
 )
 from runner.options import ExportFormat, Format
+from runner.streams import nobody_reads, open_closed_streams
 from runner.variadic import Compare, NewRunsOption, RunsArgument
 
 if TYPE_CHECKING:
@@ -146,19 +146,19 @@ def run(  # noqa: PLR0913 - an option each
     jobs: Annotated[
         str, typer.Option(metavar="N|auto", help="Launches measured at the same time.")
     ] = "auto",
-    fresh: Annotated[bool, typer.Option(help="Ignore locks and launches of earlier runs.")] = False,
+    fresh: Annotated[
+        bool, typer.Option(help="Ignore locks and launches of earlier runs; pull bases again.")
+    ] = False,
     like: Annotated[
         str | None,
         typer.Option(metavar="RUN", help="Measure this run's cells again, and compare with it."),
     ] = None,
 ) -> None:
     """Lock, build, measure, store, and print the table."""
-    from rich.console import Console
-
     from runner.commands.cells import Choice, shard_option
     from runner.commands.replication import replicated, run_to_repeat
     from runner.commands.run import RunOptions, parse_jobs, run
-    from runner.progress import reporter
+    from runner.progress import Messages, reporter
 
     given = {
         "EXPERIMENT": experiment,
@@ -179,7 +179,7 @@ def run(  # noqa: PLR0913 - an option each
         shard=shard_option(shard),
     )
     options = RunOptions(results=results, jobs=parse_jobs(jobs), install=install, fresh=fresh)
-    with reporter(Console(stderr=True)) as progress:
+    with reporter(Messages(stderr=True)) as progress:
         result = run(choice, options, progress)
     _show_result(result)
     if repeated:
@@ -419,7 +419,7 @@ def doctor(
     ] = False,
 ) -> None:
     """Print what this machine and engine offer, what is missing, and the command that fixes it."""
-    from runner.commands.machine import doctor
+    from runner.commands.doctor import doctor
 
     text, healthy = doctor(file, results, install=install, say=_say)
     _print(text)
@@ -444,8 +444,11 @@ def _show_result(result: RunResult) -> None:
 
 
 def _say(text: str) -> None:
-    """Print a message for people to standard error."""
-    typer.echo(text, err=True)
+    """Print a message for people to standard error, which nobody may read any more."""
+    try:
+        typer.echo(text, err=True)
+    except BrokenPipeError:
+        nobody_reads(sys.stderr)
 
 
 def _print(text: str) -> None:
@@ -457,7 +460,7 @@ def _print(text: str) -> None:
         typer.echo(text)
         sys.stdout.flush()
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        nobody_reads(sys.stdout)
 
 
 def _usage(error: typer.TyperException) -> str:
@@ -468,6 +471,7 @@ def _usage(error: typer.TyperException) -> str:
 
 def main() -> None:
     """Run the command line and exit: the only place that does."""
+    open_closed_streams()
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         code = application(sys.argv[1:] or ["--help"], standalone_mode=False) or 0

@@ -21,6 +21,10 @@ class EngineUnavailableError(MatrixError):
     exit_code = 3
 
 
+class NoEngineError(EngineUnavailableError):
+    """Nobody listens where the engine of this machine would: one can be installed, or started."""
+
+
 class IndexUnavailableError(EngineUnavailableError):
     """The package index cannot be reached."""
 

@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
+import sys
 from types import TracebackType
 from typing import Protocol, Self
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    Progress,
+    ProgressColumn,
+    Task,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+from rich.text import Text
 
-from runner.measurement.records import LaunchRecord
+from runner.measurement.records import LaunchRecord, rate_of
+from runner.streams import nobody_reads
 from runner.text import counted, duration
 
 
@@ -16,10 +27,19 @@ def launch_line(record: LaunchRecord) -> str:
     """One line on a launch that ended."""
     text = f"{record.cell} #{record.launch}: {record.outcome}"
     if record.outcome.has_figures and record.ab:
-        text += f", {record.ab.requests_per_second:.2f} requests/s"
+        text += f", {rate_of(record.ab):.2f} requests/s"
     if record.disturbed:
         text += f", disturbed: {record.disturbed}"
     return f"{text} ({record.reason})" if record.reason else text
+
+
+class Messages(Console):
+    """Where messages go. Whoever reads them may leave early (`matrix run 2>&1 | head -1`)."""
+
+    def on_broken_pipe(self) -> None:
+        """Go on without a reader; rich would end the program."""
+        self.quiet = True
+        nobody_reads(sys.stderr)
 
 
 class Reporter(Protocol):
@@ -94,6 +114,15 @@ class PlainReporter:
         self.say(f"  {launch_line(record)}{again}")
 
 
+class LaunchesColumn(ProgressColumn):
+    """How many launches were made, once it is known of how many."""
+
+    def render(self, task: Task) -> Text:
+        """`3/26 launches`."""
+        known = task.total is not None
+        return Text(f"{task.completed:.0f}/{task.total:.0f} launches" if known else "")
+
+
 class LiveReporter(PlainReporter):
     """The same lines above a bar that stays at the bottom of a terminal."""
 
@@ -102,7 +131,7 @@ class LiveReporter(PlainReporter):
         self._bar = Progress(
             TextColumn("{task.description}"),
             BarColumn(),
-            TextColumn("{task.completed}/{task.total} launches"),
+            LaunchesColumn(),
             TimeElapsedColumn(),
             TimeRemainingColumn(),
             console=console,

@@ -6,7 +6,6 @@ standard library is needed.
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import subprocess
@@ -15,7 +14,8 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from runner.errors import EngineUnavailableError
+from runner.engine.endpoint import endpoint
+from runner.errors import EngineUnavailableError, NoEngineError
 
 Say = Callable[[str], None]
 
@@ -118,23 +118,21 @@ def engine_may_exist() -> bool:
 
 def names_an_engine() -> bool:
     """Whether the user's settings name an engine: no other one is installed in its place."""
-    if os.environ.get("DOCKER_HOST") or os.environ.get("DOCKER_CONTEXT"):
-        return True
     try:
-        settings = json.loads((Path.home() / ".docker" / "config.json").read_text("utf-8"))
-    except (OSError, ValueError):
-        return False
-    return isinstance(settings, dict) and settings.get("currentContext", "default") != "default"
+        return bool(endpoint().named_by)
+    except EngineUnavailableError:  # they name one that there is not, or that is not supported
+        return True
 
 
 def ensure_engine(say: Say, also: Iterable[Tool] = ()) -> None:
     """Install and start an engine if none answers; one that answers is used as it is.
 
     `also` are tools to install in the same go. Raises `EngineUnavailableError` with what to type
-    where this is no Debian or Ubuntu, or no root.
+    where this is no Debian or Ubuntu, or no root, and where an engine runs that cannot be used: a
+    second one would take the first one's network away.
     """
     problem = engine_problem()
-    if problem is not None and (names_an_engine() or not can_install()):
+    if problem and not (isinstance(problem, NoEngineError) and can_install()):
         raise problem
     install([*([ENGINE] if problem else []), *also], say)
     if problem is not None:
@@ -143,7 +141,7 @@ def ensure_engine(say: Say, also: Iterable[Tool] = ()) -> None:
 
 def engine_problem() -> EngineUnavailableError | None:
     """Why no engine can be used, None if one can."""
-    from runner.engine.docker_engine import connect  # noqa: PLC0415 - see the module's docstring
+    from runner.engine.connection import connect  # noqa: PLC0415 - see the module's docstring
 
     try:
         connect().close()

@@ -156,7 +156,7 @@ def run_uv(command: list[str], requirements: str = "") -> subprocess.CompletedPr
         ) from None
     if result.returncode and _is_unreachable(result.stderr):
         raise IndexUnavailableError(
-            f"the package index cannot be reached ({without_addresses(first_cause(result.stderr))})"
+            f"the package index cannot be reached ({without_addresses(causes(result.stderr))})"
             ": check the network and the index this machine is configured to use"
         )
     return result
@@ -185,7 +185,7 @@ def resolve(request: EnvironmentRequest, platform: str) -> Lock | Unavailable:
 def refuse_unexplained(result: subprocess.CompletedProcess[str], python: str) -> None:
     """A failure without a reason in the packages: uv was killed, or its disk or cache failed."""
     if RESOLVED not in result.stderr:
-        why = without_addresses(first_cause(result.stderr))
+        why = without_addresses(causes(result.stderr))
         raise EngineUnavailableError(
             f"uv could not resolve the packages for Python {python} (exit status "
             f"{result.returncode}: {why}); fix that, then run the same command again"
@@ -217,16 +217,18 @@ def _is_asked_for(what: str, request: EnvironmentRequest, text: str) -> bool:
     return name in named and not re.search(rf"depends? on {re.escape(what)}", text)
 
 
-def first_cause(stderr: str) -> str:
-    """The first line with an explanation in what uv printed."""
+def causes(stderr: str) -> str:
+    """Why uv failed: the first explanation says what it was doing, the last one what is wrong."""
     lines = [line.strip() for line in stderr.splitlines() if line.strip()]
-    causes = [line.partition(":")[2].strip() for line in lines if line.startswith("cause:")]
-    return (causes or lines or ["uv printed nothing"])[0]
+    found = [line.partition(":")[2].strip() for line in lines if line.startswith("cause:")]
+    if not found:
+        return (lines or ["uv printed nothing"])[0]
+    return ": ".join(dict.fromkeys((found[0].rstrip(":"), found[-1])))
 
 
 def without_addresses(text: str) -> str:
     """The text with every address in it replaced: results are published, mirrors are private."""
-    return re.sub(r"https?://\S+", "an address", text)
+    return re.sub(r"https?://[^\s`]+", "an address", text)
 
 
 def condense(stderr: str, python: str) -> str:

@@ -4,9 +4,10 @@ A document names what it quotes in a comment, and a test fails when the two diff
 
     <!-- quote: matrix table results/published/sleep --pivot patch -->
     <!-- quote: lines 1-12 of results/published/milvus/cells/…/launch-01/stacks.txt -->
+    <!-- quote: placements -->
 
-up to the next `<!-- /quote -->`. Of a table the notes are left out; what was measured, when and on
-what is said below it.
+up to the next `<!-- /quote -->`. The last is the table of the combinations of server and placement.
+Of a published table the notes are left out; what was measured, when and on what is said below it.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from pathlib import Path
 from typer.testing import CliRunner
 
 from runner.cli import application
+from runner.matrix import placements
 from runner.report.run import Run, read_run
 from runner.store.run_directory import open_run
 
@@ -37,6 +39,8 @@ def renewed(text: str) -> str:
 
 
 def _content(what: str) -> str:
+    if what == "placements":
+        return placements.table()
     if match := LINES.fullmatch(what):
         lines = (ROOT / match["path"]).read_text(encoding="utf-8").splitlines()
         chosen = lines[int(match["first"]) - 1 : int(match["last"])]

@@ -155,6 +155,7 @@ def effects(prefix: str) -> dict[str, Any] | None:
         "overridden": overridden,
         "worker_class": first(told, "worker_class"),
         "application": first(told, "application"),
+        "patched_by": first(told, "patched_by"),
     }
 
 

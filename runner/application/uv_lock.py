@@ -21,7 +21,7 @@ from runner.application.pins import (
 from runner.application.requirements_txt import Reading, parse_requirements, shown
 from runner.application.sources import directory
 from runner.application.toml_file import chosen, table, toml
-from runner.resolver import first_cause, run_uv, uv_binary, without_addresses
+from runner.resolver import causes, run_uv, uv_binary, without_addresses
 
 #: The group that uv installs by default, which is for those who work on the application.
 DEVELOPMENT = "dev"
@@ -43,7 +43,7 @@ def read_uv_lock(
     content = toml(path, place)
     result = run_uv(_export(path, extras, groups))
     if result.returncode:
-        why = without_addresses(first_cause(result.stderr))
+        why = without_addresses(causes(result.stderr))
         raise mistake(place, f"uv cannot read it: {why}")
     read = parse_requirements(
         result.stdout, name=place, reading=Reading(root=path.parent, required=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import posixpath
 import re
 from collections.abc import Iterable, Iterator, Sequence
@@ -13,12 +14,14 @@ from runner.application.source import Source
 from runner.build.commands import run_line
 from runner.build.dockerfile import DEFAULT_PATH, environment_line
 from runner.build.layers import File, Layer
-from runner.build.recipe import Recipe, digest
+from runner.build.recipe import REPOSITORY, Recipe, digest
 from runner.build.source_layer import DIRECTORY, OWNER, source_layer
 from runner.build.wheels import SITE
 from runner.engine.pod import APPLICATION, FILES, HOME, SERVER_UID, SERVER_USER, with_our_path
 from runner.errors import UsageError
 
+#: What the image of an environment starts.
+SERVER_COMMAND: Final = ("python3", "-m", "monkey_matrix_server")
 USER_NAME: Final = "application"
 #: The users of every Debian, as its package base-passwd has them, with their groups.
 USERS: Final = {
@@ -70,7 +73,7 @@ class ApplicationImage:
     `source` is None where nothing is copied; `chdir` is the directory in it that the server starts
     in. `debian` are packages of the distribution, `prepare` shell commands that are run once,
     `files` absolute paths in the container whose content comes when a container is started, and
-    `environment` public variables.
+    `environment` public variables. `command` starts the server, whose own is appended.
     """
 
     source: Source | None
@@ -79,6 +82,7 @@ class ApplicationImage:
     prepare: tuple[str, ...] = ()
     files: tuple[str, ...] = ()
     environment: tuple[tuple[str, str], ...] = ()
+    command: tuple[str, ...] = ()
 
     @property
     def directory(self) -> str:
@@ -102,7 +106,7 @@ class ApplicationImage:
         source = self.source.digest if self.source else ""
         key = digest([environment.reference, dockerfile, source, *single])[:12]
         return Recipe(
-            reference=f"monkey-matrix/application:{key}",
+            reference=f"{REPOSITORY}/application:{key}",
             kind="application",
             key=key,
             dockerfile=dockerfile,
@@ -116,7 +120,7 @@ class ApplicationImage:
         dockerfile = "\n".join(lines) + "\n"
         key = digest([application.reference, dockerfile])[:12]
         return Recipe(
-            reference=f"monkey-matrix/application:{key}-prepared",
+            reference=f"{REPOSITORY}/application:{key}-prepared",
             kind="application",
             key=key,
             dockerfile=dockerfile,
@@ -155,6 +159,8 @@ class ApplicationImage:
         yield environment_line({**variables, **with_our_path(dict(self.environment))})
         directory = re.sub(r"([\\$])", r"\\\1", self.directory)
         yield f"WORKDIR {directory}"
+        if self.command:
+            yield f"CMD {json.dumps([*self.command, *SERVER_COMMAND])}"
 
 
 def _users() -> tuple[File, File]:

@@ -7,13 +7,14 @@ import re
 import shlex
 import shutil
 import subprocess
+import tarfile
 import tempfile
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from runner.build.recipe import Image, Recipe, current_image, digest, ensure, labels
+from runner.build.recipe import KEY_LABEL, REPOSITORY, Image, Recipe, digest, ensure, labels
 from runner.engine.protocol import Engine
 from runner.errors import EngineError, EngineUnavailableError
 from runner.matrix.cell import Base
@@ -45,6 +46,10 @@ LEFT_OUT: Final = (
     "var/cache/apt/*", "var/cache/ldconfig/*", "var/log/*",
     "dev/*", "proc/*", "sys/*", "run/*", "tmp/*",
 )  # fmt: skip
+#: Where dpkg keeps what is installed.
+STATUS: Final = "./var/lib/dpkg/status"
+#: Of a base image: digest of its packages. Two that were made of the same ones differ in times.
+CONTENT_LABEL: Final = "org.monkey-matrix.content"
 #: In this suite a package that needs all of Perl merges /usr, and a hook of mmdebstrap does it
 #: without; later suites come merged.
 MERGED_BY_HOOK: Final = {"bookworm"}
@@ -80,7 +85,10 @@ def base_of_cells(python: str, debian: Iterable[str] = ()) -> BaseRequest:
 
 @dataclass(frozen=True, kw_only=True)
 class BaseImage(Image):
-    """An image with `python3` on its PATH. `origin` is `registry` or `debian`."""
+    """An image with `python3` on its PATH. `origin` is `registry` or `debian`.
+
+    `key` is a digest of its layers, or of its packages where it was made of Debian's.
+    """
 
     origin: str
 
@@ -112,6 +120,19 @@ def resolve_kind(engine: Engine, pythons: Iterable[str], base: Base) -> str:
     return "registry"
 
 
+def pull_again(
+    engine: Engine, pythons: Iterable[str], base: Base, say: Callable[[str], None]
+) -> None:
+    """Bring the official images that the engine has up to date with the registry."""
+    for reference in sorted({registry_reference(python, base) for python in pythons}):
+        if base.kind == "debian" or engine.image(reference) is None:
+            continue
+        try:
+            engine.pull(reference)
+        except EngineError as error:
+            say(f"the engine's own {reference} is used, for it cannot be pulled again ({error})")
+
+
 def groups(requests: Iterable[BaseRequest], kind: str) -> list[tuple[BaseRequest, ...]]:
     """Divide the requests into jobs: one bootstrap gives a plain image and one with packages."""
     wanted = list(dict.fromkeys(requests))
@@ -141,6 +162,14 @@ def ensure_bases(
         return dict.fromkeys(requests, error)
 
 
+def has_bases(engine: Engine, requests: Iterable[BaseRequest]) -> bool:
+    """Whether the engine has the images of all requests, made of Debian's packages before."""
+    return all(
+        request.python in SUITES and _of_debian(engine, *_named(request)) is not None
+        for request in requests
+    )
+
+
 # -- from a registry -------------------------------------------------------------------------------
 
 
@@ -158,11 +187,12 @@ def _pulled(engine: Engine, request: BaseRequest, base: Base) -> BaseImage:
     except EngineError as error:
         raise NoBaseError(f"{reference} cannot be pulled: {error}") from error
     if not request.packages:
-        return BaseImage(reference=reference, image_id=image, origin="registry")
+        return _of_registry(engine, reference, image)
     dockerfile = (IMAGES / "base" / "Dockerfile").read_text(encoding="utf-8")
-    key = digest([reference, dockerfile, *request.packages])[:12]
+    below = _of_registry(engine, reference, image).key
+    key = digest([reference, below, dockerfile, *request.packages])[:12]
     recipe = Recipe(
-        reference=f"monkey-matrix/base:{request.name}-registry-{key}",
+        reference=f"{REPOSITORY}/base:{request.name}-registry-{key}",
         kind="base",
         key=key,
         dockerfile=dockerfile,
@@ -173,7 +203,13 @@ def _pulled(engine: Engine, request: BaseRequest, base: Base) -> BaseImage:
         made = ensure(engine, recipe)
     except EngineError as error:
         raise _without_package(request, reference, str(error)) or error from None
-    return BaseImage(reference=made.reference, image_id=made.image_id, origin="registry")
+    return _of_registry(engine, made.reference, made.image_id)
+
+
+def _of_registry(engine: Engine, reference: str, image_id: str) -> BaseImage:
+    found = engine.image(image_id)
+    key = digest((found and found.layers) or [image_id])
+    return BaseImage(reference=reference, image_id=image_id, key=key, origin="registry")
 
 
 # -- from Debian's suites --------------------------------------------------------------------------
@@ -190,10 +226,8 @@ def _from_suite(
             "`base: registry` takes it from a registry"
         )
     suite = SUITES[python]
-    packages = (interpreter(suite, python), *PACKAGES)
-    keys = {r: digest([suite, *packages, *r.packages, *LEFT_OUT])[:12] for r in requests}
-    names = {r: f"monkey-matrix/base:{r.name}-{suite}-{key}" for r, key in keys.items()}
-    made = {r: current_image(engine, names[r], keys[r]) for r in requests}
+    named = {request: _named(request) for request in requests}
+    made = {request: _of_debian(engine, *named[request]) for request in requests}
     missing = [request for request, image in made.items() if image is None]
     with tempfile.TemporaryDirectory() as directory:
         archives = {request: Path(directory) / f"{request.name}.tar" for request in missing}
@@ -206,14 +240,46 @@ def _from_suite(
                         raise told from None
                 raise
         for request, path in archives.items():
+            reference, key = named[request]
+            said = {**labels("base", key), CONTENT_LABEL: digest([key, *installed(path)])}
             with path.open("rb") as archive:
-                image = engine.import_image(archive, names[request], labels("base", keys[request]))
-            made[request] = Image(reference=names[request], image_id=image)
-    return {
-        request: BaseImage(reference=image.reference, image_id=image.image_id, origin="debian")
-        for request, image in made.items()
-        if image
-    }
+                engine.import_image(archive, reference, said)
+            made[request] = _of_debian(engine, reference, key)
+    return {request: image for request, image in made.items() if image}
+
+
+def _named(request: BaseRequest) -> tuple[str, str]:
+    """The name of the image that a bootstrap makes for a request, and the key in it."""
+    suite = SUITES[request.python]
+    packages = (interpreter(suite, request.python), *PACKAGES, *request.packages)
+    key = digest([suite, *packages, *LEFT_OUT])[:12]
+    return f"{REPOSITORY}/base:{request.name}-{suite}-{key}", key
+
+
+def _of_debian(engine: Engine, reference: str, key: str) -> BaseImage | None:
+    """The base where the engine has it, made of the same packages."""
+    found = engine.image(reference)
+    if found is None or found.labels.get(KEY_LABEL) != key:
+        return None
+    content = found.labels.get(CONTENT_LABEL)
+    if content is None:
+        return None
+    return BaseImage(reference=reference, image_id=found.id, key=content, origin="debian")
+
+
+def installed(archive: Path) -> list[str]:
+    """The packages of a Debian root file system in a tar archive, each with its version."""
+    with tarfile.open(archive) as tar:
+        status = tar.extractfile(STATUS)
+        text = status.read().decode("utf-8", "replace") if status else ""
+    return sorted(_packages(text))
+
+
+def _packages(status: str) -> Iterator[str]:
+    for paragraph in status.split("\n\n"):
+        fields = dict(line.split(": ", 1) for line in paragraph.splitlines() if ": " in line)
+        if "Package" in fields:
+            yield " ".join(fields.get(n, "") for n in ("Package", "Version", "Architecture"))
 
 
 def interpreter(suite: str, python: str) -> str:

@@ -70,7 +70,7 @@ def compile_all(
 
     It is one interpreter's: another base image makes its own. Raises `EngineError`.
     """
-    directory = cache / "bytecode" / digest([base.image_id, COMPILER])[:16]
+    directory = cache / "bytecode" / digest([base.key, COMPILER])[:16]
     sources = {one.name: one for one in wanted}
     archives = {name: directory / name for name in sources}
     missing = [name for name, archive in archives.items() if not archive.exists()]

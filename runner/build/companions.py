@@ -11,7 +11,7 @@ from runner.build.bases import BaseImage, BaseRequest, base_of_cells
 from runner.build.images import contract_file, dockerfile_of, key_of
 from runner.build.layers import File, Layer
 from runner.build.lock import Lock, Unavailable, lock_all
-from runner.build.recipe import Image, Recipe
+from runner.build.recipe import REPOSITORY, Image, Recipe
 from runner.build.wheels import SITE
 from runner.engine.companions import COMPANION_USER
 from runner.errors import EngineError
@@ -55,7 +55,7 @@ class Companion:
         )
         key = key_of(base, files, self.lock.digest if self.lock else "", dockerfile)
         return Recipe(
-            reference=f"monkey-matrix/companion:{name}-{key}",
+            reference=f"{REPOSITORY}/companion:{name}-{key}",
             kind="companion",
             key=key,
             dockerfile=dockerfile,
@@ -67,7 +67,9 @@ class Companion:
     def image(self, made: Image) -> CompanionImage:
         """The image with what it holds."""
         versions = dict(self.lock.versions) if self.lock else {}
-        return CompanionImage(reference=made.reference, image_id=made.image_id, versions=versions)
+        return CompanionImage(
+            reference=made.reference, image_id=made.image_id, key=made.key, versions=versions
+        )
 
 
 def lock_companions(

@@ -27,7 +27,7 @@ from runner.application.pins import Sdist
 from runner.build.layers import aside
 from runner.errors import EngineError, IndexUnavailableError
 from runner.matrix.cell import EnvironmentRequest
-from runner.resolver import first_cause, run_uv, uv_command, without_addresses
+from runner.resolver import causes, run_uv, uv_command, without_addresses
 
 TIMEOUT_S: Final = 60
 CHUNK_BYTES: Final = 1 << 20
@@ -58,7 +58,7 @@ def located(sdist: Sdist, request: EnvironmentRequest, platform: str) -> Remote:
         result = run_uv(command, f"{sdist.name}=={sdist.version}\n")
         found = tomllib.loads(result.stdout).get("packages") if result.returncode == 0 else None
         if not found or "sdist" not in found[0]:
-            why = without_addresses(first_cause(result.stderr))
+            why = without_addresses(causes(result.stderr))
             raise EngineError(f"the index has no source of {sdist.name} {sdist.version} ({why})")
         file = found[0]["sdist"]
         url = file.get("url") or urljoin(Path(directory).as_uri() + "/", file["path"])

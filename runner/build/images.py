@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -15,6 +16,7 @@ from runner.build.layers import File, Layer
 from runner.build.lock import Lock
 from runner.build.recipe import (
     DISK_FULL,
+    REPOSITORY,
     Image,
     Recipe,
     cell_reference,
@@ -25,7 +27,7 @@ from runner.build.recipe import (
 )
 from runner.build.wheels import FORMAT, SITE
 from runner.contract import CONTRACT
-from runner.engine.pod import DISK
+from runner.engine.pod import DISK, with_our_path
 from runner.engine.protocol import Engine
 from runner.errors import EngineError, NotFoundError
 from runner.matrix.cell import Cell
@@ -35,6 +37,8 @@ SERVER_PROGRAM: Final = IMAGES / "server" / "monkey_matrix_server"
 LOADGEN_PROGRAM: Final = IMAGES / "loadgen"
 AGENT: Final = LOADGEN_PROGRAM / "agent.py"
 RATE: Final = LOADGEN_PROGRAM / "rate.py"
+#: How engines say that a container uses an image.
+IN_USE: Final = re.compile(r"container \S+ is using|being used by|in use by a container")
 CELL_DOCKERFILE: Final = "ARG BASE\nFROM ${BASE}\n"
 
 
@@ -97,7 +101,8 @@ class ImageMaker:
         with self._lock:
             first, self._loads = self._loads, False
         if first:
-            self._say(f"the engine does not load images ({error}): they are built one by one")
+            why = str(error).splitlines()[0].rstrip(":")
+            self._say(f"the engine does not load images ({why}): they are built one by one")
 
     def _made(self, recipe: Recipe, base: Image | EngineError | None) -> Image | EngineError:
         if isinstance(base, EngineError):
@@ -149,7 +154,7 @@ def contract_file(target: str) -> File:
 def key_of(base: BaseImage, files: Iterable[File], *parts: str) -> str:
     """The key of an image of ours upon a base: what its content follows from."""
     contents = [part for file in files for part in (file.path, file.content or b"")]
-    return digest([base.image_id, COMPILER, FORMAT, *parts, *contents])[:12]
+    return digest([base.key, COMPILER, FORMAT, *parts, *contents])[:12]
 
 
 def environment_recipe(
@@ -165,7 +170,7 @@ def environment_recipe(
     data = File(path=DISK.lstrip("/"), content=None)
     site = File(path=SITE, content=None)
     return Recipe(
-        reference=f"monkey-matrix/env:py{lock.request.python}-{key}",
+        reference=f"{REPOSITORY}/env:py{lock.request.python}-{key}",
         kind="environment",
         key=key,
         dockerfile=dockerfile,
@@ -179,11 +184,12 @@ def server_environment(cell: Cell) -> dict[str, str]:
     """The variables that make an environment's image a cell."""
     return {
         "MATRIX_PATCH": cell.patch,
-        **({"MATRIX_ORDER": cell.order} if cell.order else {}),
+        **({"MATRIX_PLACEMENT": cell.placement} if cell.placement else {}),
         "MATRIX_SERVER": cell.server.name,
         **{f"MATRIX_SERVER_{k.upper()}": str(v) for k, v in cell.server.settings},
         "MATRIX_WORKLOAD": cell.workload.name,
         **{f"MATRIX_WORKLOAD_{k.upper()}": v for k, v in cell.workload.parameters},
+        **with_our_path(dict(cell.variables)),
     }
 
 
@@ -204,7 +210,7 @@ def loadgen_recipe(layers: Sequence[Layer], base: BaseImage) -> Recipe:
     files, dockerfile = program_files(LOADGEN_PROGRAM, "agent"), dockerfile_of("loadgen")
     key = key_of(base, files, dockerfile)
     return Recipe(
-        reference=f"monkey-matrix/loadgen:{key}",
+        reference=f"{REPOSITORY}/loadgen:{key}",
         kind="loadgen",
         key=key,
         dockerfile=dockerfile,
@@ -214,9 +220,12 @@ def loadgen_recipe(layers: Sequence[Layer], base: BaseImage) -> Recipe:
     )
 
 
-def remove_images(engine: Engine) -> list[str]:
-    """Remove every image with this project's label; return their names."""
-    removed = []
+def remove_images(engine: Engine) -> tuple[list[str], list[str]]:
+    """Remove every image with this project's label that no container uses.
+
+    Returns the names of those that were removed, and of those that are in use.
+    """
+    removed, used = [], []
     for image, names in engine.images():
         for reference in names or (image,):
             try:
@@ -224,7 +233,10 @@ def remove_images(engine: Engine) -> list[str]:
             except NotFoundError:
                 continue
             except EngineError as error:
+                if IN_USE.search(str(error)):
+                    used.append(reference)
+                    continue
                 if "image has dependent child images" not in str(error):
                     raise
             removed.append(reference)
-    return removed
+    return removed, used

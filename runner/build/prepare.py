@@ -48,6 +48,7 @@ from runner.build.wanted import OnEnvironment, Subject, Wanted
 from runner.build.wheels import Wheel, pack_all, wheels_of
 from runner.engine.protocol import Engine
 from runner.errors import EngineError, EngineUnavailableError
+from runner.matrix import plugins
 from runner.matrix.cell import Base, Cell, EnvironmentRequest
 from runner.stages import Stages
 from runner.text import listed
@@ -160,6 +161,13 @@ def _of_debian(
             raise EngineUnavailableError(f"service {listed(names)}: {made}")
         found[service] = made
     return found
+
+
+def pythons_of(cells: Sequence[Cell]) -> set[str]:
+    """The Pythons of all images that the cells need."""
+    companions = {name for cell in cells for name in cell.companions}
+    of_companions = {plugins.companions()[name].python for name in companions}
+    return {LOADGEN.python, *of_companions, *(cell.python for cell in cells)}
 
 
 @contextmanager

@@ -22,10 +22,15 @@ DISK_FULL = "no space left"
 
 @dataclass(frozen=True, kw_only=True)
 class Image:
-    """An image by name and by content."""
+    """An image by name and by content.
+
+    `image_id` is the engine's name for the content: engines that store images in different ways
+    have different ones. `key` is ours, a digest of what the image was made of.
+    """
 
     reference: str
     image_id: str
+    key: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,7 +76,7 @@ def current_image(engine: Engine, reference: str, key: str) -> Image | None:
     found = engine.image(reference)
     if found is None or found.labels.get(KEY_LABEL) != key:
         return None
-    return Image(reference=reference, image_id=found.id)
+    return Image(reference=reference, image_id=found.id, key=key)
 
 
 def ensure(engine: Engine, recipe: Recipe) -> Image:
@@ -92,7 +97,7 @@ def ensure(engine: Engine, recipe: Recipe) -> Image:
             if told is not error:
                 raise told from None
         raise explained(EngineError(f"{recipe.reference}, on {recipe.base}: {error}")) from error
-    return Image(reference=recipe.reference, image_id=built)
+    return Image(reference=recipe.reference, image_id=built, key=recipe.key)
 
 
 def explained(error: EngineError) -> EngineError:
@@ -107,6 +112,9 @@ def explained(error: EngineError) -> EngineError:
 
 # -- names and labels ------------------------------------------------------------------------------
 
+#: What every image of ours is called. An engine never asks a registry for a name of its own host's,
+#: and Podman would give it this prefix by itself.
+REPOSITORY: Final = "localhost/monkey-matrix"
 KIND_LABEL: Final = "org.monkey-matrix.kind"
 KEY_LABEL: Final = "org.monkey-matrix.key"
 #: The longest tag an engine takes.
@@ -134,7 +142,7 @@ def cell_reference(experiment: str, cell: Cell) -> str:
     The experiment is part of it: its workload is, and the same id may stand in several.
     """
     repository = re.sub(r"[^a-z0-9]+", "-", experiment.lower()).strip("-") or "experiment"
-    return f"monkey-matrix/cell-{repository}:{_tag(cell.id)}"
+    return f"{REPOSITORY}/cell-{repository}:{_tag(cell.id)}"
 
 
 def _tag(cell_id: str) -> str:

@@ -134,7 +134,8 @@ def service_images(
         found[own.name] = ServiceImage(
             reference=own.service.image,
             image_id=pulled.id,
-            digest=next(iter(sorted(pulled.digests)), None),
+            key=(pulled_as := next(iter(sorted(pulled.digests)), None)) or pulled.id,
+            digest=pulled_as,
             plan=_of_image(own, pulled),
         )
     return found

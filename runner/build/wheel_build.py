@@ -81,7 +81,7 @@ class Task:
 
         A base made of Debian's packages is named by these, so that it is the same on any machine.
         """
-        of_base = base.reference if base.origin == "debian" else base.image_id
+        of_base = base.reference if base.origin == "debian" else base.key
         return digest([self.unbuilt.digest, self.required.digest, of_base, PROGRAM])
 
 

@@ -24,7 +24,7 @@ from runner.build.recipe import digest
 from runner.build.scripts import scripts_in
 from runner.errors import EngineError, IndexUnavailableError
 from runner.matrix.cell import EnvironmentRequest
-from runner.resolver import Lock, Pinned, first_cause, run_uv, uv_command, without_addresses
+from runner.resolver import Lock, Pinned, causes, run_uv, uv_command, without_addresses
 
 #: Where packages are in an image, and in the context of its build.
 SITE: Final = "site"
@@ -113,7 +113,7 @@ def _unpack(wheel: Wheel, directory: Path) -> None:
 
 def _refuse_failed(wheel: Wheel, result: subprocess.CompletedProcess[str]) -> None:
     if result.returncode:
-        why = without_addresses(first_cause(result.stderr))
+        why = without_addresses(causes(result.stderr))
         raise EngineError(
             f"{wheel.pinned.name} {wheel.pinned.version} could not be installed: {why}"
         )

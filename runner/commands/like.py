@@ -8,7 +8,8 @@ from runner.build.lock import Lock, platform_of
 from runner.errors import UsageError
 from runner.matrix.axes import canonical_name
 from runner.matrix.cell import Base, Cell, EnvironmentRequest, Experiment, Limits, Requirement
-from runner.matrix.values import CLOSED, rate, server, share, workload
+from runner.matrix.servers import server
+from runner.matrix.values import CLOSED, rate, share, workload
 from runner.store.records import CellRecord, RunRecord
 
 #: How many clients a load at a fixed rate is said to have: it means nothing there.
@@ -69,7 +70,8 @@ def _made(run: RunRecord, record: CellRecord) -> Cell:
     return Cell(
         python=record.python or "",
         patch=record.patch or "",
-        order=record.order or record.axes.get("order"),
+        placement=record.placement or record.axes.get("placement"),
+        variables=tuple(record.variables.items()),
         server=server(record.server or ""),
         workload=workload(record.workload or "", _parameters(record)),
         concurrency=_clients(run, record),

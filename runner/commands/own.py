@@ -78,6 +78,7 @@ class Own:
                 *self.variables.public,
                 *self.settings.items(),
             ),
+            command=application.command,
         )
 
     @property

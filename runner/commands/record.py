@@ -66,6 +66,7 @@ def run_record(
             version=METHOD_VERSION,
             ab_version=ab.version,
             loadgen_image=prepared.loadgen.image_id,
+            loadgen_key=prepared.loadgen.key,
             ab_first_request_alone=ab.opening is AbOpening.FIRST_ALONE,
         ),
         axes=experiment.axes,
@@ -85,7 +86,9 @@ def run_record(
         environments=_environments(locked, prepared),
         unavailable=tuple(unavailable),
         companions={
-            name: CompanionRecord(image_id=image.image_id, versions=dict(image.versions))
+            name: CompanionRecord(
+                image_id=image.image_id, key=image.key, versions=dict(image.versions)
+            )
             for name, image in prepared.companions.items()
         },
         expect=tuple(
@@ -108,6 +111,7 @@ def _cell(
     return {
         "id": cell.id,
         **settings,
+        "variables": dict(cell.variables),
         "workload_seconds": cell.workload.service_s,
         "workload_parameters": dict(cell.workload.parameters),
         "companion": cell.workload.kind.companion,
@@ -121,6 +125,7 @@ def _cell(
         "axes": {axis: cell.axis(axis) for axis in experiment.axes},
         "environment": lock.key if lock else None,
         "image": image.image_id if image else None,
+        "image_key": image.key if image else None,
     }
 
 
@@ -132,7 +137,7 @@ def _environments(locked: LockedCells, prepared: Prepared) -> Mapping[str, Envir
             python=request.python,
             lock=lock.shown,
             lock_digest=lock.digest,
-            base=BaseImage(origin=base.origin, reference=base.reference, digest=base.image_id),
+            base=BaseImage(origin=base.origin, reference=base.reference, digest=base.key),
             image_id=image.image_id,
             **installed(locked.applications.get(request)),
         )

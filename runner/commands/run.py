@@ -12,8 +12,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from runner.build.bases import pull_again
 from runner.build.lock import platform_of
-from runner.build.prepare import Prepared, prepare
+from runner.build.prepare import Prepared, prepare, pythons_of
 from runner.commands.cells import (
     Choice,
     LockedCells,
@@ -49,7 +50,13 @@ from runner.stages import Stages, started_by_make
 from runner.store.machine import machine_of
 from runner.store.records import RunRecord, now
 from runner.store.reuse import reusable
-from runner.store.run_directory import NO_SECRETS, RunDirectory, check_results, only_run
+from runner.store.run_directory import (
+    NO_SECRETS,
+    RunDirectory,
+    check_cache,
+    check_results,
+    only_run,
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,6 +103,7 @@ def run(choice: Choice, options: RunOptions, reporter: Reporter) -> RunResult:
     if not experiment.cells:
         return RunResult(table=no_cells(experiment, choice.shard))
     check_results(options.results)
+    check_cache(CACHE)
     with only_run(options.results):
         ready = make_ready(experiment, choice, options, reporter)
         with contextlib.closing(ready.engine):
@@ -185,6 +193,8 @@ def engine_and_locks(
             engine = usable_engine(stages.say, install=options.install, tools=tools)
     with contextlib.ExitStack() as on_failure:
         on_failure.enter_context(contextlib.closing(engine))
+        if options.fresh:
+            pull_again(engine, pythons_of(experiment.cells), experiment.base, stages.say)
         architecture = engine.info().architecture
         is_same = platform_of(architecture) == platform_of(platform.machine())
         if own:

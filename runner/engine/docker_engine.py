@@ -5,20 +5,21 @@ from __future__ import annotations
 import contextlib
 import io
 import json
-import os
 import tarfile
+import time
 from typing import IO, TYPE_CHECKING, Any
 
 import docker
 import docker.errors
 import requests
-from docker.constants import DEFAULT_DOCKER_API_VERSION
+from docker.credentials.errors import StoreError
 from docker.errors import DockerException
 from docker.types import LogConfig
 
 from runner.engine.exec_stream import AttachedProcess, read_exec
 from runner.engine.ownership import PROJECT_LABEL
 from runner.engine.protocol import (
+    DOCKER,
     ContainerSpec,
     ContainerState,
     EngineImage,
@@ -26,11 +27,14 @@ from runner.engine.protocol import (
     ExecResult,
     OwnedContainer,
 )
-from runner.errors import EngineError, EngineUnavailableError, NotFoundError
+from runner.errors import EngineError, NotFoundError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
+#: What Podman says of a container that ends by itself while it is killed to be removed.
+ENDED_MEANWHILE = "container state improper"
+REMOVALS, REMOVAL_PAUSE_S = 5, 0.2
 IMPORT_CHUNK_BYTES = 1 << 20
 #: Of /dev/shm where a pod shares it, in bytes: a million requests of a process take 32 MiB.
 SHARED_MEMORY = 256 * 1024 * 1024
@@ -38,6 +42,12 @@ SHARED_MEMORY = 256 * 1024 * 1024
 LOG = LogConfig(type="json-file", config={"max-size": "8m", "max-file": "2"})
 #: What a process that is talked to says is an answer, and read as such: up to megabytes of a load.
 NO_LOG = LogConfig(type="none")
+
+
+def _product(version: Mapping[str, Any]) -> str:
+    """Whose engine it is, from what it says of its parts."""
+    parts = [str(part.get("Name", "")) for part in version.get("Components") or ()]
+    return "Podman" if any(part.startswith("Podman") for part in parts) else DOCKER
 
 
 @contextlib.contextmanager
@@ -49,16 +59,17 @@ def _engine_errors(doing: str) -> Iterator[None]:
         raise NotFoundError(f"{doing}: {error.explanation or error}") from error
     except docker.errors.APIError as error:
         raise EngineError(f"{doing}: {error.explanation or error}") from error
-    except (docker.errors.DockerException, requests.RequestException, OSError) as error:
+    except (DockerException, StoreError, requests.RequestException, OSError) as error:
         raise EngineError(f"{doing}: {error}") from error
 
 
 class DockerEngine:
     """A Docker engine, which docker-py talks to."""
 
-    def __init__(self, client: docker.DockerClient) -> None:
+    def __init__(self, client: docker.DockerClient, endpoint: str = "") -> None:
         self._client = client
         self._api = client.api
+        self._endpoint = endpoint
 
     def close(self) -> None:
         """Close the connections."""
@@ -70,8 +81,10 @@ class DockerEngine:
         """Describe the engine."""
         with _engine_errors("asking the engine about itself"):
             info, version = self._api.info(), self._api.version()
+        product = _product(version)
         return EngineInfo(
-            endpoint=self._api.base_url.replace("http+docker://localhost", "unix socket"),
+            endpoint=self._endpoint,
+            product=product,
             version=version["Version"],
             api_version=version["ApiVersion"],
             operating_system=info["OperatingSystem"],
@@ -82,7 +95,8 @@ class DockerEngine:
             cgroup_version=info.get("CgroupVersion", "1"),
             storage_driver=info["Driver"],
             security=tuple(info.get("SecurityOptions") or ()),
-            engine_id=info.get("ID"),
+            # Podman makes up another one for each answer.
+            engine_id=info.get("ID") if product == DOCKER else None,
         )
 
     # -- images ------------------------------------------------------------------------------------
@@ -108,20 +122,34 @@ class DockerEngine:
         with _engine_errors(f"pulling {reference}"):
             return str(self._client.images.pull(reference).id)
 
+    def is_served(self, reference: str) -> bool:
+        """Whether a registry has an image of that name; none is pulled. Podman cannot tell."""
+        try:
+            with _engine_errors(f"asking for {reference}"):
+                self._api.inspect_distribution(reference)  # type: ignore[no-untyped-call]
+        except EngineError:
+            return False
+        return True
+
     def import_image(self, archive: IO[bytes], reference: str, labels: Mapping[str, str]) -> str:
         """Make an image of a root file system in a tar archive; return its id."""
-        repository, _, tag = reference.rpartition(":")
         changes = [f"LABEL {name}={json.dumps(value)}" for name, value in labels.items()]
         with _engine_errors(f"importing {reference}"):
             # docker-py announces a chunked body, which requests sends only for an iterator.
             chunks = iter(lambda: archive.read(IMPORT_CHUNK_BYTES), b"")
             answer = self._api.import_image_from_stream(
-                chunks, repository=repository, tag=tag, changes=changes
+                # Podman before 4.4 overlooks a tag that is not part of the name.
+                chunks,
+                repository=reference,
+                changes=changes,
             )
         last = json.loads(str(answer).strip().splitlines()[-1])
         if "error" in last:
             raise EngineError(f"importing {reference}: {last['error']}")
-        return str(last["status"])
+        found = self.image(reference)
+        if found is None:
+            raise EngineError(f"{reference} is missing after it was imported")
+        return found.id
 
     def build(
         self,
@@ -190,6 +218,7 @@ class DockerEngine:
                 environment=dict(spec.environment),
                 volumes=list(spec.volumes),
                 stdin_open=spec.stdin,
+                use_config_proxy=False,  # a cell has the variables that its image says, no others
                 network_disabled=spec.joins is None and not spec.host_names,
                 labels={**spec.labels, PROJECT_LABEL: "1"},
                 host_config=self._host_config(spec),
@@ -308,14 +337,20 @@ class DockerEngine:
 
     def remove(self, container: str) -> None:
         """Remove a container, running or not; one that is already removed is no error."""
-        try:
-            with _engine_errors(f"removing container {container[:12]}"):
-                self._api.remove_container(container, force=True, v=True)
-        except NotFoundError:
-            return
-        except EngineError as error:
-            if "already in progress" not in str(error):
-                raise
+        for attempt in range(1, REMOVALS + 1):
+            try:
+                with _engine_errors(f"removing container {container[:12]}"):
+                    self._api.remove_container(container, force=True, v=True)
+            except NotFoundError:
+                return
+            except EngineError as error:
+                if "already in progress" in str(error):
+                    return
+                if attempt == REMOVALS or ENDED_MEANWHILE not in str(error):
+                    raise
+                time.sleep(REMOVAL_PAUSE_S)
+            else:
+                return
 
     def owned(self) -> list[OwnedContainer]:
         """Every container that carries this project's label, running or not."""
@@ -325,65 +360,3 @@ class DockerEngine:
             OwnedContainer(id=c["Id"], name=c["Names"][0].lstrip("/"), labels=c.get("Labels") or {})
             for c in found
         ]
-
-
-# -- connecting ------------------------------------------------------------------------------------
-
-#: Engine 20.10: the first with the features every cell relies on.
-OLDEST_API = (1, 41)
-PING_TIMEOUT_S = 15
-CALL_TIMEOUT_S = 120
-
-
-def connect() -> DockerEngine:
-    """Return the engine that `DOCKER_HOST` or the CLI's current context names.
-
-    The endpoint is decided here, once, and stays the same for the whole run. Raises
-    `EngineUnavailableError` if none answers or the one that answers is too old.
-    """
-    try:
-        version = _version()
-        api = str(version["ApiVersion"])
-        newest = tuple(int(part) for part in api.split("."))
-    except (DockerException, requests.RequestException, ValueError, KeyError, TypeError) as error:
-        raise EngineUnavailableError(_why(error)) from None
-    if newest < OLDEST_API:
-        raise EngineUnavailableError(
-            f"the engine that answers is {version.get('Version', '?')} (API {api}), too old: "
-            "Docker Engine 20.10 (API 1.41) or newer is needed; upgrade it, or point DOCKER_HOST "
-            "at a newer one"
-        )
-    ours = tuple(int(part) for part in DEFAULT_DOCKER_API_VERSION.split("."))
-    spoken = api if newest < ours else DEFAULT_DOCKER_API_VERSION
-    return DockerEngine(docker.from_env(version=spoken, timeout=CALL_TIMEOUT_S))
-
-
-def _version() -> dict[str, Any]:
-    """Describe the engine by a call without a version of the API: every engine answers that.
-
-    docker-py would make it by itself, but leaves its sockets open where no engine answers.
-    """
-    client = docker.from_env(version=DEFAULT_DOCKER_API_VERSION, timeout=PING_TIMEOUT_S)
-    try:
-        return dict(client.api.version(api_version=False))
-    finally:
-        client.close()
-
-
-def _why(error: Exception) -> str:
-    """One line: which endpoint, what happened, what to do."""
-    endpoint = os.environ.get("DOCKER_HOST", "the default endpoint, unix:///var/run/docker.sock")
-    text = str(error)
-    if "Permission denied" in text or "PermissionError" in text:
-        return f"no permission to use the engine at {endpoint}: run as root or join its group"
-    if "timed out" in text.lower():
-        return (
-            f"the engine at {endpoint} accepts connections but does not answer within "
-            f"{PING_TIMEOUT_S} s: restart it (`systemctl restart docker`), then try again"
-        )
-    cause = text.splitlines()[0][:200] if text else type(error).__name__
-    return (
-        f"no container engine answers at {endpoint} ({cause}): start it (`systemctl start docker`, "
-        "or `dockerd &` where there is no systemd), install one (`apt-get install docker.io "
-        "iptables`), or set DOCKER_HOST; `matrix doctor` says more"
-    )

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Final
@@ -21,6 +21,8 @@ OWNER_LABEL: Final = "org.monkey-matrix.owner"
 RUN_LABEL: Final = "org.monkey-matrix.run"
 CELL_LABEL: Final = "org.monkey-matrix.cell"
 POD_LABEL: Final = "org.monkey-matrix.pod"
+#: How the name of a container ends whose namespaces the others of its pod share.
+OWNS_NAMESPACES: Final = "-loadgen"
 
 
 def process_start(pid: int) -> str | None:
@@ -73,6 +75,11 @@ def is_orphan(labels: Mapping[str, str]) -> bool:
     return labels.get(HOST_LABEL) == host_id() and not is_alive(labels.get(OWNER_LABEL, ""))
 
 
+def joiners_first(containers: Iterable[OwnedContainer]) -> list[OwnedContainer]:
+    """In the order of removal: Podman keeps a container while others are in its namespaces."""
+    return sorted(containers, key=lambda container: container.name.endswith(OWNS_NAMESPACES))
+
+
 def remove_run(engine: Engine, run: str) -> None:
     """Remove all containers of this process's run.
 
@@ -80,14 +87,14 @@ def remove_run(engine: Engine, run: str) -> None:
     with the same engine, is called the same.
     """
     mine = {RUN_LABEL: run, HOST_LABEL: host_id(), OWNER_LABEL: identity()}
-    for container in engine.owned():
+    for container in joiners_first(engine.owned()):
         if mine.items() <= container.labels.items():
             engine.remove(container.id)
 
 
 def sweep(engine: Engine) -> list[OwnedContainer]:
     """Remove what dead runs of this host left; return what was removed."""
-    orphans = [container for container in engine.owned() if is_orphan(container.labels)]
+    orphans = [c for c in joiners_first(engine.owned()) if is_orphan(c.labels)]
     for container in orphans:
         engine.remove(container.id)
     return orphans

@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import Self
 
 from runner.engine.companions import CompanionPlan, companion_spec, fill, start_remedy
-from runner.engine.ownership import POD_LABEL, owner_labels
+from runner.engine.ownership import OWNS_NAMESPACES, POD_LABEL, joiners_first, owner_labels
 from runner.engine.protocol import Attached, ContainerSpec, ContainerState, Engine
 from runner.errors import EngineError
 from runner.matrix.cell import Limits
@@ -88,7 +88,7 @@ def loadgen_spec(
 ) -> ContainerSpec:
     """The sidecar: it owns the network and process namespaces and carries `ab` and its agent."""
     return ContainerSpec(
-        name=f"{name}-loadgen",
+        name=f"{name}{OWNS_NAMESPACES}",
         image=image,
         user=LOADGEN_USER,
         command=AGENT_COMMAND,
@@ -196,12 +196,11 @@ class Pod:
         if self._agent:
             self._agent.close()
         known = self.containers
-        try:
-            for container in known:
-                self.engine.remove(container)
-        finally:
-            if len(known) < 2 + len(self.plan.companions):
-                self._remove_by_label()
+        if len(known) < 2 + len(self.plan.companions):
+            # First: some engines keep the sidecar while one that it does not know of has joined it.
+            self._remove_by_label()
+        for container in known:
+            self.engine.remove(container)
 
     @property
     def containers(self) -> list[str]:
@@ -212,7 +211,7 @@ class Pod:
     def _remove_by_label(self) -> None:
         # A create call that timed out may still have created.
         with contextlib.suppress(EngineError):
-            for container in self.engine.owned():
+            for container in joiners_first(self.engine.owned()):
                 if container.labels.get(POD_LABEL) == self.token:
                     self.engine.remove(container.id)
 

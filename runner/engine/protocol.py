@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import IO, Any, Protocol
+from typing import IO, Any, Final, Protocol
+
+DOCKER: Final = "Docker"
 
 
 @dataclass(frozen=True, kw_only=True)
 class EngineInfo:
     """What an engine says of itself. `endpoint` is the one address used for the whole run.
 
-    `engine_id` is unique to the engine, None in runs of an earlier release.
+    `engine_id` is unique to the engine, None in runs of an earlier release and for Podman, which
+    has none. `product` is whose engine it is, `Docker` or `Podman`.
     """
 
     endpoint: str
@@ -26,6 +29,12 @@ class EngineInfo:
     storage_driver: str
     security: tuple[str, ...] = ()
     engine_id: str | None = None
+    product: str = DOCKER
+
+    @property
+    def label(self) -> str:
+        """Its version, with its product's name where that is not Docker."""
+        return self.version if self.product == DOCKER else f"{self.product} {self.version}"
 
 
 @dataclass(frozen=True, kw_only=True)

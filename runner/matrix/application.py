@@ -75,7 +75,7 @@ class Application:
     `source` is None where nothing is copied; `chdir` and `include` are relative to it. `files` are
     pairs of a path in the container and one on the host. `environment` has its values as written,
     with `${VAR}` in them. `gunicorn_config` is None where gunicorn looks for one itself, and `none`
-    where it must not.
+    where it must not. `command` is what starts the server, and has its command line appended.
     """
 
     app: Address
@@ -96,6 +96,7 @@ class Application:
     before: tuple[str, ...] = ()
     args: tuple[str, ...] = ()
     worker_class: str | None = None
+    command: tuple[str, ...] = ()
     services: tuple[Service, ...] = ()
 
     def fail(self, *keys: str | int, message: str) -> NoReturn:

@@ -123,6 +123,11 @@ class ApplicationSection(Filled):
     )
     args: Arguments = Field(default_factory=list, description="Further arguments for gunicorn.")
     worker_class: WorkerClass | None = Field(None, description="`package.module.Class`")
+    command: Annotated[Arguments, SOME] = Field(
+        default_factory=list,
+        description="What starts the server: a program like ddtrace-run, with its arguments. The "
+        "server's own command line is appended.",
+    )
     services: dict[ServiceName, ServiceSection] = Field(
         default_factory=dict, description="What it talks to, by the names of hosts."
     )
@@ -155,6 +160,7 @@ class ApplicationSection(Filled):
             before=tuple(self.before),
             args=tuple(self.args),
             worker_class=self.worker_class,
+            command=tuple(self.command),
             services=services_of(self.services, document),
         )
 

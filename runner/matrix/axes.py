@@ -12,33 +12,35 @@ from functools import cache, partial
 from typing import Any, Final, NamedTuple
 
 from runner.matrix import plugins
+from runner.matrix.placements import PLACEMENTS, matters
+from runner.matrix.servers import server, server_from_mapping, server_matcher
 from runner.matrix.values import (
     CLOSED,
     PERCENT,
     RATE_SCHEMA,
+    is_variable,
     label,
     one_of,
     package_name,
     parameter,
+    patch_kind,
     patch_mode,
+    patch_part,
     python_version,
     rate,
-    server,
-    server_from_mapping,
-    server_matcher,
+    variable,
+    variable_part,
     version,
     whole_number,
     workload,
     workload_name,
 )
 
-#: When the patch is applied: before anything else is imported, or after Flask and grpc were.
-ORDERS: Final = ("first", "late")
+#: Other names of axes, from earlier releases.
+ALIASES: Final = {"order": "placement"}
 #: Where a cell's settings have the packages that its application brings, separated by spaces; no
 #: axis can be called so.
 BROUGHT: Final = ":brought"
-#: The patch modes that patch nothing, so that it cannot matter when they do.
-UNPATCHED: Final = frozenset({"none", "imported"})
 Schema = dict[str, Any]
 NUMBER_OR_TEXT: Final[Schema] = {"anyOf": [{"type": "string"}, {"type": "number"}]}
 SCALAR: Final[Schema] = {"anyOf": [{"type": t} for t in ("string", "number", "boolean")]}
@@ -50,6 +52,7 @@ class Kind(Enum):
     SETTING = auto()  # in the field of that name
     PACKAGE = auto()  # in its requirements
     PARAMETER = auto()  # in its workload
+    VARIABLE = auto()  # in its environment variables
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,16 +100,26 @@ def _words(known: Callable[[], Iterable[str]]) -> Callable[[], Schema]:
 def _server_schema() -> Schema:
     kinds = plugins.servers()
     settings = [name for kind in kinds.values() for name in kind.settings]
+    options = {name: off for kind in kinds.values() for name, off in kind.options.items()}
     mapping = {
         "type": "object",
         "properties": {
             "name": {"enum": [*kinds]},
-            **{name: {"type": "integer", "minimum": 1} for name in settings},
+            **{
+                name: {"type": "boolean"} if off is False else {"type": "integer", "minimum": 1}
+                for name, off in (dict.fromkeys(settings, 0) | options).items()
+            },
         },
         "required": ["name"],
         "additionalProperties": False,
     }
     return {"anyOf": [{"type": "string", "examples": [*kinds]}, mapping]}
+
+
+def _patch_schema() -> Schema:
+    """The names, and with arguments what only the reader of the file can check."""
+    names = [*plugins.patches()]
+    return {"anyOf": [{"enum": names}, {"type": "string", "pattern": r"^\S+ ?\(.+\)$"}]}
 
 
 def _parameter_part(name: str, value: str) -> str:
@@ -136,6 +149,16 @@ PARAMETER: Final = Axis(
     id_part=_parameter_part,
     in_every_row=False,
 )
+#: In the list, these are environment variables of the server.
+ENVIRONMENT_VARIABLE: Final = Axis(
+    name="<variable>",
+    kind=Kind.VARIABLE,
+    description="Values of an environment variable.",
+    read=lambda value: value,  # replaced: it depends on the name
+    schema=lambda: SCALAR,
+    id_part=variable_part,
+    in_every_row=False,
+)
 #: All axes, in the order of ids and tables.
 AXES: Final = (
     Axis(
@@ -163,16 +186,17 @@ AXES: Final = (
     PACKAGE,
     Axis(
         name="patch",
-        description="What is patched before anything else is imported.",
+        description="What is patched, with arguments if any: `gevent(thread=False)`.",
         read=patch_mode,
-        schema=_words(plugins.patches),
+        schema=_patch_schema,
+        id_part=lambda _, value: patch_part(value),
         always_shown=True,
     ),
     Axis(
-        name="order",
-        description="When the patch is applied: before all imports, or after them.",
-        read=lambda value: one_of("order", value, dict.fromkeys(ORDERS)),
-        schema=_words(lambda: ORDERS),
+        name="placement",
+        description="Where the patch stands.",
+        read=lambda value: one_of("placement", value, PLACEMENTS),
+        schema=_words(lambda: PLACEMENTS),
         in_every_row=False,
     ),
     Axis(
@@ -190,6 +214,7 @@ AXES: Final = (
         schema=_words(plugins.workloads),
     ),
     PARAMETER,
+    ENVIRONMENT_VARIABLE,
     Axis(
         name="concurrency",
         description="Clients of ab at once.",
@@ -218,7 +243,9 @@ AXES: Final = (
     ),
 )
 _PLACES: Final = {axis.name: place for place, axis in enumerate(AXES)}
-NAMED_AXES: Final = tuple(axis for axis in AXES if axis not in {PACKAGE, PARAMETER})
+NAMED_AXES: Final = tuple(
+    axis for axis in AXES if axis not in {PACKAGE, PARAMETER, ENVIRONMENT_VARIABLE}
+)
 #: The axes that are neither packages nor parameters.
 SETTINGS: Final = tuple(axis.name for axis in NAMED_AXES if axis.kind is Kind.SETTING)
 #: The axes that every row of a table names, and those that every table shows.
@@ -231,6 +258,8 @@ def axis(name: str) -> Axis:
     """The axis of this name: one of the list, a parameter of a workload, or else a package."""
     if name in _PLACES:
         return AXES[_PLACES[name]]
+    if is_variable(name):
+        return replace(ENVIRONMENT_VARIABLE, name=name, read=partial(variable, name))
     if name in plugins.parameters():
         return replace(PARAMETER, name=name, read=partial(parameter, name))
     return replace(PACKAGE, name=name)
@@ -242,7 +271,11 @@ def is_package(name: str) -> bool:
 
 
 def canonical_name(name: str) -> str:
-    """A package's normalised name, `flask` for `Flask`; any other name unchanged."""
+    """The one name of an axis: `flask` for `Flask`, `placement` for `order`."""
+    if is_variable(name):
+        return name
+    if name in ALIASES:
+        return ALIASES[name]
     try:
         normal = package_name(name)
     except ValueError:
@@ -257,6 +290,8 @@ def in_order(names: tuple[str, ...]) -> tuple[str, ...]:
     def place(name: str) -> tuple[int, int]:
         if axis(name).kind is Kind.PARAMETER:
             return _PLACES[PARAMETER.name], plugins.parameters().index(name)
+        if is_variable(name):
+            return _PLACES[ENVIRONMENT_VARIABLE.name], 0
         return _PLACES.get(name, _PLACES[PACKAGE.name]), 0
 
     return tuple(sorted(dict.fromkeys(names), key=place))
@@ -302,7 +337,7 @@ def needed_packages(chosen: Imports) -> frozenset[str]:
     """The packages that a cell's patch mode, server and workload import."""
     work = workload(chosen.workload, dict(chosen.parameters))
     return (
-        plugins.patches()[chosen.patch].packages
+        patch_kind(chosen.patch).packages
         | server(chosen.server).kind.packages
         | work.kind.packages_with(dict(work.parameters))
     )
@@ -315,17 +350,20 @@ def relevant(settings: Mapping[str, str]) -> dict[str, str]:
     """
     is_closed = settings.get("rate", CLOSED) == CLOSED
     dropped = _irrelevant(imports(settings)) | {"rate" if is_closed else "concurrency"}
+    if not matters(settings["patch"], settings.get("placement")):
+        dropped |= {"placement"}
     return {name: value for name, value in settings.items() if name not in dropped}
 
 
 @cache
 def _irrelevant(chosen: Imports) -> frozenset[str]:
-    """Packages that nothing imports, other workloads' parameters, `order` if nothing is patched.
+    """Packages that nothing imports, and other workloads' parameters.
 
     An application may import what it brings, whatever the patch mode.
     """
-    imported = needed_packages(chosen) | plugins.patches()[chosen.patch].packages_if_named
+    imported = needed_packages(chosen) | patch_kind(chosen.patch).packages_if_named
     unused = plugins.optional_packages() - imported
     unused -= set(chosen.brought)
-    unused |= set(plugins.parameters()) - plugins.workload_kind(chosen.workload).parameters.keys()
-    return unused | {"order"} if chosen.patch in UNPATCHED else unused
+    return unused | (
+        set(plugins.parameters()) - plugins.workload_kind(chosen.workload).parameters.keys()
+    )

@@ -8,7 +8,8 @@ from functools import cached_property
 
 from runner.matrix.application import Application, Request, Response, Service
 from runner.matrix.axes import ALWAYS_SHOWN, SETTINGS, id_of, in_order
-from runner.matrix.values import CLOSED, Server, Workload, exact_version, share, short_version
+from runner.matrix.servers import Server
+from runner.matrix.values import CLOSED, VARIABLE, Workload, exact_version, share, short_version
 
 #: A rate is not measured with fewer requests.
 FEWEST_SENT = 10
@@ -74,7 +75,8 @@ class EnvironmentRequest:
 class Cell:
     """One combination of axis values, without those that cannot matter for it.
 
-    Each axis that is a setting is the field of that name; `order` is None if nothing is patched.
+    Each axis that is a setting is the field of that name; `placement` is None if nothing is
+    patched. `variables` are environment variables of the server that are axes, by their names.
     `requirements` are the packages that the cell uses, with versions as requested until its
     environment is locked and exact afterwards. `varied` names further axes for the id, which
     always has those that tables always show.
@@ -96,7 +98,8 @@ class Cell:
     concurrency: int
     requests: int
     requirements: tuple[Requirement, ...]
-    order: str | None = None
+    placement: str | None = None
+    variables: tuple[tuple[str, str], ...] = ()
     rate: str | None = None
     load_s: float | None = None
     share_rps: float | None = None
@@ -194,6 +197,7 @@ class Cell:
         return {
             **{requirement.name: requirement.label for requirement in self.requirements},
             **dict(self.workload.parameters),
+            **{f"{VARIABLE}{name}": value for name, value in self.variables},
             **{name: str(value) for name, value in settings.items() if value is not None},
         }
 

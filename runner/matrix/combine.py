@@ -17,6 +17,7 @@ from packaging.utils import canonicalize_version
 from runner.matrix import plugins
 from runner.matrix.axes import SETTINGS, axis, canonical_name, is_package, relevant
 from runner.matrix.schema import ExperimentSection
+from runner.matrix.values import is_variable
 from runner.matrix.yaml_document import Document, KeyPath
 from runner.text import suggestion
 
@@ -184,7 +185,8 @@ def _changes_nothing(document: Document, keys: KeyPath, entry: Entry) -> str:
 
 def _nameable(axes: Sequence[str], section: ExperimentSection) -> list[str]:
     """What an `include` entry may name: the axes, and all that could be one."""
-    names = (*axes, *SETTINGS, *sorted(plugins.optional_packages()), *section.packages)
+    variables = (name for entry in section.include for name in entry if is_variable(name))
+    names = (*axes, *SETTINGS, *sorted(plugins.optional_packages()), *section.packages, *variables)
     return list(dict.fromkeys((*names, *sorted(plugins.parameters()))))
 
 

@@ -30,13 +30,26 @@ from runner.matrix.combine import (
     read_value,
 )
 from runner.matrix.expect import expectations
+from runner.matrix.placements import Omission, left_out, matters, same_as, usual
 from runner.matrix.schema import ExperimentSection, LaunchesSection
 from runner.matrix.sending import too_long_for_ab
-from runner.matrix.values import Workload, server, share, specifier, workload
+from runner.matrix.servers import server
+from runner.matrix.values import (
+    VARIABLE,
+    Workload,
+    contradict,
+    is_variable,
+    patch_kind,
+    share,
+    specifier,
+    workload,
+)
 from runner.matrix.yaml_document import Document, KeyPath
 
 #: Packages whose versions are the question: a cell that imports one must name its version.
 MUST_BE_NAMED = frozenset({"gevent", "grpcio"})
+#: Packages that libraries use as soon as they are there, so that their presence alone matters.
+ALTERING = MUST_BE_NAMED | {"eventlet"}
 #: The Python of an application that says nothing about its own.
 PYTHON = "3.13"
 
@@ -137,12 +150,12 @@ def _defaults(
     }
     return {
         "patch": "none",
-        "order": section.order,
         "server": section.server,
         "workload": plugins.APPLICATION.name if facts else section.workload.name,
         "concurrency": str(section.load.concurrency),
         "rate": section.load.rate,
         **parameters,
+        **({"placement": section.stands_at} if section.stands_at else {}),
         **({BROUGHT: " ".join(sorted(facts.packages)), "python": facts.python} if facts else {}),
         **{name: versions[0] for name, versions in section.packages.items() if len(versions) == 1},
     }
@@ -170,13 +183,19 @@ class CellFactory:
             self.document.fail(entry or AXES, f"{what} `python`; name one")
         load = self.section.load
         rate = settings.get("rate")
+        served_by = server(settings["server"])
         return Cell(
             python=settings["python"],
             patch=settings["patch"],
-            order=settings.get("order"),
+            placement=self._placement(settings),
+            variables=tuple(
+                (name.removeprefix(VARIABLE), value)
+                for name, value in settings.items()
+                if is_variable(name)
+            ),
             rate=rate,
             load_s=load.seconds if rate else None,
-            server=server(settings["server"]),
+            server=served_by,
             workload=self._workload(settings, entry),
             concurrency=load.concurrency if rate else self._concurrency(settings, entry),
             requests=self._sent(rate, entry) if rate else load.requests,
@@ -186,6 +205,12 @@ class CellFactory:
             exclude_newer=self.section.exclude_newer,
             varied=self.varied,
         )
+
+    @staticmethod
+    def _placement(settings: Mapping[str, str]) -> str | None:
+        if not matters(settings["patch"], named := settings.get("placement")):
+            return None
+        return named or usual(server(settings["server"]))
 
     def _workload(self, settings: Mapping[str, str], entry: KeyPath | None) -> Workload:
         try:
@@ -237,7 +262,9 @@ class CellFactory:
                 self.document.fail(
                     entry or AXES, f"this include adds a cell without `{name}`; name its version"
                 )
-        return _requirements(tuple(sorted({**dict.fromkeys(needed, "any"), **packages}.items())))
+        bounds = server(settings["server"]).kind.versions
+        chosen = {name: bounds.get(name, "any") for name in needed} | packages
+        return _requirements(tuple(sorted(chosen.items())))
 
 
 @cache
@@ -246,7 +273,7 @@ def _requirements(versions: tuple[tuple[str, str], ...]) -> tuple[Requirement, .
 
 
 def _who_needs(package: str, settings: Mapping[str, str]) -> str:
-    if package in plugins.patches()[settings["patch"]].packages:
+    if package in patch_kind(settings["patch"]).packages:
         return f"patch {settings['patch']!r}"
     if package in server(settings["server"]).kind.packages:
         return f"server {settings['server']!r}"
@@ -264,20 +291,24 @@ def _cells(
     skipped: dict[str, str] = {}
     for combination in combinations.of_axes:
         cell = factory.cell(combination)
-        if reason := cell.server.kind.unfit.get(cell.patch):
-            skipped[_patch_and_server(cell)] = reason
+        if omission := _omission(cell):
+            skipped[omission.what] = omission.why
         else:
             cells[cell] = None
     for entry, combination in combinations.added:
         cell = factory.cell(combination, entry)
-        if reason := cell.server.kind.unfit.get(cell.patch):
-            document.fail(entry, f"{_patch_and_server(cell)}: {reason}; change one of them")
+        if omission := _omission(cell):
+            document.fail(entry, f"{omission.what}: {omission.why}; change one of them")
         if cell in cells:
             document.fail(entry, f"this include duplicates the cell {cell.id}; remove it")
         cells[cell] = None
     if not cells:
         reasons = "; ".join(f"{what}: {reason}" for what, reason in skipped.items())
         document.fail(AXES, f"no cell can run: {reasons}; change `patch` or `server`")
+    for cell in [*cells]:
+        if (twin := _twin(cell)) in cells:
+            del cells[cell]
+            skipped[cell.id] = f"its server patches by itself, so it is the same as {twin.id}"
     name, times = Counter(cell.id for cell in cells).most_common(1)[0]
     if times > 1:
         document.fail(AXES, f"two cells have the id {name}; write their versions differently")
@@ -295,7 +326,7 @@ def _with_servers_of_all(cells: Iterable[Cell]) -> Iterator[Cell]:
         requirement
         for cell in cells
         for requirement in cell.requirements
-        if not requirement.specifier and requirement.name not in MUST_BE_NAMED
+        if not requirement.specifier and requirement.name not in ALTERING
     }
     for cell in cells:
         named = {requirement.name for requirement in cell.requirements}
@@ -326,5 +357,26 @@ def _refuse_shares_of_nothing(
         )
 
 
-def _patch_and_server(cell: Cell) -> str:
-    return f"patch {cell.patch} under {cell.server}"
+def _omission(cell: Cell) -> Omission | None:
+    """Why the cell cannot run, None if it can."""
+    own = cell.workload.kind is plugins.APPLICATION
+    if omission := left_out(cell.server, cell.patch, cell.placement, own=own):
+        return omission
+    bounds = cell.server.kind.versions
+    for requirement in cell.requirements:
+        bound = bounds.get(requirement.name, "")
+        if bound and contradict(requirement.specifier, bound):
+            return Omission(
+                f"{requirement.name} {requirement.label} under {cell.server.name}",
+                f"it needs {requirement.name}{bound}",
+            )
+    return None
+
+
+def _twin(cell: Cell) -> Cell | None:
+    """The cell of another patch mode that comes to the same, None if there is none."""
+    same = same_as(cell.server, cell.patch, cell.placement)
+    if same is None:
+        return None
+    placement = cell.placement if matters(same, cell.placement) else None
+    return replace(cell, patch=same, placement=placement)

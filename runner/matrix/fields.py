@@ -123,6 +123,11 @@ Versions = Annotated[
 #: A value of an axis: text, or a mapping (a server with its settings). The axis reads it.
 AxisValue = Annotated[str | dict[str, str], PlainValidator(_text_or_mapping)]
 AxisValues = Annotated[list[AxisValue], BeforeValidator(as_list), Field(min_length=1)]
+PlacementText = Annotated[
+    str,
+    BeforeValidator(of_text(axis("placement").read)),
+    WithJsonSchema(axis("placement").schema()),
+]
 WorkloadText = Annotated[str, AfterValidator(workload_name)]
 ServerText = Annotated[str, BeforeValidator(_server)]
 PartialCell = dict[str, Scalar]

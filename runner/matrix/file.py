@@ -9,11 +9,11 @@ from pathlib import Path
 
 from runner.matrix import plugins, yaml_document
 from runner.matrix.application import Application, Facts
-from runner.matrix.axes import NAMED_AXES, canonical_name
+from runner.matrix.axes import NAMED_AXES, canonical_name, is_package
 from runner.matrix.cell import Experiment
 from runner.matrix.expand import expand, no_facts
 from runner.matrix.schema import FileSection, checked
-from runner.matrix.values import workload_name
+from runner.matrix.values import is_variable, workload_name
 from runner.matrix.yaml_document import Document, KeyPath, Plain
 from runner.text import suggestion
 
@@ -160,7 +160,8 @@ def _renamed(
         if new in renamed:
             document.fail(
                 (key, name),
-                f"{name!r} and another name here are the same package, {new!r}; keep one",
+                f"{name!r} and another name here are the same "
+                f"{'package' if is_package(new) else 'axis'}, {new!r}; keep one",
                 key=True,
             )
         renamed[new] = value
@@ -185,7 +186,7 @@ def _refuse_unknown(document: Document) -> None:
             document.fail(("workload", key), f"unknown key {key!r}{hint}", key=True)
     known = [*(axis.name for axis in NAMED_AXES), *document.mapping("packages"), *parameters]
     for name in axes:
-        if name not in known:
+        if name not in known and not is_variable(name):
             hint = suggestion(name, known)
             if "did you mean" not in hint:
                 hint += f" (list a package under `packages`, too: `{name}: '*'`)"

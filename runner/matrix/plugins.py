@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import importlib.util
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import Any, Final, TypeAlias, TypeVar
@@ -20,6 +20,8 @@ PROGRAM = IMAGES / "server" / "monkey_matrix_server"
 COMPANIONS = IMAGES / "companions"
 #: A parameter's default by its kind: seconds, a whole number, a boolean, or choices (the first).
 Parameter: TypeAlias = "float | int | bool | tuple[str, ...]"
+#: Where a patch may stand with a server that says nothing about it.
+PLACEMENTS: Final = ("first", "late", "after-app", "by-app")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,22 +29,29 @@ class PatchMode:
     """What is patched before anything else is imported.
 
     `packages` are those it imports, `packages_if_named` those it also imports where the matrix file
-    names a version of them.
+    names a version of them. `arguments` can be given to it, each with its default, None where that
+    depends on the version. `patches`: whether it patches anything at all.
     """
 
     name: str
     place: int
     packages: frozenset[str]
     packages_if_named: frozenset[str] = frozenset()
+    arguments: Mapping[str, bool | None] = field(default_factory=dict)
+    patches: bool = True
 
 
 @dataclass(frozen=True, kw_only=True)
 class ServerKind:
     """What serves the application.
 
-    `settings` are whole numbers with their defaults; `unfit` maps patch modes that cannot be used
-    with it to the reason; `at_once` returns how many requests it works on at a time, None for as
-    many as arrive.
+    `settings` are whole numbers with their defaults; `options` are further settings that are not
+    set unless they are named: those with the value False are switches, the others numbers. `unfit`
+    maps patch modes that cannot be used with it to the reason; `at_once` returns how many requests
+    it works on at a time, None for as many as arrive.
+
+    `placements` are where the patch may stand, the usual place first. `patches_itself`: it patches
+    everything when it starts, whatever the patch mode. `versions` are bounds of packages' versions.
     """
 
     name: str
@@ -51,6 +60,10 @@ class ServerKind:
     settings: Mapping[str, int]
     unfit: Mapping[str, str]
     at_once: Callable[[Mapping[str, int]], int | None]
+    options: Mapping[str, int] = field(default_factory=dict)
+    placements: tuple[str, ...] = PLACEMENTS
+    patches_itself: bool = False
+    versions: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -109,6 +122,8 @@ def patches() -> Mapping[str, PatchMode]:
             place=plugin["PLACE"],
             packages=frozenset(plugin["PACKAGES"]),
             packages_if_named=frozenset(plugin.get("PACKAGES_IF_NAMED", ())),
+            arguments=plugin.get("ARGUMENTS", {}),
+            patches=plugin.get("PATCHES", True),
         )
         for plugin in _plugins(PROGRAM / "patches")
     )
@@ -125,6 +140,10 @@ def servers() -> Mapping[str, ServerKind]:
             settings=plugin["SETTINGS"],
             unfit=plugin["UNFIT"],
             at_once=plugin["at_once"],
+            options=plugin.get("OPTIONS", {}),
+            placements=tuple(plugin.get("PLACEMENTS", PLACEMENTS)),
+            patches_itself=plugin.get("PATCHES_ITSELF", False),
+            versions=plugin.get("VERSIONS", {}),
         )
         for plugin in _plugins(PROGRAM / "servers")
     )

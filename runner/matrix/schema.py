@@ -22,7 +22,7 @@ from runner.matrix.application_schema import (
     RequestSection,
     ResponseSection,
 )
-from runner.matrix.axes import NAMED_AXES, ORDERS, SCALAR, Schema, axis
+from runner.matrix.axes import NAMED_AXES, SCALAR, Schema, axis
 from runner.matrix.cell import Limits
 from runner.matrix.fields import (
     AxisValues,
@@ -33,6 +33,7 @@ from runner.matrix.fields import (
     Memory,
     PackageName,
     PartialCell,
+    PlacementText,
     Rate,
     Repeats,
     Scalar,
@@ -187,7 +188,8 @@ class ExperimentSection(Section):
         None, description="The date that decides the versions of all that is not named."
     )
     server: ServerText = "werkzeug"
-    order: Literal["first", "late"] = "first"
+    placement: PlacementText | None = Field(None, description="Where the patch stands.")
+    order: PlacementText | None = Field(None, description="Another name of `placement`.")
     workload: WorkloadSection = WorkloadSection()
     application: ApplicationSection | None = Field(
         None, description="The application that is served, in the place of a workload."
@@ -204,6 +206,17 @@ class ExperimentSection(Section):
     delta: DeltaSection = DeltaSection()
     repeats: Repeats = Field(2, description="At most how often a disturbed launch is repeated.")
     expect: list[ExpectSection] = Field(default_factory=list)
+
+    @model_validator(mode="after")
+    def _one_placement(self) -> Self:
+        if self.placement and self.order:
+            raise ValueError("`order` is another name of `placement`; keep one of them")
+        return self
+
+    @property
+    def stands_at(self) -> str | None:
+        """Where the patch stands in cells that do not vary it, None for the usual place."""
+        return self.placement or self.order
 
 
 class FileSection(Section):
@@ -232,7 +245,7 @@ SECTIONS: Mapping[KeyPath, type[BaseModel]] = {
 BODILESS: Final = frozenset({204, 304})
 #: Where services are, each under a name of its author's.
 SERVICES: Final = ("application", "services")
-CHOICES = {"order": ORDERS, "base": ("auto", "registry", "debian")}
+CHOICES = {"base": ("auto", "registry", "debian")}
 
 
 def checked(document: Document) -> ExperimentSection:

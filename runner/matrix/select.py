@@ -8,7 +8,7 @@ from fnmatch import fnmatchcase
 from typing import TypeAlias
 
 from runner.errors import UsageError
-from runner.matrix.axes import SETTINGS
+from runner.matrix.axes import ALIASES, SETTINGS
 from runner.matrix.ceiling import too_long
 from runner.matrix.cell import Cell, Experiment
 from runner.matrix.values import MOST_REPEATS
@@ -25,7 +25,8 @@ def parse(patterns: Sequence[str], axes: Iterable[str]) -> Globs:
     known = [*dict.fromkeys((*axes, *SETTINGS)), BY_ID]
     globs: dict[str, list[str]] = {}
     for pattern in patterns:
-        axis, equals, glob = pattern.partition("=")
+        written, equals, glob = pattern.partition("=")
+        axis = ALIASES.get(written, written)
         if not equals or not glob:
             raise UsageError(f"--select {pattern}: write AXIS=GLOB, e.g. --select 'python=3.1*'")
         if axis not in known:

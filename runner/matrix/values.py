@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
 from functools import cache
@@ -13,7 +14,7 @@ from packaging.utils import canonicalize_name
 from packaging.version import Version
 
 from runner.matrix import plugins
-from runner.matrix.plugins import Parameter, ServerKind, WorkloadKind
+from runner.matrix.plugins import Parameter, PatchMode, WorkloadKind
 from runner.text import suggestion
 
 OLDEST_CELL_PYTHON = (3, 8)
@@ -35,6 +36,8 @@ RATE_SCHEMA = {
         {"type": "string", "pattern": r"^[0-9]{1,3}(\.[0-9]{1,3})?%$", "examples": ["80%"]},
     ]
 }
+#: So many letters of a variable's value are in an id.
+LONGEST_VARIABLE = 20
 SIZES = {"": 1, "k": 1024, "m": 1024**2, "g": 1024**3}
 LARGEST_MEMORY = 2**50
 _NUMBER = re.compile(r"[0-9]{1,9}(\.[0-9]+)?|\.[0-9]+")
@@ -111,6 +114,12 @@ def _allows_nothing(allowed: SpecifierSet) -> bool:
     return not any(
         allowed.contains(version, prereleases=True) for part in allowed for version in _near(part)
     )
+
+
+def contradict(one: str, other: str) -> bool:
+    """Whether no version is allowed by two specifiers at once."""
+    both = SpecifierSet(",".join(filter(None, (one, other))))
+    return bool(list(both)) and _allows_nothing(both)
 
 
 def _near(part: Specifier) -> Iterator[str]:
@@ -222,102 +231,82 @@ def label(text: str) -> str:
     return text
 
 
+# -- patch modes -----------------------------------------------------------------------------------
+
+
 def patch_mode(text: str) -> str:
-    """A patch mode's name."""
-    return one_of("patch", text, plugins.patches())
+    """A patch mode with its arguments, in its one form: `gevent(thread=False)`.
+
+    What is an argument's default anyway is left out.
+    """
+    match = re.fullmatch(r"([^()\s]+)\s*(?:\((.*)\))?", text)
+    if match is None:
+        raise ValueError(f"{text!r} is not a patch: write a name, or gevent(thread=False)")
+    name = one_of("patch", match[1], plugins.patches())
+    known = plugins.patches()[name].arguments
+    given = dict(_argument(name, known, part) for part in (match[2] or "").split(",") if part)
+    chosen = [f"{a}={given[a]}" for a in known if a in given and given[a] != known[a]]
+    return f"{name}({','.join(chosen)})" if chosen else name
+
+
+def _argument(patch: str, known: Mapping[str, bool | None], written: str) -> tuple[str, bool]:
+    name, _, value = (part.strip() for part in written.partition("="))
+    if name not in known:
+        raise ValueError(f"{patch} has no argument {name!r}{suggestion(name, known)}")
+    if value not in {"True", "False"}:
+        raise ValueError(f"{patch}({name}={value}): write {name}=True or {name}=False")
+    return name, value == "True"
+
+
+def patch_name(text: str) -> str:
+    """The name of a patch mode without its arguments."""
+    return text.partition("(")[0]
+
+
+def patch_kind(text: str) -> PatchMode:
+    """The patch mode of a text, whatever its arguments."""
+    return plugins.patches()[patch_name(text)]
+
+
+def patch_part(text: str) -> str:
+    """A patch mode in an id, whose letters file names can have: `gevent-no-thread`."""
+    name, _, arguments = text.rstrip(")").partition("(")
+    words = (one.split("=") for one in arguments.split(",") if one)
+    return "-".join((name, *(f"{'with' if on == 'True' else 'no'}-{what}" for what, on in words)))
+
+
+#: How the name of an axis begins whose values are those of an environment variable.
+VARIABLE = "environment."
+
+
+def is_variable(name: str) -> bool:
+    """Whether an axis is an environment variable of the server."""
+    return name.startswith(VARIABLE)
+
+
+def variable(axis: str, text: str) -> str:
+    """The value of an environment variable, the axis `environment.NAME`."""
+    name = axis.removeprefix(VARIABLE)
+    if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name):
+        raise ValueError(f"{name!r} is not the name of an environment variable")
+    if name.startswith("MATRIX_"):
+        raise ValueError("variables that begin with MATRIX_ are this program's own; use another")
+    if not text.isprintable():
+        raise ValueError("a variable is one line here, without control characters")
+    return text
+
+
+def variable_part(axis: str, value: str) -> str:
+    """A variable in an id: its name and its value, as far as file names can have its letters."""
+    plain = re.sub(r"[^A-Za-z0-9_.]+", "_", value)[:LONGEST_VARIABLE]
+    if plain != value:
+        plain += "_" + hashlib.sha256(value.encode()).hexdigest()[:6]
+    return f"{axis.removeprefix(VARIABLE)}-{plain or 'empty'}"
 
 
 def workload_name(text: str) -> str:
     """A workload's name."""
     return one_of("workload", text, plugins.workloads())
-
-
-# -- servers ---------------------------------------------------------------------------------------
-
-#: A server with its settings, as `str(Server)` writes it: `gunicorn-gthread-w1-t16`.
-_SERVER = re.compile(r"(?P<name>[a-z]+(?:-[a-z]+)*)(?P<settings>(?:-[a-z][0-9]+)*)")
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Server:
-    """What serves the application, with its settings: `gunicorn-gthread-w1-t16`."""
-
-    name: str
-    settings: tuple[tuple[str, int], ...] = ()
-
-    def __str__(self) -> str:
-        return self.name + "".join(f"-{name[0]}{value}" for name, value in self.settings)
-
-    @property
-    def kind(self) -> ServerKind:
-        """The plugin that defines it."""
-        return plugins.servers()[self.name]
-
-    @property
-    def at_once(self) -> int | None:
-        """How many requests it works on at a time; None for as many as arrive."""
-        return self.kind.at_once(dict(self.settings))
-
-
-def server_name(text: str) -> str:
-    """The name of a server as `str(Server)` writes it, without its settings."""
-    match = _SERVER.fullmatch(text)
-    return match["name"] if match else text
-
-
-@cache
-def server(text: str) -> Server:
-    """The server of a name, or of a name and settings as `str(Server)` writes it."""
-    name = server_name(text)
-    kind = plugins.servers()[one_of("server", name, plugins.servers())]
-    letters = {setting[0]: setting for setting in kind.settings}
-    chosen = {}
-    for letter, number in re.findall(r"-([a-z])([0-9]+)", text.removeprefix(name)):
-        if letter not in letters:
-            raise ValueError(f"{name} has no setting {letter!r}{suggestion(letter, letters)}")
-        chosen[letters[letter]] = number
-    return _server(kind, chosen)
-
-
-def server_from_mapping(section: Mapping[str, object]) -> Server:
-    """A server written as a mapping: `{name: gunicorn-gthread, workers: 1, threads: 16}`."""
-    if "name" not in section:
-        raise ValueError("a server needs a `name:`")
-    name = one_of("server", str(section["name"]), plugins.servers())
-    chosen = {key: str(value) for key, value in section.items() if key != "name"}
-    return _server(plugins.servers()[name], chosen)
-
-
-def server_matcher(section: Mapping[str, object]) -> Callable[[str], bool]:
-    """Whether a server, as text, has the name and the settings that a mapping names of it."""
-    kinds = plugins.servers()
-    name = str(section["name"]) if "name" in section else None
-    named = [kinds[one_of("server", name, kinds)]] if name else [*kinds.values()]
-    known = [setting for kind in named for setting in kind.settings]
-    wanted = {}
-    for key, value in section.items():
-        if key == "name":
-            continue
-        if key not in known:
-            raise ValueError(f"{name or 'a server'} has no setting {key!r}{suggestion(key, known)}")
-        wanted[key] = whole_number(str(value))
-    if not section:
-        raise ValueError("name a server, or a setting of one")
-
-    def matches(text: str) -> bool:
-        one = server(text)
-        return name in {None, one.name} and wanted.items() <= dict(one.settings).items()
-
-    return matches
-
-
-def _server(kind: ServerKind, chosen: Mapping[str, str]) -> Server:
-    for name in chosen:
-        if name not in kind.settings:
-            hint = suggestion(name, kind.settings)
-            raise ValueError(f"{kind.name} has no setting {name!r}{hint}")
-    settings = {**kind.settings, **{name: whole_number(value) for name, value in chosen.items()}}
-    return Server(name=kind.name, settings=tuple(settings.items()))
 
 
 # -- workloads -------------------------------------------------------------------------------------

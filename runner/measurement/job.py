@@ -93,6 +93,12 @@ def memory_of(cell: Cell, limits: Limits) -> int:
     return limits.memory_bytes + companions + others + LOADGEN_MEMORY_BYTES
 
 
+def _without(environment: Mapping[str, str], cell: Cell) -> dict[str, str]:
+    """Secret variables, without those that are axes: the cell's image has their values."""
+    axes = dict(cell.variables)
+    return {name: value for name, value in environment.items() if name not in axes}
+
+
 def pod_plan(job: Job) -> PodPlan:
     """What to start for a launch."""
     kind, own = job.cell.workload.kind, job.own
@@ -107,7 +113,7 @@ def pod_plan(job: Job) -> PodPlan:
         loadgen_image=job.loadgen_image,
         limits=job.limits,
         server_volumes=tuple(volumes),
-        server_environment=with_our_path(own.environment) if own else {},
+        server_environment=_without(with_our_path(own.environment), job.cell) if own else {},
         server_files=own.files if own else (),
         companions=(
             *_of_workload(job),

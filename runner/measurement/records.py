@@ -145,7 +145,8 @@ class Effects(Record):
     """What was in effect in the processes that served, and what their patch mode alone had done.
 
     `gunicorn_config` is the configuration that was read, `overridden` has the settings in it that
-    the cell replaces (`4 → 1`), `application` is the class of the object that was served.
+    the cell replaces (`4 → 1`), `application` is the class of the object that was served,
+    and `patched_by` the place in the code that called gevent's patches first, besides the cell's.
     """
 
     in_effect: Patched
@@ -154,6 +155,7 @@ class Effects(Record):
     overridden: dict[str, str] = Field(default_factory=dict)
     worker_class: str | None = None
     application: str | None = None
+    patched_by: str | None = None
 
 
 class RateFigures(Record):

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
 from typing import Any, Final
 
-from runner.measurement.records import AbFigures, LaunchRecord, Resources
+from runner.measurement.records import AbFigures, LaunchRecord, Resources, rate_of
 from runner.publish import facts
 from runner.publish.publication import Part, Publication
 from runner.publish.tables import Heading, Line
@@ -165,7 +165,7 @@ def _factor(launch: LaunchRecord) -> str | None:
 
 #: A launch's own figures: heading, and the text that it has of a launch, if any.
 FIGURES: Final[tuple[tuple[str, Show], ...]] = (
-    ("requests/s", _of_ab(lambda ab: two_decimals(ab.requests_per_second))),
+    ("requests/s", _of_ab(lambda ab: two_decimals(rate_of(ab)))),
     ("p50 ms", _of_ab(lambda ab: _ms(ab.p50_ms))),
     ("p99 ms", _of_ab(lambda ab: _ms(ab.p99_ms))),
     ("max ms", _of_ab(lambda ab: _ms(ab.max_ms))),

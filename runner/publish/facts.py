@@ -134,7 +134,7 @@ def _engine(run: RunRecord) -> str:
     if engine is None:
         return NOT_KNOWN
     return (
-        f"{engine.version} on {engine.operating_system}, {engine.architecture}, "
+        f"{engine.label} on {engine.operating_system}, {engine.architecture}, "
         f"cgroup v{engine.cgroup_version}, {engine.storage_driver}"
     )
 
@@ -158,7 +158,9 @@ def _limits(run: RunRecord) -> str:
 def of_cell(run: RunRecord, cell: CellRecord) -> Iterator[Fact]:
     """What the cell is made of."""
     yield "Python", known(cell.python)
-    yield "patch mode", known(cell.patch) + (f", {cell.order}" if cell.order else "")
+    yield "patch mode", known(cell.patch) + (f", {cell.placement}" if cell.placement else "")
+    if cell.variables:
+        yield "environment", ", ".join(f"{name}={value}" for name, value in cell.variables.items())
     yield "packages", _versions(cell.packages)
     yield "server", known(cell.server)
     parameters = "".join(f", {name} {value}" for name, value in cell.workload_parameters.items())

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Final
 
+from runner.matrix.placements import BY_APP
 from runner.report.in_effect import Source, explained
 from runner.report.row import Row
 from runner.report.run import Run
@@ -46,6 +47,8 @@ def facts(application: ApplicationRecord) -> Iterator[tuple[str, str]]:
     yield "gunicorn's configuration", application.gunicorn_config or "what gunicorn finds itself"
     if application.worker_class:
         yield "worker class", application.worker_class
+    if application.command:
+        yield "started by", " ".join(application.command)
     if application.args:
         yield "gunicorn's arguments", " ".join(application.args)
     if application.services:
@@ -130,7 +133,7 @@ def effect_of(run: Run, row: Row) -> str | None:
     """What is in effect instead of what the patch mode says, and by whom."""
     cell = run.cells[row.cell]
     effects = [one.effects for one in run.launches.get(row.cell, ()) if one.effects]
-    return _distinct([explained(one, cell.server) for one in effects])
+    return _distinct([explained(one, cell.server, cell.placement) for one in effects])
 
 
 def configuration_of(run: Run, row: Row) -> str | None:
@@ -163,6 +166,8 @@ def patched_baselines(run: Run) -> Iterator[str]:
     """A line for each thing that is in effect in baselines, where their application did it."""
     cells: dict[str, list[str]] = {}
     for row in {base.cell: base for base in run.baselines.values()}.values():
+        if run.cells[row.cell].placement == BY_APP:
+            continue
         if row.in_effect_by == Source.APPLICATION and row.in_effect:
             cells.setdefault(row.in_effect, []).append(row.cell)
     for text, ids in cells.items():

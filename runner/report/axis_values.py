@@ -9,7 +9,9 @@ from typing import Final
 from packaging.version import InvalidVersion, Version
 
 from runner.matrix import plugins
-from runner.matrix.values import server_name, share
+from runner.matrix.placements import PLACEMENTS
+from runner.matrix.servers import server_name
+from runner.matrix.values import patch_name, share
 from runner.text import one_line
 
 Value = str | int | float | None
@@ -25,6 +27,7 @@ def _places() -> dict[str, dict[str, int]]:
     """The order of the words that the server program's modules define."""
     words = {
         "patch": plugins.patches(),
+        "placement": PLACEMENTS,
         "server": plugins.servers(),
         "workload": plugins.workloads(),
     }
@@ -41,11 +44,16 @@ def natural_key(axis: str, value: Value) -> SortKey:
         return (4, part, _FIRST, "")
     places = _places().get(axis)
     if places is not None:
-        return (1, places.get(server_name(value), len(places)), _FIRST, value)
+        return (1, places.get(_word(axis, value), len(places)), _FIRST, value)
     try:
         return (2, 0, Version(value), value)
     except InvalidVersion:
         return (3, 0, _FIRST, value)
+
+
+def _word(axis: str, value: str) -> str:
+    """The word of an axis's value: without a server's settings, or a patch's arguments."""
+    return {"server": server_name, "patch": patch_name}.get(axis, str)(value)
 
 
 def axis_text(value: Value) -> str:

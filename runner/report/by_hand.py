@@ -8,6 +8,7 @@ import shlex
 from collections.abc import Iterator, Sequence
 
 from runner.contract import PORT
+from runner.engine.ownership import OWNS_NAMESPACES
 from runner.engine.pod import (
     APPLICATION,
     DISK,
@@ -28,7 +29,7 @@ from runner.store.application_record import ApplicationRecord, RequestRecord
 from runner.store.records import CellRecord, RunRecord, UnavailableCell
 
 HARDENED = f"{services_by_hand.HARDENED} --tmpfs /tmp"
-SERVER, LOADGEN = "by-hand-server", "by-hand-loadgen"
+SERVER, LOADGEN = "by-hand-server", f"by-hand{OWNS_NAMESPACES}"
 #: Where the load generator finds a body, and what it sends at a fixed rate.
 BODY, MESSAGE = "/tmp/body", "/tmp/message"  # noqa: S108 - inside the pod
 #: How `ab` is told a method and its body, and what it sends of its own.
@@ -62,7 +63,7 @@ def by_hand(run: RunRecord, cell: CellRecord, launches: Sequence[LaunchRecord]) 
     loadgen = f"--network none --init -u {LOADGEN_USER} {run.method.loadgen_image}"
     ready = f"docker exec {LOADGEN} ab -q -n 1 http://127.0.0.1:{PORT}/ >/dev/null 2>&1"
     services = services_by_hand.beside(run, cell)
-    made = [SERVER, *services_by_hand.container_names(services).values(), LOADGEN]
+    joiners = [SERVER, *services_by_hand.container_names(services).values()]
     return [
         *(_to_be_set(own) if own else ()),
         *services_by_hand.to_be_set(services),
@@ -72,7 +73,9 @@ def by_hand(run: RunRecord, cell: CellRecord, launches: Sequence[LaunchRecord]) 
         f"{until(ready, run.limits.startup_s)} || echo 'it does not answer'",
         *_load(cell, rate, own),
         f"docker kill -s USR1 {SERVER}; sleep 1; docker logs {SERVER}",
-        f"docker rm -f -v {' '.join(made)}",
+        # The client removes what it is given side by side, and Podman these before their owner.
+        f"docker rm -f -v {' '.join(joiners)}",
+        f"docker rm -f -v {LOADGEN}",
     ]
 
 

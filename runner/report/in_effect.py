@@ -12,7 +12,8 @@ from enum import StrEnum
 from typing import Final
 
 from runner.matrix import plugins
-from runner.matrix.values import server_name
+from runner.matrix.placements import BY_APP
+from runner.matrix.servers import server_name
 from runner.measurement.records import Effects, LaunchRecord, Patched
 from runner.text import counted, listed
 
@@ -20,8 +21,6 @@ from runner.text import counted, listed
 ALL: Final = ("os", "select", "signal", "socket", "ssl", "subprocess", "threading", "time")
 #: So many modules that are not patched are named instead of those that are.
 FEW: Final = 3
-#: Servers that patch everything by themselves, before they load the application.
-PATCHING: Final = frozenset({"gunicorn-gevent"})
 
 
 class Source(StrEnum):
@@ -71,8 +70,10 @@ def source_of(effects: Effects, server: str | None) -> Source | None:
     own: dict[str, object] = {}
     if kind and "gevent" in kind.packages:  # the server is made of it
         own["gevent_version"] = seen.gevent_version
-    if name in PATCHING:
+    if kind and kind.patches_itself:
         own["gevent_modules"] = seen.gevent_modules
+    if kind and "eventlet" in kind.packages:
+        own["eventlet"] = seen.eventlet
     expected = patched_text(label.model_copy(update=own))
     return Source.SERVER if patched_text(seen) == expected else Source.APPLICATION
 
@@ -92,19 +93,25 @@ def in_effect(launches: Iterable[LaunchRecord], server: str | None) -> str | Non
     return text or None
 
 
-def explained(effects: Effects, server: str | None) -> str | None:
+def explained(effects: Effects, server: str | None, placement: str | None = None) -> str | None:
     """What is in effect instead of what the label says, and by whom, for a note."""
     source = source_of(effects, server)
     if source is None:
+        if placement == BY_APP:
+            return f"nothing is patched, although the application should do it (`{BY_APP}`)"
         return None
     seen = patched_text(effects.in_effect)
     if source is Source.SERVER:
         return f"{seen}: the server {server_name(server or '')} does so by itself, as it is made to"
     label = patched_text(effects.by_label)
+    if placement == BY_APP:
+        return f"{seen}: by {_suspects(effects)}, as the matrix file says (`{BY_APP}`)"
     return f"{seen}, where the patch mode itself did {label}: by {_suspects(effects)}"
 
 
 def _suspects(effects: Effects) -> str:
-    """Whose code ran in the process besides the cell's own."""
+    """Who patched, by the place in the code; else whose code ran besides the cell's own."""
+    if effects.patched_by and effects.in_effect.gevent_modules != effects.by_label.gevent_modules:
+        return effects.patched_by
     own_class = effects.worker_class if "." in (effects.worker_class or "") else None
     return listed([*filter(None, (own_class, effects.gunicorn_config)), "the application"], "or")

@@ -155,7 +155,7 @@ def _where(run: RunRecord) -> Iterator[str]:
 
 
 def _machine(host: Host, engine: EngineInfo) -> str:
-    return f"{machine_text(host)}; engine {engine.version}."
+    return f"{machine_text(host)}; engine {engine.label}."
 
 
 def machine_text(host: Host) -> str:

@@ -61,7 +61,7 @@ def _value(cell: CellRecord, axis: str) -> str | None:
     settings = {
         "python": cell.python,
         "patch": cell.patch,
-        "order": cell.order,
+        "placement": cell.placement,
         "server": cell.server,
         "workload": cell.workload,
         "concurrency": None if cell.concurrency is None else str(cell.concurrency),

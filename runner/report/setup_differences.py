@@ -208,7 +208,7 @@ def _of_a_pair(before: Side, after: Side, pair: Pair) -> Iterator[str]:
     load = _differing((_load(cell) for _, cell in old), (_load(cell) for _, cell in new))
     if load:
         yield load
-    yield from _orders([cell for _, cell in old], [cell for _, cell in new])
+    yield from _placements([cell for _, cell in old], [cell for _, cell in new])
     yield from _versions(old, new)
     if not load:
         yield from _ceilings(before.rows[pair.old.id], after.rows[pair.new.id])
@@ -228,11 +228,11 @@ def _load(cell: CellRecord) -> str:
     return f"{server}, {workload_text(cell)}, {cell.load}"
 
 
-def _orders(old: Sequence[CellRecord], new: Sequence[CellRecord]) -> Iterator[str]:
-    """When the patch is applied; not known of imported cells, nor of those of earlier releases."""
-    olds, news = ([cell.order for cell in cells if cell.order] for cells in (old, new))
+def _placements(old: Sequence[CellRecord], new: Sequence[CellRecord]) -> Iterator[str]:
+    """Where the patch stands; not known of imported cells, nor of those of earlier releases."""
+    olds, news = ([cell.placement for cell in cells if cell.placement] for cells in (old, new))
     if olds and news and (words := _differing(olds, news)):
-        yield f"order of patching: {words}"
+        yield f"placement of the patch: {words}"
 
 
 def _versions(

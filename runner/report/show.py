@@ -15,6 +15,7 @@ from runner.measurement.records import (
     RateFigures,
     Resources,
     Served,
+    rate_of,
 )
 from runner.outcome import outcome_text
 from runner.report.by_hand import by_hand
@@ -250,7 +251,7 @@ def _rejected(directory: RunDirectory, run: Run, cell_id: str) -> Iterator[str]:
 def _rate(launch: LaunchRecord) -> str:
     if launch.ab is None:
         return str(launch.outcome)
-    return f"{launch.ab.requests_per_second:.2f} requests/s"
+    return f"{rate_of(launch.ab):.2f} requests/s"
 
 
 def _text(path: Path) -> str:

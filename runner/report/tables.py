@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from runner.errors import UsageError
-from runner.matrix.axes import ALWAYS_SHOWN
+from runner.matrix.axes import ALIASES, ALWAYS_SHOWN
 from runner.outcome import outcome_text
 from runner.report.axis_values import natural_key
 from runner.report.figures import FIGURES as COMPARED
@@ -249,6 +249,7 @@ _KEY_OF_HEADING: Final = {column.heading: column.key for column in KNOWN}
 
 def _key(option: str, name: str, run: RunRecord) -> str:
     """The key of table.json that is meant by it or by its heading; `UsageError` for neither."""
+    name = ALIASES.get(name, name)
     key = _KEY_OF_HEADING.get(name, name)
     keys = keys_of(run)
     if key not in keys:

@@ -82,8 +82,9 @@ class ApplicationRecord(Record):
     addresses; what they came to is in the environments. `environment` has the public variables.
     `secret_names` are `variable NAME`, `header NAME` and `file PATH` (in the container), and
     `secret_digest` is over all their values, by the machine's key; None where there are none.
-    `gunicorn_config` is None where gunicorn looked for one itself. `services` are by the names that
-    the application uses. `python` is what it says of its own Python.
+    `gunicorn_config` is None where gunicorn looked for one itself, and `command` what starts the
+    server. `services` are by the names that the application uses. `python` is what it says of its
+    own Python.
     """
 
     app: str
@@ -102,6 +103,7 @@ class ApplicationRecord(Record):
     gunicorn_config: str | None = None
     args: tuple[str, ...] = ()
     worker_class: str | None = None
+    command: tuple[str, ...] = ()
     services: dict[str, Annotated[ServiceRecord, BeforeValidator(as_record)]] = Field(
         default_factory=dict
     )
@@ -157,6 +159,7 @@ def application_record(
         gunicorn_config=application.gunicorn_config,
         args=application.args,
         worker_class=application.worker_class,
+        command=application.command,
         services=service_records(
             {one.name: one.companion for one in application.services if one.companion}, services
         ),

@@ -66,16 +66,14 @@ def replace_directory(path: Path, new: Path) -> None:
         raise unwritable(path, error) from error
 
 
-def unwritable(path: Path, error: OSError) -> UsageError:
+def unwritable(
+    path: Path, error: OSError, otherwise: str = "pass another --results DIR"
+) -> UsageError:
     """The error for a path that cannot be written, with its remedy."""
     if error.errno in _FULL:
-        return UsageError(
-            f"{path}: no room left on the disk; free some space, or pass another --results DIR"
-        )
+        return UsageError(f"{path}: no room left on the disk; free some space, or {otherwise}")
     reason = error.strerror or str(error)
-    return UsageError(
-        f"{path}: cannot be written ({reason}); fix its permissions, or pass another --results DIR"
-    )
+    return UsageError(f"{path}: cannot be written ({reason}); fix its permissions, or {otherwise}")
 
 
 def _discard(temporary: Path) -> None:

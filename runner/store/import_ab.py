@@ -9,7 +9,7 @@ from typing import Final
 from runner.errors import UsageError
 from runner.matrix import plugins
 from runner.matrix.ceiling import AbOpening, shortest_time_s
-from runner.matrix.values import server, server_name
+from runner.matrix.servers import server, server_name
 from runner.measurement import contradiction
 from runner.measurement.ab import WholeReport
 from runner.measurement.records import LaunchRecord
@@ -312,7 +312,7 @@ def _cell(name: str, report: Report, axes: Sequence[str], shared: Shared) -> Cel
         id=name,
         python=labels.get("python"),
         patch=labels.get("patch"),
-        order=labels.get("order"),
+        placement=labels.get("placement"),
         server=labels.get("server"),
         workload=shared.workload,
         workload_seconds=shared.seconds,

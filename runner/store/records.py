@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -11,6 +11,7 @@ from typing import Any, Final
 from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 
 from runner.engine.protocol import EngineInfo
+from runner.matrix.axes import ALIASES
 from runner.matrix.cell import Limits
 from runner.measurement.records import Record
 from runner.outcome import Outcome
@@ -54,13 +55,15 @@ class Method(Record):
 
     `version` is None if they come from reports of `ab` that were made elsewhere.
     `ab_first_request_alone`: this `ab` sends one request and opens the other connections when it
-    is answered, which lowers the ceiling; None if it was not measured.
+    is answered, which lowers the ceiling; None if it was not measured. `loadgen_image` is the
+    engine's id of the load generator's image, `loadgen_key` a digest of what it was made of.
     """
 
     version: int | None
     ab_version: str | None = None
     ab_first_request_alone: bool | None = None
     loadgen_image: str | None = None
+    loadgen_key: str | None = None
     notes: tuple[str, ...] = ()
 
 
@@ -110,10 +113,28 @@ _OF_ITS_LOCK: Final = ("moved", "added", "built", "of_another_python", "contradi
 
 
 class CompanionRecord(Record):
-    """A service that cells talk to, in a container of its own; `versions` are its packages'."""
+    """A service that cells talk to, in a container of its own; `versions` are its packages'.
+
+    `image_id` is the engine's id of its image, `key` a digest of what that was made of.
+    """
 
     image_id: str
+    key: str | None = None
     versions: dict[str, str] = Field(default_factory=dict)
+
+
+def _renamed(stored: Any, within: Sequence[str]) -> Any:  # noqa: ANN401 - whatever a file may hold
+    """A record with axes' names of today for those of earlier releases, also `within` it."""
+    if not isinstance(stored, dict):
+        return stored
+    new = {ALIASES.get(name, name): value for name, value in stored.items()}
+    for field in within:
+        value = new.get(field)
+        if isinstance(value, dict):
+            new[field] = {ALIASES.get(name, name): text for name, text in value.items()}
+        elif isinstance(value, (list, tuple)):
+            new[field] = [ALIASES.get(n, n) if isinstance(n, str) else n for n in value]
+    return new
 
 
 class ExpectationRecord(Record):
@@ -124,18 +145,26 @@ class ExpectationRecord(Record):
     bounds: tuple[tuple[str, str, float], ...] = ()
     place: str = ""
 
+    @model_validator(mode="before")
+    @classmethod
+    def _rename(cls, stored: Any) -> Any:  # noqa: ANN401 - whatever a file may hold
+        return _renamed(stored, within=("cells",))
+
 
 class CellRecord(Record):
     """One cell of the run.
 
     `packages` maps the packages named in the matrix file to exact versions, as far as the cell
-    carries them. `axes` maps each of the run's axes to the cell's value, None if the axis was
-    dropped from the cell. `environment` is a key of the run's `environments`, `companion` one of
-    its `companions`. The load is `concurrency` and `requests` of `ab`, or `rate`, requests per
-    second, for `load_s` seconds; the others are None. Instead of `rate` it may have `rate_share`, a
-    share of the rate that the cell `rate_of` reaches in its first launch; each launch has the rate
-    that it was loaded at. `server` names its settings too (`gunicorn-gthread-w1-t16`). What is not
-    known of a cell whose report was made elsewhere is None.
+    carries them. `placement` is where the patch stands; earlier releases called it `order`, as they
+    did the axis. `variables` are environment variables that are axes, by name. `axes` maps each of
+    the run's axes to the cell's value, None if the axis was dropped. `environment` is a key of the
+    run's `environments`, `companion` one of its `companions`. `image` is the engine's id of its
+    image, `image_key` a digest of what that was made of: equal on every engine. The load is
+    `concurrency` and `requests` of `ab`, or `rate`, requests per second, for `load_s` seconds; the
+    others are None. Instead of `rate` it may have `rate_share`, a share of the rate that the cell
+    `rate_of` reaches in its first launch; each launch has the rate that it was loaded at. `server`
+    names its settings too (`gunicorn-gthread-w1-t16`). What is not known of a cell whose report was
+    made elsewhere is None.
     """
 
     id: str
@@ -151,12 +180,19 @@ class CellRecord(Record):
     axes: dict[str, str | None]
     environment: str | None = None
     image: str | None = None
-    order: str | None = None
+    image_key: str | None = None
+    placement: str | None = None
+    variables: dict[str, str] = Field(default_factory=dict)
     companion: str | None = None
     rate: float | None = None
     rate_share: float | None = None
     rate_of: str | None = None
     load_s: float | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _rename(cls, stored: Any) -> Any:  # noqa: ANN401 - whatever a file may hold
+        return _renamed(stored, within=("axes",))
 
     @property
     def load(self) -> str:
@@ -232,6 +268,11 @@ class RunRecord(Record):
     shard: str | None = None
     blocks: tuple[Block, ...] = ()
     application: ApplicationRecord | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _rename(cls, stored: Any) -> Any:  # noqa: ANN401 - whatever a file may hold
+        return _renamed(stored, within=("axes", "baseline"))
 
     @model_validator(mode="before")
     @classmethod
@@ -311,7 +352,7 @@ def machine(run: RunRecord) -> dict[str, object]:
         "boot": host.boot_id,
         "operating system": host.os,
         "kernel": host.kernel,
-        "engine": engine.version,
+        "engine": engine.label,
         "engine's machine": engine.operating_system,
         "engine's kernel": engine.kernel,
         "engine's CPUs": engine.cpus,

@@ -13,7 +13,8 @@ from typing import Final
 
 from runner.errors import UsageError
 from runner.matrix import axes, plugins
-from runner.matrix.values import exact_version, server, specifier
+from runner.matrix.servers import server
+from runner.matrix.values import exact_version, specifier
 
 #: The axes that a label may name. The load is in the report, the workload is an option.
 SETTINGS: Final = tuple(

@@ -72,22 +72,21 @@ def key(run: RunRecord, cell: CellRecord) -> str:
     companion = run.companions.get(cell.companion or "")
     application = run.application
     services = [one.companion for one in application.services.values()] if application else []
+    engine = asdict(run.engine) if run.engine else {}
     facts = {
-        "cell": cell.model_dump(mode="json", exclude={"axes", "id", "rate_of"}),
+        "cell": cell.model_dump(mode="json", exclude={"axes", "id", "rate_of", "image"}),
         "copy": cell.axes.get("copy"),
         "lock": environment.lock_digest if environment else None,
-        "companion": companion.image_id if companion else None,
+        "companion": companion.key if companion else None,
         "application": application.model_dump(mode="json") if application else None,
         "services": {
-            name: run.companions[name].image_id
-            for name in services
-            if name and name in run.companions
+            name: run.companions[name].key for name in services if name and name in run.companions
         },
-        "method": run.method.model_dump(mode="json"),
+        "method": run.method.model_dump(mode="json", exclude={"loadgen_image"}),
         "limits": asdict(run.limits) if run.limits else None,
         "jobs": run.jobs,
         "host": run.host.machine.model_dump(mode="json") if run.host else None,
-        "engine": asdict(run.engine) if run.engine else None,
+        "engine": {name: value for name, value in engine.items() if name != "endpoint"},
     }
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
 

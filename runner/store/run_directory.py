@@ -328,22 +328,29 @@ def check_results(results: Path) -> None:
 
     Raises `UsageError` with the remedy if it is a file, read-only, or on a full disk.
     """
-    for path in (results, *results.parents):
+    _check_directory(results, otherwise="pass another --results DIR")
+
+
+def check_cache(cache: Path) -> None:
+    """The same for the directory of locks and packages."""
+    _check_directory(cache, otherwise="use a copy of this project that you may write to")
+
+
+def _check_directory(directory: Path, *, otherwise: str) -> None:
+    for path in (directory, *directory.parents):
         if path.exists() and not path.is_dir():
-            raise UsageError(
-                f"{path}: is a file, not a directory; move it away, or pass another --results DIR"
-            )
+            raise UsageError(f"{path}: is a file, not a directory; move it away, or {otherwise}")
     try:
-        results.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=results) as probe:
+        directory.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=directory) as probe:
             probe.write(b"?")
-        free = shutil.disk_usage(results).free
+        free = shutil.disk_usage(directory).free
     except OSError as error:
-        raise unwritable(results, error) from error
+        raise unwritable(directory, error, otherwise) from error
     if free < ROOM_BYTES:
         raise UsageError(
-            f"{results}: no room: {free >> 20} MiB free, {ROOM_BYTES >> 20} MiB needed; "
-            "free some space, or pass another --results DIR"
+            f"{directory}: no room: {free >> 20} MiB free, {ROOM_BYTES >> 20} MiB needed; "
+            f"free some space, or {otherwise}"
         )
 
 

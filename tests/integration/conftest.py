@@ -12,10 +12,12 @@ import pytest
 from runner.build.lock import Lock, lock_all, platform_of
 from runner.build.prepare import Prepared, prepare
 from runner.build.recipe import Image
-from runner.engine.docker_engine import DockerEngine, connect
+from runner.engine.connection import connect
+from runner.engine.docker_engine import DockerEngine
 from runner.matrix.ceiling import AbOpening
 from runner.matrix.cell import Base, Cell, Limits, Requirement
-from runner.matrix.values import Server, Workload
+from runner.matrix.servers import Server
+from runner.matrix.values import Workload
 from runner.measurement.asked import WORKLOAD, Asked
 from runner.measurement.clock import SystemClock
 from runner.measurement.job import Job, LaunchResult

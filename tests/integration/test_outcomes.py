@@ -10,7 +10,7 @@ from dataclasses import replace
 import docker
 import pytest
 
-from runner.matrix.values import Server
+from runner.matrix.servers import Server
 from runner.measurement.job import LaunchResult
 from runner.outcome import Outcome
 from tests.integration.conftest import FORTY_CLIENTS, FOUR_REQUESTS, LIMITS, Maker, a_cell

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from runner.matrix.values import Server
+from runner.matrix.servers import Server
 from runner.outcome import Outcome
 from tests.integration.conftest import a_cell
 from tests.integration.test_outcomes import BEFORE_LOAD, SERVER, Measure

@@ -37,7 +37,8 @@ experiments:
       python: [3.11]
       gevent: [25.9.1]
       server: [pywsgi, gunicorn-sync, {name: gunicorn-sync, workers: 2},
-               {name: gunicorn-gthread, threads: 4}, gunicorn-gevent, {name: waitress, threads: 4}]
+               {name: gunicorn-gthread, threads: 4}, gunicorn-gevent, {name: waitress, threads: 4},
+               gunicorn-eventlet, {name: uwsgi, threads: 4}, uwsgi-gevent]
       patch: [none, gevent]
     packages: {flask: "3.1.*"}
     exclude_newer: 2026-11-01
@@ -194,7 +195,10 @@ def test_every_server_serves_patched_and_not(engine: DockerEngine, matrix: Path)
         "gevent-gunicorn-gthread-w1-t4": "limited",
         # Its worker patches by itself.
         "none-gunicorn-gevent-w1": "ok",
-        "gevent-gunicorn-gevent-w1": "ok",
+        "none-gunicorn-eventlet-w1": "ok",
+        "none-uwsgi-w1-t4": "limited",
+        "gevent-uwsgi-w1-t4": "limited",
+        "none-uwsgi-gevent-w1-g1000": "ok",
         "none-waitress-t4": "limited",
         "gevent-waitress-t4": "limited",
     }

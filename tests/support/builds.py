@@ -16,8 +16,10 @@ from runner.engine.protocol import ContainerSpec, ExecResult
 from runner.errors import EngineError
 from tests.support.memory_engine import MemoryEngine
 
-PLAIN = BaseImage(reference="base:plain", image_id="sha256:plain", origin="debian")
-COMPILER = BaseImage(reference="base:compiler", image_id="sha256:compiler", origin="debian")
+PLAIN = BaseImage(reference="base:plain", image_id="sha256:plain", key="plain", origin="debian")
+COMPILER = BaseImage(
+    reference="base:compiler", image_id="sha256:compiler", key="compiler", origin="debian"
+)
 
 
 def base(with_compiler: bool) -> BaseImage:

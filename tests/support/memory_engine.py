@@ -256,8 +256,10 @@ class MemoryEngine:
             found.log += f"{signal}\n"
 
     def remove(self, container: str) -> None:
-        """Remove a container; one that is gone is removed."""
+        """Remove a container; one that is gone is removed, one that others join is not."""
         self._count("remove")
+        if any(other.spec.joins == container for other in self.containers.values()):
+            raise EngineError(f"{container} has dependent containers which must be removed first")
         self.containers.pop(container, None)
 
     def owned(self) -> list[OwnedContainer]:

@@ -133,7 +133,7 @@ def own_run(application: ApplicationRecord | None) -> RunRecord:
         update={
             "experiment": "shop",
             "application": application,
-            "companions": {"grpc": CompanionRecord(image_id="sha256:dd")},
+            "companions": {"grpc": CompanionRecord(image_id="sha256:dd", key="dd")},
         }
     )
 

@@ -8,7 +8,8 @@ from runner.commands.cells import LockedCells
 from runner.commands.record import _cell
 from runner.engine.protocol import EngineInfo
 from runner.matrix.cell import Cell, Experiment, Limits
-from runner.matrix.values import Server, workload
+from runner.matrix.servers import Server
+from runner.matrix.values import workload
 from runner.measurement.records import AbFigures, LaunchRecord, RateFigures, Resources
 from runner.outcome import Outcome
 from runner.store.records import (
@@ -54,6 +55,7 @@ def cell(
         axes={**axes, **(further or {})},
         environment=f"py{python}",
         image="sha256:cc",
+        image_key="cc",
     )
 
 

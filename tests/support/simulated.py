@@ -14,7 +14,8 @@ from typing import Any
 from runner.engine.protocol import ContainerSpec, ContainerState, ExecResult
 from runner.matrix.ceiling import AbOpening
 from runner.matrix.cell import Cell, Limits, Requirement
-from runner.matrix.values import Server, Workload
+from runner.matrix.servers import Server
+from runner.matrix.values import Workload
 from runner.measurement.agent import LoadReply
 from runner.measurement.job import Job
 from tests.support.memory_engine import MemoryEngine

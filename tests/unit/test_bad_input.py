@@ -272,8 +272,18 @@ def test_an_error_of_the_system_without_a_path(
 
 
 def test_no_engine(matrix: Matrix) -> None:
-    assert_error(matrix("run"), "no container engine answers", "apt-get install", code=3)
+    assert_error(matrix("run"), "no container engine answers", "unset DOCKER_HOST", code=3)
     assert_error(matrix("clean"), "no container engine answers", "DOCKER_HOST", code=3)
+
+
+def test_no_engine_where_one_usually_is(
+    matrix: Matrix, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr("runner.engine.endpoint.DEFAULT", f"unix://{tmp_path}/nothing.sock")
+    monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path))
+    monkeypatch.delenv("DOCKER_HOST")
+    said = matrix("run")
+    assert_error(said, "no container engine answers", "apt-get install", "nothing.sock", code=3)
 
 
 def test_doctor_says_what_is_missing(matrix: Matrix) -> None:
@@ -297,7 +307,7 @@ def test_an_engine_that_hangs(
     matrix: Matrix, silent_socket: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("DOCKER_HOST", f"unix://{silent_socket}")
-    monkeypatch.setattr("runner.engine.docker_engine.PING_TIMEOUT_S", 0.2)
+    monkeypatch.setattr("runner.engine.connection.PING_TIMEOUT_S", 0.2)
     assert_error(matrix("run"), "does not answer within", "restart it", code=3)
 
 
@@ -339,16 +349,29 @@ def test_an_engine_too_old(matrix: Matrix, stub: type[EngineStub]) -> None:
     assert_error(matrix("run"), "too old", "20.10", code=3)
 
 
+def test_an_engine_too_new(matrix: Matrix, stub: type[EngineStub]) -> None:
+    stub.answer = {"ApiVersion": "9.99", "Version": "99.0", "MinAPIVersion": "9.0"}
+    assert_error(matrix("run"), "99.0", "too new", "no API before 9.0", code=3)
+
+
+def test_a_credential_helper_that_is_not_installed(
+    matrix: Matrix, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path))
+    (tmp_path / "config.json").write_text('{"credsStore": "no-such-store"}')
+    assert_error(matrix("run"), "docker-credential-no-such-store", "config.json", code=3)
+
+
 def test_an_engine_that_talks_nonsense(matrix: Matrix, stub: type[EngineStub]) -> None:
     stub.answer = b"<html>hello</html>"
     assert_error(matrix("run"), "no container engine answers", code=3)
 
 
 def test_no_permission_for_the_engine(matrix: Matrix, monkeypatch: pytest.MonkeyPatch) -> None:
-    def deny() -> None:
+    def deny(_: object) -> None:
         raise docker.errors.DockerException("Error: ('Aborted.', PermissionError(13, 'denied'))")
 
-    monkeypatch.setattr("runner.engine.docker_engine._version", deny)
+    monkeypatch.setattr("runner.engine.connection._version", deny)
     assert_error(matrix("run"), "no permission", "root", code=3)
 
 

@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 
 from runner import provision
-from runner.errors import EngineUnavailableError
+from runner.errors import EngineUnavailableError, NoEngineError
 
-MISSING = EngineUnavailableError("no engine answers: start it")
+MISSING = NoEngineError("no engine answers: start it")
+UNUSABLE = EngineUnavailableError("an engine answers, and wants TLS: see to the settings")
 
 
 class Machine:
@@ -24,11 +25,13 @@ class Machine:
         self.said: list[str] = []
         self.tools = {"apt-get"}
         self.silent_for = 0
+        self.problem: EngineUnavailableError = MISSING
         self.answers: list[tuple[int, str]] = []
         self.daemon_code: int | None = None
         self.log = tmp_path / "dockerd.log"
         monkeypatch.delenv("DOCKER_HOST", raising=False)
         monkeypatch.delenv("DOCKER_CONTEXT", raising=False)
+        monkeypatch.delenv("DOCKER_CONFIG", raising=False)
         monkeypatch.setattr(Path, "home", lambda: tmp_path)
         monkeypatch.setattr(provision, "DAEMON_LOG", self.log)
         monkeypatch.setattr(provision, "POLL_S", 0)
@@ -50,7 +53,7 @@ class Machine:
 
     def _problem(self) -> EngineUnavailableError | None:
         self.silent_for -= 1
-        return MISSING if self.silent_for >= 0 else None
+        return self.problem if self.silent_for >= 0 else None
 
     def poll(self) -> int | None:
         return self.daemon_code
@@ -87,17 +90,15 @@ def test_an_installed_engine_is_only_started(machine: Machine) -> None:
     assert machine.said == [f"starting dockerd, its log goes to {machine.log}"]
 
 
-@pytest.mark.parametrize(
-    ("name", "value"), [("DOCKER_HOST", "tcp://127.0.0.1:1"), ("DOCKER_CONTEXT", "remote")]
-)
-def test_nothing_is_installed_for_somebody_elses_endpoint(
-    machine: Machine, monkeypatch: pytest.MonkeyPatch, name: str, value: str
-) -> None:
+def test_no_second_engine_is_started_where_one_cannot_be_used(machine: Machine) -> None:
+    """It would delete the first one's bridge. So is an engine of the user's settings left alone."""
     machine.silent_for = 99
-    monkeypatch.setenv(name, value)
-    with pytest.raises(EngineUnavailableError, match="start it"):
+    machine.problem = UNUSABLE
+    machine.tools.add("dockerd")
+    with pytest.raises(EngineUnavailableError, match="see to the settings"):
         provision.ensure_engine(machine.said.append)
     assert machine.commands == []
+    assert machine.said == []
 
 
 @pytest.mark.parametrize("lacks", ["root", "apt-get"])

@@ -35,6 +35,9 @@ def allow_open_files():
 def install():
     """Register the dump; call it before anything is patched or imported."""
     readable, writable = _pipe()
+    # Where it is registered already, faulthandler would not notice that another handler is in its
+    # place since, as in a worker that was forked.
+    faulthandler.unregister(signal.SIGUSR1)
     signal.signal(signal.SIGUSR1, lambda _number, _frame: None)
     signal.set_wakeup_fd(writable, warn_on_full_buffer=False)
     faulthandler.register(signal.SIGUSR1, file=sys.stderr, all_threads=True, chain=True)

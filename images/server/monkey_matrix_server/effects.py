@@ -17,6 +17,7 @@ _noted = {
     "overridden": {},
     "worker_class": None,
     "application": None,
+    "patched_by": None,
 }
 #: What eventlet can patch; either of them says that it did.
 EVENTLET = ("os", "select", "socket", "thread", "time")
@@ -29,6 +30,11 @@ def note(**facts):
         if name not in _noted:
             raise TypeError("there is no %r" % name)
     _noted.update(facts)
+
+
+def note_once(**facts):
+    """Remember a fact of which none is known yet."""
+    note(**{name: fact for name, fact in facts.items() if _noted.get(name) is None})
 
 
 def patched():

@@ -1,6 +1,6 @@
 """The article's demonstration, made honest: patch, load the application, serve it.
 
-Settings come from the environment: MATRIX_PATCH, MATRIX_ORDER and MATRIX_SERVER name them, and
+Settings come from the environment: MATRIX_PATCH, MATRIX_PLACEMENT and MATRIX_SERVER name them, and
 MATRIX_SERVER_… sets the server. MATRIX_APPLICATION is the application's address; without one it is
 that of MATRIX_WORKLOAD. MATRIX_BEFORE has commands to run first. SIGUSR1 dumps every stack to
 standard error.
@@ -23,6 +23,8 @@ from monkey_matrix_server import (
     loading,
     looking,
     patches,
+    patching,
+    placing,
     plugins,
     recording,
     servers,
@@ -39,11 +41,18 @@ def import_early():
 
 
 def prepare():
-    """Patch before anything else is imported, or, with the order `late`, after."""
-    if os.environ.get("MATRIX_ORDER") == "late":
-        import_early()
-    plugins.load(patches)[os.environ.get("MATRIX_PATCH", "none")].apply()
+    """Patch before anything else is imported, or say where else the server is to do it."""
+    patching.start()
     effects.note(by_label=effects.patched())
+    name, arguments = plugins.called(os.environ.get("MATRIX_PATCH", "none"))
+    patch = plugins.load(patches)[name]
+    placing.choose(
+        os.environ.get("MATRIX_PLACEMENT", placing.FIRST), lambda: patch.apply(**arguments)
+    )
+    placing.reached(placing.FIRST)
+    if os.environ.get("MATRIX_PLACEMENT") == placing.LATE:
+        import_early()
+        placing.reached(placing.LATE)
 
 
 def note_start():
@@ -68,6 +77,7 @@ class Maker:
         """Load the application by its address, and record its requests."""
         application = loading.loaded(load, self.address)
         effects.note(application=effects.name_of(type(application)))
+        placing.reached(placing.AFTER_APP)
         self.made = True
         if looking.is_wanted():
             application = looking.Looked(application)
@@ -84,6 +94,7 @@ def main():
         prepare()
         server = plugins.load(servers)[os.environ.get("MATRIX_SERVER", "werkzeug")]
         chosen = plugins.settings(os.environ, "MATRIX_SERVER", server.SETTINGS)
+        chosen.update(plugins.given(os.environ, "MATRIX_SERVER", getattr(server, "OPTIONS", {})))
         settings = {name: int(value) for name, value in chosen.items()}
         server.serve(make, "127.0.0.1", contract.PORT, settings)
     except Exception:

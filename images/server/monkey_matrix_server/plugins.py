@@ -18,8 +18,20 @@ def load(package):
 def settings(environment, prefix, defaults):
     """Return a plugin's defaults, as text, overridden by `PREFIX_NAME` variables."""
     chosen = {name: _default(value) for name, value in defaults.items()}
-    given = ((name, environment.get("%s_%s" % (prefix, name.upper()))) for name in chosen)
-    return {**chosen, **{name: value for name, value in given if value is not None}}
+    return {**chosen, **given(environment, prefix, defaults)}
+
+
+def given(environment, prefix, names):
+    """Return those of some settings that have a variable `PREFIX_NAME`, as text."""
+    values = ((name, environment.get("%s_%s" % (prefix, name.upper()))) for name in names)
+    return {name: value for name, value in values if value is not None}
+
+
+def called(text):
+    """Return a plugin's name and the arguments behind it: `gevent(thread=False)`."""
+    name, _, written = text.partition("(")
+    pairs = (one.split("=") for one in written.rstrip(")").split(",") if one)
+    return name, {key.strip(): value.strip() == "True" for key, value in pairs}
 
 
 def _default(value):

@@ -28,11 +28,14 @@ class Recorded:
 
     def __init__(self, application):
         self._application = application
-        self._open()
+        #: Done once a process, which no other request pays for.
+        self.at_first_request = effects.write
+        self.open_again()
         # A copy of the process would go on writing to the memory of the first.
-        os.register_at_fork(after_in_child=self._open)
+        os.register_at_fork(after_in_child=self.open_again)
 
-    def _open(self):
+    def open_again(self):
+        """Take memory of this process alone."""
         path = "%s%d-%d" % (contract.RECORDINGS, os.getpid(), now())
         try:
             descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
@@ -54,10 +57,10 @@ class Recorded:
     def __call__(self, environ, start_response):
         """Answer a request as the application does."""
         offset = next(self._offsets, None)
-        if not offset:  # no other request pays for this
+        if not offset:
             if offset is None:
                 return self._application(environ, start_response)
-            effects.write()
+            self.at_first_request()
         ENTERED.pack_into(self._memory, offset, now())
         answer = Answer(self._memory, offset, start_response)
         try:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import os
+import tarfile
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,7 +19,9 @@ from runner.build.bases import (
     base_of_cells,
     ensure_bases,
     groups,
+    installed,
     mmdebstrap_command,
+    pull_again,
     resolve_kind,
 )
 from runner.build.lock import Lock
@@ -35,9 +39,16 @@ PYTHON = base_of_cells("3.11")
 POSTGRES = BaseRequest(name="postgres", python="3.13", packages=("postgresql",))
 #: Writes each archive that its arguments name, and a line into `calls` beside itself.
 WRITES = """\
-echo "$*" >> "$(dirname "$0")/calls"
+here=$(dirname "$0")
+echo "$*" >> "$here/calls"
+mkdir -p "$here/root/var/lib/dpkg"
+printf 'Package: python3\\nVersion: 3\\nArchitecture: amd64\\n' > "$here/root/var/lib/dpkg/status"
 for argument in "$@"; do
-    case $argument in *--file=*) archive=${argument##*--file=}; : > "${archive% .}";; esac
+    case $argument in
+        *--file=*)
+            archive=${argument##*--file=}
+            tar --create --directory="$here/root" --file="${archive% .}" ./var/lib/dpkg/status ;;
+    esac
 done
 """
 
@@ -290,6 +301,69 @@ def test_what_cannot_be_pulled_is_not_to_be_had(engine: MemoryEngine) -> None:
     error = ensure_bases(engine, [PYTHON], "registry", Base(kind="registry"))[PYTHON]
     assert isinstance(error, NoBaseError)
     assert "python:3.11-slim cannot be pulled" in str(error)
+
+
+def test_official_images_that_the_engine_has_are_pulled_again(
+    engine: MemoryEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pulled: list[str] = []
+    said: list[str] = []
+
+    def pull(reference: str) -> str:
+        pulled.append(reference)
+        if "3.13" in reference:
+            raise EngineError("no registry")
+        return "sha256:new"
+
+    monkeypatch.setattr(engine, "pull", pull)
+    for python in ("3.11", "3.13"):
+        engine.known_images[f"python:{python}-slim"] = EngineImage(id="sha256:old")
+    pull_again(engine, ["3.11", "3.12", "3.13"], Base(kind="debian"), said.append)
+    assert pulled == []
+    pull_again(engine, ["3.11", "3.12", "3.13"], Base(kind="auto"), said.append)
+    assert pulled == ["python:3.11-slim", "python:3.13-slim"]
+    assert said == [
+        "the engine's own python:3.13-slim is used, for it cannot be pulled again (no registry)"
+    ]
+
+
+def test_another_official_image_makes_others_of_what_is_built_upon_it(engine: MemoryEngine) -> None:
+    registry = Base(kind="registry")
+    names = set()
+    for layer in ("a", "b"):
+        engine.known_images["python:3.13-slim"] = EngineImage(id="sha256:x", layers=(layer,))
+        plain, loadgen = made(engine, base_of_cells("3.13"), LOADGEN, base=registry)
+        names |= {plain.key, loadgen.reference}
+    assert len(names) == 4
+
+
+def test_equal_packages_are_equal_bases_whatever_the_engine_calls_them(
+    engine: MemoryEngine, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    mmdebstrap(monkeypatch, tmp_path)
+    first = made(engine, PYTHON)[0]
+    stored = engine.known_images.pop(first.reference)
+    again = made(engine, PYTHON)[0]
+    assert again.key == first.key
+    monkeypatch.setattr(bases, "installed", lambda _: ["python3 4 amd64"])
+    engine.known_images.pop(first.reference)
+    assert made(engine, PYTHON)[0].key != first.key
+    unlabelled = {n: v for n, v in stored.labels.items() if n != bases.CONTENT_LABEL}
+    engine.known_images[first.reference] = replace(stored, config={"Labels": unlabelled})
+    assert made(engine, PYTHON)[0].key, "one of an earlier release is made again"
+
+
+def test_packages_are_read_from_the_archive(tmp_path: Path) -> None:
+    status = (
+        b"Package: b\nVersion: 2\nArchitecture: all\nDescription: x\n y: z\n\n"
+        b"Package: a\nVersion: 1-1\nArchitecture: amd64\n"
+    )
+    archive = tmp_path / "root.tar"
+    with tarfile.open(archive, "w") as tar:
+        member = tarfile.TarInfo("./var/lib/dpkg/status")
+        member.size = len(status)
+        tar.addfile(member, io.BytesIO(status))
+    assert installed(archive) == ["a 1-1 amd64", "b 2 all"]
 
 
 # -- with packages of an application ---------------------------------------------------------------

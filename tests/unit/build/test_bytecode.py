@@ -20,7 +20,7 @@ from runner.build.wheels import archived
 from runner.errors import EngineError
 from tests.support.memory_engine import MemoryEngine, silent
 
-BASE = Image(reference="below", image_id="sha256:below")
+BASE = Image(reference="below", image_id="sha256:below", key="below")
 
 
 class Interpreter:
@@ -144,7 +144,9 @@ def test_each_is_compiled_once_for_a_base_image(engine: Running, tmp_path: Path)
     assert (engine.calls["create"], engine.containers) == (1, {})
     assert compile_all(engine, BASE, [sources], tmp_path) == first
     assert engine.calls["create"] == 1
-    other = compile_all(engine, Image(reference="x", image_id="sha256:x"), [sources], tmp_path)
+    other = compile_all(
+        engine, Image(reference="x", image_id="sha256:x", key="x"), [sources], tmp_path
+    )
     assert engine.calls["create"] == 2
     assert other != first
 

@@ -33,11 +33,12 @@ from runner.build.wheels import Wheel, archived
 from runner.engine.protocol import EngineImage
 from runner.errors import EngineError
 from runner.matrix.cell import Base, Cell, EnvironmentRequest, Requirement
-from runner.matrix.values import Server, Workload
+from runner.matrix.servers import Server
+from runner.matrix.values import Workload
 from runner.stages import Stages
 from tests.support.memory_engine import MemoryEngine, silent
 
-BASE = BaseImage(reference="below", image_id="sha256:below", origin="debian")
+BASE = BaseImage(reference="below", image_id="sha256:below", key="below", origin="debian")
 LOCK = Lock(request=EnvironmentRequest(python="3.11", requirements=()), platform="p", text="")
 
 
@@ -346,7 +347,7 @@ def test_a_containers_user_can_read_its_files_whatever_the_umask(engine: Watched
 
 
 def test_another_base_or_lock_or_program_is_another_image(tmp_path: Path) -> None:
-    other_base = BaseImage(reference="below", image_id="sha256:other", origin="debian")
+    other_base = BaseImage(reference="below", image_id="sha256:below", key="other", origin="debian")
     other_lock = Lock(request=LOCK.request, platform="p", text="flask==3.1.2\n")
     (tmp_path / "main.py").write_text("print('another program')\n")
     made = [
@@ -380,7 +381,9 @@ def test_ids_longer_than_a_tag_stay_apart() -> None:
 
 def test_every_image_of_the_project_is_removed(engine: Watched) -> None:
     make(engine, recipes())
-    assert sorted(remove_images(engine)) == sorted(["below", *(r.reference for r in recipes())])
+    removed, used = remove_images(engine)
+    assert sorted(removed) == sorted(["below", *(r.reference for r in recipes())])
+    assert used == []
     assert engine.known_images == {}
 
 

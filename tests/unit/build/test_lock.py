@@ -11,7 +11,7 @@ from runner import resolver
 from runner.build.lock import Lock, Unavailable, lock_all, platform_of
 from runner.errors import EngineUnavailableError, IndexUnavailableError, SpecError
 from runner.matrix.cell import EnvironmentRequest, Requirement
-from runner.resolver import condense, resolve
+from runner.resolver import causes, condense, resolve
 
 PLATFORM = "x86_64-manylinux_2_28"
 LOCKED = "flask==3.1.2 \\\n    --hash=sha256:00\nMarkupSafe==3.0.3 \\\n    --hash=sha256:11\n"
@@ -136,6 +136,15 @@ def test_an_index_out_of_reach_is_no_finding_and_is_not_named(
         resolve(request(("flask", "==3.1.*")), PLATFORM)
     assert caught.value.exit_code == 3
     assert "localhost" not in str(caught.value)
+    assert "Failed to fetch: `an address`: dns error" in str(caught.value)
+
+
+def test_the_first_and_the_last_cause_are_told() -> None:
+    chain = "error: x\n  cause: Failed to fetch\n  cause: client error\n  cause: invalid peer\n"
+    assert causes(chain) == "Failed to fetch: invalid peer"
+    assert causes("error: x\n  cause: one\n") == "one"
+    assert causes("error: x\nmore") == "error: x"
+    assert causes("") == "uv printed nothing"
 
 
 def test_an_index_that_hangs_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:

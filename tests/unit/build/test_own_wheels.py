@@ -143,7 +143,7 @@ def test_what_cannot_be_built_is_unavailable_with_the_reason_and_the_remedy(
         assert isinstance(found, Unavailable)
         assert found.reason == reason
     assert len(application.builds.built) == 2  # without and with a compiler, once
-    other = BaseImage(reference="base:libpq", image_id="sha256:libpq", origin="debian")
+    other = BaseImage(reference="base:libpq", image_id="sha256:libpq", key="libpq", origin="debian")
     application.lock("psycopg2", bases=lambda with_compiler: other if with_compiler else PLAIN)
     assert application.builds.built[2:] == [("psycopg2", "sha256:libpq")]
 
@@ -156,7 +156,7 @@ def test_a_base_is_known_by_what_it_is_made_of_or_by_its_content(
     index.sdist("debts", "0.5")
     application = Application(tmp_path, debts=Outcome())
     for image in ("sha256:1", "sha256:2"):
-        one = BaseImage(reference="base", image_id=image, origin=origin)
+        one = BaseImage(reference="base", image_id=image, key=image, origin=origin)
         application.built("debts", bases=lambda _, one=one: one)
     assert len(application.builds.built) == {"debian": 1, "registry": 2}[origin]
 
@@ -290,7 +290,7 @@ def test_what_is_built_cannot_answer_as_it_likes(
     assert "the wheel has more than" in found.reason
     monkeypatch.setattr(application.builds, "_make", lambda _: ["no", "object"])
     again = application.lock(
-        "debts", bases=lambda _: BaseImage(reference="", image_id="x", origin="")
+        "debts", bases=lambda _: BaseImage(reference="", image_id="x", key="x", origin="")
     )
     assert isinstance(again, Unavailable)
     assert "interfered with its build" in again.reason

@@ -109,7 +109,7 @@ def test_first_files_have_a_volume(tmp_path: Path) -> None:
 
 def test_a_service_of_debians_packages(tmp_path: Path) -> None:
     found = own(tmp_path, debian=["redis-server"], command="redis-server && echo", mem_limit="64m")
-    images = {debian_service(found.service): Image(reference="r", image_id="i")}
+    images = {debian_service(found.service): Image(reference="r", image_id="i", key="k")}
     image = service_images(MemoryEngine(silent), [found], images)["db"]
     plan = image.plan
     assert (image.digest, image.image_id, plan.image, plan.user) == (None, "i", "i", COMPANION_USER)

@@ -8,8 +8,9 @@ import pytest
 from runner.commands.cells import LockedCells
 from runner.commands.plan import _item, _rates, _text, _total
 from runner.matrix.cell import Cell, Experiment, Limits
-from runner.matrix.values import Server, Workload
-from runner.matrix.values import server as server_of
+from runner.matrix.servers import Server
+from runner.matrix.servers import server as server_of
+from runner.matrix.values import Workload
 from runner.matrix.values import workload as workload_of
 from runner.measurement.estimate import Machine, launch_s
 

@@ -17,7 +17,7 @@ from runner.commands.cells import LockedCells
 from runner.commands.plan import _json
 from runner.commands.plan_application import application_item, application_lines
 from runner.matrix.cell import Cell, Experiment
-from runner.matrix.values import server
+from runner.matrix.servers import server
 from runner.resolver import Lock
 from tests.support.own import SLASHES, matrix
 

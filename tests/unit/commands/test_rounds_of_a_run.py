@@ -55,7 +55,7 @@ class Rounds:
         return finish(underway)
 
     def _ready(self, engine: MemoryEngine) -> Ready:
-        image = Image(reference="image", image_id="sha256:image")
+        image = Image(reference="image", image_id="sha256:image", key="image")
         prepared = Prepared(
             loadgen=image,
             bases={},

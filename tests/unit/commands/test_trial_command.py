@@ -44,7 +44,7 @@ def experiment_of(draft: Draft) -> Experiment:
 
 
 def ready_of(experiment: Experiment, pods: SimulatedPods) -> Ready:
-    image = Image(reference="image", image_id="sha256:image")
+    image = Image(reference="image", image_id="sha256:image", key="made-of")
     prepared = Prepared(
         loadgen=image,
         bases={},
@@ -97,7 +97,7 @@ def test_every_cell_is_launched_once_and_one_of_them_looked_at(attempt: Try) -> 
     tried = attempt(pods)
     assert tried.served
     assert names(pods, "look") == ["py3.11-none-gunicorn-gthread-w1-t16"]
-    assert len(names(pods, "load")) == len(set(names(pods, "load"))) == 6
+    assert len(names(pods, "load")) == len(set(names(pods, "load"))) == 5
     assert "request: GET /, which answers with 200; 2e+03 ms alone" in tried.text
     assert "Building took 12 s, which is in no figure" in tried.text
     assert "A first look" in tried.text
@@ -126,7 +126,7 @@ def test_a_hang_is_not_repeated_and_the_other_cells_are_tried(attempt: Try) -> N
     hanging = [cell for cell in names(pods, "ready") if cell.endswith("t16")]
     # The look at the unpatched one, and a launch of each.
     assert len(hanging) == 3
-    assert len(names(pods, "load")) == 4
+    assert len(names(pods, "load")) == 3
     assert "hang-at-startup: no connection accepted within 10 s" in tried.text
 
 
@@ -150,7 +150,7 @@ def test_the_loads_together_take_two_minutes_at_the_most(tmp_path: Path) -> None
     (tmp_path / "shop.py").write_text("")
     draft = Draft(given=Given(directory=tmp_path, app="shop:app"), installs=frozenset({"grpcio"}))
     ready = ready_of(experiment_of(draft), SimulatedPods())
-    assert len(ready.prepared.cells) == 9
+    assert len(ready.prepared.cells) == 8
     probed = Probed(look=looked_at(right("/slow")), startup_s=3.0, lone_s=0.05)
     chosen, fitted = sized(draft, ready, probed)
     limits = fitted.experiment.limits

@@ -62,11 +62,13 @@ def test_patches_and_servers(tmp_path: Path) -> None:
         (patch, server)
         for patch in ("none", "gevent")
         for server in ("gunicorn-gthread", "gunicorn-gevent", "werkzeug")
+        # gunicorn's gevent worker patches by itself, so that `gevent` is the same as `none`.
+        if (patch, server) != ("gevent", "gunicorn-gevent")
     }
     assert (experiment.launches, experiment.least_launches, experiment.repeats) == (1, None, 0)
     with_grpc = replace(made, installs=frozenset({"grpcio"})).file().experiment("try")
     assert {cell.patch for cell in with_grpc.cells} == {"none", "gevent", "gevent+grpc"}
-    assert len(with_grpc.cells) == 9
+    assert len(with_grpc.cells) == 8
 
 
 def test_without_a_source_nothing_is_copied(tmp_path: Path) -> None:

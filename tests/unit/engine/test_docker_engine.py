@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import io
 import tarfile
+from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from docker.credentials.errors import StoreError
+from docker.errors import APIError, NotFound
 
 from runner.engine.docker_engine import DockerEngine
 from runner.engine.protocol import ContainerSpec
@@ -117,3 +120,95 @@ def test_a_build_has_a_network_unless_it_must_not(offline: bool, network: str | 
     api, made = asked(build=steps, inspect_image={"Id": "sha256:1"})
     assert made.build(iter([b""]), "x", {}, {}, offline=offline) == "sha256:1"
     assert api.given["build"][1]["network_mode"] == network
+
+
+# -- other engines ---------------------------------------------------------------------------------
+
+INFO = {
+    "ID": "made up for each answer", "OperatingSystem": "debian", "KernelVersion": "6.1",
+    "Architecture": "amd64", "NCPU": 2, "MemTotal": 1, "Driver": "overlay", "CgroupVersion": "2",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("part", "label", "engine_id"),
+    [("Podman Engine", "Podman 4.3.1", None), ("Engine", "4.3.1", INFO["ID"])],
+)
+def test_podman_has_no_id_and_is_named(part: str, label: str, engine_id: str | None) -> None:
+    version = {"Version": "4.3.1", "ApiVersion": "1.41", "Components": [{"Name": part}]}
+    found = engine(info=INFO, version=version).info()
+    assert (found.label, found.engine_id) == (label, engine_id)
+
+
+def test_the_engine_is_known_by_the_address_that_it_has() -> None:
+    version = {"Version": "1", "ApiVersion": "1.41"}
+    api = SimpleNamespace(info=lambda: INFO, version=lambda: version)
+    made = DockerEngine(SimpleNamespace(api=api), "unix:///some.sock")  # type: ignore[arg-type]
+    assert made.info().endpoint == "unix:///some.sock"
+
+
+def test_an_import_gives_the_whole_name_as_one() -> None:
+    """Podman before 4.4 overlooks a tag that comes by itself."""
+    answer = b'{"status": "sha256:1"}\n'.decode()
+    api, made = asked(import_image_from_stream=answer, inspect_image={"Id": "sha256:1"})
+    name = "localhost/monkey-matrix/base:py"
+    assert made.import_image(io.BytesIO(b"x"), name, {}) == "sha256:1"
+    given = api.given["import_image_from_stream"][1]
+    assert given["repository"] == name
+    assert "tag" not in given
+    assert api.given["inspect_image"][0] == (name,)
+
+
+def test_a_name_that_an_import_did_not_give_is_an_error() -> None:
+    made = calling(
+        import_image_from_stream=lambda *_, **__: '{"status": "sha256:1"}',
+        inspect_image=_raises(NotFound("no such image")),
+    )
+    with pytest.raises(EngineError, match="is missing after it was imported"):
+        made.import_image(io.BytesIO(b"x"), "name:tag", {})
+
+
+def calling(**calls: Callable[..., object]) -> DockerEngine:
+    """An engine whose API makes these calls."""
+    return DockerEngine(SimpleNamespace(api=SimpleNamespace(**calls)))  # type: ignore[arg-type]
+
+
+def _raises(*errors: Exception) -> Callable[..., None]:
+    """A call that raises one error after the other, then succeeds."""
+    left = [*errors]
+
+    def call(*_: object, **__: object) -> None:
+        if left:
+            raise left.pop(0)
+
+    return call
+
+
+IMPROPER = APIError("", explanation="cannot remove: container state improper: stopped")
+
+
+def test_a_container_that_ends_while_it_is_killed_is_removed_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("runner.engine.docker_engine.REMOVAL_PAUSE_S", 0)
+    calling(remove_container=_raises(IMPROPER, IMPROPER)).remove("c")
+    with pytest.raises(EngineError, match="state improper"):
+        calling(remove_container=_raises(*[IMPROPER] * 5)).remove("c")
+
+
+def test_a_container_that_others_depend_on_is_not_removed_again() -> None:
+    made = calling(remove_container=_raises(APIError("", explanation="has dependent containers")))
+    with pytest.raises(EngineError, match="dependent"):
+        made.remove("c")
+
+
+def test_the_users_proxies_are_none_of_a_cells_variables() -> None:
+    api, made = asked(create_container={"Id": "c"})
+    made.create(ContainerSpec(name="n", image="i", user="u"))
+    assert api.given["create_container"][1]["use_config_proxy"] is False
+
+
+def test_a_failing_credential_helper_is_an_error_of_the_engine() -> None:
+    made = calling(build=_raises(StoreError("no such helper")))
+    with pytest.raises(EngineError, match="no such helper"):
+        made.build(iter([b""]), "x", {}, {})

@@ -3,11 +3,13 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Mapping
 
 import pytest
 
 from runner.engine import ownership
 from runner.engine.pod import loadgen_spec
+from runner.engine.protocol import ContainerSpec
 from tests.support.memory_engine import MemoryEngine
 from tests.support.simulated import SimulatedPods
 
@@ -58,6 +60,24 @@ def test_sweeping_and_ending_a_run(dead: str) -> None:
     assert [c.name for c in ownership.sweep(engine)] == ["orphan-loadgen"]
     ownership.remove_run(engine, "mine")
     assert [c.name for c in engine.owned()] == ["other-loadgen"]
+
+
+def a_pod(engine: MemoryEngine, labels: Mapping[str, str]) -> None:
+    """A sidecar and a server that shares its namespaces, in the order of their start."""
+    sidecar = engine.create(loadgen_spec("image", "pod", labels))
+    engine.start(sidecar)
+    spec = ContainerSpec(name="pod-server", image="i", user="u", joins=sidecar, labels=labels)
+    engine.create(spec)
+
+
+def test_those_who_joined_are_removed_before_the_one_they_joined(dead: str) -> None:
+    engine = MemoryEngine(SimulatedPods())
+    labels = ownership.owner_labels("run", "cell", "pod")
+    a_pod(engine, labels)
+    ownership.remove_run(engine, "run")
+    assert engine.owned() == []
+    a_pod(engine, labels | {ownership.OWNER_LABEL: dead})
+    assert [c.name for c in ownership.sweep(engine)] == ["pod-server", "pod-loadgen"]
 
 
 def test_a_run_that_another_process_began_in_the_same_second_is_left_alone() -> None:

@@ -22,7 +22,7 @@ from runner.paths import IMAGES
 RUNNER = Path(contract.__file__).parent
 PROGRAMS = sorted({*IMAGES.rglob("*.py"), *RUNNER.rglob("*.py")} - {contract.CONTRACT})
 AGREED = {n: v for n, v in runpy.run_path(str(contract.CONTRACT)).items() if n.isupper()}
-BASE = BaseImage(reference="below", image_id="sha256:below", origin="debian")
+BASE = BaseImage(reference="below", image_id="sha256:below", key="below", origin="debian")
 LOCK = Lock(request=EnvironmentRequest(python="3.11", requirements=()), platform="p", text="")
 
 

@@ -94,6 +94,7 @@ def test_it_is_written_at_the_first_request_and_at_no_other(
         "overridden": {},
         "worker_class": None,
         "application": "flask.app.Flask",
+        "patched_by": None,
     }
     recorded({}, NOBODY)
     assert len(written(importable)) == 1

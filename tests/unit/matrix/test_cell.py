@@ -33,7 +33,7 @@ def test_a_cell_has_a_value_on_every_axis_that_matters(tmp_path: Path) -> None:
         "gevent": "25.9.1",
         "grpcio": "1.76.0",
         "patch": "gevent+grpc",
-        "order": "late",
+        "placement": "late",
         "server": "gunicorn-gthread-w1-t8",
         "workload": "grpc",
         "concurrency": "100",

@@ -12,7 +12,7 @@ from runner.matrix.ceiling import AbOpening, ceiling_of
 from runner.matrix.cell import Base, Requirement
 from runner.matrix.file import load
 from runner.matrix.plugins import patches
-from runner.matrix.values import Server
+from runner.matrix.servers import Server
 from tests.unit.matrix.matrices import REPOSITORY, expanded, ids, written
 
 #: The axes of the experiment `control`, less those of its versions.

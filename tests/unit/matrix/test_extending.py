@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from runner.matrix import axes, plugins, values
+from runner.matrix import axes, plugins, servers, values
 from runner.matrix.cell import Experiment
 from tests.unit.matrix.matrices import REPOSITORY, expanded, ids
 
@@ -20,7 +20,7 @@ PLACES = ("patches", "servers", "workloads")
 
 def forget() -> None:
     """Clear all that is cached of the plug-ins and of what they define."""
-    for module in (plugins, values, axes):
+    for module in (plugins, servers, values, axes):
         for function in vars(module).values():
             if hasattr(function, "cache_clear"):
                 function.cache_clear()

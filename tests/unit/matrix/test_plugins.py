@@ -11,7 +11,8 @@ from runner.errors import SpecError
 from runner.matrix import plugins
 from runner.matrix.ceiling import AbOpening, ceiling_of, configuration_of, too_long
 from runner.matrix.plugins import companions, patches, servers, workloads
-from runner.matrix.values import server, workload
+from runner.matrix.servers import server
+from runner.matrix.values import workload
 from tests.unit.matrix.matrices import expanded, ids
 
 VERSIONS = {"gevent": ["25.9.1"], "grpcio": ["1.76.0"]}
@@ -99,7 +100,7 @@ def test_a_workload_that_needs_an_unnamed_grpcio_is_an_error(tmp_path: Path) -> 
 def test_an_include_may_not_add_a_patch_that_does_not_fit_its_server(tmp_path: Path) -> None:
     misfit = {"server": "gunicorn-gevent", "patch": "gevent-time"}
     include = [{"python": "3.13", **misfit, "gevent": "25.9.1"}]
-    message = r":1:\d+: patch gevent-time under gunicorn-gevent-w1: .*; change one of them$"
+    message = r":1:\d+: patch gevent-time under gunicorn-gevent: .*; change one of them$"
     with pytest.raises(SpecError, match=message):
         one(tmp_path, {"server": ["werkzeug"], "gevent": ["25.9.1"]}, include=include)
 
@@ -119,7 +120,7 @@ def test_a_patch_that_does_not_fit_its_server_is_skipped_with_the_reason(tmp_pat
     found = one(tmp_path, axes)
     assert [cell.patch for cell in found.cells] == ["none"]
     ((what, why),) = found.skipped
-    assert what == "patch gevent-time under gunicorn-gevent-w1"
+    assert what == "patch gevent-time under gunicorn-gevent"
     assert "patches everything by itself" in why
     axes["patch"] = ["gevent-time"]
     with pytest.raises(SpecError, match="no cell can run: patch gevent-time under"):
@@ -151,7 +152,7 @@ def test_truths_are_named_in_ids(tmp_path: Path) -> None:
 
 def test_the_order_matters_only_where_something_is_patched(tmp_path: Path) -> None:
     found = one(tmp_path, {"patch": ["none", "gevent"], "order": ["first", "late"]})
-    assert [(cell.patch, cell.order) for cell in found.cells] == [
+    assert [(cell.patch, cell.placement) for cell in found.cells] == [
         ("none", None),
         ("gevent", "first"),
         ("gevent", "late"),
@@ -171,7 +172,7 @@ def test_the_order_matters_only_where_something_is_patched(tmp_path: Path) -> No
         ({"workload": ["grpc"], "ready": ["maybe"]}, {}, "'maybe' is neither true nor false"),
         ({}, {"workload": {"secnds": "2"}}, "unknown key 'secnds'; did you mean 'seconds'?"),
         ({}, {"workload": {"seconds": "two"}}, "workload.seconds: 'two' is not a number"),
-        ({"order": ["last"]}, {}, "unknown order 'last'; did you mean 'late'?"),
+        ({"order": ["last"]}, {}, "unknown placement 'last'; did you mean 'late'?"),
     ],
 )
 def test_mistakes(tmp_path: Path, axes: dict[str, Any], more: dict[str, Any], message: str) -> None:

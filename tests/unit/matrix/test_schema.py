@@ -3,6 +3,7 @@ from __future__ import annotations
 from typing import Any
 
 from runner.matrix import schema
+from runner.matrix.placements import PLACEMENTS
 from runner.matrix.plugins import patches, servers, workloads
 from runner.matrix.schema import ExperimentSection
 from tests.unit.matrix.matrices import REPOSITORY
@@ -40,8 +41,9 @@ def test_versions_may_be_numbers_and_one_value_stands_for_a_list() -> None:
 
 def test_words_are_those_of_the_program() -> None:
     axes = schema.json_schema()["$defs"]["Axes"]["properties"]
-    for axis, words in (("patch", patches()), ("workload", workloads())):
+    for axis, words in (("placement", PLACEMENTS), ("workload", workloads())):
         single, several = axes[axis]["anyOf"]
         assert single["enum"] == several["items"]["enum"] == list(words)
+    assert axes["patch"]["anyOf"][0]["anyOf"][0]["enum"] == list(patches())
     by_name = axes["server"]["anyOf"][0]["anyOf"][1]["properties"]
     assert by_name["name"]["enum"] == list(servers())

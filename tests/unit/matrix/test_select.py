@@ -89,7 +89,7 @@ def test_what_is_no_selection_is_an_error(one: Experiment, pattern: str, message
         ("python=3.8", "--select python=3.8: matches no cell; there are python: 3.9, 3.11"),
         ("patch=grpc", "there are patch: none, gevent"),
         ("flask=1*", "there are flask: 2.3.3, 3.1.0"),
-        ("order=late", "there are order: –, first"),
+        ("order=late", "there are placement: –, first"),
     ],
 )
 def test_a_selection_that_matches_nothing_lists_what_there_is(

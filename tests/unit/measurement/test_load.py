@@ -15,7 +15,8 @@ from runner.matrix.ceiling import (
     shortest_time_s,
 )
 from runner.matrix.cell import Cell, Limits
-from runner.matrix.values import Server, Workload, server, workload
+from runner.matrix.servers import Server, server
+from runner.matrix.values import Workload, workload
 from runner.measurement import ab, load
 from runner.measurement.records import LaunchRecord, Machine, RateFigures, Resources
 from runner.measurement.resources import (

@@ -377,13 +377,13 @@ def test_what_got_worse_comes_first(results: Path) -> None:
 
 def test_runs_with_other_axes_share_a_table(results: Path) -> None:
     """A column of one run is empty in the lines of the other."""
-    cells = [cell("3.11", "none", further={"order": o}, suffix=o) for o in ("first", "late")]
-    run = run_record(*cells, axes=(*AXES, "order")).model_copy(update={"experiment": "order"})
+    cells = [cell("3.11", "none", further={"placement": o}, suffix=o) for o in ("first", "late")]
+    run = run_record(*cells, axes=(*AXES, "placement")).model_copy(update={"experiment": "order"})
     other = stored(results, run, [launch(one) for one in cells])
     publish(results, [str(results / "sleep/20261101T120000Z"), str(other.path)], "both")
     data = json.loads(markup(results / "published/both/index.html").scripts["data"])
-    (order,) = [column for column in data["columns"] if column["key"] == "order"]
-    assert order["choices"] == ["–", "first", "late"]
+    (placement,) = [column for column in data["columns"] if column["key"] == "placement"]
+    assert placement["choices"] == ["–", "first", "late"]
 
 
 def test_a_run_whose_patch_modes_are_not_known(results: Path) -> None:

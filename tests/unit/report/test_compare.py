@@ -694,11 +694,13 @@ def test_other_parameters_of_the_workload_are_a_doubt() -> None:
     assert "call stream" in difference.partition(" → ")[2]
 
 
-def test_another_order_of_patching_is_a_doubt() -> None:
+def test_another_placement_of_the_patch_is_a_doubt() -> None:
     first, late, untold = (
-        run_record(GEVENT.model_copy(update={"order": order})) for order in ("first", "late", None)
+        run_record(GEVENT.model_copy(update={"placement": where}))
+        for where in ("first", "late", None)
     )
-    assert differences_between(first, late) == [f"{GEVENT.id}: order of patching: first → late"]
+    [difference] = differences_between(first, late)
+    assert difference == f"{GEVENT.id}: placement of the patch: first → late"
     assert differences_between(first, first) == []
     assert differences_between(untold, late) == []
 

@@ -14,7 +14,7 @@ from runner.matrix import plugins
 from runner.measurement.records import LaunchRecord, Patched
 from runner.options import ExportFormat
 from runner.report.formats import render
-from runner.report.in_effect import PATCHING, in_effect, patched_text
+from runner.report.in_effect import explained, in_effect, patched_text
 from runner.report.notes import notes
 from runner.report.run import Run, collate
 from runner.report.sentences import sentences
@@ -220,5 +220,29 @@ def test_a_run_of_an_application_is_exported_like_any(format_: ExportFormat) -> 
     assert GEVENT.id in export(own, format_)
 
 
-def test_servers_that_patch_by_themselves_exist() -> None:
-    assert {*plugins.servers()} >= PATCHING
+def test_servers_that_patch_by_themselves_say_so() -> None:
+    servers = plugins.servers().items()
+    assert {n for n, kind in servers if kind.patches_itself} == {"gunicorn-gevent", "uwsgi-gevent"}
+
+
+def test_who_patched_is_named_by_its_place() -> None:
+    seen = made(NONE, ALL, patched_by="locust/__init__.py:14")
+    assert seen.effects is not None
+    label = "where the patch mode itself did nothing: by locust/__init__.py:14"
+    assert explained(seen.effects, "werkzeug") == f"gevent (all), {label}"
+    by_app = explained(seen.effects, "werkzeug", "by-app")
+    assert by_app == "gevent (all): by locust/__init__.py:14, as the matrix file says (`by-app`)"
+
+
+def test_an_application_that_should_patch_itself_and_does_not_is_told() -> None:
+    seen = made(NONE, NOTHING)
+    assert seen.effects is not None
+    assert "nothing is patched, although" in (explained(seen.effects, "werkzeug", "by-app") or "")
+    assert explained(seen.effects, "werkzeug", None) is None
+
+
+def test_eventlets_worker_does_as_it_is_made_to() -> None:
+    seen = made(NONE, Patched(eventlet=True))
+    assert seen.effects is not None
+    assert "does so by itself" in (explained(seen.effects, "gunicorn-eventlet-w1") or "")
+    assert "by the application" in (explained(seen.effects, "gunicorn-sync-w1") or "")

@@ -113,6 +113,7 @@ CHANGES: dict[str, tuple[dict[str, str], dict[str, str]]] = {
     "debian": ({"libmagic1": "libmagic-dev"}, {}),
     "prepare": ({"make version-file": "make"}, {}),
     "before": ({"flask db upgrade": "flask db stamp"}, {}),
+    "command": ({"args:": "command: ddtrace-run\n      args:"}, {}),
     "args": ({"--max-requests 0": "--max-requests 1"}, {}),
     "environment": ({"MODE: load": "MODE: test"}, {}),
     "service": ({"upstream:": "other:"}, {}),
@@ -177,7 +178,7 @@ def test_another_lock_or_service_is_another_measurement(measured: Path) -> None:
     record, _ = recorded(measured.parent / "project")
     run = own_run(record).model_copy(update={"run_id": NOW})
     environment = run.environments["py3.11"].model_copy(update={"lock_digest": "sha256:ab"})
-    companion = run.companions["grpc"].model_copy(update={"image_id": "sha256:de"})
+    companion = run.companions["grpc"].model_copy(update={"key": "de"})
     for update in (
         {"environments": {"py3.11": environment}},
         {"companions": {"grpc": companion}},
@@ -243,6 +244,7 @@ def test_older_runs_have_no_application(schema: int) -> None:
 IMAGE = ServiceImage(
     reference="postgres:17",
     image_id="sha256:image",
+    key="postgres@sha256:abc",
     digest="postgres@sha256:abc",
     plan=CompanionPlan(name="db", image="sha256:image", memory_bytes=1, user="postgres"),
 )

@@ -23,7 +23,7 @@ from tests.support.samples import (
 )
 
 CELL = cell("3.11", "gevent", gevent="25.9.1").model_copy(update={"companion": "grpc"})
-COMPANION = {"grpc": CompanionRecord(image_id="sha256:dd")}
+COMPANION = {"grpc": CompanionRecord(image_id="sha256:dd", key="dd")}
 OLD, NEWER, NOW = "20261101T120000Z", "20261102T120000Z", "20261103T120000Z"
 BOOT, ANOTHER = "boot-1", "boot-2"
 
@@ -156,22 +156,23 @@ def with_part(part: str, **update: object) -> RunRecord:
 
 CHANGES: dict[str, Callable[[], RunRecord]] = {
     "lock": lambda: with_lock("sha256:ab"),
-    "image": lambda: with_cell(image="sha256:ce"),
+    "image": lambda: with_cell(image_key="ce"),
     "requests": lambda: with_cell(requests=4999),
     "clients": lambda: with_cell(concurrency=99),
     "server": lambda: with_cell(server="werkzeug-single"),
     "workload": lambda: with_cell(workload_parameters={"seconds": "2", "call": "stream"}),
-    "order": lambda: with_cell(order="late"),
+    "placement": lambda: with_cell(placement="late"),
+    "variables": lambda: with_cell(variables={"A": "1"}),
     "limit": lambda: RUN.model_copy(update={"limits": replace(Limits(), load_s=299)}),
     "jobs": lambda: RUN.model_copy(update={"jobs": 1}),
     "host": lambda: with_part("host", hostname="other"),
     "kernel": lambda: with_part("host", kernel="6.13.0"),
     "engine": lambda: with_part("engine", version="27.0"),
     "ab": lambda: with_part("method", ab_version="2.4.71"),
-    "sidecar": lambda: with_part("method", loadgen_image="sha256:ee"),
+    "sidecar": lambda: with_part("method", loadgen_key="ee"),
     "method": lambda: with_part("method", version=2),
     "companion": lambda: RUN.model_copy(
-        update={"companions": {"grpc": CompanionRecord(image_id="sha256:de")}}
+        update={"companions": {"grpc": CompanionRecord(image_id="sha256:dd", key="de")}}
     ),
 }
 
@@ -197,6 +198,14 @@ def test_what_makes_no_difference_may_differ(tmp_path: Path) -> None:
     stored(tmp_path, called(OLD), launch(CELL))
     other = {"seed": 8, "started_at": "2026-11-03T12:00:00+00:00", "command": ("matrix", "again")}
     assert found(called(NOW).model_copy(update=other), tmp_path) == {(CELL.id, 1): OLD}
+    for stored_otherwise in (
+        with_cell(image="sha256:another-engines"),
+        with_part("method", loadgen_image="sha256:another-engines"),
+        with_part("engine", endpoint="unix:///another.sock"),
+        RUN.model_copy(update={"companions": {"grpc": CompanionRecord(image_id="x", key="dd")}}),
+    ):
+        now = stored_otherwise.model_copy(update={"run_id": NOW})
+        assert found(now, tmp_path) == {(CELL.id, 1): OLD}
     virtual = with_part("host", hypervisor=True)
     assert found(virtual.model_copy(update={"run_id": NOW}), tmp_path) == {(CELL.id, 1): OLD}
 

@@ -16,7 +16,7 @@ import pytest
 from runner.errors import UsageError
 from runner.measurement.records import LAUNCH_SCHEMA, Canary
 from runner.outcome import Outcome
-from runner.store.records import RUN_SCHEMA
+from runner.store.records import RUN_SCHEMA, RunRecord
 from runner.store.run_directory import RunDirectory, check_results, open_run
 from tests.support.samples import LOCK, attempt, cell, launch, run_record, unavailable
 
@@ -385,3 +385,18 @@ def test_a_path_that_is_not_a_run(tmp_path: Path, name: str) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(UsageError, match="not a run directory"):
         open_run(tmp_path, str(tmp_path / name))
+
+
+def test_what_older_runs_call_order_is_the_placement() -> None:
+    stored = json.loads(
+        run_record(cell("3.11", "gevent"), axes=("python", "order")).model_dump_json()
+    )
+    assert stored["cells"][0].pop("placement", None) is None
+    stored["cells"][0] |= {"order": "late", "axes": {"python": "3.11", "order": "late"}}
+    stored["expect"] = [{"cells": {"order": "late"}}]
+    stored["baseline"] = {"order": "first"}
+    read = RunRecord.model_validate(stored)
+    assert read.cells[0].placement == read.cells[0].axes["placement"] == "late"
+    assert read.axes == ("python", "placement")
+    assert (read.baseline, read.expect[0].cells) == ({"placement": "first"}, {"placement": "late"})
+    assert RunRecord.model_validate_json(read.model_dump_json()) == read

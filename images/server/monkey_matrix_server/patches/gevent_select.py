@@ -3,10 +3,11 @@
 NAME = "gevent-select"
 PLACE = 4
 PACKAGES = ("gevent",)
+ARGUMENTS = {"aggressive": True}
 
 
-def apply():
+def apply(**arguments):
     """Replace `select` only."""
     from gevent import monkey
 
-    monkey.patch_select()
+    monkey.patch_select(**arguments)

@@ -3,10 +3,11 @@
 NAME = "gevent-socket"
 PLACE = 3
 PACKAGES = ("gevent",)
+ARGUMENTS = {"dns": True, "aggressive": True}
 
 
-def apply():
+def apply(**arguments):
     """Replace `socket` only."""
     from gevent import monkey
 
-    monkey.patch_socket()
+    monkey.patch_socket(**arguments)

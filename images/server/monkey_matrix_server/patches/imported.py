@@ -6,6 +6,7 @@ grpcio is imported where the cell has it, which is where the matrix file names i
 NAME = "imported"
 PLACE = 1
 PACKAGES = ("gevent",)
+PATCHES = False
 PACKAGES_IF_NAMED = ("grpcio",)
 
 

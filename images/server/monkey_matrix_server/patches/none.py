@@ -3,6 +3,7 @@
 NAME = "none"
 PLACE = 0
 PACKAGES = ()
+PATCHES = False
 
 
 def apply():

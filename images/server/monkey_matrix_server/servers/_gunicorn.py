@@ -10,7 +10,7 @@ import os
 import sys
 import traceback
 
-from monkey_matrix_server import contract, diagnostics, effects
+from monkey_matrix_server import contract, diagnostics, effects, placing
 
 #: What a worker that could not load the application ends with; the master then ends too.
 BOOT_FAILED = 3
@@ -48,11 +48,13 @@ NONE = "none"
 NO_CONFIGURATION = "python:monkey_matrix_server.no_gunicorn_config"
 
 
-def serve(make_application, bind, worker_class, settings, unless_configured=None):
+def serve(
+    make_application, bind, worker_class, settings, *, unless_configured=None, patches_itself=False
+):
     """Serve forever; exit with `IMPORT_FAILED` if no worker can load the application.
 
     `bind` is a host and a port. `settings` win over the application's own configuration,
-    `unless_configured` do not.
+    `unless_configured` do not. `patches_itself`: the worker does when it starts.
     """
     worker_class = os.environ.get("MATRIX_WORKER_CLASS") or worker_class
     settings = dict(settings, bind="%s:%d" % bind, worker_class=worker_class)
@@ -64,7 +66,7 @@ def serve(make_application, bind, worker_class, settings, unless_configured=None
         """gunicorn's own, measured."""
 
     try:
-        program = Program(make_application, added, unless_configured or {})
+        program = Program(make_application, added, unless_configured or {}, patches_itself)
     except SystemExit as end:
         sys.exit(contract.IMPORT_FAILED if end.code == MISCONFIGURED else end.code)
     try:
@@ -85,23 +87,29 @@ def options(settings, added):
         *DEFAULTS,
         *added,
         *FIXED,
-        *("--%s=%s" % (name.replace("_", "-"), value) for name, value in settings.items()),
+        *(_option(name.replace("_", "-"), value) for name, value in settings.items()),
         *([NO_CONTROL_SOCKET] if NO_CONTROL_SOCKET in known else ()),
         *(["--config=%s" % configuration] if configuration else ()),
     ]
+
+
+def _option(name, value):
+    return "--preload" if name == "preload" else "--%s=%s" % (name, value)
 
 
 class Measured:
     """What is added to gunicorn's own program: its application is wrapped, its settings noted.
 
     `added` are arguments of the application's author, `unless_configured` settings where their
-    configuration has none.
+    configuration has none. The patch is applied on the way, where it stands; a worker that
+    patches by itself has done so before.
     """
 
-    def __init__(self, make_application, added, unless_configured):
+    def __init__(self, make_application, added, unless_configured, patches_itself):
         self.make_application = make_application
         self.added = added
         self.unless_configured = unless_configured
+        self.patches_itself = patches_itself
         self.master = os.getpid()
         #: What the application's author wants, by the name of the setting.
         self.asked = {}
@@ -116,6 +124,7 @@ class Measured:
         """Read a configuration, and note which and what it says."""
         if location != NO_CONFIGURATION:
             effects.note(gunicorn_config=relative(location))
+        placing.reached(placing.CONFIG)
         found = super().load_config_from_module_name_or_filename(location)
         self.asked.update((name, found[name]) for name in found if name in self.cfg.settings)
         return found
@@ -123,6 +132,7 @@ class Measured:
     def load_config(self):
         """Read all that there is, then set back what a cell must leave to gunicorn."""
         super().load_config()
+        placing.reached(placing.CONFIG)  # there was no configuration
         for name in LEFT_TO_GUNICORN:
             setting = self.cfg.settings[name]
             setting.set(setting.default)
@@ -133,12 +143,15 @@ class Measured:
             overridden=overridden(self.asked, self.cfg),
             worker_class=str(self.cfg.worker_class_str),
         )
+        if not self.patches_itself and placing.stands_at(placing.WORKER):
+            self.cfg.set("post_fork", patched_first(self.cfg.post_fork))
 
     def wsgi(self):
         """Return the application; a worker asks as the last thing before it serves."""
         if os.getpid() != self.master:
             # gunicorn has just put its own handler in the place of ours.
             diagnostics.install()
+            placing.reached(placing.WORKER)
         return super().wsgi()
 
     def load(self):
@@ -152,6 +165,16 @@ class Measured:
             sys.stdout.flush()
             sys.stderr.flush()
             os._exit(BOOT_FAILED if os.getpid() != self.master else contract.IMPORT_FAILED)
+
+
+def patched_first(post_fork):
+    """Return a hook that patches in the new worker, and then does what it did."""
+
+    def patched(server, worker):
+        placing.reached(placing.WORKER)
+        post_fork(server, worker)
+
+    return patched
 
 
 def relative(location):

@@ -1,9 +1,9 @@
 """gunicorn with gevent's worker: a greenlet for each request.
 
 The worker calls `monkey.patch_all()` by itself, when it starts and before it builds the
-application. So `none` means here: patched by the server, in the worker; `gevent`: patched already
-in the master, before gunicorn was imported; `grpc` and `gevent+grpc`: `init_gevent()` is called as
-well, which the worker does not do. A single `patch_*` is not possible: the worker patches the rest.
+application. There the patch stands unless the matrix file says where else, so `none` and `gevent`
+are the same, and `grpc` and `gevent+grpc` call `init_gevent()` right after. A single `patch_*`, or
+one that leaves something out, is not possible: the worker patches the rest.
 """
 
 NAME = "gunicorn-gevent"
@@ -11,6 +11,9 @@ PLACE = 5
 #: `packaging`: gunicorn 26.2's gevent worker imports it, and gunicorn does not depend on it.
 PACKAGES = ("gunicorn", "gevent", "packaging")
 SETTINGS = {"workers": 1}
+OPTIONS = {"preload": False, "timeout": 0, "max_requests": 0, "worker_connections": 0}
+PATCHES_ITSELF = True
+PLACEMENTS = ("worker", "first", "late", "after-app", "config", "did-patch", "by-app")
 _PATCHES_ALL = "its worker patches everything by itself, so a single patch is not possible"
 UNFIT = {
     "gevent-socket": _PATCHES_ALL,
@@ -21,8 +24,10 @@ UNFIT = {
 WORKER_CONNECTIONS = 10000
 
 
-def at_once(_settings):
-    """Up to 10,000 for each worker, which is no limit here."""
+def at_once(settings):
+    """Up to 10,000 for each worker, which is no limit here; or as many as are given."""
+    connections = settings.get("worker_connections")
+    return connections and settings["workers"] * connections
 
 
 def serve(make_application, host, port, settings):
@@ -35,4 +40,5 @@ def serve(make_application, host, port, settings):
         "gevent",
         settings,
         unless_configured={"worker_connections": WORKER_CONNECTIONS},
+        patches_itself=PATCHES_ITSELF,
     )

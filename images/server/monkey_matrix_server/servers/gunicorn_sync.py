@@ -4,6 +4,8 @@ NAME = "gunicorn-sync"
 PLACE = 3
 PACKAGES = ("gunicorn",)
 SETTINGS = {"workers": 1}
+OPTIONS = {"preload": False, "timeout": 0, "max_requests": 0}
+PLACEMENTS = ("first", "late", "after-app", "config", "worker", "by-app")
 UNFIT = {}
 
 

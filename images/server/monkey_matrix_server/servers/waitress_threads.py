@@ -1,7 +1,7 @@
 """waitress: one loop for the sockets, a pool of threads for the requests; four by its default."""
 
 NAME = "waitress"
-PLACE = 6
+PLACE = 7
 PACKAGES = ("waitress",)
 SETTINGS = {"threads": 4}
 UNFIT = {}

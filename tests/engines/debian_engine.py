@@ -1,0 +1,191 @@
+"""Engines of Debian's suites, each in a root file system and in namespaces of its own.
+
+Nothing of the machine's own engine is touched: what is started here has its own network, processes
+and mounts, which the kernel takes down with the first of those processes.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shlex
+import shutil
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import docker
+import docker.errors
+import requests
+
+from runner.build.bases import MERGE_HOOK, MERGED_BY_HOOK, MOVING
+
+SOCKET = "/socket/engine.sock"
+START_S = 60.0
+STOP_S = 30.0
+POLL_S = 0.2
+#: What any of them needs besides its own packages.
+PACKAGES = ("iproute2", "iptables", "mount", "nftables")
+CGROUPS = Path("/sys/fs/cgroup")
+#: Runs in the new namespaces: makes the directory their root, then becomes the engine.
+ENTER = r"""
+set -e
+root=$1 state=$2; shift 2
+mount --make-rprivate /
+mount --bind "$root" "$root"
+mount -t proc proc "$root/proc"
+mount -t sysfs sysfs "$root/sys"
+mount --rbind /sys/fs/cgroup "$root/sys/fs/cgroup"
+mount --rbind /dev "$root/dev"
+mount -t tmpfs tmpfs "$root/run"
+mount -t tmpfs tmpfs "$root/tmp"
+mount --bind "$state/data" "$root/data"
+mount --bind "$state/socket" "$root/socket"
+cd "$root"
+pivot_root . mnt
+umount -l /mnt
+ip link set lo up
+exec "$@"
+"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Kind:
+    """An engine: the suite and the packages that it is of, and how it is started."""
+
+    name: str
+    suite: str
+    packages: tuple[str, ...]
+    command: tuple[str, ...]
+    #: The directory of its containers' cgroups.
+    cgroup: str
+
+
+def docker_of(suite: str, *options: str, name: str = "") -> Kind:
+    """The suite's Docker."""
+    name, cgroup = name or f"docker-{suite}", f"monkey-matrix-engine-{os.getpid()}"
+    return Kind(
+        name=name,
+        suite=suite,
+        packages=("docker.io",),
+        command=(
+            "dockerd", f"--host=unix://{SOCKET}", "--data-root=/data/docker",
+            "--exec-root=/run/docker", "--pidfile=/run/docker.pid", f"--cgroup-parent=/{cgroup}",
+            *options,
+        ),
+        cgroup=cgroup,
+    )  # fmt: skip
+
+
+def podman_of(suite: str) -> Kind:
+    """The suite's Podman, with runc: crun wants a cgroup version 2."""
+    return Kind(
+        name=f"podman-{suite}",
+        suite=suite,
+        packages=("podman", "runc", "catatonit"),
+        command=(
+            "podman", "--runtime=runc", "--cgroup-manager=cgroupfs", "--root=/data/storage",
+            "--runroot=/run/containers", "system", "service", "--time=0", f"unix://{SOCKET}",
+        ),
+        cgroup="libpod_parent",
+    )  # fmt: skip
+
+
+#: Docker 20.10, 26.1 and the newest that Debian has, with both of its stores; Podman 4.3 and 5.4.
+KINDS = (
+    docker_of("bookworm"),
+    docker_of("trixie"),
+    docker_of("forky"),
+    docker_of("forky", "--feature=containerd-snapshotter", name="docker-forky-containerd"),
+    podman_of("bookworm"),
+    podman_of("trixie"),
+)
+
+
+@contextlib.contextmanager
+def running(kind: Kind, directory: Path) -> Iterator[str]:
+    """The engine, started; its address. Everything of it is gone afterwards."""
+    root, state = directory / "root", directory / "state"
+    try:
+        _bootstrap(kind, root)
+        for path in (state / "data", state / "socket", root / "data", root / "socket"):
+            path.mkdir(parents=True)
+        with _started(kind, root, state) as socket:
+            yield f"unix://{socket}"
+    finally:
+        _remove_cgroups(kind.cgroup)
+        shutil.rmtree(directory)
+
+
+def _bootstrap(kind: Kind, root: Path) -> None:
+    command = ["mmdebstrap", "--variant=essential", "--format=directory"]
+    command += [f"--include={','.join((*PACKAGES, *kind.packages))}"]
+    command += ['--aptopt=Acquire::Languages "none"', "--dpkgopt=force-unsafe-io"]
+    if kind.suite in MOVING:
+        command += ['--aptopt=Acquire::Check-Valid-Until "false"']
+    if kind.suite in MERGED_BY_HOOK and MERGE_HOOK.is_dir():
+        command += [f"--hook-dir={MERGE_HOOK}"]
+    done = subprocess.run(
+        [*command, kind.suite, str(root)], capture_output=True, text=True, check=False
+    )
+    assert not done.returncode, done.stderr[-2000:]
+
+
+@contextlib.contextmanager
+def _started(kind: Kind, root: Path, state: Path) -> Iterator[Path]:
+    """The socket of the engine, as soon as it answers there."""
+    namespaces = ["unshare", "--mount", "--net", "--pid", "--fork", "--kill-child"]
+    command = [*namespaces, "sh", "-c", ENTER, "sh", str(root), str(state), *kind.command]
+    log, socket = state / "log", state / "socket" / "engine.sock"
+    with log.open("wb") as out:
+        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=out, stderr=out)
+    try:
+        deadline = time.monotonic() + START_S
+        while not _answers(socket):
+            said = log.read_text(errors="replace")[-2000:]
+            assert process.poll() is None, f"{shlex.join(kind.command)} ended: {said}"
+            assert time.monotonic() < deadline, f"{kind.name} does not answer: {said}"
+            time.sleep(POLL_S)
+        yield socket
+    finally:
+        _stop(process)
+
+
+def _answers(socket: Path) -> bool:
+    if not socket.exists():
+        return False
+    client = docker.DockerClient(base_url=f"unix://{socket}", version="1.41", timeout=5)
+    try:
+        return bool(client.ping())
+    except (docker.errors.DockerException, requests.RequestException):
+        return False
+    finally:
+        client.close()
+
+
+def _stop(process: subprocess.Popen[bytes]) -> None:
+    """End the engine, and if it does not, kill it; with it go all that it started."""
+    children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
+    engine = children.read_text().split() if children.exists() else []
+    for pid in map(int, engine):
+        os.kill(pid, signal.SIGTERM)
+    try:
+        process.wait(STOP_S)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+    # Mounts go with the last process of their namespace.
+    for name in engine:
+        while Path(f"/proc/{name}").exists():
+            time.sleep(POLL_S)
+
+
+def _remove_cgroups(name: str) -> None:
+    """Remove what is empty of the directories, from the innermost on."""
+    for top in [*CGROUPS.glob(name), *CGROUPS.glob(f"*/{name}")]:
+        for directory in sorted([top, *filter(Path.is_dir, top.rglob("*"))], reverse=True):
+            with contextlib.suppress(OSError):
+                directory.rmdir()
