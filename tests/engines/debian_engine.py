@@ -29,6 +29,8 @@ STOP_S = 30.0
 POLL_S = 0.2
 #: What any of them needs besides its own packages.
 PACKAGES = ("iproute2", "iptables", "mount", "nftables")
+#: What is put before a command so that it, and all that it mounts, goes with the tests.
+WITH_US = ("setpriv", "--pdeathsig", "KILL", "unshare", "--mount")
 CGROUPS = Path("/sys/fs/cgroup")
 #: Runs in the new namespaces: makes the directory their root, then becomes the engine.
 ENTER = r"""
@@ -121,7 +123,7 @@ def running(kind: Kind, directory: Path) -> Iterator[str]:
 
 
 def _bootstrap(kind: Kind, root: Path) -> None:
-    command = ["mmdebstrap", "--variant=essential", "--format=directory"]
+    command = [*WITH_US, "mmdebstrap", "--variant=essential", "--format=directory"]
     command += [f"--include={','.join((*PACKAGES, *kind.packages))}"]
     command += ['--aptopt=Acquire::Languages "none"', "--dpkgopt=force-unsafe-io"]
     if kind.suite in MOVING:
@@ -137,8 +139,8 @@ def _bootstrap(kind: Kind, root: Path) -> None:
 @contextlib.contextmanager
 def _started(kind: Kind, root: Path, state: Path) -> Iterator[Path]:
     """The socket of the engine, as soon as it answers there."""
-    namespaces = ["unshare", "--mount", "--net", "--pid", "--fork", "--kill-child"]
-    command = [*namespaces, "sh", "-c", ENTER, "sh", str(root), str(state), *kind.command]
+    command = [*WITH_US, "--net", "--pid", "--fork", "--kill-child"]
+    command = [*command, "sh", "-c", ENTER, "sh", str(root), str(state), *kind.command]
     log, socket = state / "log", state / "socket" / "engine.sock"
     with log.open("wb") as out:
         process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=out, stderr=out)
