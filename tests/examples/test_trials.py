@@ -67,7 +67,7 @@ def test_flaskr_by_one_command(matrix: Installed) -> None:
     printed = matrix("try", *given, "--before", "flask --app flaskr init-db", "--write")
     assert "request: GET /, which answers with 200" in printed
     found = rows(matrix)
-    assert len(found) == 6
+    assert len(found) == 5
     assert {row["outcome"] for row in found} <= {"ok", "limited", "serialised"}, found
     assert "py3.11-none-gunicorn-gthread" in matrix("plan", "try")
 
@@ -77,5 +77,5 @@ def test_ihatemoney_by_one_command(matrix: Installed) -> None:
     printed = matrix("try", *given)
     assert "request: GET /, which answers with 200" in printed
     found = rows(matrix)
-    assert len(found) == 6
+    assert len(found) == 5
     assert {row["outcome"] for row in found} <= {"ok", "limited", "serialised"}, found

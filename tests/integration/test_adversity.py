@@ -81,8 +81,12 @@ def second_engine(
     engine = SecondEngine(tmp_path)
     engine.start()
     try:
-        tags = [tag for image in client.images.list("monkey-matrix/base") for tag in image.tags]
-        loadgen = [tag for tag in tags if tag.startswith("monkey-matrix/base:loadgen-")]
+        tags = [
+            tag
+            for image in client.images.list("localhost/monkey-matrix/base")
+            for tag in image.tags
+        ]
+        loadgen = [tag for tag in tags if tag.startswith("localhost/monkey-matrix/base:loadgen-")]
         engine.take(client, *(base.reference for base in prepared.bases.values()), *loadgen)
         yield engine
     finally:

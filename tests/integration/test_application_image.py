@@ -226,7 +226,7 @@ def test_the_commands_by_hand_start_it_with_what_is_set(
     run = run_record(cell).model_copy(
         update={"application": application, "companions": companions, "method": method}
     )
-    *commands, remove = by_hand(run, cell, [])
+    *commands, remove_joiners, remove_owner = by_hand(run, cell, [])
     look = "cat /etc/shop/shop.yml run; echo $TOKEN; touch written; getent hosts upstream web"
     look = f"docker exec by-hand-server sh -c {shlex.quote(look)}"
     for number in range(3):
@@ -238,7 +238,8 @@ def test_the_commands_by_hand_start_it_with_what_is_set(
             check=False, env=os.environ | variables | {"TOKEN": SECRET, "HEADER_X_KEY": "5"},
         )  # fmt: skip
     finally:
-        subprocess.run(["bash", "-ec", remove], capture_output=True, check=False)
+        for line in (remove_joiners, remove_owner):
+            subprocess.run(["bash", "-ec", line], capture_output=True, check=False)
     assert done.returncode == 0, done.stderr
     assert "Complete requests:      20" in done.stdout
     assert "Failed requests:        0" in done.stdout
@@ -255,7 +256,7 @@ def test_it_is_the_same_where_the_engine_has_to_build_it(
         Recipe(reference=name, kind="", key="", dockerfile="", base="")
         for image, names in engine.images()
         for name in names
-        if name.startswith("monkey-matrix/env:py3.11-")
+        if name.startswith("localhost/monkey-matrix/env:py3.11-")
     )
     recipe = shop.recipe(environment, CACHE)
     loaded = ImageMaker(engine, lambda _: None).make([recipe])[recipe.reference]

@@ -158,7 +158,7 @@ def test_none_is_in_an_image(shop: Shop, client: docker.DockerClient) -> None:
     described = json.dumps([[image.attrs, image.history()] for image in images])
     assert "public-literal" in described
     assert told(described.encode()) == []
-    (cell,) = (i for i in images if "monkey-matrix/cell-shop:py3.11-none" in i.tags)
+    (cell,) = (i for i in images if "localhost/monkey-matrix/cell-shop:py3.11-none" in i.tags)
     before = b""
     for piece in cell.save():
         assert told(before + piece) == []

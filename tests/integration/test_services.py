@@ -83,7 +83,7 @@ experiments:
           image: "{registry}redis:7"
           environment: {{REDIS_PASSWORD: "${{SERVICE_SECRET}}"}}
           volumes: ["./first:/docker-entrypoint-initdb.d"]
-          healthcheck: {{test: "test -s /data/made", interval: 1s, retries: 20}}
+          healthcheck: {{test: "test -e /data/written", interval: 1s, retries: 20}}
           depends_on: [queue]
         queue: {{image: "{registry}queue:1", expose: [9100]}}
         cache:
@@ -173,10 +173,11 @@ def test_three_services_at_once(
     ] == []
     code, shown, _ = project.matrix("show", "latest", "py3.11-none")
     lines = shown.partition("== Reproduce by hand ==\n")[2].partition("\n\n")[0].splitlines()
+    *commands, _, remove_joiners, remove_owner = lines
     environment = {**os.environ, "DB_REDIS_PASSWORD": SECRET, "DB_FILES": str(tmp_path / "first")}
     try:
         done = subprocess.run(
-            ["sh", "-e", "-c", "\n".join(line for line in lines[:-2])],
+            ["sh", "-e", "-c", "\n".join(commands)],
             env=environment, capture_output=True, text=True, timeout=120, check=False,
         )  # fmt: skip
         assert done.returncode == 0, done.stderr
@@ -190,7 +191,8 @@ def test_three_services_at_once(
         assert "listening as 999" in logs["db"]
         assert "listening as 7002" in logs["queue"]
     finally:
-        subprocess.run(shlex.split(lines[-1]), capture_output=True, check=False)
+        for line in (remove_joiners, remove_owner):
+            subprocess.run(shlex.split(line), capture_output=True, check=False)
 
 
 def test_a_service_that_ends_stops_the_run_before_anything_is_measured(

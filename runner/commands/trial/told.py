@@ -9,9 +9,10 @@ from typing import Final, TypeAlias
 from runner.application.remedies.remedy import Remedy
 from runner.commands.runs import stored_result
 from runner.commands.trial.advice import Advice, advice, of_request, remedy_for
-from runner.commands.trial.draft import Draft
+from runner.commands.trial.draft import SERVERS, Draft
 from runner.commands.trial.look import Look
 from runner.commands.underway import Underway
+from runner.matrix import plugins
 from runner.outcome import Outcome
 from runner.report.formats import FOR_PEOPLE
 from runner.report.row import Row
@@ -43,6 +44,7 @@ def shown(underway: Underway, draft: Draft, look: Look | None, built_s: float) -
     helps = {row.cell: _remedy(underway, row, draft) for row in run.rows}
     parts = [
         _table(run),
+        "\n".join(_remarks(run)),
         "\n".join(look.told()) if look and served else "",
         "\n".join(_times(run, built_s)),
         "\n".join(_reasons(run, helps)),
@@ -63,8 +65,19 @@ def _remedy(underway: Underway, row: Row, draft: Draft) -> Remedy | None:
 def _table(run: Run) -> str:
     if not any(row.outcome and row.outcome.is_launched for row in run.rows):
         return ""
-    table = comparison(run, ",".join(COLUMNS))
+    in_effect = ["in_effect"] if any(row.in_effect for row in run.rows) else []
+    table = comparison(run, ",".join([*COLUMNS, *in_effect]))
     return FOR_PEOPLE["plain"](replace(table, notes=())).rstrip("\n")
+
+
+def _remarks(run: Run) -> Iterator[str]:
+    """What the patch modes of the table do not say."""
+    for what, why in run.record.left_out.items():
+        yield f"left out: {what}: {why}"
+    measured = [str(row.value("server")) for row in run.measured()]
+    for name in SERVERS:
+        if plugins.servers()[name].patches_itself and any(one.startswith(name) for one in measured):
+            yield f"{name} patches by itself: there `none` is patched, and `gevent` is the same"
 
 
 def _times(run: Run, built_s: float) -> Iterator[str]:

@@ -100,6 +100,7 @@ def test_every_cell_is_launched_once_and_one_of_them_looked_at(attempt: Try) -> 
     assert "request: GET /, which answers with 200; 2e+03 ms alone" in tried.text
     assert "Building took 12 s, which is in no figure" in tried.text
     assert "A first look" in tried.text
+    assert "gunicorn-gevent patches by itself: there `none` is patched" in tried.text
     assert "`--write`, then `matrix run try`" in tried.text
 
 
