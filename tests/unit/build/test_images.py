@@ -368,7 +368,9 @@ def test_how_packages_are_divided_into_layers_does_not_name_an_image(
 
 def test_a_tag_is_the_cells_id_in_an_engines_letters() -> None:
     name = cell_reference("My Experiment", cell("gevent"))
-    assert name.startswith("monkey-matrix/cell-my-experiment:py3.11-gevent1.0.0-gevent_grpc")
+    assert name.startswith(
+        "localhost/monkey-matrix/cell-my-experiment:py3.11-gevent1.0.0-gevent_grpc"
+    )
 
 
 def test_ids_longer_than_a_tag_stay_apart() -> None:
@@ -567,7 +569,7 @@ def test_a_run_with_an_application_has_one_image_per_environment(
     assert len(own) == 4
     for one in made.cells.values():
         layers = engine.known_images[one.reference].layers
-        assert layers[0].startswith("sha256:layer-of-monkey-matrix/application:")
+        assert layers[0].startswith("sha256:layer-of-localhost/monkey-matrix/application:")
     assert set(made.bases) == {"3.11"}
     asked = base_of_cells("3.11", ["git", "file"]).name
     made = prepared(
