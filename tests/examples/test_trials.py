@@ -16,7 +16,7 @@ pytestmark = pytest.mark.engine
 
 FLASK = "0ef0e52b8a9cd932855379197dd8f94047b359ca0a78695144304cb45f87c9eb"
 LOAD = ("--requests", "200", "--concurrency", "5", "--launches", "1", "--repeats", "0")
-#: Two patch modes under two servers, of which gunicorn-gevent patches by itself: `gevent` is `none`.
+#: Two patch modes under two servers; gunicorn-gevent patches by itself, so that both are one there.
 CELLS = 3
 
 
