@@ -34,7 +34,7 @@ def launch_line(record: LaunchRecord) -> str:
 
 
 class Messages(Console):
-    """Where messages go. Whoever reads them may leave early (`matrix run 2>&1 | head -1`)."""
+    """Where messages go. Their reader may leave early (`matrix run 2>&1 | head -1`)."""
 
     def on_broken_pipe(self) -> None:
         """Go on without a reader; rich would end the program."""

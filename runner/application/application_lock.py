@@ -51,11 +51,6 @@ class ApplicationLock:
     unknown: tuple[str, ...] = ()
     contradiction: str = ""
 
-    @property
-    def is_complete(self) -> bool:
-        """Whether the dependencies of all that has no wheel are known."""
-        return not self.unknown
-
 
 def collected(problem: Problem, text: str, sdists: frozenset[str]) -> ApplicationLock | Unavailable:
     """What an answer of uv's means; `sdists` are those of it that have to be built."""

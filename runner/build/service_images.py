@@ -131,11 +131,12 @@ def service_images(
         pulled = engine.image(own.service.image)
         if pulled is None:
             raise EngineError(f"service {own.name!r}: {own.service.image} is gone; run it again")
+        known_as = min(pulled.digests, default=None)
         found[own.name] = ServiceImage(
             reference=own.service.image,
             image_id=pulled.id,
-            key=(pulled_as := next(iter(sorted(pulled.digests)), None)) or pulled.id,
-            digest=pulled_as,
+            key=known_as or pulled.id,
+            digest=known_as,
             plan=_of_image(own, pulled),
         )
     return found
@@ -180,7 +181,7 @@ def _of_image(own: OwnService, image: EngineImage) -> CompanionPlan:
     """As the image says, but that nothing is root's, and all but its volumes is read-only.
 
     Who the image is made for owns its volumes, and directories in /run. A user of ours has them in
-    memory instead: whoever owns them in the image, the one in a container would be the same.
+    memory instead: whatever their owner in the image, that in a container would be the same.
     """
     service, user = own.service, _user(own.service, image)
     volumes, memory, home = [RUN], dict(COMPANION_TMPFS), {}

@@ -130,7 +130,7 @@ def make_ready(
     reporter: Reporter,
     own: Own | None = None,
 ) -> Ready:
-    """Connect, lock, make every image, look at how `ab` begins. Whoever calls closes the engine.
+    """Connect, lock, make every image, look at how `ab` begins. The caller closes the engine.
 
     `own` is the experiment's application where that was read already.
     """

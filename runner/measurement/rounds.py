@@ -26,7 +26,7 @@ class Method:
     """What all launches of a run have in common.
 
     Of a cell that fails there are at least `failure_launches`. A launch that is disturbed is made
-    again, `repeats` times at the most.
+    again, at most `repeats` times.
 
     `server_images` maps a cell's id to its image, `companion_images` a companion's name; `own`,
     `asked` and `before_s` are as in `Job`. `done` are launches (cell's id, number) that need not be

@@ -168,7 +168,7 @@ def _arrived(
 
 
 def _fewest(lengths: Iterable[int], lacking: int) -> int:
-    """How many answers are missing at the least, where so many bytes are."""
+    """At least how many answers are missing, where so many bytes are."""
     number = 0
     for length in sorted(lengths, reverse=True):
         if lacking <= 0 or not length:

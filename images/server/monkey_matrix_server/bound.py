@@ -114,8 +114,8 @@ def _modules():
 def importer(name):
     """Return the module that imported another, as far as can be told.
 
-    Modules are listed in the order in which their imports ended: whoever imports another is after
-    it, but for one that has its package, and makes it import the other later.
+    Modules are listed in the order in which their imports ended: a module that imports another is
+    after it, but for one that has its package, and makes it import the other later.
     """
     wanted = sys.modules.get(name)
     package = sys.modules.get(name.rpartition(".")[0])

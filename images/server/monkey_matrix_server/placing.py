@@ -31,7 +31,7 @@ class Placement:
         return self.place == place and self._apply is not None
 
     def reached(self, place):
-        """Apply the patch if it stands here."""
+        """Apply the patch if this is its place."""
         if place == CONFIG and self.place == DID_PATCH and self._apply is not None:
             self._subscribe(self._apply)
             self._apply = None

@@ -1,7 +1,7 @@
 """The one table of what helps, by what a program printed when it failed.
 
 A rule has one kind of failure: how programs say it, and which key of the matrix file helps. `matrix
-run` prints its words, as part of a reason; whoever has flags of a command line instead has the key
+run` prints its words, as part of a reason; a command with options instead has the key
 and the value.
 """
 

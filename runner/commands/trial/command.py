@@ -206,7 +206,7 @@ def sized(draft: Draft, ready: Ready, probed: Probed) -> tuple[Draft, Ready]:
 
 
 def requests_in(seconds: float, probed: Probed) -> int:
-    """How many requests a load of so many seconds at the most has, by how long a lone one takes."""
+    """How many requests a load of at most so many seconds has, by how long a lone one takes."""
     chosen = probed.look.chosen if probed.look else None
     lone_s = probed.lone_s or (chosen.lone_s if chosen else None) or 0.1
     computed_s = (chosen.computed_s if chosen else None) or 0.0

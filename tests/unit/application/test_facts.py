@@ -34,6 +34,12 @@ def application(directory: Path, lines: str) -> Application:
             "Python 3.11: pyproject.toml says 'requires-python >=3.10,<3.13'",
         ),
         (
+            "pyproject.toml",
+            '[project]\nname = "shop"\nrequires-python = ">=3.10"\n',
+            "3.13",
+            "Python 3.13: pyproject.toml says 'requires-python >=3.10'",
+        ),
+        (
             "README",
             "",
             "3.13",

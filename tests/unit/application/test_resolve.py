@@ -79,7 +79,7 @@ def test_an_axis_moves_what_it_needs_and_nothing_else(index: Index, tmp_path: Pa
         "greenlet 3.1.1 → 3.5.6, because of gevent==26.9",
     ]
     assert not found.added
-    assert found.is_complete
+    assert not found.unknown
     assert "--hash=sha256:" in found.lock.text
     assert not found.contradiction
 
@@ -176,7 +176,7 @@ def test_what_has_no_wheel_is_named_and_never_run(index: Index, tmp_path: Path) 
     assert "debts" not in found.lock.text
     assert found.lock.versions["flask"] == "3.1"
     assert found.unknown == ("debts", "docopt")
-    assert not found.is_complete
+    assert found.unknown
     assert not index.trace.exists()
 
 
@@ -185,7 +185,7 @@ def test_what_was_built_is_resolved_with_what_it_needs(index: Index, tmp_path: P
     built = {"debts": ("zope<6", "flask ; extra == 'web'")}
     found = made(lock(tmp_path, "debts==0.5\n", built=built))
     assert found.lock.versions == {"zope": "5.0"}
-    assert found.is_complete
+    assert not found.unknown
     assert not index.trace.exists()
 
 
@@ -215,7 +215,7 @@ def test_sources_are_left_out_until_they_are_built(index: Index, tmp_path: Path)
     assert (found.unknown, [source.name for source in found.sources]) == (("utils",), ["utils"])
     known = made(lock(tmp_path, text, built={"utils": ("flask<3.1",)}))
     assert known.lock.versions == {"shop": "1.0", "flask": "3.0"}
-    assert known.is_complete
+    assert not known.unknown
 
 
 def test_what_a_local_project_needs_is_resolved_before_it_is_built(
@@ -228,7 +228,7 @@ def test_what_a_local_project_needs_is_resolved_before_it_is_built(
     )
     found = made(lock(tmp_path, "-e ./core\n"))
     assert found.lock.versions == {"flask": "3.0"}
-    assert found.is_complete
+    assert not found.unknown
 
 
 def test_what_a_local_project_needs_from_an_address_must_be_named(

@@ -66,7 +66,7 @@ class Application:
         """The origin of each distribution that was built."""
         found = self.lock(*written, **changes)
         assert isinstance(found, ApplicationLock), found.reason
-        assert found.is_complete
+        assert not found.unknown
         assert all(one.wheel.is_file() for one in found.lock.built)
         return {f"{one.name}=={one.version}": one.origin for one in found.lock.built}
 

@@ -151,7 +151,7 @@ def test_latest_is_the_run_that_was_latest_before(tmp_path: Path) -> None:
     assert repeated.path == first.path.resolve()
 
 
-@pytest.mark.parametrize("like", [None, run_record(NONE)], ids=["anew", "like it"])
+@pytest.mark.parametrize("like", [None, run_record(NONE)], ids=["first", "like it"])
 def test_launches_of_the_run_itself_are_not_used_again(
     tmp_path: Path, like: RunRecord | None
 ) -> None:

@@ -352,7 +352,9 @@ def test_the_python_is_the_applications_own_unless_it_is_named(tmp_path: Path) -
     assert ids(own) == ["py3.9-none"]
     assert own.axes == ("python",)
     assert own.remarks == ("Python 3.9: it says so",)
-    assert ids(cells(tmp_path, "axes: {python: [3.11, 3.13]}")) == ["py3.11-none", "py3.13-none"]
+    named = cells(tmp_path, "axes: {python: [3.11, 3.13]}")
+    assert ids(named) == ["py3.11-none", "py3.13-none"]
+    assert named.remarks == ()
 
 
 def test_an_include_adds_cells_of_the_applications_own_python(tmp_path: Path) -> None:
