@@ -442,6 +442,7 @@ def test_the_cause_of_an_outcome_is_shown_in_notes_table_and_dialog(
     page.goto(Path(publish(tmp_path / "results", [], None)).as_uri())
     (first, cause), (second, _) = [one for one in causes.items() if "gevent+grpc" in one[0]]
     note = page.locator("li", has_text="psycopg2-binary")
+    expect(note).to_be_visible()
     expect(note).to_have_text(f"{first}, {second}: {CAUSE.format('96–103')}")
     page.goto(f"{page.url}#cell={quote(first)}")
     dialog = page.get_by_role("dialog")
