@@ -13,11 +13,11 @@ from runner.engine.pod import Pod
 from runner.errors import EngineError
 from runner.matrix import plugins
 from runner.matrix.cell import Cell
-from runner.measurement import agent
+from runner.measurement import agent, verdict
 from runner.measurement.load import SIZING_BURST
 from runner.measurement.server_log import exceptions
 from runner.measurement.why.facts import STALLED_S, Facts, named
-from runner.measurement.why.findings import blocked_loop
+from runner.measurement.why.findings import as_set_up, blocked_loop
 from runner.measurement.why.line import HELD_BACK, is_due, why
 from runner.measurement.why.rules import explained
 from runner.measurement.why.seen import Seen
@@ -42,11 +42,11 @@ FILE: Final = "looks.txt"
 def of_launch(launch: Launch, pod: Pod, outcome: Outcome, log: str) -> str | None:
     """Explain a launch, of which all figures are known; None where there is nothing to explain."""
     facts = _facts(launch, outcome, Seen(), log)
-    if not (is_due(facts) or (facts.stalled_s or 0.0) >= STALLED_S):
+    if not (is_due(facts) or _stood_still(facts)):
         return None
     working = (min(SIZING_BURST, launch.job.cell.most_in_flight), WORKING_S)
     with contextlib.suppress(EngineError):  # it is explained as well as can be
-        facts = _looked(launch, pod, facts, _looks(launch, outcome, working))
+        facts = _looked(launch, pod, facts, _looks(launch, facts, working))
         if facts.is_stalled and outcome.has_figures and blocked_loop(facts) is None:
             _start_again(launch, pod)
             facts = _looked(launch, pod, facts, [working] * UNTIL_STALLED)
@@ -55,15 +55,15 @@ def of_launch(launch: Launch, pod: Pod, outcome: Outcome, log: str) -> str | Non
     return why(facts)
 
 
-def _looks(launch: Launch, outcome: Outcome, working: tuple[int, float]) -> list[tuple[int, float]]:
+def _looks(launch: Launch, facts: Facts, working: tuple[int, float]) -> list[tuple[int, float]]:
     """How the server is looked at, one by one until it is explained.
 
-    What is bound in the process is looked at in any case.
+    One that does what its settings say needs no look.
     """
-    if outcome.kind is Kind.HANG:
+    if facts.outcome.kind is Kind.HANG:
         return [(0, HANG_S)]
-    if outcome in HELD_BACK:
-        return [working]
+    if facts.outcome in HELD_BACK:
+        return [] if as_set_up(facts) and not _stood_still(facts) else [working]
     # One that never answered right is not asked again.
     return [AT_REST, working] if launch.calibrated else [AT_REST]
 
@@ -93,12 +93,18 @@ def _start_again(launch: Launch, pod: Pod) -> None:
     agent.ready(pod, config, before_s + startup_s + GRACE_S)
 
 
+def _stood_still(facts: Facts) -> bool:
+    """Whether no request moved for a while: looks tell whether there is a loop that stood still."""
+    return (facts.stalled_s or 0.0) >= STALLED_S
+
+
 def _is_enough(facts: Facts) -> bool:
     return blocked_loop(facts) is not None if facts.is_stalled else explained(facts) is not None
 
 
 def _facts(launch: Launch, outcome: Outcome, seen: Seen, log: str) -> Facts:
-    job, effects = launch.job, launch.checked.effects if launch.checked else None
+    job, loaded = launch.job, launch.loaded
+    effects = launch.checked.effects if launch.checked else None
     patched = effects.in_effect if effects else None
     return Facts(
         outcome=outcome,
@@ -110,7 +116,9 @@ def _facts(launch: Launch, outcome: Outcome, seen: Seen, log: str) -> Facts:
         installed=_installed(seen) | _named_in(job.cell),
         services=_services(job.cell),
         settings={name: str(value) for name, value in job.cell.server.settings},
-        stalled_s=launch.loaded.stalled_s if launch.loaded else None,
+        stalled_s=loaded.stalled_s if loaded else None,
+        server=str(job.cell.server),
+        lets_in=loaded.set_up if loaded and verdict.is_as_set_up(loaded) else None,
     )
 
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from runner.matrix.cell import Cell
+from runner.matrix.servers import Server
 from runner.measurement.launch import Launch
 from runner.measurement.loaded import Loaded
 from runner.outcome import Outcome
@@ -14,6 +17,7 @@ from tests.support.simulated import SimulatedPods, VirtualClock, a_cell, a_job
 
 MEASURED = ["ready", "check", "calibrate", "load"]
 COMPUTING = {"file": "/application/shop/views.py", "line": 7, "function": "price"}
+SINGLE = replace(a_cell(), server=Server(name="werkzeug-single"))
 LOOP = {"file": "/site/gevent/hub.py", "line": 1, "function": "run"}
 
 
@@ -25,8 +29,8 @@ def looks(frame: dict[str, Any], syscall: int | str, *others: dict[str, Any]) ->
     return {"asked": 20, "looks": [look] * 20}
 
 
-def ended(pods: SimulatedPods, *, stalled_s: float | None = None) -> Launch:
-    launch = Launch(MemoryEngine(pods), a_job(a_cell()), VirtualClock())
+def ended(pods: SimulatedPods, *, of: Cell | None = None, stalled_s: float | None = None) -> Launch:
+    launch = Launch(MemoryEngine(pods), a_job(of or a_cell()), VirtualClock())
     try:
         launch.start()
         launch.load()
@@ -56,6 +60,20 @@ def test_one_that_is_held_back_is_looked_at_after_its_load() -> None:
     assert launch.verdict[0] is Outcome.SERIALISED
     assert steps(pods) == [*MEASURED, "stacks"]
     assert "shop/views.py:7" in (launch.why or "")
+
+
+def test_one_that_does_what_its_settings_say_needs_no_look() -> None:
+    pods = SimulatedPods(serial=True)
+    launch = ended(pods, of=SINGLE)
+    assert launch.why == (
+        "werkzeug-single takes 1 request at a time, by its settings; remedy: more threads or "
+        "workers, or a server that takes more"
+    )
+    assert steps(pods) == MEASURED
+    # Its loop stood still beside that.
+    pods = SimulatedPods(serial=True, stacks=lambda _: looks(COMPUTING, 45, LOOP))
+    launch = ended(pods, of=SINGLE, stalled_s=3.0)
+    assert steps(pods) == [*MEASURED, "stacks"]
 
 
 def test_one_that_answers_wrong_under_load_is_looked_at_at_rest_and_then_at_work() -> None:
