@@ -14,6 +14,7 @@ from bench import (
     cost,
     coverage,
     fidelity,
+    looks,
     overhead,
     plan,
     publish,
@@ -36,6 +37,7 @@ MODULES = (
     companions,
     coscheduling,
     coverage,
+    looks,
     aa,
 )
 BENCHMARKS = {module.__name__.removeprefix("bench."): module for module in MODULES}
@@ -58,7 +60,9 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--full", action="store_true", help="coscheduling: the article's load")
     made.add_argument("--cells", type=int, help="cells (plan, cost, publish, setup, coscheduling)")
     made.add_argument("--requests", type=int, help="requests per launch")
-    made.add_argument("--launches", type=int, help="launches (overhead, cost, publish, fidelity)")
+    made.add_argument(
+        "--launches", type=int, help="launches (overhead, cost, publish, fidelity, looks)"
+    )
     made.add_argument("--simulations", type=int, help="coverage: simulated runs a setting")
     made.add_argument("--run", metavar="RUN", help="aa: a run of `control`, or `latest`")
     return made

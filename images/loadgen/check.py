@@ -12,7 +12,6 @@ from network import requests_unread
 from processes import busy_now, cpu_s_beside, server_pids
 from recorded import effects, recorded_service_s
 from request import HOST, CheckFailedError, verified
-from stacks import Looker
 
 #: How often a server that does not listen yet is tried: at first, and once it takes longer, for a
 #: probe costs CPU that others want who start beside it.
@@ -152,22 +151,6 @@ def calibrate(config: dict[str, Any]) -> dict[str, Any]:
     server read all of that at once: then it joins the first, which saves a service time. With one
     that reads all and still works one by one the check takes longer, and shows the same.
     """
-    looker = Looker(config, config["lone_s"])
-    try:
-        reply = bursts(config)
-    finally:
-        seen = looker.stopped()
-    since_ns = reply.pop("cost_since_ns")
-    if reply["cpu_s_per_request"] is not None:
-        looks_ns = sum(one["cpu_ns"] for one in seen["looks"] if one["taken_ns"] >= since_ns)
-        left_s = reply["cpu_s_per_request"] - looks_ns / 1e9 / reply.pop("cost_of")
-        reply["cpu_s_per_request"] = max(0.0, left_s)
-    reply.pop("cost_of", None)
-    return {**reply, "seen": seen}
-
-
-def bursts(config: dict[str, Any]) -> dict[str, Any]:
-    """Send both bursts, or the first; also from when on, and for how many, the cost was counted."""
     size, more, lone_s = config["burst"], config["sizing_burst"], config["lone_s"]
     both = size + more if config["joined"] else size
     few = Burst(config, size, 3 * both * lone_s + 5)
@@ -179,7 +162,6 @@ def bursts(config: dict[str, Any]) -> dict[str, Any]:
     reply |= {"burst_last_cpu_share": None, "cpu_s_per_request": None}
     reply |= {"many_sent": None, "many_answered": None, "many_factor": None}
     requests: float = answered
-    reply["cost_since_ns"] = int(few.begun * 1e9)
     if answered < size:
         reply["burst_last_cpu_share"] = busy_now(config["uid"])
     elif many or factor >= config["serialised_below"]:
@@ -191,10 +173,9 @@ def bursts(config: dict[str, Any]) -> dict[str, Any]:
             reply["burst_last_cpu_share"] = busy_now(config["uid"])
         else:
             reply["many_factor"] = more * lone_s / wall_s
-        reply["cost_since_ns"] = int(second.begun * 1e9)
         if many:
             # The first burst's requests were half done when the second one began.
             requests += size / 2
     if requests:
-        reply |= {"cpu_s_per_request": cpu_s / requests, "cost_of": requests}
+        reply["cpu_s_per_request"] = cpu_s / requests
     return reply

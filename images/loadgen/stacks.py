@@ -1,7 +1,7 @@
 """Looks at the server's threads while it works, and what it saw: see `stacks.py` of the server.
 
 Each process of the server has a pipe that takes a byte for a look, and a file that it writes to.
-That is not done while anything is measured.
+That is done once everything is measured.
 """
 
 from __future__ import annotations
@@ -15,10 +15,8 @@ from typing import Any
 
 from request import CheckFailedError, verified
 
-#: How far apart looks are, in seconds: so many in the time of a lone request, within bounds.
-IN_A_REQUEST, SHORTEST_S, LONGEST_S = 6, 0.01, 0.25
-#: At most so many, of which these are at the greenlets as well: that takes longer.
-MOST, AT_GREENLETS = 40, frozenset({2, 8, 20})
+#: So many looks, no closer than this in seconds; these are at the greenlets too: that takes longer.
+MOST, SHORTEST_S, AT_GREENLETS = 40, 0.01, frozenset({2, 8, 20})
 #: How long the last look may take, in seconds, and how often it is looked for.
 ANSWERED_WITHIN_S, POLL_S = 2.0, 0.01
 #: A client of `stacks` waits so long for an answer, in seconds.
@@ -64,31 +62,28 @@ def taken(config: dict[str, Any], since_ns: int) -> list[dict[str, Any]]:
 
 
 class Looker(threading.Thread):
-    """Looks again and again until it is stopped; `asked` counts how often, for all processes."""
+    """Looks again and again for so many seconds; `asked` counts how often, for all processes."""
 
-    def __init__(self, config: dict[str, Any], lone_s: float) -> None:
+    def __init__(self, config: dict[str, Any], seconds: float) -> None:
         super().__init__(daemon=True)
         self.config = config
-        self.interval_s = min(max(lone_s / IN_A_REQUEST, SHORTEST_S), LONGEST_S)
+        self.interval_s = max(seconds / MOST, SHORTEST_S)
         self.over = threading.Event()
-        self.begun_ns = time.monotonic_ns()
         self.asked = 0
         self.start()
 
     def run(self) -> None:
-        """Ask for looks, the later ones farther apart."""
+        """Ask for looks until it is stopped."""
         number = 0
-        while not self.over.wait(self.interval_s * (1 if number < MOST // 2 else 4)):
-            if number < MOST:
-                kind = "with_greenlets" if number in AT_GREENLETS else "threads_only"
-                self.asked += ask(self.config, self.config[kind])
+        while not self.over.wait(self.interval_s):
+            kind = "with_greenlets" if number in AT_GREENLETS else "threads_only"
+            self.asked += ask(self.config, self.config[kind])
             number += 1
 
-    def stopped(self) -> dict[str, Any]:
-        """End it: what was seen, and how many looks were asked for."""
+    def stop(self) -> None:
+        """Ask for no more."""
         self.over.set()
         self.join()
-        return {"asked": self.asked, "looks": answered(self.config, self.begun_ns, self.asked)}
 
 
 def answered(config: dict[str, Any], since_ns: int, asked: int) -> list[dict[str, Any]]:
@@ -106,7 +101,7 @@ def stacks(config: dict[str, Any]) -> dict[str, Any]:
     """
     over = time.monotonic() + config["seconds"]
     begun_ns = time.monotonic_ns()
-    looker = Looker(config, config["seconds"] / MOST * IN_A_REQUEST)
+    looker = Looker(config, config["seconds"])
     clients = [
         threading.Thread(target=ask_on, args=(config, over), daemon=True)
         for _ in range(config["clients"])
@@ -114,10 +109,9 @@ def stacks(config: dict[str, Any]) -> dict[str, Any]:
     for client in clients:
         client.start()
     time.sleep(config["seconds"])
-    seen = looker.stopped()
-    asked = ask(config, config["with_scan"])
-    looks = answered(config, begun_ns, looker.asked + asked)
-    return {"asked": seen["asked"] + asked, "looks": looks}
+    looker.stop()
+    asked = looker.asked + ask(config, config["with_scan"])
+    return {"asked": asked, "looks": answered(config, begun_ns, asked)}
 
 
 def ask_on(config: dict[str, Any], until: float) -> None:

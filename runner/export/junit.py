@@ -71,7 +71,8 @@ def _endings(run: Run) -> Iterator[str]:
     """How each cell ended, and why, a line each."""
     for row in run.rows:
         ending = NOT_MEASURED if row.outcome is None else str(row.outcome)
-        yield f"{row.cell}: {ending}" + (f": {row.reason}" if row.outcome and row.reason else "")
+        seen = f": {row.reason}" if row.outcome and row.reason else ""
+        yield f"{row.cell}: {ending}{seen}{f'; why: {row.why}' if row.why else ''}"
 
 
 def _count(cases: Sequence[ET.Element], tag: str) -> str:

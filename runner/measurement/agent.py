@@ -71,8 +71,7 @@ class CheckReply(Reply):
 class CalibrateReply(Reply):
     """Calibration; times in seconds.
 
-    `factor` is the concurrency factor, `many_factor` that of the second, larger burst. `seen` is
-    what the server's processes were doing meanwhile.
+    `factor` is the concurrency factor, `many_factor` that of the second, larger burst.
     """
 
     factor: float
@@ -82,7 +81,6 @@ class CalibrateReply(Reply):
     many_sent: int | None
     many_answered: int | None
     many_factor: float | None
-    seen: Seen = Seen()
 
 
 class AbRun(Reply):

@@ -1,4 +1,7 @@
-"""Why a launch ended as it did: looks at a server after everything was measured, where need be."""
+"""Why a launch ended as it did: looks at a server after everything was measured, where need be.
+
+Never before: a look costs memory that a process keeps, and a measured one must not have it.
+"""
 
 from __future__ import annotations
 
@@ -10,11 +13,12 @@ from runner.engine.pod import Pod
 from runner.errors import EngineError
 from runner.matrix import plugins
 from runner.matrix.cell import Cell
-from runner.measurement import agent
+from runner.measurement import agent, verdict
+from runner.measurement.load import SIZING_BURST
 from runner.measurement.server_log import exceptions
 from runner.measurement.why.facts import STALLED_S, Facts, named
-from runner.measurement.why.findings import blocked_loop
-from runner.measurement.why.line import is_due, why
+from runner.measurement.why.findings import as_set_up, blocked_loop
+from runner.measurement.why.line import HELD_BACK, is_due, why
 from runner.measurement.why.rules import explained
 from runner.measurement.why.seen import Seen
 from runner.measurement.why.text import text_of
@@ -25,9 +29,10 @@ if TYPE_CHECKING:
 
 #: A server that hangs, or works for some clients, is looked at for so long, in seconds.
 HANG_S, WORKING_S = 1.0, 2.0
-#: A loop that stood still is looked at so often, until it is seen to.
-UNTIL_STALLED = 8
-CLIENTS: Final = 10
+#: One whose loop stood still is started again and looked at so often, until it is seen to.
+UNTIL_STALLED = 7
+#: How it is looked at: by how many clients, for how many seconds.
+AT_REST: Final = (0, 0.0)
 #: What the runner adds before it gives up on the agent, in seconds.
 GRACE_S = 30.0
 RESTART_POLL_S = 0.05
@@ -36,24 +41,45 @@ FILE: Final = "looks.txt"
 
 def of_launch(launch: Launch, pod: Pod, outcome: Outcome, log: str) -> str | None:
     """Explain a launch, of which all figures are known; None where there is nothing to explain."""
-    facts = _facts(launch, outcome, launch.seen, log)
-    if not (is_due(facts) or (facts.stalled_s or 0.0) >= STALLED_S):
+    facts = _facts(launch, outcome, Seen(), log)
+    if not (is_due(facts) or _stood_still(facts)):
         return None
+    working = (min(SIZING_BURST, launch.job.cell.most_in_flight), WORKING_S)
     with contextlib.suppress(EngineError):  # it is explained as well as can be
-        looks = _looks(facts, launch.job.cell)
-        if len(looks) == UNTIL_STALLED:
+        facts = _looked(launch, pod, facts, _looks(launch, facts, working))
+        if facts.is_stalled and outcome.has_figures and blocked_loop(facts) is None:
             _start_again(launch, pod)
-        for clients, seconds in looks:
-            if not pod.server_state().running:
-                break
-            config = {**launch.asked, "clients": clients, "seconds": seconds}
-            more = agent.stacks(pod, config, seconds + GRACE_S)
-            facts = _facts(launch, outcome, _together(facts.seen, more), log)
-            if _is_enough(facts):
-                break
+            facts = _looked(launch, pod, facts, [working] * UNTIL_STALLED)
     if facts.seen.looks:
         launch.files[FILE] = text_of(facts).encode()
     return why(facts)
+
+
+def _looks(launch: Launch, facts: Facts, working: tuple[int, float]) -> list[tuple[int, float]]:
+    """How the server is looked at, one by one until it is explained.
+
+    One that does what its settings say needs no look.
+    """
+    if facts.outcome.kind is Kind.HANG:
+        return [(0, HANG_S)]
+    if facts.outcome in HELD_BACK:
+        return [] if as_set_up(facts) and not _stood_still(facts) else [working]
+    # One that never answered right is not asked again.
+    return [AT_REST, working] if launch.calibrated else [AT_REST]
+
+
+def _looked(launch: Launch, pod: Pod, facts: Facts, looks: list[tuple[int, float]]) -> Facts:
+    """What is known after looking at the server, while it runs and more may be found."""
+    for clients, seconds in looks:
+        if not pod.server_state().running:
+            break
+        config = {**launch.asked, "clients": clients, "seconds": seconds}
+        more = agent.stacks(pod, config, seconds + GRACE_S)
+        seen = Seen(asked=facts.seen.asked + more.asked, looks=(*facts.seen.looks, *more.looks))
+        facts = _facts(launch, facts.outcome, seen, facts.log)
+        if _is_enough(facts):
+            break
+    return facts
 
 
 def _start_again(launch: Launch, pod: Pod) -> None:
@@ -67,32 +93,18 @@ def _start_again(launch: Launch, pod: Pod) -> None:
     agent.ready(pod, config, before_s + startup_s + GRACE_S)
 
 
-def _looks(facts: Facts, cell: Cell) -> list[tuple[int, float]]:
-    """By how many clients, and for how many seconds, the server is looked at: one by one.
-
-    The burst of the calibration was looked at already. What is bound in the process is looked at in
-    any case.
-    """
-    if facts.outcome.kind is Kind.HANG:
-        return [(0, HANG_S)]
-    if facts.outcome.kind is Kind.FAILURE:
-        return [(0, 0.0)]
-    working = (min(CLIENTS, cell.most_in_flight), WORKING_S)
-    if (facts.stalled_s or 0.0) >= STALLED_S and blocked_loop(facts) is None:
-        return [working] * UNTIL_STALLED
-    return [(0, 0.0), working]
+def _stood_still(facts: Facts) -> bool:
+    """Whether no request moved for a while: looks tell whether there is a loop that stood still."""
+    return (facts.stalled_s or 0.0) >= STALLED_S
 
 
 def _is_enough(facts: Facts) -> bool:
     return blocked_loop(facts) is not None if facts.is_stalled else explained(facts) is not None
 
 
-def _together(one: Seen, other: Seen) -> Seen:
-    return Seen(asked=one.asked + other.asked, looks=(*one.looks, *other.looks))
-
-
 def _facts(launch: Launch, outcome: Outcome, seen: Seen, log: str) -> Facts:
-    job, effects = launch.job, launch.checked.effects if launch.checked else None
+    job, loaded = launch.job, launch.loaded
+    effects = launch.checked.effects if launch.checked else None
     patched = effects.in_effect if effects else None
     return Facts(
         outcome=outcome,
@@ -104,7 +116,9 @@ def _facts(launch: Launch, outcome: Outcome, seen: Seen, log: str) -> Facts:
         installed=_installed(seen) | _named_in(job.cell),
         services=_services(job.cell),
         settings={name: str(value) for name, value in job.cell.server.settings},
-        stalled_s=launch.loaded.stalled_s if launch.loaded else None,
+        stalled_s=loaded.stalled_s if loaded else None,
+        server=str(job.cell.server),
+        lets_in=loaded.set_up if loaded and verdict.is_as_set_up(loaded) else None,
     )
 
 

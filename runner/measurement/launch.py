@@ -31,7 +31,6 @@ from runner.measurement.loaded import Loaded, read_load
 from runner.measurement.records import Canary, LaunchRecord, Placement
 from runner.measurement.resources import disturbance, machine, used
 from runner.measurement.server_log import exceptions
-from runner.measurement.why.seen import Seen
 from runner.outcome import Kind, Outcome
 
 #: How long the engine may take to see that a process has ended which the agent misses already.
@@ -78,7 +77,6 @@ class Launch:
         self.placement: Placement | None = None
         self.canary: Canary | None = None
         self.cpu_used: Used | None = None
-        self.seen = Seen()
         self.why: str | None = None
         self.files: dict[str, bytes] = {}
         self.printed: Mapping[str, str] = {}
@@ -259,7 +257,6 @@ class Launch:
             self._end_if_gone(self.pod)
             raise LaunchEndedError(*hangs)
         self.calibrated = reply
-        self.seen = reply.seen
 
     def _accepted(self, reply: ReplyT | Refusal) -> ReplyT:
         """An answer of the agent that is none of its refusals, each of which ends the launch."""

@@ -239,15 +239,21 @@ def of_concurrency(loaded: Loaded) -> Verdict:
         return Outcome.OK, None
     # A few requests are never offered all at once: half-way between one at a time and the best.
     if each < min(SERIALISED_BELOW, (1 + offered) / 2):
-        return Outcome.SERIALISED, _what_limits(loaded, seen, seen.at_a_time)
+        return Outcome.SERIALISED, _what_limits(loaded, seen)
     if each <= LIMITED_UP_TO * offered:
-        return Outcome.LIMITED, _what_limits(loaded, seen, seen.at_a_time)
+        return Outcome.LIMITED, _what_limits(loaded, seen)
     return Outcome.OK, None
 
 
-def _what_limits(loaded: Loaded, seen: Served, at_a_time: float) -> str:
+def is_as_set_up(loaded: Loaded) -> bool:
+    """Whether as many requests progressed at a time as the server's settings let in."""
+    at_a_time = loaded.served.at_a_time if loaded.served else None
+    return loaded.set_up < loaded.offered and (at_a_time or 0.0) >= AS_SET_UP * loaded.set_up
+
+
+def _what_limits(loaded: Loaded, seen: Served) -> str:
     """What keeps requests from progressing together, as far as it can be told."""
-    if loaded.set_up < loaded.offered and at_a_time >= AS_SET_UP * loaded.set_up:
+    if is_as_set_up(loaded):
         return f"the server takes {loaded.set_up} at a time"
     if loaded.cpu_share / seen.processes >= COMPUTES_FROM:
         return "the server computes: one thread of a process runs at a time"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -36,6 +37,11 @@ OPEN_LOOP: Final = (
 WITHIN_A_HOST: Final = "ratios to the baseline are taken within a round, and so within a host."
 IMPORTED: Final = "Imported from ab reports made elsewhere; host and versions not known."
 
+#: What a why line counts: a share, some of so many, how often, how long. Versions are not.
+COUNTED: Final = re.compile(r"(?<![\w.:])\d+(?:\.\d+)?(?= (?:%|of \d|times|s ))|(?<=\d of )\d+")
+#: More cells of one cause are named after it, with their number before.
+FEW_CELLS: Final = 3
+
 
 @dataclass(frozen=True, kw_only=True)
 class Note:
@@ -53,7 +59,7 @@ def notes(run: Run) -> tuple[Note, ...]:
         Note(heading="The baseline is more than its label", items=(*patched_baselines(run),)),
         Note(heading="In effect", items=_grouped(rows, partial(effect_of, run))),
         Note(heading="Reasons", items=_reasons(rows, _has_reason, with_outcome=True)),
-        Note(heading="Why", items=_grouped(rows, lambda row: row.why)),
+        Note(heading="Why", items=_causes(rows)),
         Note(heading="Disturbed", items=_grouped(rows, lambda row: row.disturbed)),
         Note(heading="No ceiling", items=_without_ceiling(run)),
         Note(heading="Attempts", items=tuple(sentences(Ledger(run=run)))),
@@ -206,6 +212,29 @@ def _grouped(rows: Sequence[Row], text: Callable[[Row], str | None]) -> tuple[st
         if words := text(row):
             cells.setdefault(one_line(words), []).append(row.cell)
     return tuple(f"{', '.join(ids)}: {words}" for words, ids in cells.items())
+
+
+def _causes(rows: Sequence[Row]) -> tuple[str, ...]:
+    """One item per cause: lines that differ in what was counted alone are one, with its range."""
+    lines: dict[str, list[tuple[str, str]]] = {}
+    for row in rows:
+        if row.why:
+            line = one_line(row.why)
+            lines.setdefault(COUNTED.sub("", line), []).append((row.cell, line))
+    return tuple(_cause(same) for same in lines.values())
+
+
+def _cause(same: Sequence[tuple[str, str]]) -> str:
+    cells, (first, *others) = zip(*same, strict=True)
+    counted = [COUNTED.findall(line) for line in (first, *others)]
+    ranges = iter([_range(numbers) for numbers in zip(*counted, strict=True)])
+    line, ids = COUNTED.sub(lambda _: next(ranges), first), ", ".join(cells)
+    return f"{ids}: {line}" if len(cells) <= FEW_CELLS else f"{len(cells)} cells: {line}: {ids}"
+
+
+def _range(numbers: Sequence[str]) -> str:
+    low, *_, high = sorted([numbers[0], *numbers], key=float)
+    return low if low == high else f"{low}–{high}"
 
 
 def _not_measured(rows: Sequence[Row]) -> tuple[str, ...]:

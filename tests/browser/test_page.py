@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from runner.commands.publish import publish
+from runner.outcome import Outcome
 from tests.browser.conftest import Watched, watched
 from tests.support.published import FRAME, NASTY, every_outcome, stored
 from tests.support.samples import WAITED, attempt
@@ -413,3 +415,42 @@ def test_two_runs_stand_side_by_side(context: BrowserContext, tmp_path: Path) ->
     found.page.get_by_role("checkbox", name="sleep, 2026-11-02 12:00 UTC").check()
     assert set(shown(found.page, "run")) == {"sleep, 2026-11-02 12:00 UTC"}
     assert found.console == []
+
+
+#: As long as a why line gets; the last cell's is hostile.
+CAUSE = (
+    "psycopg2-binary 2.9.10 waits in C (recvfrom → db:5432), called from shop/orders.py:12; the "
+    "event loop was blocked for {} % of the burst; a request that is at orders.py:14 cannot go "
+    'on meanwhile; remedy: a wait callback ("psycogreen"), or psycopg 3'
+)
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+def test_the_cause_of_an_outcome_is_shown_in_notes_table_and_dialog(
+    context: BrowserContext, tmp_path: Path, width: int
+) -> None:
+    """Of cells that share it once, as text, and without making the page wider than the window."""
+    run, launches = every_outcome(launches=7)
+    failed = [one for one in launches if not one.outcome.has_figures]
+    causes = {one.cell: CAUSE.format(90 + n) for n, one in enumerate(failed)}
+    causes |= {one.cell: NASTY for one in failed if one.outcome is Outcome.CRASHED}
+    caused = [one.model_copy(update={"why": causes.get(one.cell)}) for one in launches]
+    stored(tmp_path / "results", run, caused)
+    seen = watched(context)
+    page = seen.page
+    page.set_viewport_size({"width": width, "height": 900})
+    page.goto(Path(publish(tmp_path / "results", [], None)).as_uri())
+    (first, cause), (second, _) = [one for one in causes.items() if "gevent+grpc" in one[0]]
+    note = page.locator("li", has_text="psycopg2-binary")
+    expect(note).to_be_visible()
+    expect(note).to_have_text(f"{first}, {second}: {CAUSE.format('96–103')}")
+    page.goto(f"{page.url}#cell={quote(first)}")
+    dialog = page.get_by_role("dialog")
+    line = dialog.get_by_text(f"Why: {cause}").first
+    expect(line).to_be_visible()
+    wider = "(e) => e.scrollWidth - e.clientWidth"
+    assert dialog.evaluate(wider) <= 0
+    assert page.locator("html").evaluate(wider) <= 0
+    assert page.evaluate("window.broken") is None
+    assert page.locator("#injected").count() == 0
+    assert seen.console == []

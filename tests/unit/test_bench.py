@@ -49,6 +49,7 @@ def test_help_lists_every_benchmark(capsys: pytest.CaptureFixture[str]) -> None:
             "cost",
             "coverage",
             "fidelity",
+            "looks",
             "overhead",
             "plan",
             "publish",

@@ -16,7 +16,7 @@ from _thread import get_ident as native_ident
 from monkey_matrix_server import bound, contract
 
 now, cpu_now = time.monotonic_ns, time.thread_time_ns
-close, getpid, open_, write_ = os.close, os.getpid, os.open, os.write
+close, dup, getpid, open_, write_ = os.close, os.dup, os.getpid, os.open, os.write
 #: Of a stack no more frames are told than this, the innermost first.
 FRAMES = 40
 #: `pollfd` of poll(2): a descriptor, events, events.
@@ -150,8 +150,13 @@ def _peer(descriptor):
     if _socket.getdefaulttimeout() is not None:
         return None
     try:
-        with_peer = _socket.socket(fileno=os.dup(descriptor))
+        own = dup(descriptor)
     except (OSError, OverflowError):
+        return None
+    try:
+        with_peer = _socket.socket(fileno=own)
+    except OSError:  # a file, a pipe, an epoll
+        close(own)
         return None
     try:
         address = with_peer.getpeername()

@@ -26,6 +26,7 @@ class Facts:
     `gevent_modules` are those that gevent has replaced parts of, `exceptions` those that tracebacks
     in the server's log end in, with their number. `services` are names by the port that they have:
     an application's own, or a companion's. `stalled_s` is how long no request moved under the load.
+    `lets_in` is how many requests the `server` lets in at a time, where so many were in work.
     """
 
     outcome: Outcome
@@ -38,6 +39,8 @@ class Facts:
     services: Mapping[int, str] = field(default_factory=dict)
     settings: Mapping[str, str] = field(default_factory=dict)
     stalled_s: float | None = None
+    server: str = ""
+    lets_in: int | None = None
 
     @cached_property
     def looks(self) -> tuple[Look, ...]:

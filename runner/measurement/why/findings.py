@@ -346,8 +346,16 @@ def stalled(facts: Facts) -> Fields | None:
 
 
 #: By the names that rules have for them.
+def as_set_up(facts: Facts) -> Fields | None:
+    """As many requests progressed at a time as the server lets in, and nothing stood still."""
+    if facts.lets_in is None or facts.is_stalled:
+        return None
+    return {"server": facts.server, "requests": counted(facts.lets_in, "request")}
+
+
 FINDINGS: Final[Mapping[str, Finding]] = {
     "exception": exception,
+    "as-set-up": as_set_up,
     "native-lock": native_lock,
     "blocked-call": blocked_call,
     "computing": computing,

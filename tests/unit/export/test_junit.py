@@ -59,6 +59,17 @@ def test_the_output_of_the_suite_says_how_each_cell_ended() -> None:
     assert "py3.13-none: not measured" in lines
 
 
+def test_the_cause_of_an_outcome_is_told_with_it() -> None:
+    slow = launch(SLOW, outcome=Outcome.SERIALISED, reason="requests wait")
+    slow = slow.model_copy(update={"why": "one holds <app.guard>"})
+    run = collate(run_record(FAST, SLOW), {FAST.id: [launch(FAST)], SLOW.id: [slow]})
+    root = ET.fromstring(export(run, ExportFormat.JUNIT))
+    assert (root.findtext("testsuite/system-out") or "").splitlines() == [
+        f"{SLOW.id}: serialised: requests wait; why: one holds <app.guard>",
+        f"{FAST.id}: ok",
+    ]
+
+
 def test_expectations_are_cases() -> None:
     suite = suite_of(collated(expect=EXPECT))
     assert (suite.tests, suite.failures, suite.errors) == (3, 1, 0)

@@ -273,10 +273,6 @@ def calibration(port: int, lone_s: float, *, joined: bool) -> dict[str, Any]:
         "serialised_below": 1.5,
         "joined": joined,
         "lone_s": lone_s,
-        "ask": "/none/there-",
-        "stacks": "/none/there-",
-        "threads_only": contract.THREADS_ONLY,
-        "with_greenlets": contract.WITH_GREENLETS,
     }
     looks = iter(range(100))
     with pytest.MonkeyPatch.context() as patch:

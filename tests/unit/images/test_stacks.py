@@ -126,6 +126,18 @@ def test_nobody_is_interrupted_and_a_signal_still_dumps(importable: Path, tmp_pa
         assert process.poll() is None
 
 
+def test_a_look_leaves_no_file_open(importable: Path, tmp_path: Path) -> None:
+    """The call that a thread waits in may have a file's descriptor as its first argument."""
+    with running(importable, tmp_path) as (process, _):
+        files = Path(f"/proc/{process.pid}/fd")
+        agent, before = program("stacks"), len(list(files.iterdir()))
+        look = Look(**agent.stacks(config(importable))["looks"][0])
+        (main,) = [stack for stack in look.threads if stack.main]
+        assert isinstance(main.syscall, int)
+        assert name_of(main.syscall, look.machine) == "read"  # of its standard input, a pipe
+        assert len(list(files.iterdir())) == before
+
+
 def test_a_process_that_is_gone_is_not_asked(importable: Path, tmp_path: Path) -> None:
     with running(importable, tmp_path) as (process, _):
         pass

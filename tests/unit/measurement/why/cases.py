@@ -106,6 +106,12 @@ HANG = Outcome.HANG_AT_FIRST_REQUEST
 METHOD = "builtins.method_descriptor"
 
 CASES = {
+    "as-the-server-is-set-up": Case(
+        outcome=Outcome.LIMITED,
+        more={"server": "gunicorn-gthread-w1-t16", "lets_in": 16},
+        line="gunicorn-gthread-w1-t16 takes 16 requests at a time, by its settings; remedy: more "
+        "threads or workers, or a server that takes more",
+    ),
     "two-loops-in-a-thread": Case(
         outcome=WRONG,
         exceptions=(ASYNC, ASYNC),
