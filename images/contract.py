@@ -33,6 +33,11 @@ ASK, STACKS = "/dev/shm/monkey-matrix-ask-", "/dev/shm/monkey-matrix-stacks-"  #
 #: What it can be asked for: its threads, those and its greenlets, and also what was bound before
 #: the patch.
 THREADS_ONLY, WITH_GREENLETS, WITH_SCAN = 251, 252, 253
+#: How the files begin, one for each process, in which gevent's monitor thread writes what blocked
+#: the event loop, and how often it looks, in seconds.
+BLOCKS, BLOCKS_PERIOD_S = "/dev/shm/monkey-matrix-blocks-", 0.02  # noqa: S108
+#: Whether a process's interpreter stood still for so long that its lock was kept, in seconds.
+LOCK_KEPT_S = 0.2
 
 #: Headings of the server's dump of stacks, below what faulthandler writes, and its last line.
 GROUPED = "=== threads, equal stacks once ==="

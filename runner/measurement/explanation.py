@@ -36,7 +36,7 @@ FILE: Final = "looks.txt"
 
 def of_launch(launch: Launch, pod: Pod, outcome: Outcome, log: str) -> str | None:
     """Explain a launch, of which all figures are known; None where there is nothing to explain."""
-    facts = _facts(launch, outcome, launch.seen, log)
+    facts = facts_of(launch, outcome, launch.seen, log)
     if not (is_due(facts) or (facts.stalled_s or 0.0) >= STALLED_S):
         return None
     with contextlib.suppress(EngineError):  # it is explained as well as can be
@@ -48,7 +48,7 @@ def of_launch(launch: Launch, pod: Pod, outcome: Outcome, log: str) -> str | Non
                 break
             config = {**launch.asked, "clients": clients, "seconds": seconds}
             more = agent.stacks(pod, config, seconds + GRACE_S)
-            facts = _facts(launch, outcome, _together(facts.seen, more), log)
+            facts = facts_of(launch, outcome, _together(facts.seen, more), log)
             if _is_enough(facts):
                 break
     if facts.seen.looks:
@@ -91,7 +91,8 @@ def _together(one: Seen, other: Seen) -> Seen:
     return Seen(asked=one.asked + other.asked, looks=(*one.looks, *other.looks))
 
 
-def _facts(launch: Launch, outcome: Outcome, seen: Seen, log: str) -> Facts:
+def facts_of(launch: Launch, outcome: Outcome, seen: Seen, log: str) -> Facts:
+    """All that is known of a launch, with what was seen of its processes."""
     job, effects = launch.job, launch.checked.effects if launch.checked else None
     patched = effects.in_effect if effects else None
     return Facts(
