@@ -78,5 +78,12 @@ def reusable_diagnoses(run: RunRecord, results: Path) -> dict[str, Found]:
     return found
 
 
+def copy_diagnosis(source: RunDirectory, was: str, target: RunDirectory, cell: str) -> None:
+    """Take over what a run found of a cell, which may have another name now; if it found any."""
+    if found := diagnoses(source).get(was):
+        files = _files(source.path / diagnosis_path(was))
+        write_diagnosis(target, found.model_copy(update={"cell": cell}), files)
+
+
 def _files(path: Path) -> dict[str, bytes]:
     return {file.name: file.read_bytes() for file in path.iterdir() if file.name != RECORD}
