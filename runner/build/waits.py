@@ -9,10 +9,11 @@ in the launch.
 from __future__ import annotations
 
 import contextlib
+import glob
 import json
 import re
 import tarfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, Final
@@ -22,8 +23,9 @@ from elftools.elf.dynamic import DynamicSection
 from elftools.elf.elffile import ELFFile
 from elftools.elf.sections import SymbolTableSection
 
+from runner.application.pins import Sdist
 from runner.build.lock import Lock, keep
-from runner.build.wheels import Wheel, wheels_of
+from runner.build.wheels import wheels_of
 
 #: Counts how it is told: another number looks at what is installed again.
 RULE: Final = 1
@@ -67,14 +69,18 @@ class Waits:
     unknown: tuple[str, ...]
 
 
-def waits_of(lock: Lock, cache: Path) -> Waits:
-    """What of a lock can wait, as far as its distributions were installed here by a run."""
+def waits_of(lock: Lock, cache: Path, sdists: Iterable[Sdist] = ()) -> Waits:
+    """What of a lock can wait, as far as its distributions were installed here by a run.
+
+    `sdists` have to be built: one that was, by any run, is looked at.
+    """
+    archives = [(w.pinned.name, w.pinned.version, w.file_name) for w in wheels_of(lock)]
+    archives += [(one.name, one.version, _built(one, cache)) for one in sdists]
     waiting, unknown = [], []
-    for wheel in wheels_of(lock):
-        name, version = wheel.pinned.name, wheel.pinned.version
+    for name, version, file_name in sorted(archives):
         if name in NO_WAIT:
             continue
-        libraries = _libraries(wheel, cache)
+        libraries = _libraries(file_name, cache)
         if libraries is None:
             unknown.append(name)
         elif libraries:
@@ -82,9 +88,15 @@ def waits_of(lock: Lock, cache: Path) -> Waits:
     return Waits(waiting=tuple(waiting), unknown=tuple(unknown))
 
 
-def _libraries(wheel: Wheel, cache: Path) -> tuple[str, ...] | None:
+def _built(sdist: Sdist, cache: Path) -> str:
+    """The newest archive of that version, for whichever Python; one that does not exist if none."""
+    found = (cache / "wheels").glob(f"{glob.escape(f'{sdist.name}-{sdist.version}')}-*.tar")
+    return max(found, key=lambda path: path.stat().st_mtime, default=Path("none")).name
+
+
+def _libraries(file_name: str, cache: Path) -> tuple[str, ...] | None:
     """The libraries of a distribution that can wait, looked for once; None: it is not here."""
-    archive = cache / "wheels" / wheel.file_name
+    archive = cache / "wheels" / file_name
     known = cache / "waits" / f"{archive.stem}-{RULE}.json"
     with contextlib.suppress(OSError, ValueError):
         return tuple(json.loads(known.read_text(encoding="utf-8")))

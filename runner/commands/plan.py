@@ -82,7 +82,7 @@ def _item(
         "configuration_rps": configuration_of(cell, AbOpening.FIRST_ALONE),
         "predicted_s": launch_s(cell, limits) if lock_ else None,
         "unavailable": locked.unavailable.get(cell),
-        "waits_in_c": waits_item(lock_, CACHE),
+        "waits_in_c": waits_item(cell, locked, CACHE),
     }
 
 

@@ -7,9 +7,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final
 
-from runner.build.lock import Lock
 from runner.build.waits import Waits, waits_of
 from runner.commands.cells import LockedCells
+from runner.matrix.cell import Cell
 from runner.text import counted
 
 HEADING: Final = "can wait in C, where no patch of Python reaches, and block the event loop:"
@@ -17,33 +17,33 @@ HEADING: Final = "can wait in C, where no patch of Python reaches, and block the
 
 def waits_lines(locked: LockedCells, cache: Path) -> Iterator[str]:
     """A section for people about the environments with gevent, as far as they are known."""
+    environments = {lock.key: cell for cell in locked.cells if (lock := locked.lock_of(cell))}
+    with_loop = {
+        key: waits for key, cell in environments.items() if (waits := _waits(cell, locked, cache))
+    }
     found: dict[str, list[str]] = {}
-    for lock in _locks(locked):
-        for text in _texts(waits_of(lock, cache)):
-            found.setdefault(text, []).append(lock.key)
+    for key, waits in with_loop.items():
+        for text in _texts(waits):
+            found.setdefault(text, []).append(key)
     if found:
         yield ""
         yield HEADING
-    everywhere = len([*_locks(locked)])
     for text, keys in found.items():
-        yield f"  {text}" if len(keys) == everywhere else f"  {text} in {', '.join(keys)}"
+        yield f"  {text}" if len(keys) == len(with_loop) else f"  {text} in {', '.join(keys)}"
 
 
-def waits_item(lock: Lock | None, cache: Path) -> dict[str, Any] | None:
-    """The same of one cell's lock for programs, None without gevent."""
-    if lock is None or not _has_loop(lock):
+def waits_item(cell: Cell, locked: LockedCells, cache: Path) -> dict[str, Any] | None:
+    """The same of one cell for programs, None without gevent."""
+    waits = _waits(cell, locked, cache)
+    return None if waits is None else asdict(waits)
+
+
+def _waits(cell: Cell, locked: LockedCells, cache: Path) -> Waits | None:
+    lock = locked.lock_of(cell)
+    if lock is None or "gevent" not in lock.versions:
         return None
-    return asdict(waits_of(lock, cache))
-
-
-def _locks(locked: LockedCells) -> Iterator[Lock]:
-    """Each environment with gevent, once."""
-    locks = {lock.digest: lock for cell in locked.cells if (lock := locked.lock_of(cell))}
-    yield from filter(_has_loop, locks.values())
-
-
-def _has_loop(lock: Lock) -> bool:
-    return "gevent" in lock.versions
+    application = locked.applications.get(cell.environment)
+    return waits_of(lock, cache, application.sdists if application else ())
 
 
 def _texts(waits: Waits) -> Iterator[str]:

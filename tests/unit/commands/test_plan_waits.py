@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
+from runner.application.application_lock import ApplicationLock
+from runner.application.pins import Sdist
 from runner.build.lock import Lock
 from runner.build.wheels import wheels_of
 from runner.commands.cells import LockedCells
 from runner.commands.plan_waits import HEADING, waits_item, waits_lines
+from tests.support.elf import library
 from tests.support.simulated import a_cell
 from tests.unit.build.test_waits import LOCKED, WAITS, packed
 
@@ -44,7 +48,7 @@ def test_it_is_known_after_a_run(tmp_path: Path) -> None:
         HEADING,
         "  confluent-kafka 2.14 (librdkafka)",
     ]
-    item = waits_item(next(iter(cells.locks.values())), tmp_path)
+    item = waits_item(cells.cells[0], cells, tmp_path)
     kafka = {"name": "confluent-kafka", "version": "2.14", "libraries": ("librdkafka",)}
     assert item == {"waiting": (kafka,), "unknown": ()}
 
@@ -65,7 +69,23 @@ def test_where_there_is_no_event_loop_nothing_is_said(tmp_path: Path) -> None:
     without = LOCKED.replace("gevent", "eventlet")
     cells = locked(without)
     assert [*waits_lines(cells, tmp_path)] == []
-    assert waits_item(next(iter(cells.locks.values())), tmp_path) is None
-    assert waits_item(None, tmp_path) is None
+    assert waits_item(cells.cells[0], cells, tmp_path) is None
+    assert waits_item(a_cell(7), cells, tmp_path) is None, "it is unavailable"
     nothing = locked("gevent==25.9.1 \\\n    --hash=sha256:11\n")
     assert [*waits_lines(installed(nothing, tmp_path), tmp_path)] == []
+
+
+def test_what_has_to_be_built_is_known_once_a_run_has_built_it(tmp_path: Path) -> None:
+    cells = installed(locked("gevent==25.9.1 \\\n    --hash=sha256:11\n"), tmp_path)
+    (environment, lock), *_ = cells.locks.items()
+    sdist = Sdist(name="mysqlclient", version="2.2.7", hashes=())
+    built = ApplicationLock(lock=lock, sdists=(sdist,))
+    cells = replace(cells, applications={environment: built})
+    assert [*waits_lines(cells, tmp_path)][2:] == [
+        "  not known yet of 1 distribution that no run has installed here: mysqlclient"
+    ]
+    for other in ("mysqlclient-2.2.6-aa", "mysqlclient-2.2.70-aa"):
+        packed(tmp_path / "wheels" / f"{other}.tar", {})
+    file = library(needs=["libmariadb.so.3"])
+    packed(tmp_path / "wheels" / "mysqlclient-2.2.7-aa.tar", {"MySQLdb/_mysql.so": file})
+    assert [*waits_lines(cells, tmp_path)][2:] == ["  mysqlclient 2.2.7 (libmariadb)"]
