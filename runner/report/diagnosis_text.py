@@ -34,7 +34,8 @@ def blocked_text(found: DiagnosisRecord) -> str:
 
 def _sum(found: DiagnosisRecord) -> str:
     whose = "the event loop was" if found.loops == 1 else f"{found.loops} event loops were"
-    of = "" if found.watched_s is None else f" of {found.watched_s:.1f} s"
+    several = f"{found.loops} × " if found.loops > 1 else ""
+    of = "" if found.watched_s is None else f" of {several}{found.watched_s:.1f} s"
     failed = "" if found.outcome and found.outcome.has_figures else f" ({found.outcome})"
     if not found.blocks:
         return f"{whose} never blocked for {2 * BLOCKS_PERIOD_S:g} s or more{failed}"

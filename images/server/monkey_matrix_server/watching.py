@@ -64,10 +64,14 @@ class Blocks:
             self._tracer.did_block_hub(hub)
             return
         before_ns, self._before_ns = self._before_ns, now()
-        gap_ns = self._before_ns - before_ns
+        waited_ns, self._waited_ns = self._waited_ns, waited(self._pid)
         blocked = self._tracer.did_block_hub(hub)
-        # A call that keeps the interpreter's lock stops this thread, too: that is seen afterwards.
-        kept = gap_ns > contract.LOCK_KEPT_S * 1e9
+        # A call that keeps the interpreter's lock stops this thread, too: that is seen afterwards,
+        # by the time that is missing, but for what either thread waited for a CPU.
+        kept = False
+        if waited_ns is not None and self._waited_ns is not None:
+            missing_ns = self._before_ns - before_ns - (self._waited_ns - waited_ns)
+            kept = missing_ns > contract.LOCK_KEPT_S * 1e9
         if not blocked and not kept:
             self._began_ns = None
             return
@@ -84,6 +88,7 @@ class Blocks:
     def _begin(self):
         """Begin a file of this process alone, which may be the copy of another."""
         self._pid, self._before_ns, self._began_ns, self._known = getpid(), now(), None, {}
+        self._waited_ns = waited(self._pid)
         gevent = sys.modules["gevent"]
         _append({"gevent": gevent.__version__, "machine": stacks.MACHINE})
 
@@ -94,6 +99,22 @@ class Blocks:
             self._known[key] = len(self._known)
             _append({"told": dict(told, number=1)})
         return self._known[key]
+
+
+def waited(pid):
+    """Return for how many ns the process's first thread and this one have waited for a CPU.
+
+    None where the kernel does not count that.
+    """
+    paths = "/proc/self/task/%d/schedstat" % pid, "/proc/thread-self/schedstat"
+    found = 0
+    try:
+        for path in paths:
+            with open(path) as file:
+                found += int(file.read().split()[1])
+    except (OSError, ValueError, IndexError):
+        return None
+    return found
 
 
 def _append(line):

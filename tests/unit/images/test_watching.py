@@ -44,6 +44,7 @@ class Clock:
 def watching(importable: Path, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     found = importlib.import_module("monkey_matrix_server.watching")
     monkeypatch.setattr(found, "now", Clock())
+    monkeypatch.setattr(found, "waited", lambda _: 0)
     monkeypatch.setitem(sys.modules, "gevent", cast("ModuleType", GEVENT))
     return found
 
@@ -100,6 +101,30 @@ def test_a_call_that_keeps_the_lock_is_seen_by_the_time_that_is_missing(
     (sample,) = looked(watching, (20, False), (900, False), (20, False)).samples
     assert (sample.kept, sample.until_ns - sample.began_ns) == (True, 900 * MS)
     assert sample.stack == 0, "it is still in the greenlet that called"
+
+
+def test_what_waits_for_a_cpu_keeps_no_lock(
+    watching: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waited = iter([0, 0, 800 * MS, 1600 * MS])
+    monkeypatch.setattr(watching, "waited", lambda _: next(waited))
+    (sample,) = looked(watching, (20, False), (900, False), (900, True)).samples
+    assert (sample.kept, sample.until_ns - sample.began_ns) == (False, 900 * MS)
+
+
+def test_where_nobody_counts_that_nothing_is_claimed(
+    watching: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(watching, "waited", lambda _: None)
+    assert not looked(watching, (900, False)).samples
+
+
+def test_how_long_threads_waited_for_a_cpu_is_the_kernels_count(importable: Path) -> None:
+    waited = importlib.import_module("monkey_matrix_server.watching").waited
+    path = Path(f"/proc/self/task/{os.getpid()}/schedstat")
+    before = int(path.read_text().split()[1])
+    assert waited(os.getpid()) >= 2 * before, "the first thread is this one as well"
+    assert waited(2**22 + 1) is None, "there is no such thread"
 
 
 def test_where_it_was_is_not_known_once_the_loop_runs_again(watching: ModuleType) -> None:

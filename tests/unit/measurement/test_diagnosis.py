@@ -11,12 +11,13 @@ from runner.engine.protocol import ContainerSpec
 from runner.matrix.application import Header, Request
 from runner.measurement.asked import WORKLOAD
 from runner.measurement.diagnosis import LOAD_S, NO_LOOP, DiagnosticLaunch, shortened, told
-from runner.measurement.diagnosis_record import DiagnosisRecord
+from runner.measurement.diagnosis_record import BlockRecord, DiagnosisRecord
 from runner.measurement.forecast import Forecast
 from runner.measurement.job import Job
 from runner.measurement.why.facts import Facts
 from runner.measurement.why.seen import Frame, Seen, Stack
 from runner.outcome import Outcome
+from runner.report.diagnosis_text import blocked_text
 from tests.support.memory_engine import MemoryEngine
 from tests.support.simulated import SimulatedPods, VirtualClock, a_cell, a_job
 
@@ -133,3 +134,17 @@ def test_what_is_said_of_a_stack() -> None:
 def replace_line(stack: Stack, line: int) -> Stack:
     first, *others = stack.frames
     return stack.model_copy(update={"frames": (first.model_copy(update={"line": line}), *others)})
+
+
+def test_several_loops_are_watched_for_several_times_as_long() -> None:
+    found = DiagnosisRecord(
+        cell="cell", made_in="run", outcome=Outcome.OK, gevent="25.9.1", loops=2, watched_s=5.0
+    )
+    assert blocked_text(found) == "2 event loops were never blocked for 0.04 s or more"
+    block = BlockRecord(what="it computes", times=2, total_s=8.0, longest_s=5.0, lock_kept=True)
+    assert blocked_text(found.model_copy(update={"blocks": (block,) * 5})) == (
+        "2 event loops were blocked for 40.0 s of 2 × 5.0 s: "
+        + 3
+        * "it computes, which kept the interpreter's lock (2 times, 8.0 s in all, 5.00 s at "
+        "most); " + "and 2 places more"
+    )
