@@ -51,7 +51,7 @@ lint: setup-dev ## ruff, mypy and import-linter
 
 test: setup-tests lint ## lint, unit tests and the page in Chromium, then integration tests on a real engine
 	@$(MATRIX) doctor --install >/dev/null
-	@$(HELD) .venv/bin/python -m pytest tests/unit tests/browser --numprocesses auto \
+	@$(HELD) .venv/bin/python -m pytest tests/unit tests/packages tests/browser --numprocesses auto \
 		--cov --cov-report= --cov-fail-under=0 $(ARGS)
 	@# One at a time: side by side on few CPUs they would keep each other waiting.
 	@$(HELD) .venv/bin/python -m pytest tests/integration \

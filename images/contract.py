@@ -34,10 +34,8 @@ ASK, STACKS = "/dev/shm/monkey-matrix-ask-", "/dev/shm/monkey-matrix-stacks-"  #
 #: the patch.
 THREADS_ONLY, WITH_GREENLETS, WITH_SCAN = 251, 252, 253
 #: How the files begin, one for each process, in which gevent's monitor thread writes what blocked
-#: the event loop, and how often it looks, in seconds.
-BLOCKS, BLOCKS_PERIOD_S = "/dev/shm/monkey-matrix-blocks-", 0.02  # noqa: S108
-#: From so many seconds on in which no other thread could run, a call kept the interpreter's lock.
-LOCK_KEPT_S = 0.2
+#: the event loop.
+BLOCKS = "/dev/shm/monkey-matrix-blocks-"  # noqa: S108
 
 #: Headings of the server's dump of stacks, below what faulthandler writes, and its last line.
 GROUPED = "=== threads, equal stacks once ==="

@@ -14,7 +14,8 @@ _IS_CHECKOUT: Final = all((_CHECKOUT / name).exists() for name in ("images", "py
 
 #: What runs inside containers: the server program, the companions, the load generator's agent.
 IMAGES: Final = (_CHECKOUT if _IS_CHECKOUT else _PACKAGE) / "images"
-#: Locks and installed packages. Never in results: all of it can be made again.
+#: Locks, installed packages, what was found out about `ab`. Never in results: all of it can be made
+#: again.
 CACHE: Final = (
     _CHECKOUT / ".cache" if _IS_CHECKOUT else platformdirs.user_cache_path("monkey-matrix")
 )

@@ -14,8 +14,7 @@ def blocks(config: dict[str, Any]) -> dict[str, Any]:
     asked_ns = time.monotonic_ns()
     found = []
     for path in files(config["blocks"]):
-        watched: dict[str, Any] = {"error": None, "gevent": None, "machine": None}
-        watched |= {"stacks": [], "samples": []}
+        watched: dict[str, Any] = {"stacks": [], "samples": []}
         # The last line may be half written.
         for text in path.read_text(encoding="utf-8", errors="replace").split("\n")[:-1]:
             line = ast.literal_eval(text)

@@ -130,7 +130,8 @@ def _total(
     name = f"{experiment.name}, shard {shard}" if shard else experiment.name
     rounds = span(experiment.least_launches, experiment.launches)
     return (
-        f"{name}: {len(locked.cells)} cells in {len(environments)} environments × "
+        f"{name}: {counted(len(locked.cells), 'cell')} in "
+        f"{counted(len(environments), 'environment')} × "
         f"{rounds} round{'s' if experiment.launches > 1 else ''}, without building "
         f"images: {_duration(experiment, locked, machine)}{_verdicts(experiment, locked)}"
     )

@@ -26,6 +26,7 @@ from runner.commands.cells import (
     no_cells,
 )
 from runner.commands.diagnose import Diagnoses
+from runner.commands.examined import examined
 from runner.commands.machine import usable_engine
 from runner.commands.own import Own, read_own
 from runner.commands.own_locks import building_locker
@@ -38,7 +39,7 @@ from runner.engine.ownership import remove_run
 from runner.errors import InterruptedRunError, UsageError
 from runner.matrix.cell import Experiment
 from runner.measurement import estimate
-from runner.measurement.agent import AbFacts, ab_facts
+from runner.measurement.agent import AbFacts
 from runner.measurement.clock import SystemClock
 from runner.measurement.rounds import FAILURE_LAUNCHES, Method, full_rates, measure
 from runner.measurement.schedule import Jobs
@@ -158,7 +159,7 @@ def make_ready(
             with stages.stage("services tried"):
                 try_services(engine, own, prepared, SystemClock(), reporter.say)
         with stages.stage("ab examined"):
-            ab = ab_facts(engine, prepared.loadgen.reference)
+            ab = examined(engine, prepared.loadgen, CACHE, fresh=options.fresh)
         machine = engine.info()
         jobs = Jobs(limit=options.jobs, cpus=machine.cpus, memory_bytes=machine.memory_bytes)
         on_failure.pop_all()

@@ -12,7 +12,6 @@ from runner.errors import EngineError
 from runner.matrix.application import Healthcheck
 
 COMPANION_USER: Final = "7002:7002"
-COMPANION_UID: Final = 7002
 COMPANION_PIDS: Final = 4096
 COMPANION_TMPFS: Final = {"/tmp": "rw,exec,nosuid,size=1g,mode=1777"}  # noqa: S108
 

@@ -112,6 +112,7 @@ def why_unavailable(named: Endpoint, error: Exception) -> str:
         )
     return (
         f"no container engine answers at {named} ({cause}): start it (`systemctl start docker`, "
-        "or `dockerd &` where there is no systemd), install one (`apt-get install docker.io "
-        "iptables`), or set DOCKER_HOST; `matrix doctor` says more"
+        "or `dockerd &` where there is no systemd), set DOCKER_HOST, or install one: as root on "
+        "Debian and Ubuntu, `--install` of `matrix run`, `try` and `doctor` does that (it installs "
+        "docker.io and iptables, and starts dockerd); `matrix doctor` says more"
     )

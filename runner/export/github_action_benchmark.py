@@ -26,7 +26,7 @@ def _item(row: Row, launches: Sequence[LaunchRecord]) -> dict[str, str | float]:
     item: dict[str, str | float | None] = {
         "name": row.cell,
         "unit": "requests/s",
-        "value": round(row.requests_per_second or 0, 3),
+        "value": _rounded(row.requests_per_second or 0, digits=6),
         "range": _range(row) if several else None,
         "extra": _extra(row),
     }
@@ -37,8 +37,13 @@ def _range(row: Row) -> str | None:
     spread = row.requests_per_second_spread
     for low, high in ((spread.low, spread.high), (spread.min, spread.max)):
         if low is not None and high is not None:
-            return f"± {(high - low) / 2:.3f}"
+            return f"± {_rounded((high - low) / 2, digits=3)}"
     return None
+
+
+def _rounded(value: float, *, digits: int) -> float:
+    """To so many digits that count: a slow cell's spread is no 0.000 either."""
+    return float(f"{value:.{digits}g}")
 
 
 def _extra(row: Row) -> str:

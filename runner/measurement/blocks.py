@@ -14,7 +14,6 @@ from typing import Final, TypeAlias
 
 from pydantic import BaseModel, ConfigDict
 
-from runner.contract import BLOCKS_PERIOD_S
 from runner.measurement.diagnosis_record import BlockRecord
 from runner.measurement.why.seen import Stack
 
@@ -57,11 +56,15 @@ class Sample(_Part):
 
 
 class Watched(_Part):
-    """What the monitor of one process's loop wrote; `error` says why it could not watch it."""
+    """What the monitor of one process's loop wrote, which looked every `period_s` seconds.
+
+    `error` says why it could not watch it.
+    """
 
     error: str | None = None
     gevent: str | None = None
     machine: str | None = None
+    period_s: float = 0.0
     stacks: tuple[Stack, ...] = ()
     samples: tuple[Sample, ...] = ()
 
@@ -126,7 +129,7 @@ def _blocks(watched: Watched, since_ns: int, tell: Tell) -> Iterator[list[_Piece
     for began_ns, samples in groupby(watched.samples, key=lambda sample: sample.began_ns):
         parts, before_ns = [], max(began_ns, since_ns)
         for number, sample in enumerate(samples):
-            seconds = (sample.until_ns - before_ns) / 1e9 + (0 if number else BLOCKS_PERIOD_S)
+            seconds = (sample.until_ns - before_ns) / 1e9 + (0 if number else watched.period_s)
             at = UNKNOWN if sample.stack is None else told[sample.stack]
             parts.append(_Piece(told=at, seconds=seconds, kept=sample.kept))
             before_ns = sample.until_ns

@@ -90,6 +90,7 @@ class DiagnosticLaunch(Launch):
             concurrency=launch.concurrency,
             rate=self.sent.rate if self.sent else None,
             gevent=next((one.gevent for one in watched), None),
+            period_s=next((one.period_s for one in watched), None),
             loops=len(watched),
             watched_s=(reply.asked_ns - since_ns) / 1e9 if since_ns and watched else None,
             blocks=found,

@@ -29,8 +29,9 @@ class DiagnosisRecord(Record):
     """A launch of a cell beside the measured ones, with gevent's monitor thread.
 
     `left_out` says why there was none, or why nothing was watched in it. `outcome` and `reason` are
-    the launch's. `loops` is how many processes had a loop that was watched, `watched_s` how long
-    that was from the load's beginning, and `blocks` has what blocked it, the longest in all first.
+    the launch's. `loops` is how many processes had a loop that was watched, by a look every
+    `period_s` seconds, for `watched_s` seconds from the load's beginning, and `blocks` has what
+    blocked it, the longest in all first.
     `made_in` is the run that it was made in.
     """
 
@@ -45,6 +46,7 @@ class DiagnosisRecord(Record):
     concurrency: int | None = None
     rate: float | None = None
     gevent: str | None = None
+    period_s: float | None = None
     loops: int = 0
     watched_s: float | None = None
     blocks: tuple[BlockRecord, ...] = ()

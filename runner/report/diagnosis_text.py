@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from runner.contract import BLOCKS_PERIOD_S
 from runner.measurement.diagnosis_record import BlockRecord, DiagnosisRecord
 from runner.outcome import outcome_text
 from runner.report.run import Run
@@ -38,7 +37,7 @@ def _sum(found: DiagnosisRecord) -> str:
     of = "" if found.watched_s is None else f" of {several}{found.watched_s:.1f} s"
     failed = "" if found.outcome and found.outcome.has_figures else f" ({found.outcome})"
     if not found.blocks:
-        return f"{whose} never blocked for {2 * BLOCKS_PERIOD_S:g} s or more{failed}"
+        return f"{whose} never blocked for {2 * (found.period_s or 0.0):g} s or more{failed}"
     return f"{whose} blocked for {found.blocked_s:.1f} s{of}{failed}"
 
 
@@ -64,7 +63,7 @@ def diagnosis_lines(found: DiagnosisRecord) -> Iterator[str]:
     if found.left_out:
         yield f"not watched: {found.left_out}"
         return
-    yield f"gevent {found.gevent}, its monitor thread looked every {BLOCKS_PERIOD_S:g} s"
+    yield f"gevent {found.gevent}, its monitor thread looked every {found.period_s:g} s"
     if found.rate:
         yield f"sent: {found.requests} requests, {found.rate:g} a second"
     elif found.requests:

@@ -89,6 +89,10 @@ def test_one_option_after_the_other_and_it_serves(directory: Path) -> None:
         served.out,
     ), served.out
     assert "A first look" in served.out
+    assert (
+        "missing: the variable SHOP_TOKEN is not set (GET /variable fails without it)\n"
+        "    add: -e SHOP_TOKEN=…"
+    ) in served.out
     assert not {"higher", "lower", "undecided"} & set(re.findall(r"[a-z]+", served.out))
     table = json.loads((directory / "results" / "latest" / "table.json").read_text())
     assert len(table["rows"]) == 5

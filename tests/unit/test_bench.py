@@ -87,8 +87,8 @@ def test_collating_reads_and_renders_a_stored_run(
 
 
 def test_a_long_run_counts_the_calls_of_each_launch() -> None:
-    text = "\n".join(cost.long_run(20))
-    assert "to launch 20" in text
+    text = "\n".join(cost.long_run(10))
+    assert "to launch 10" in text
     for call in ("create 2", "start 2", "attach 1", "ask 6", "remove 2"):
         assert call in text
 

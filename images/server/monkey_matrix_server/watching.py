@@ -14,10 +14,13 @@ from monkey_matrix_server import contract, stacks
 
 now = time.monotonic_ns
 close, getpid, open_, write_ = os.close, os.getpid, os.open, os.write
+#: How often it looks, and from how long on, in which no other thread could run, a call kept the
+#: interpreter's lock; both in seconds.
+PERIOD_S, LOCK_KEPT_S = 0.02, 0.2
 #: Whatever its version, gevent starts the monitor of a loop that begins to run if this is set.
 VARIABLES = {
     "GEVENT_MONITOR_THREAD_ENABLE": "1",
-    "GEVENT_MAX_BLOCKING_TIME": str(contract.BLOCKS_PERIOD_S),
+    "GEVENT_MAX_BLOCKING_TIME": str(PERIOD_S),
     "GEVENT_MONITOR_PRINT_BLOCKING_REPORTS": "0",
 }
 
@@ -71,7 +74,7 @@ class Blocks:
         kept = False
         if waited_ns is not None and self._waited_ns is not None:
             missing_ns = self._before_ns - before_ns - (self._waited_ns - waited_ns)
-            kept = missing_ns > contract.LOCK_KEPT_S * 1e9
+            kept = missing_ns > LOCK_KEPT_S * 1e9
         if not blocked and not kept:
             self._began_ns = None
             return
@@ -90,7 +93,7 @@ class Blocks:
         self._pid, self._before_ns, self._began_ns, self._known = getpid(), now(), None, {}
         self._waited_ns = waited(self._pid)
         gevent = sys.modules["gevent"]
-        _append({"gevent": gevent.__version__, "machine": stacks.MACHINE})
+        _append({"gevent": gevent.__version__, "machine": stacks.MACHINE, "period_s": PERIOD_S})
 
     def _number(self, told):
         """Return the number of a stack, which is written the first time."""

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from http import HTTPStatus
 from typing import Final
 
+from runner.application.remedies.remedy import Remedy
 from runner.application.remedies.rules import remedy_of
 from runner.commands.run import Ready, method_of
 from runner.errors import EngineError
@@ -26,6 +27,7 @@ from runner.measurement.wrong_answer import meaning
 from runner.text import listed
 
 ROOT: Final = "/"
+SERVER_ERROR: Final = HTTPStatus.INTERNAL_SERVER_ERROR
 #: What the agent calls a server whose processes are gone.
 SERVER_GONE: Final = "server-gone"
 #: Paths under which applications say that they are well, the most usual first.
@@ -69,12 +71,14 @@ def waited_s(found: LookedAt) -> float:
 class Look:
     """What was asked, in that order, and the routes that the application says it has.
 
-    `wanted` is the path that the command line names, None for none.
+    `wanted` is the path that the command line names, None for none. `lacking` is what a route that
+    failed needs, with its path, where that is known.
     """
 
     wanted: str | None
     looked: tuple[LookedAt, ...]
     routes: tuple[str, ...] = ()
+    lacking: tuple[str, Remedy] | None = None
 
     @property
     def right(self) -> tuple[LookedAt, ...]:
@@ -227,18 +231,27 @@ def _looked(launch: Launch, wanted: str | None) -> Look:
     """
     first, routes = asked_for(launch, [wanted or ROOT])
     look = Look(wanted=wanted, looked=first, routes=routes)
-    if not look.others or first[0].failed == SERVER_GONE or _is_known(launch, first[0]):
+    if not look.others or first[0].failed == SERVER_GONE or _lacking(launch, first):
         return look
     more, routes = asked_for(launch, look.others)
-    return replace(look, looked=(*first, *more), routes=routes)
+    return replace(look, looked=(*first, *more), routes=routes, lacking=_lacking(launch, more))
 
 
-def _is_known(launch: Launch, found: LookedAt) -> bool:
-    """Whether it is known what helps against an answer that is a failure of the application."""
-    if found.answer is None or found.answer.status < HTTPStatus.INTERNAL_SERVER_ERROR:
-        return False
-    log = evidence.server_log(launch.pod)
-    return remedy_of(exception_line(log), log) is not None
+def _lacking(launch: Launch, looked: Sequence[LookedAt]) -> tuple[str, Remedy] | None:
+    """The first of the paths on which the application failed and it is known what helps."""
+    broken = [one.path for one in looked if one.answer and one.answer.status >= SERVER_ERROR]
+    log = evidence.server_log(launch.pod) if broken else ""
+    for path in broken:
+        said = _said_of(path, log) or (log if len(broken) == 1 else "")
+        if remedy := remedy_of(exception_line(said), said):
+            return path, remedy
+    return None
+
+
+def _said_of(path: str, log: str) -> str:
+    """What Flask logged of a request that raised; nothing where it is not Flask that logs."""
+    _, _, after = log.partition(f"Exception on {path} [GET]")
+    return after.partition("Exception on /")[0]
 
 
 def asked_for(launch: Launch, paths: Iterable[str]) -> tuple[tuple[LookedAt, ...], tuple[str, ...]]:

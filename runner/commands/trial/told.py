@@ -71,9 +71,10 @@ def _table(run: Run) -> str:
 
 
 def _remarks(run: Run) -> Iterator[str]:
-    """What the patch modes of the table do not say."""
-    for what, why in run.record.left_out.items():
-        yield f"left out: {what}: {why}"
+    """What the patch modes of the table do not say.
+
+    The cells that `run.json` lists as left out are those of such a server.
+    """
     measured = [str(row.value("server")) for row in run.measured()]
     for name in SERVERS:
         if plugins.servers()[name].patches_itself and any(one.startswith(name) for one in measured):
@@ -112,6 +113,10 @@ def _advice(run: Run, helps: Helps, draft: Draft, look: Look | None) -> list[Adv
             found[advice(remedy, draft)] = None
         elif row.outcome is Outcome.WRONG_ANSWER and look:
             found[of_request(look, row.reason or "")] = None
+    if look and look.lacking:
+        path, remedy = look.lacking
+        known = advice(remedy, draft)
+        found[replace(known, missing=f"{known.missing} (GET {path} fails without it)")] = None
     return [*found][:MOST_ADVICE]
 
 

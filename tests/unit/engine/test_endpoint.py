@@ -188,7 +188,7 @@ SECURED = Endpoint(
         (SECURED, "SSLError(1, '[SSL: WRONG_VERSION_NUMBER]')", "unset DOCKER_TLS_VERIFY"),
         (SECURED, "certificate verify failed", "correct DOCKER_CERT_PATH"),
         (REMOTE, "Connection refused", "unset DOCKER_HOST"),
-        (Endpoint(address=endpoints.DEFAULT), "Connection refused", "apt-get install"),
+        (Endpoint(address=endpoints.DEFAULT), "Connection refused", "`--install`"),
     ],
 )
 def test_each_failure_has_its_own_remedy(named: Endpoint, error: str, remedy: str) -> None:

@@ -1,4 +1,8 @@
-"""The formats that hold figures alone, read by the programs they are for where possible."""
+"""The formats that hold figures alone.
+
+pyperf reads its own. github-action-benchmark and Bencher's client are in no package index: their
+formats are checked against schemas that were written from what these programs read.
+"""
 
 from __future__ import annotations
 
@@ -7,17 +11,19 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pyperf
 import pytest
+from jsonschema import Draft202012Validator
 
 from runner.errors import UsageError
 from runner.export import export
 from runner.options import ExportFormat
 from runner.outcome import Outcome
-from runner.report.run import collate
+from runner.report.run import Run, collate
 from tests.support import golden
-from tests.support.exported import FAST, SLOW, published, text
+from tests.support.exported import FAST, SLOW, collated, published, text
 from tests.support.samples import launch, run_record
 
 FIGURES_ALONE = (
@@ -47,16 +53,21 @@ def test_other_formats_have_the_outcomes_of_such_a_run(format_: ExportFormat) ->
     assert "hang-at-startup" in exported
 
 
+def as_its_reader_takes_it(run: Run, format_: ExportFormat) -> Any:
+    """The run in this format, once it is known to be valid."""
+    schema = golden.ROOT / "tests" / "data" / "exports" / f"{format_}.schema.json"
+    exported = json.loads(export(run, format_), parse_constant=pytest.fail)  # no NaN
+    validator = Draft202012Validator(json.loads(schema.read_text(encoding="utf-8")))
+    assert [error.message for error in validator.iter_errors(exported)] == []
+    return exported
+
+
 # -- github-action-benchmark -----------------------------------------------------------------------
 
 
 def test_github_action_benchmark() -> None:
-    slow, fast = json.loads(text(ExportFormat.GITHUB_ACTION_BENCHMARK))
+    slow, fast = as_its_reader_takes_it(collated(), ExportFormat.GITHUB_ACTION_BENCHMARK)
     assert [slow["name"], fast["name"]] == [SLOW.id, FAST.id]
-    for item in (slow, fast):  # the shape its README gives
-        assert {"name", "unit", "value"} <= item.keys() <= {*fast}
-        assert isinstance(item["value"], float)
-        assert {type(value) for key, value in item.items() if key != "value"} == {str}
     assert fast["value"] == pytest.approx(48.035)
     assert fast["range"] == "± 0.025"
 
@@ -65,6 +76,21 @@ def test_a_single_launch_has_no_range() -> None:
     """`± 0.000` would claim that it is exact."""
     slow, _ = json.loads(text(ExportFormat.GITHUB_ACTION_BENCHMARK))
     assert "range" not in slow
+
+
+def test_a_slow_cell_has_as_many_digits() -> None:
+    """`± 0.000` would claim that its launches were all the same."""
+    launches = [launch(SLOW, number, rate=0.02499 + number / 5e6) for number in range(1, 7)]
+    run = collate(run_record(SLOW), {SLOW.id: launches})
+    [item] = as_its_reader_takes_it(run, ExportFormat.GITHUB_ACTION_BENCHMARK)
+    assert (item["value"], item["range"]) == (0.0249907, "± 5e-07")
+
+
+@EVERY_RUN
+def test_github_action_benchmark_takes_every_published_run(name: str) -> None:
+    """It finds a cell of an earlier run by its name alone."""
+    items = as_its_reader_takes_it(published(name), ExportFormat.GITHUB_ACTION_BENCHMARK)
+    assert len({item["name"] for item in items}) == len(items)
 
 
 def test_what_the_configuration_allows_is_exported_where_it_is_less() -> None:
@@ -79,14 +105,20 @@ def test_what_the_configuration_allows_is_exported_where_it_is_less() -> None:
 
 
 def test_bencher() -> None:
-    report = json.loads(text(ExportFormat.BENCHER))
+    report = as_its_reader_takes_it(collated(), ExportFormat.BENCHER)
     assert set(report) == {FAST.id, SLOW.id}
-    for measures in report.values():
-        assert set(measures) <= {"latency", "throughput"}
-        for measure in measures.values():
-            assert set(measure) <= {"value", "lower_value", "upper_value"}
-            assert all(isinstance(value, int | float) for value in measure.values())
     assert report[FAST.id]["throughput"]["lower_value"] <= report[FAST.id]["throughput"]["value"]
+
+
+@EVERY_RUN
+def test_bencher_takes_every_published_run(name: str) -> None:
+    run = published(name)
+    report = as_its_reader_takes_it(run, ExportFormat.BENCHER)
+    assert [*report] == [row.cell for row in run.measured()]
+    for figures in report.values():
+        rate = figures["throughput"]
+        value = rate["value"]
+        assert rate.get("lower_value", value) <= value <= rate.get("upper_value", value)
 
 
 def test_bencher_has_latencies_to_the_microsecond() -> None:

@@ -79,6 +79,7 @@ def test_a_block_lasts_from_the_look_before_it_to_the_last_that_saw_it(
 ) -> None:
     found = looked(watching, (20, False), (20, True), (20, True), (20, False), (20, True))
     assert (found.gevent, found.machine) == ("25.9.1", os.uname().machine)
+    assert found.period_s == watching.PERIOD_S
     told = [
         ((one.began_ns - 1000 * MS) // MS, (one.until_ns - 1000 * MS) // MS, one.kept)
         for one in found.samples
@@ -166,4 +167,4 @@ def test_gevent_is_told_to_watch(watching: ModuleType, monkeypatch: pytest.Monke
     assert watching.is_wanted()
     watching.set_up()
     assert os.environ["GEVENT_MONITOR_THREAD_ENABLE"] == "1"
-    assert float(os.environ["GEVENT_MAX_BLOCKING_TIME"]) == watching.contract.BLOCKS_PERIOD_S
+    assert float(os.environ["GEVENT_MAX_BLOCKING_TIME"]) == watching.PERIOD_S

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from runner.contract import BLOCKS_PERIOD_S
 from runner.measurement.blocks import PLACES, BlocksReply, Sample, Told, Watched, blocks_of
 from runner.measurement.why.seen import Frame, Stack
 
 S = 1_000_000_000
+PERIOD_S = 0.02
 
 
 def stack(line: int, function: str = "index") -> Stack:
@@ -25,7 +25,9 @@ def sample(began_s: float, until_s: float, number: int | None = 0, *, kept: bool
 
 
 def reply(*samples: Sample, stacks: tuple[Stack, ...] = (stack(1), stack(2))) -> BlocksReply:
-    watched = Watched(gevent="25.9.1", machine="x86_64", stacks=stacks, samples=samples)
+    watched = Watched(
+        gevent="25.9.1", machine="x86_64", period_s=PERIOD_S, stacks=stacks, samples=samples
+    )
     return BlocksReply(asked_ns=100 * S, watched=(watched,))
 
 
@@ -35,8 +37,8 @@ def test_lines_of_a_function_are_one_place_by_the_line_that_took_longest() -> No
     )
     (block,) = found
     assert (block.what, block.where, block.times) == ("2 on x86_64", "index", 3)
-    assert block.total_s == pytest.approx(1 + 0.5 + 0.2 + 3 * BLOCKS_PERIOD_S)
-    assert block.longest_s == pytest.approx(1 + BLOCKS_PERIOD_S)
+    assert block.total_s == pytest.approx(1 + 0.5 + 0.2 + 3 * PERIOD_S)
+    assert block.longest_s == pytest.approx(1 + PERIOD_S)
     assert not block.lock_kept
 
 
@@ -45,13 +47,13 @@ def test_a_block_at_two_places_is_divided_between_them() -> None:
     found = blocks_of(reply(sample(1, 2), sample(1, 4, 1), sample(1, 4.5), stacks=stacks), 0, tell)
     assert [(b.where, b.times) for b in found] == [("other", 1), ("index", 2)]
     assert found[0].total_s == pytest.approx(2)
-    assert found[1].total_s == pytest.approx(1.5 + BLOCKS_PERIOD_S)
-    assert found[1].longest_s == pytest.approx(1 + BLOCKS_PERIOD_S)
+    assert found[1].total_s == pytest.approx(1.5 + PERIOD_S)
+    assert found[1].longest_s == pytest.approx(1 + PERIOD_S)
 
 
 def test_of_a_block_that_began_before_counts_what_came_after() -> None:
     (block,) = blocks_of(reply(sample(1, 4)), 3 * S, tell)
-    assert block.total_s == pytest.approx(1 + BLOCKS_PERIOD_S)
+    assert block.total_s == pytest.approx(1 + PERIOD_S)
 
 
 def test_the_loops_of_several_processes_are_added() -> None:

@@ -32,8 +32,13 @@ def watched(*samples: tuple[int, int], **changes: Any) -> dict[str, Any]:
     """What the monitor of a loop wrote: it was in psycopg2, from and until so many ns."""
     stack = Stack(number=1, main=True, frames=(SENT, ORDERS, FLASK), syscall=POLL)
     seen = [{"began_ns": b, "until_ns": u, "kept": False, "stack": 0} for b, u in samples]
-    found = {"gevent": "25.9.1", "machine": "x86_64", "stacks": [stack.model_dump()]}
-    return {"error": None, **found, "samples": seen, **changes}
+    found = {
+        "gevent": "25.9.1",
+        "machine": "x86_64",
+        "period_s": 0.02,
+        "stacks": [stack.model_dump()],
+    }
+    return {**found, "samples": seen, **changes}
 
 
 def looks(_answer: dict[str, Any]) -> dict[str, Any]:
@@ -138,7 +143,12 @@ def replace_line(stack: Stack, line: int) -> Stack:
 
 def test_several_loops_are_watched_for_several_times_as_long() -> None:
     found = DiagnosisRecord(
-        cell="cell", made_in="run", outcome=Outcome.OK, gevent="25.9.1", loops=2, watched_s=5.0
+        cell="cell",
+        made_in="run",
+        outcome=Outcome.OK,
+        period_s=0.02,
+        loops=2,
+        watched_s=5.0,
     )
     assert blocked_text(found) == "2 event loops were never blocked for 0.04 s or more"
     block = BlockRecord(what="it computes", times=2, total_s=8.0, longest_s=5.0, lock_kept=True)
