@@ -33,6 +33,9 @@ ASK, STACKS = "/dev/shm/monkey-matrix-ask-", "/dev/shm/monkey-matrix-stacks-"  #
 #: What it can be asked for: its threads, those and its greenlets, and also what was bound before
 #: the patch.
 THREADS_ONLY, WITH_GREENLETS, WITH_SCAN = 251, 252, 253
+#: How the files begin, one for each process, in which gevent's monitor thread writes what blocked
+#: the event loop.
+BLOCKS = "/dev/shm/monkey-matrix-blocks-"  # noqa: S108
 
 #: Headings of the server's dump of stacks, below what faulthandler writes, and its last line.
 GROUPED = "=== threads, equal stacks once ==="

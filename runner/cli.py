@@ -149,6 +149,12 @@ def run(  # noqa: PLR0913 - an option each
     fresh: Annotated[
         bool, typer.Option(help="Ignore locks and launches of earlier runs; pull bases again.")
     ] = False,
+    diagnose: Annotated[
+        bool,
+        typer.Option(
+            "--diagnose", help="Then launch each cell once more, to see what blocks its event loop."
+        ),
+    ] = False,
     like: Annotated[
         str | None,
         typer.Option(metavar="RUN", help="Measure this run's cells again, and compare with it."),
@@ -178,7 +184,9 @@ def run(  # noqa: PLR0913 - an option each
         repeats=repeats,
         shard=shard_option(shard),
     )
-    options = RunOptions(results=results, jobs=parse_jobs(jobs), install=install, fresh=fresh)
+    options = RunOptions(
+        results=results, jobs=parse_jobs(jobs), install=install, fresh=fresh, diagnose=diagnose
+    )
     with reporter(Messages(stderr=True)) as progress:
         result = run(choice, options, progress)
     _show_result(result)

@@ -13,6 +13,7 @@ import resource
 import sys
 from typing import Any
 
+from blocks import blocks
 from check import calibrate, check, ready
 from load import load
 from look import look
@@ -29,6 +30,7 @@ COMMANDS = {
     "load": load,
     "look": look,
     "stacks": stacks,
+    "blocks": blocks,
     "canary": canary,
     "ab-opening": ab_opening,
     "sockets": sockets,

@@ -17,6 +17,7 @@ from runner.matrix.values import seconds as seconds_of
 from runner.matrix.values import workload_name
 from runner.measurement.ab import AbReportError, parse_whole
 from runner.report.row import Row
+from runner.store.diagnoses import copy_diagnosis, diagnoses
 from runner.store.import_ab import Report, Shared, run_of_reports
 from runner.store.merge import Joined, Part, merge
 from runner.store.records import now
@@ -53,7 +54,18 @@ def merged(results: Path, runs: Sequence[str]) -> RunResult:
         _with_files(joined.launches, directories),
         _with_files(joined.rejected, directories),
     )
-    return stored_result(directory, record, [launch.record for launch in joined.launches])
+    _copy_diagnoses(joined.launches, directories, directory)
+    launches = [launch.record for launch in joined.launches]
+    return stored_result(directory, record, launches, diagnoses(directory))
+
+
+def _copy_diagnoses(
+    joined: Iterable[Joined], directories: Sequence[RunDirectory], target: RunDirectory
+) -> None:
+    """Of a cell that several machines had, what the last of them found."""
+    cells = dict.fromkeys((one.part, one.was.cell, one.record.cell) for one in joined)
+    for part, was, cell in cells:
+        copy_diagnosis(directories[part], was, target, cell)
 
 
 def _with_files(

@@ -20,11 +20,13 @@ from runner.commands.plan_application import (
     application_item,
     application_lines,
 )
+from runner.commands.plan_waits import waits_item, waits_lines
 from runner.matrix.axes import BASE_AXES
 from runner.matrix.ceiling import AbOpening, ceiling_of, configuration_of
 from runner.matrix.cell import Cell, Experiment, Limits
 from runner.measurement.estimate import Machine, launch_s, round_of
 from runner.measurement.schedule import Jobs
+from runner.paths import CACHE
 from runner.report.statistics import ENOUGH_FOR_INTERVAL
 from runner.store.machine import machine_of, this_host
 from runner.text import NOT_KNOWN, counted, duration, span
@@ -46,7 +48,9 @@ def plan(choice: Choice, results: Path, *, as_json: bool, say: Callable[[str], N
     if not locked.all_cells:
         return no_cells(experiment, choice.shard)
     text = _text(experiment, locked, choice.shard, machine_of(results, this_host()))
-    return "\n".join((text, *application_lines(experiment, locked, source)))
+    return "\n".join(
+        (text, *waits_lines(locked, CACHE), *application_lines(experiment, locked, source))
+    )
 
 
 def _json(experiment: Experiment, locked: LockedCells, source: Source | None) -> str:
@@ -78,6 +82,7 @@ def _item(
         "configuration_rps": configuration_of(cell, AbOpening.FIRST_ALONE),
         "predicted_s": launch_s(cell, limits) if lock_ else None,
         "unavailable": locked.unavailable.get(cell),
+        "waits_in_c": waits_item(cell, locked, CACHE),
     }
 
 

@@ -13,6 +13,7 @@ from runner.publish.anonymise import public, public_launches
 from runner.publish.publication import publication
 from runner.publish.write import write
 from runner.report.run import Run, collate
+from runner.store.diagnoses import diagnoses
 from runner.store.run_directory import LATEST, RunDirectory, open_run
 
 NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
@@ -48,4 +49,5 @@ def _anonymous(directory: RunDirectory) -> Run:
         public(record),
         public_launches(record, directory.launches()),
         rejected=public_launches(record, directory.rejected()),
+        diagnoses=diagnoses(directory),
     )

@@ -25,6 +25,7 @@ from runner.commands.cells import (
     locker,
     no_cells,
 )
+from runner.commands.diagnose import Diagnoses
 from runner.commands.examined import examined
 from runner.commands.machine import usable_engine
 from runner.commands.own import Own, read_own
@@ -68,6 +69,7 @@ class RunOptions:
     jobs: int | None = None
     install: bool = False
     fresh: bool = False
+    diagnose: bool = False
 
 
 def parse_jobs(text: str) -> int | None:
@@ -112,6 +114,8 @@ def run(choice: Choice, options: RunOptions, reporter: Reporter) -> RunResult:
             with _table_of_what_exists(underway):
                 earlier = _earlier(underway, choice, options)
                 measure_all(ready, underway, earlier, reporter)
+                if options.diagnose:
+                    diagnose_all(ready, underway, reporter, fresh=options.fresh)
     return finish(underway).result()
 
 
@@ -262,6 +266,19 @@ def measure_all(ready: Ready, underway: Underway, earlier: Earlier, reporter: Re
         )
     finally:
         remove_run(ready.engine, underway.record.run_id)
+
+
+def diagnose_all(ready: Ready, underway: Underway, reporter: Reporter, *, fresh: bool) -> None:
+    """Make a launch of each cell beside the measured ones, to find out what blocks its loop."""
+    diagnoses = Diagnoses(
+        engine=ready.engine,
+        method=method_of(ready, underway.record.run_id),
+        underway=underway,
+        clock=SystemClock(),
+        reporter=reporter,
+        fresh=fresh,
+    )
+    diagnoses.make(list(ready.prepared.cells))
 
 
 def _of_own(ready: Ready) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from runner.errors import RegressionError, UsageError
 from runner.matrix.values import delta_share
+from runner.measurement.diagnosis_record import DiagnosisRecord
 from runner.measurement.records import LaunchRecord
 from runner.options import DELTAS, ExportFormat
 from runner.report.expected import Checked, check
@@ -27,13 +28,16 @@ class RunResult:
 
 
 def stored_result(
-    directory: RunDirectory, record: RunRecord, launches: Iterable[LaunchRecord]
+    directory: RunDirectory,
+    record: RunRecord,
+    launches: Iterable[LaunchRecord],
+    diagnoses: Mapping[str, DiagnosisRecord] | None = None,
 ) -> RunResult:
     """Collate a run that was just made and store its tables beside it."""
     by_cell: dict[str, list[LaunchRecord]] = {}
     for launch in sorted(launches, key=lambda launch: launch.launch):
         by_cell.setdefault(launch.cell, []).append(launch)
-    run = collate(record, by_cell, rejected=directory.rejected())
+    run = collate(record, by_cell, rejected=directory.rejected(), diagnoses=diagnoses)
     directory.write_tables(stored_tables(run))
     return RunResult(
         table=render(run, format="plain"),

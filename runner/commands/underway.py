@@ -8,6 +8,7 @@ from typing import TypeAlias
 
 from runner.application.secret_values import Secrets
 from runner.commands.runs import RunResult, stored_result
+from runner.measurement.diagnosis_record import DiagnosisRecord
 from runner.measurement.job import Job, LaunchResult
 from runner.measurement.records import LaunchRecord
 from runner.progress import Reporter
@@ -25,15 +26,19 @@ Earlier: TypeAlias = Mapping[tuple[str, int], Reusable]
 
 @dataclass(frozen=True, kw_only=True)
 class Underway:
-    """A run that is being made: where it is stored, its record, its launches so far."""
+    """A run that is being made: where it is stored, its record, its launches so far.
+
+    `diagnoses` are what was found of what blocks the event loop, by cell.
+    """
 
     directory: RunDirectory
     record: RunRecord
     launches: list[LaunchRecord] = field(default_factory=list)
+    diagnoses: dict[str, DiagnosisRecord] = field(default_factory=dict)
 
     def result(self) -> RunResult:
         """The tables of what was measured so far, stored."""
-        return stored_result(self.directory, self.record, self.launches)
+        return stored_result(self.directory, self.record, self.launches, self.diagnoses)
 
 
 @dataclass(kw_only=True)

@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from runner.contract import (
     ASK,
+    BLOCKS,
     EFFECTS,
     LOOKED,
     PORT,
@@ -30,6 +31,7 @@ from runner.engine.pod import SERVER_UID, Pod, loadgen_spec
 from runner.engine.protocol import Engine
 from runner.errors import EngineError
 from runner.matrix.ceiling import AbOpening
+from runner.measurement.blocks import BlocksReply
 from runner.measurement.records import Canary, Effects
 from runner.measurement.why.seen import Seen
 from runner.measurement.wrong_answer import WrongAnswer
@@ -229,6 +231,7 @@ def ask(pod: Pod, command: str, config: dict[str, Any], timeout: float) -> dict[
         "looked": LOOKED,
         "ask": ASK,
         "stacks": STACKS,
+        "blocks": BLOCKS,
         "threads_only": THREADS_ONLY,
         "with_greenlets": WITH_GREENLETS,
         "with_scan": WITH_SCAN,
@@ -273,6 +276,14 @@ def stacks(pod: Pod, config: dict[str, Any], timeout: float) -> Seen:
     """Look at the server's threads while it works on requests, or on nothing."""
     try:
         return Seen(**ask(pod, "stacks", config, timeout))
+    except ValidationError as error:
+        raise EngineError(f"the sidecar's agent is of another version: {error}") from error
+
+
+def blocks(pod: Pod, since_ns: int, timeout: float) -> BlocksReply:
+    """What blocked the server's event loops since a moment (`CLOCK_MONOTONIC` in ns)."""
+    try:
+        return BlocksReply(**ask(pod, "blocks", {"since_ns": since_ns}, timeout))
     except ValidationError as error:
         raise EngineError(f"the sidecar's agent is of another version: {error}") from error
 

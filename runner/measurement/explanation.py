@@ -41,7 +41,7 @@ FILE: Final = "looks.txt"
 
 def of_launch(launch: Launch, pod: Pod, outcome: Outcome, log: str) -> str | None:
     """Explain a launch, of which all figures are known; None where there is nothing to explain."""
-    facts = _facts(launch, outcome, Seen(), log)
+    facts = facts_of(launch, outcome, Seen(), log)
     if not (is_due(facts) or _stood_still(facts)):
         return None
     working = (min(SIZING_BURST, launch.job.cell.most_in_flight), WORKING_S)
@@ -76,7 +76,7 @@ def _looked(launch: Launch, pod: Pod, facts: Facts, looks: list[tuple[int, float
         config = {**launch.asked, "clients": clients, "seconds": seconds}
         more = agent.stacks(pod, config, seconds + GRACE_S)
         seen = Seen(asked=facts.seen.asked + more.asked, looks=(*facts.seen.looks, *more.looks))
-        facts = _facts(launch, facts.outcome, seen, facts.log)
+        facts = facts_of(launch, facts.outcome, seen, facts.log)
         if _is_enough(facts):
             break
     return facts
@@ -102,7 +102,8 @@ def _is_enough(facts: Facts) -> bool:
     return blocked_loop(facts) is not None if facts.is_stalled else explained(facts) is not None
 
 
-def _facts(launch: Launch, outcome: Outcome, seen: Seen, log: str) -> Facts:
+def facts_of(launch: Launch, outcome: Outcome, seen: Seen, log: str) -> Facts:
+    """All that is known of a launch, with what was seen of its processes."""
     job, loaded = launch.job, launch.loaded
     effects = launch.checked.effects if launch.checked else None
     patched = effects.in_effect if effects else None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import Final
 
 from runner.application.remedies.rules import LeftOut
 from runner.application.secret_values import Secrets
@@ -25,6 +26,9 @@ from runner.matrix.cell import Cell, Limits
 from runner.measurement import companion
 from runner.measurement.asked import WORKLOAD, Asked
 from runner.measurement.records import LaunchRecord
+
+#: What a server is told that is to say what blocks its event loop.
+DIAGNOSE: Final = {"MATRIX_DIAGNOSE": "1"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,7 +52,7 @@ class Job:
 
     `companion_images` maps a companion's name to its image; `own` is None for our own workloads.
     `asked` is what is sent, and its right answer. `before_s` is how long what runs before the
-    server may take, in seconds; 0: nothing does.
+    server may take, in seconds; 0: nothing does. `diagnosed`: gevent's monitor thread is on.
     """
 
     run: str
@@ -66,6 +70,7 @@ class Job:
     own: OwnStart | None = None
     asked: Asked = WORKLOAD
     before_s: float = 0.0
+    diagnosed: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -113,7 +118,10 @@ def pod_plan(job: Job) -> PodPlan:
         loadgen_image=job.loadgen_image,
         limits=job.limits,
         server_volumes=tuple(volumes),
-        server_environment=_without(with_our_path(own.environment), job.cell) if own else {},
+        server_environment={
+            **(_without(with_our_path(own.environment), job.cell) if own else {}),
+            **(DIAGNOSE if job.diagnosed else {}),
+        },
         server_files=own.files if own else (),
         companions=(
             *_of_workload(job),

@@ -283,8 +283,12 @@ class Launch:
                 return
             self.clock.sleep(EXIT_POLL_S)
 
+    def to_send(self) -> Load:
+        """The load that is sent."""
+        return self.forecast.load()
+
     def _load(self) -> None:
-        load = self.sent = self.forecast.load()
+        load = self.sent = self.to_send()
         config = {
             **self.asked,
             "requests": load.requests,

@@ -14,6 +14,7 @@ from collections.abc import Iterable, Iterator
 from itertools import chain
 from pathlib import Path
 
+from runner.measurement.diagnosis_record import DiagnosisRecord
 from runner.measurement.records import LaunchRecord
 from runner.publish.charts.style import on_paper, png
 from runner.publish.index import DIRECTORY, SUMMARY, index, summary
@@ -22,6 +23,8 @@ from runner.publish.page import page, readme
 from runner.publish.publication import Part, Publication
 from runner.report.formats import TABLE_SCHEMA, render
 from runner.store.atomic import replace_directory, unwritable, write_atomic
+from runner.store.diagnoses import RECORD as DIAGNOSIS
+from runner.store.diagnoses import diagnosis_path
 from runner.store.records import RunRecord
 from runner.store.run_directory import RESULT
 
@@ -102,11 +105,13 @@ def _run(part: Part) -> Iterator[tuple[str, str]]:
             yield f"{path}/{RESULT}", _json(launch)
             for name, text in part.files[path].items():
                 yield f"{path}/{name}", text
+    for found in part.run.diagnoses.values():
+        yield f"{part.prefix}{diagnosis_path(found.cell)}/{DIAGNOSIS}", _json(found)
     for attempt in chain.from_iterable(part.run.rejected.values()):
         yield f"{part.rejected_path(attempt)}/{RESULT}", _json(attempt)
     for cell, curve in part.curves.items():
         yield f"{part.prefix}cells/{cell}/{CURVE}", curve_text(curve)
 
 
-def _json(record: RunRecord | LaunchRecord) -> str:
+def _json(record: RunRecord | LaunchRecord | DiagnosisRecord) -> str:
     return record.model_dump_json(indent=2, exclude_unset=True) + "\n"

@@ -19,6 +19,7 @@ from runner.report.application_text import (
 )
 from runner.report.baseline import NO_SHARED_ROUND, OTHER_LOAD, TOO_SHORT
 from runner.report.ceilings import ceilings_of
+from runner.report.diagnosis_text import note_of
 from runner.report.figures import FIGURES
 from runner.report.ledger import Ledger, sentences
 from runner.report.row import Row
@@ -60,6 +61,10 @@ def notes(run: Run) -> tuple[Note, ...]:
         Note(heading="In effect", items=_grouped(rows, partial(effect_of, run))),
         Note(heading="Reasons", items=_reasons(rows, _has_reason, with_outcome=True)),
         Note(heading="Why", items=_causes(rows)),
+        Note(
+            heading="Blocks of the event loop",
+            items=_grouped(rows, lambda row: note_of(run, row.cell)),
+        ),
         Note(heading="Disturbed", items=_grouped(rows, lambda row: row.disturbed)),
         Note(heading="No ceiling", items=_without_ceiling(run)),
         Note(heading="Attempts", items=tuple(sentences(Ledger(run=run)))),

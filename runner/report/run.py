@@ -6,12 +6,14 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
+from runner.measurement.diagnosis_record import DiagnosisRecord
 from runner.measurement.records import LaunchRecord
 from runner.report.attempts import NONE_REJECTED, with_attempts
 from runner.report.baseline import alpha_of, baselines, with_contrasts
 from runner.report.figures import deltas
 from runner.report.row import Launches, Row
 from runner.report.rows import rows_of
+from runner.store.diagnoses import diagnoses as stored_diagnoses
 from runner.store.records import CellRecord, RunRecord
 from runner.store.run_directory import RunDirectory
 
@@ -23,7 +25,7 @@ class Run:
     `baselines` are the rows' baselines by the rows' cells, `deltas` the shares by which a figure
     must differ before that matters, by the figure's name.
     `rejected` are attempts that were disturbed and repeated, by launch and attempt. They are in no
-    figure of the rows.
+    figure of the rows. Nor are `diagnoses`, by cell: what launches beside the measured ones found.
     """
 
     record: RunRecord
@@ -32,6 +34,7 @@ class Run:
     baselines: Mapping[str, Row]
     deltas: Mapping[str, float]
     rejected: Launches = field(default_factory=dict)
+    diagnoses: Mapping[str, DiagnosisRecord] = field(default_factory=dict)
 
     @cached_property
     def cells(self) -> dict[str, CellRecord]:
@@ -71,6 +74,7 @@ def collate(
     *,
     rejected: Launches = NONE_REJECTED,
     delta: Mapping[str, float] | None = None,
+    diagnoses: Mapping[str, DiagnosisRecord] | None = None,
 ) -> Run:
     """The run that these records are of, measured to its end or not.
 
@@ -88,11 +92,16 @@ def collate(
         baselines=found,
         deltas=matters,
         rejected=rejected,
+        diagnoses=diagnoses or {},
     )
 
 
 def read_run(directory: RunDirectory, *, delta: Mapping[str, float] | None = None) -> Run:
     """The run that is stored in a directory; `UsageError` if it cannot be read."""
     return collate(
-        directory.read_run(), directory.launches(), rejected=directory.rejected(), delta=delta
+        directory.read_run(),
+        directory.launches(),
+        rejected=directory.rejected(),
+        delta=delta,
+        diagnoses=stored_diagnoses(directory),
     )

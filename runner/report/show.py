@@ -19,10 +19,13 @@ from runner.measurement.records import (
 )
 from runner.outcome import outcome_text
 from runner.report.by_hand import by_hand
+from runner.report.diagnosis_text import diagnosis_lines
 from runner.report.notes import CLOSED_LOOP, OPEN_LOOP, workload_text
 from runner.report.row import Row, is_held_back
 from runner.report.run import Run
 from runner.report.tables import FIGURES
+from runner.store.diagnoses import RECORD as DIAGNOSIS
+from runner.store.diagnoses import diagnosis_path
 from runner.store.records import CellRecord, RunRecord
 from runner.store.run_directory import RunDirectory
 from runner.text import counted, known, printable, suggestion
@@ -54,6 +57,7 @@ def show(directory: RunDirectory, run: Run, cell_id: str, *, hashes: bool = Fals
         _section(cell_id, _summary(cell, run.by_cell[cell_id])),
         *(_launch(directory, launch) for launch in launches),
         _section("Rejected attempts", _rejected(directory, run, cell_id)),
+        _diagnosis(directory, run, cell_id),
         _section("Reproduce by hand", by_hand(run.record, cell, launches)),
         _section("Environment", _environment(run.record, cell, hashes=hashes)),
     ]
@@ -75,6 +79,17 @@ def _summary(cell: CellRecord, row: Row) -> Iterator[str]:
     yield from (f"{name} {version}" for name, version in cell.packages.items())
     yield f"workload: {workload_text(cell)}"
     yield f"load: {cell.load}"
+
+
+def _diagnosis(directory: RunDirectory, run: Run, cell_id: str) -> str:
+    """What blocked the event loop, where that was looked for."""
+    found = run.diagnoses.get(cell_id)
+    if found is None:
+        return ""
+    path = directory.path / diagnosis_path(cell_id)
+    files = sorted(file.name for file in path.iterdir() if file.name != DIAGNOSIS)
+    named = [f"in {path}: {', '.join(files)}"] if files else []
+    return _section("Blocks of the event loop", [*diagnosis_lines(found), *named])
 
 
 def _environment(run: RunRecord, cell: CellRecord, *, hashes: bool) -> Iterator[str]:

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from typing import Any, Final, TypeVar
 
 from runner.application.secret_values import Secrets
+from runner.measurement.diagnosis_record import DiagnosisRecord
 from runner.measurement.records import LaunchRecord, Record
 from runner.store.application_record import ApplicationRecord, RequestRecord, ResponseRecord
 from runner.store.records import (
@@ -31,6 +32,7 @@ RecordT = TypeVar("RecordT", bound=Record)
 #: Fields that hold names, digests, versions and moments, by their record.
 NAMES: Final[Mapping[type[Record], frozenset[str]]] = {
     LaunchRecord: frozenset({"cell", "started_at", "reused_from", "other_boot", "block"}),
+    DiagnosisRecord: frozenset({"cell", "made_in", "started_at", "gevent"}),
     CellRecord: frozenset(CellRecord.model_fields),
     UnavailableCell: frozenset(CellRecord.model_fields),
     EnvironmentRecord: frozenset({"python", "lock", "lock_digest", "base", "image_id"}),

@@ -99,7 +99,7 @@ def reusable(run: RunRecord, results: Path) -> dict[tuple[str, int], Reusable]:
     rate counts if this run would load it at the same rate, or if it ended before its load.
     """
     keys = {key(run, cell): cell.id for cell in run.cells}
-    earlier = [_launches(directory, keys, run) for directory in _earlier(run, results)]
+    earlier = [_launches(directory, keys, run) for directory in earlier_runs(run, results)]
     cells, regular = {cell.id for cell in run.cells}, range(1, run.launches + 1)
     found = _of_this_boot(earlier)
     found |= _of_other_boots(earlier, cells, {*regular} - _begun(found))
@@ -190,7 +190,7 @@ def _fails(record: LaunchRecord, number: int, run: RunRecord) -> bool:
     return number <= run.launches and record.outcome.is_failure
 
 
-def _earlier(run: RunRecord, results: Path) -> list[RunDirectory]:
+def earlier_runs(run: RunRecord, results: Path) -> list[RunDirectory]:
     """The experiment's other runs, the newest first (run ids begin with their time)."""
     paths = sorted((results / run.experiment).glob("*/run.json"), reverse=True)
     return [

@@ -20,6 +20,7 @@ from pydantic import BaseModel, ValidationError
 
 from runner.application.secret_values import Secrets
 from runner.errors import UsageError
+from runner.measurement.diagnosis_record import DiagnosisRecord
 from runner.measurement.records import LAUNCH_SCHEMA, LaunchRecord
 from runner.store.atomic import link_atomic, unwritable, write_atomic
 from runner.store.masking import masked
@@ -34,7 +35,7 @@ PACKED: Final = ".gz"
 
 #: A launch and what it left besides its result, by name.
 WithFiles = tuple[LaunchRecord, Mapping[str, bytes]]
-RecordT = TypeVar("RecordT", RunRecord, LaunchRecord)
+RecordT = TypeVar("RecordT", RunRecord, LaunchRecord, DiagnosisRecord)
 
 
 def _to_standard_error(message: str) -> None:
@@ -193,13 +194,13 @@ class RunDirectory:
     def _by_cell(self, below: str, warn: Callable[[str], None]) -> dict[str, list[LaunchRecord]]:
         cells = self.path / "cells"
         found = {
-            cell: self._launches_of(cells / cell / below, warn) for cell in _subdirectories(cells)
+            cell: self._launches_of(cells / cell / below, warn) for cell in subdirectories(cells)
         }
         return {cell: records for cell, records in found.items() if records}
 
     def _launches_of(self, cell: Path, warn: Callable[[str], None]) -> list[LaunchRecord]:
         records = []
-        for name in _subdirectories(cell):
+        for name in subdirectories(cell):
             try:
                 records.append(read_record(cell / name / RESULT, LaunchRecord, LAUNCH_SCHEMA))
             except FileNotFoundError:
@@ -259,7 +260,8 @@ def _json(record: RunRecord | LaunchRecord) -> str:
     return record.model_dump_json(indent=2) + "\n"
 
 
-def _subdirectories(path: Path) -> list[str]:
+def subdirectories(path: Path) -> list[str]:
+    """The names of a directory's directories; none where it is not there."""
     try:
         with os.scandir(path) as entries:
             return sorted(entry.name for entry in entries if entry.is_dir())

@@ -152,9 +152,10 @@ def load_reply(requests: int, seconds: float, *, cpu_s: float) -> LoadReply:
 class SimulatedPods:
     """A behaviour for `MemoryEngine`: servers that take `service_s` per request.
 
-    `ready`, `check`, `calibrate`, `load`, `look` and `stacks` may change an answer, or raise;
-    `wait_ms` is what ab waits for a CPU per request, by the number of loads made before. `shell` is
-    what a command of the shell does in the server. `events` has all commands but the canary's.
+    `ready`, `check`, `calibrate`, `load`, `look`, `stacks` and `blocks` may change an answer, or
+    raise; `wait_ms` is what ab waits for a CPU per request, by the number of loads made before.
+    `shell` is what a command of the shell does in the server. `events` has all commands but the
+    canary's.
     """
 
     service_s: float = 2.0
@@ -165,6 +166,7 @@ class SimulatedPods:
     load: Callable[[dict[str, Any]], dict[str, Any]] = lambda answer: answer
     look: Callable[[dict[str, Any]], dict[str, Any]] = lambda answer: answer
     stacks: Callable[[dict[str, Any]], dict[str, Any]] = lambda answer: answer
+    blocks: Callable[[dict[str, Any]], dict[str, Any]] = lambda answer: answer
     wait_ms: Callable[[int], float] = lambda _: 0.0
     shell: Callable[[str], ExecResult] = lambda _: ExecResult(exit_code=0, stdout=b"", stderr=b"")
     events: list[tuple[str, str]] = field(default_factory=list)
@@ -232,6 +234,10 @@ class SimulatedPods:
 
     def _stacks(self, _config: dict[str, Any]) -> dict[str, Any]:
         return self.stacks({"asked": 0, "looks": []})
+
+    def _blocks(self, config: dict[str, Any]) -> dict[str, Any]:
+        """No event loop is watched."""
+        return self.blocks({"asked_ns": 1 + config["since_ns"], "watched": []})
 
     def _canary(self, _config: dict[str, Any]) -> dict[str, Any]:
         return {"wall_ms": 50.0, "cpu_ms": 49.0}

@@ -28,6 +28,7 @@ from monkey_matrix_server import (
     plugins,
     recording,
     servers,
+    watching,
 )
 
 
@@ -42,7 +43,11 @@ def import_early():
 
 def prepare():
     """Patch before anything else is imported, or say where else the server is to do it."""
-    patching.start()
+    if watching.is_wanted():
+        watching.set_up()
+        patching.start(watching.on_event)
+    else:
+        patching.start()
     effects.note(by_label=effects.patched())
     name, arguments = plugins.called(os.environ.get("MATRIX_PATCH", "none"))
     patch = plugins.load(patches)[name]

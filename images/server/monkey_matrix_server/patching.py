@@ -20,6 +20,9 @@ BETWEEN = ("gevent", "zope", "importlib", "_frozen_importlib")
 class Watch:
     """A finder of modules that finds nothing but `gevent.events`, and that only once."""
 
+    def __init__(self, subscribers):
+        self._subscribers = subscribers
+
     def find_spec(self, name, path=None, target=None):
         """Return the module's spec, which subscribes when it is loaded."""
         if name != EVENTS:
@@ -32,15 +35,15 @@ class Watch:
 
             def load_and_subscribe(module):
                 load(module)
-                module.subscribers.append(_note)
+                module.subscribers.extend(self._subscribers)
 
             spec.loader.exec_module = load_and_subscribe
         return spec
 
 
-def start():
-    """Watch from now on."""
-    sys.meta_path.insert(0, Watch())
+def start(*subscribers):
+    """Watch from now on; further `subscribers` are told of gevent's events as well."""
+    sys.meta_path.insert(0, Watch([_note, *subscribers]))
 
 
 def stop():

@@ -63,17 +63,21 @@ def threads():
     native = _native_ids()
     groups = {}
     for ident, frame in frames.items():
-        tid = native.get(ident)
-        call = None if tid is None else _syscall(tid)
-        one = {
-            "main": ident == main_ident,
-            "frames": _stack(frame),
-            "calls": _calls(frame),
-            "syscall": "running" if call == (None,) else call and call[0],
-            "sockets": _sockets(call) if call else [],
-        }
+        one = thread(ident, frame, native.get(ident))
         groups.setdefault(repr(one), [one, 0])[1] += 1
     return [dict(one, number=number) for one, number in groups.values()]
+
+
+def thread(ident, frame, tid):
+    """Return where a thread is; `tid` is the kernel's id of it, None where nobody knows it."""
+    call = None if tid is None else _syscall(tid)
+    return {
+        "main": ident == main_ident,
+        "frames": _stack(frame),
+        "calls": _calls(frame),
+        "syscall": "running" if call == (None,) else call and call[0],
+        "sockets": _sockets(call) if call else [],
+    }
 
 
 def _native_ids():

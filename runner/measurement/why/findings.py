@@ -121,7 +121,7 @@ def _key(stack: Stack) -> tuple[object, ...]:
 
 
 def _blocked_fields(facts: Facts, look: Look, stack: Stack, share: float) -> dict[str, str]:
-    library, caller = _library(facts, stack), places.first(stack.frames, places.is_application)
+    library, caller = library_of(facts, stack), places.first(stack.frames, places.is_application)
     is_named = caller and (library or caller != stack.frames[0])
     below = f", called from {places.text(caller)}" if caller and is_named else ""
     if caller is None and (other := _other_library(facts, stack, library)):
@@ -143,7 +143,7 @@ def _blocked_fields(facts: Facts, look: Look, stack: Stack, share: float) -> dic
     }
 
 
-def _library(facts: Facts, stack: Stack) -> str | None:
+def library_of(facts: Facts, stack: Stack) -> str | None:
     """The distribution that waits: of what the innermost line calls, or of that line itself."""
     for called in stack.calls:
         found = facts.of_call(called)
@@ -261,7 +261,7 @@ def _together_fields(
     total = sum(one.number for one in requests)
     waiting = sum(one.number for one in requests if _place(one) == place)
     caller = places.first(stack.frames, places.is_application)
-    library = (place and facts.of_frame(place)) or _library(facts, stack)
+    library = (place and facts.of_frame(place)) or library_of(facts, stack)
     wait, holder = wait_of(facts, look, stack), _holder(stack, requests)
     return {
         "waiting": str(waiting),

@@ -7,7 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from runner.measurement.diagnosis_record import BlockRecord, DiagnosisRecord
 from runner.measurement.records import LaunchRecord
+from runner.outcome import Outcome
+from runner.store.diagnoses import diagnoses, write_diagnosis
 from runner.store.records import CellRecord, RunRecord
 from runner.store.reuse import reusable
 from runner.store.run_directory import RunDirectory
@@ -159,3 +162,18 @@ def test_a_shard_without_cells_is_no_failure(matrix: Matrix) -> None:
     assert matrix("plan", "--shard", "2/2").out == said.out
     listed = matrix("plan", "--json", "--shard", "2/2")
     assert (listed.code, json.loads(listed.out)) == (0, [])
+
+
+def test_what_blocks_the_event_loop_comes_along(matrix: Matrix, shards: list[str]) -> None:
+    directory = RunDirectory(results=Path("results"), path=Path(shards[1]))
+    block = BlockRecord(what="app.py:8 computes", times=3, total_s=1.5, longest_s=0.6)
+    found = DiagnosisRecord(
+        cell=GEVENT.id, made_in="run", outcome=Outcome.OK, gevent="25.9.1", loops=1, blocks=(block,)
+    )
+    write_diagnosis(directory, found, {"server.log": b"printed"})
+    said = matrix("merge", *shards)
+    assert f"{GEVENT.id}: the event loop was blocked for 1.5 s: app.py:8 computes" in said.out
+    made = RunDirectory(results=Path("results"), path=Path("results/latest").resolve())
+    assert diagnoses(made) == {GEVENT.id: found}
+    [log] = made.path.glob("cells/*/diagnosis/server.log")
+    assert log.read_bytes() == b"printed"

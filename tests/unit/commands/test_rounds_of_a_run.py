@@ -47,14 +47,15 @@ class Rounds:
 
     def run(self, pods: SimulatedPods, *, fresh: bool = False) -> Underway:
         """Do as `matrix run` once the images are there."""
-        ready = self._ready(MemoryEngine(pods))
+        ready = self.ready(MemoryEngine(pods))
         underway = open_directory(ready, self.results)
         reporter = PlainReporter(Console(file=self.said, width=500))
         earlier = {} if fresh else reusable(underway.record, self.results)
         measure_all(ready, underway, earlier, reporter)
         return finish(underway)
 
-    def _ready(self, engine: MemoryEngine) -> Ready:
+    def ready(self, engine: MemoryEngine) -> Ready:
+        """What `matrix run` has made by then."""
         image = Image(reference="image", image_id="sha256:image", key="image")
         prepared = Prepared(
             loadgen=image,

@@ -109,6 +109,7 @@ def test_the_agent_knows_every_command_it_is_asked() -> None:
         "accepts",
         "look",
         "stacks",
+        "blocks",
     }
     assert set(loaded.COMMANDS) == asked
 

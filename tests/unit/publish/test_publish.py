@@ -18,13 +18,16 @@ from runner.commands.imports import import_ab
 from runner.commands.publish import checked_name, publish
 from runner.commands.runs import compared, table_text
 from runner.errors import UsageError
+from runner.measurement.diagnosis_record import BlockRecord, DiagnosisRecord
 from runner.measurement.records import UNKNOWN_BOOT, LaunchRecord
+from runner.outcome import Outcome
 from runner.publish import evidence
 from runner.publish import write as writing
 from runner.publish.anonymise import public
 from runner.publish.facts import ATTEMPTS, method, overview
 from runner.publish.publication import LONGEST_BYTES, STACKS_IN_LOG, Publication, shortened
 from runner.report.run import collate
+from runner.store.diagnoses import diagnoses, write_diagnosis
 from runner.store.import_ab import Shared
 from runner.store.records import Block
 from runner.store.run_directory import RunDirectory, open_run
@@ -600,3 +603,21 @@ def test_page_and_readme_say_how_the_run_was_made_and_is_read(results: Path) -> 
             "no wheel",
         ):
             assert words in text, (name, words)
+
+
+def test_what_blocks_the_event_loop_is_published_without_the_log(results: Path) -> None:
+    directory = open_run(results, "latest")
+    cell = directory.read_run().cells[0].id
+    block = BlockRecord(what="app.py:8 <computes>", times=3, total_s=1.5, longest_s=0.6)
+    found = DiagnosisRecord(
+        cell=cell, made_in="run", outcome=Outcome.OK, gevent="25.9.1", loops=1, blocks=(block,)
+    )
+    write_diagnosis(directory, found, {"server.log": b"printed"})
+    publish(results, [], None)
+    published = open_run(results, str(results / "published/sleep"))
+    assert diagnoses(published) == {cell: found}
+    assert not (published.path / "cells" / cell / "diagnosis" / "server.log").exists()
+    for file in ("index.html", "README.md"):
+        text = (published.path / file).read_text(encoding="utf-8")
+        assert "the event loop was blocked for 1.5 s" in text
+        assert "<computes>" not in text
