@@ -10,6 +10,7 @@ import ast
 import os
 import threading
 import time
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,8 @@ MOST, AT_GREENLETS = 40, frozenset({2, 8, 20})
 ANSWERED_WITHIN_S, POLL_S = 2.0, 0.01
 #: A client of `stacks` waits so long for an answer, in seconds.
 CLIENT_TIMEOUT_S = 30.0
+#: A process that was asked so often and answers nothing runs no Python.
+SEVERAL = 3
 
 
 def files(prefix: str) -> list[Path]:
@@ -30,9 +33,9 @@ def files(prefix: str) -> list[Path]:
     return sorted(Path(prefix).parent.glob(f"{Path(prefix).name}*"))
 
 
-def ask(config: dict[str, Any], what: int) -> int:
-    """Ask every process for a look; return how many were asked."""
-    asked = 0
+def ask(config: dict[str, Any], what: int) -> list[int]:
+    """Ask every process for a look; return which were asked."""
+    asked = []
     for path in files(config["ask"]):
         try:
             descriptor = os.open(path, os.O_WRONLY | os.O_NONBLOCK)
@@ -40,7 +43,7 @@ def ask(config: dict[str, Any], what: int) -> int:
             continue
         try:
             os.write(descriptor, bytes([what]))
-            asked += 1
+            asked.append(int(path.name.rpartition("-")[2]))
         except OSError:
             pass
         finally:
@@ -64,7 +67,7 @@ def taken(config: dict[str, Any], since_ns: int) -> list[dict[str, Any]]:
 
 
 class Looker(threading.Thread):
-    """Looks again and again until it is stopped; `asked` counts how often, for all processes."""
+    """Looks again and again until it is stopped; `asked` counts how often, by process."""
 
     def __init__(self, config: dict[str, Any], lone_s: float) -> None:
         super().__init__(daemon=True)
@@ -72,7 +75,7 @@ class Looker(threading.Thread):
         self.interval_s = min(max(lone_s / IN_A_REQUEST, SHORTEST_S), LONGEST_S)
         self.over = threading.Event()
         self.begun_ns = time.monotonic_ns()
-        self.asked = 0
+        self.asked: Counter[int] = Counter()
         self.start()
 
     def run(self) -> None:
@@ -81,14 +84,22 @@ class Looker(threading.Thread):
         while not self.over.wait(self.interval_s * (1 if number < MOST // 2 else 4)):
             if number < MOST:
                 kind = "with_greenlets" if number in AT_GREENLETS else "threads_only"
-                self.asked += ask(self.config, self.config[kind])
+                self.asked.update(ask(self.config, self.config[kind]))
             number += 1
 
     def stopped(self) -> dict[str, Any]:
         """End it: what was seen, and how many looks were asked for."""
         self.over.set()
         self.join()
-        return {"asked": self.asked, "looks": answered(self.config, self.begun_ns, self.asked)}
+        return seen(self.config, self.begun_ns, self.asked)
+
+
+def seen(config: dict[str, Any], since_ns: int, asked: Counter[int]) -> dict[str, Any]:
+    """What was seen since, and the processes that answered nothing."""
+    looks = answered(config, since_ns, asked.total())
+    answering = {look["pid"] for look in looks}
+    silent = [pid for pid, number in asked.items() if number >= SEVERAL and pid not in answering]
+    return {"asked": asked.total(), "looks": looks, "silent": silent}
 
 
 def answered(config: dict[str, Any], since_ns: int, asked: int) -> list[dict[str, Any]]:
@@ -114,10 +125,9 @@ def stacks(config: dict[str, Any]) -> dict[str, Any]:
     for client in clients:
         client.start()
     time.sleep(config["seconds"])
-    seen = looker.stopped()
-    asked = ask(config, config["with_scan"])
-    looks = answered(config, begun_ns, looker.asked + asked)
-    return {"asked": seen["asked"] + asked, "looks": looks}
+    looker.stopped()
+    looker.asked.update(ask(config, config["with_scan"]))
+    return seen(config, begun_ns, looker.asked)
 
 
 def ask_on(config: dict[str, Any], until: float) -> None:

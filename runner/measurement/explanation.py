@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import contextlib
 from collections import Counter
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from runner.engine.pod import Pod
 from runner.errors import EngineError
 from runner.matrix import plugins
 from runner.matrix.cell import Cell
-from runner.measurement import agent
-from runner.measurement.server_log import exceptions
+from runner.measurement import agent, evidence
+from runner.measurement.server_log import exceptions, ignored
 from runner.measurement.why.facts import STALLED_S, Facts, named
 from runner.measurement.why.findings import blocked_loop
 from runner.measurement.why.line import is_due, why
 from runner.measurement.why.rules import explained
-from runner.measurement.why.seen import Seen
+from runner.measurement.why.seen import Frame, Seen
 from runner.measurement.why.text import text_of
 from runner.outcome import Kind, Outcome
 
@@ -31,6 +32,9 @@ CLIENTS: Final = 10
 #: What the runner adds before it gives up on the agent, in seconds.
 GRACE_S = 30.0
 RESTART_POLL_S = 0.05
+#: What nobody took for so long when nothing is in work stays unread.
+UNREAD_S = 0.2
+WRONG: Final = frozenset({Outcome.WRONG_ANSWER, Outcome.FAILED_REQUESTS})
 FILE: Final = "looks.txt"
 
 
@@ -51,9 +55,23 @@ def of_launch(launch: Launch, pod: Pod, outcome: Outcome, log: str) -> str | Non
             facts = _facts(launch, outcome, _together(facts.seen, more), log)
             if _is_enough(facts):
                 break
+        facts = _more(launch, pod, facts)
     if facts.seen.looks:
         launch.files[FILE] = text_of(facts).encode()
     return why(facts)
+
+
+def _more(launch: Launch, pod: Pod, facts: Facts) -> Facts:
+    """What looks do not show: where a process is that takes none, and replies that nobody took."""
+    if facts.seen.silent and (dump := launch.files.get(evidence.STACKS)):
+        frames, calls = evidence.interrupted(pod, dump.decode())
+        facts = replace(facts, interrupted=frames, calls=calls)
+    if facts.outcome in WRONG:
+        found = evidence.unread(pod)
+        launch.clock.sleep(UNREAD_S)
+        kept = sorted(to for _, to in found & evidence.unread(pod))
+        facts = replace(facts, unread=(*kept, *facts.scan.unread))
+    return facts
 
 
 def _start_again(launch: Launch, pod: Pod) -> None:
@@ -88,7 +106,9 @@ def _is_enough(facts: Facts) -> bool:
 
 
 def _together(one: Seen, other: Seen) -> Seen:
-    return Seen(asked=one.asked + other.asked, looks=(*one.looks, *other.looks))
+    looks = (*one.looks, *other.looks)
+    silent = {*one.silent, *other.silent} - {look.pid for look in looks}
+    return Seen(asked=one.asked + other.asked, looks=looks, silent=tuple(silent))
 
 
 def _facts(launch: Launch, outcome: Outcome, seen: Seen, log: str) -> Facts:
@@ -100,11 +120,19 @@ def _facts(launch: Launch, outcome: Outcome, seen: Seen, log: str) -> Facts:
         gevent_modules=frozenset(patched.gevent_modules if patched else ()),
         grpc_patched=bool(patched and patched.grpc),
         exceptions=Counter(exceptions(log)),
+        ignored=_ignored(log),
         log=log,
         installed=_installed(seen) | _named_in(job.cell),
         services=_services(job.cell),
         settings={name: str(value) for name, value in job.cell.server.settings},
         stalled_s=launch.loaded.stalled_s if launch.loaded else None,
+    )
+
+
+def _ignored(log: str) -> Counter[tuple[str, Frame]]:
+    return Counter(
+        (text, Frame(file=at["file"], line=int(at["line"]), function=at["function"]))
+        for text, at in ignored(log)
     )
 
 
