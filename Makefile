@@ -57,7 +57,7 @@ test: setup-tests lint ## lint, unit tests and the page in Chromium, then integr
 	@$(HELD) .venv/bin/python -m pytest tests/integration \
 		--cov --cov-append --cov-report=term-missing:skip-covered $(ARGS)
 
-examples: setup-tests ## measure the applications of examples/ that others wrote, as a user would
+examples: setup-tests ## measure the applications of examples/ as a user would (one: ARGS="-k NAME")
 	@$(MATRIX) doctor --install >/dev/null
 	@$(HELD) .venv/bin/python -m pytest tests/examples $(ARGS)
 

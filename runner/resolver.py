@@ -31,6 +31,7 @@ UNREACHABLE = re.compile(
 UNKNOWN = re.compile(r"(?P<what>\S+) was not found in the (?:package registry|provided package)")
 #: What uv says when it reached the index and reasoned: names in it are packages, never the network.
 RESOLVED = "No solution found"
+FREE_THREADED = "t"
 NO_VERSION = re.compile(r"there is no version of (?P<what>\S+?)(?:,| and|$)")
 
 
@@ -167,8 +168,19 @@ def _is_unreachable(stderr: str) -> bool:
     return RESOLVED not in stderr and UNREACHABLE.search(stderr) is not None
 
 
+def free_threaded(request: EnvironmentRequest) -> Unavailable | None:
+    """Why there is no environment for a free-threaded Python; None for the usual build."""
+    if not request.python.endswith(FREE_THREADED):
+        return None
+    python = request.python.removesuffix(FREE_THREADED)
+    why = f"no base image has a free-threaded Python {python}: Debian's suites have the usual one"
+    return Unavailable(request=request, reason=why)
+
+
 def resolve(request: EnvironmentRequest, platform: str) -> Lock | Unavailable:
     """Ask uv for the exact, hashed set."""
+    if found := free_threaded(request):
+        return found
     command = uv_command("compile", request, platform)
     command += ["-", "--generate-hashes", "--no-header", "--no-annotate", "--quiet"]
     command += ["--no-emit-index-url", "--no-emit-find-links"]

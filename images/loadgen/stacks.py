@@ -10,6 +10,7 @@ import ast
 import os
 import threading
 import time
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,8 @@ MOST, SHORTEST_S, AT_GREENLETS = 40, 0.01, frozenset({2, 8, 20})
 ANSWERED_WITHIN_S, POLL_S = 2.0, 0.01
 #: A client of `stacks` waits so long for an answer, in seconds.
 CLIENT_TIMEOUT_S = 30.0
+#: A process that was asked so often and answers nothing runs no Python.
+SEVERAL = 3
 
 
 def files(prefix: str) -> list[Path]:
@@ -28,9 +31,9 @@ def files(prefix: str) -> list[Path]:
     return sorted(Path(prefix).parent.glob(f"{Path(prefix).name}*"))
 
 
-def ask(config: dict[str, Any], what: int) -> int:
-    """Ask every process for a look; return how many were asked."""
-    asked = 0
+def ask(config: dict[str, Any], what: int) -> list[int]:
+    """Ask every process for a look; return which were asked."""
+    asked = []
     for path in files(config["ask"]):
         try:
             descriptor = os.open(path, os.O_WRONLY | os.O_NONBLOCK)
@@ -38,7 +41,7 @@ def ask(config: dict[str, Any], what: int) -> int:
             continue
         try:
             os.write(descriptor, bytes([what]))
-            asked += 1
+            asked.append(int(path.name.rpartition("-")[2]))
         except OSError:
             pass
         finally:
@@ -62,14 +65,14 @@ def taken(config: dict[str, Any], since_ns: int) -> list[dict[str, Any]]:
 
 
 class Looker(threading.Thread):
-    """Looks again and again for so many seconds; `asked` counts how often, for all processes."""
+    """Looks again and again for so many seconds; `asked` counts how often, by process."""
 
     def __init__(self, config: dict[str, Any], seconds: float) -> None:
         super().__init__(daemon=True)
         self.config = config
         self.interval_s = max(seconds / MOST, SHORTEST_S)
         self.over = threading.Event()
-        self.asked = 0
+        self.asked: Counter[int] = Counter()
         self.start()
 
     def run(self) -> None:
@@ -77,13 +80,21 @@ class Looker(threading.Thread):
         number = 0
         while not self.over.wait(self.interval_s):
             kind = "with_greenlets" if number in AT_GREENLETS else "threads_only"
-            self.asked += ask(self.config, self.config[kind])
+            self.asked.update(ask(self.config, self.config[kind]))
             number += 1
 
     def stop(self) -> None:
         """Ask for no more."""
         self.over.set()
         self.join()
+
+
+def seen(config: dict[str, Any], since_ns: int, asked: Counter[int]) -> dict[str, Any]:
+    """What was seen since, and the processes that answered nothing."""
+    looks = answered(config, since_ns, asked.total())
+    answering = {look["pid"] for look in looks}
+    silent = [pid for pid, number in asked.items() if number >= SEVERAL and pid not in answering]
+    return {"asked": asked.total(), "looks": looks, "silent": silent}
 
 
 def answered(config: dict[str, Any], since_ns: int, asked: int) -> list[dict[str, Any]]:
@@ -110,8 +121,8 @@ def stacks(config: dict[str, Any]) -> dict[str, Any]:
         client.start()
     time.sleep(config["seconds"])
     looker.stop()
-    asked = looker.asked + ask(config, config["with_scan"])
-    return {"asked": asked, "looks": answered(config, begun_ns, asked)}
+    looker.asked.update(ask(config, config["with_scan"]))
+    return seen(config, begun_ns, looker.asked)
 
 
 def ask_on(config: dict[str, Any], until: float) -> None:

@@ -29,6 +29,7 @@ from runner.resolver import (
     UNKNOWN,
     Unavailable,
     condense,
+    free_threaded,
     refuse_unexplained,
     resolve,
     run_uv,
@@ -56,6 +57,8 @@ def resolve_application(
     What `request` names with a version is an axis and wins; what it names without is added unless
     the application has it. Raises `SpecError` for a package or version that does not exist.
     """
+    if found := free_threaded(request):
+        return found
     brought = _brought(request, platform)
     if isinstance(brought, Unavailable):
         return brought

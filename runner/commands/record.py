@@ -93,7 +93,11 @@ def run_record(
         },
         expect=tuple(
             ExpectationRecord(
-                cells=dict(e.cells), outcomes=e.outcomes, bounds=e.bounds, place=e.place
+                cells=dict(e.cells),
+                outcomes=e.outcomes,
+                why=e.why,
+                bounds=e.bounds,
+                place=e.place,
             )
             for e in experiment.expect
         ),

@@ -212,13 +212,15 @@ class Cell:
 
 @dataclass(frozen=True, kw_only=True)
 class Expectation:
-    """What is known of some cells: `cells` are globs by axis; outcomes or bounds must hold.
+    """What is known of some cells: `cells` are globs by axis; all of the others must hold.
 
-    A bound is (column, operator, value); `place` is its position in the matrix file.
+    `why` is a part of the line on the cause, `/a regular expression/` for it, or `none` for a cell
+    without one. A bound is (column, operator, value); `place` is its position in the matrix file.
     """
 
     cells: tuple[tuple[str, str], ...]
     outcomes: tuple[str, ...] = ()
+    why: str | None = None
     bounds: tuple[tuple[str, str, float], ...] = ()
     place: str = ""
 

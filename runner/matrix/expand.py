@@ -74,7 +74,8 @@ def expand(
     defaults = _defaults(document, section, facts)
     values = axis_values(document, section)
     remarks: tuple[str, ...] = ()
-    if facts and "python" not in values:
+    # Includes without axes are all the cells that there are.
+    if facts and "python" not in values and (values or not section.include):
         values, remarks = {"python": [facts.python], **values}, facts.remarks
     combinations = combine(document, section, values, defaults)
     named = (name for c in combinations for name in c if name not in combinations.idle)

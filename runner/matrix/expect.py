@@ -23,6 +23,8 @@ COLUMNS = (
     *(f"{figure}_ratio{end}" for figure in DELTAS for end in ("", "_low", "_high")),
 )  # fmt: skip
 OUTCOMES = tuple(str(outcome) for outcome in Outcome if outcome.can_be_expected)
+#: A `why:` of a cell that has no such line, and what is around a regular expression.
+NO_LINE, SLASH = "none", "/"
 BOUND = re.compile(r"\s*(?P<operator>>=|<=|>|<)\s*(?P<value>[0-9]+(\.[0-9]+)?)\s*")
 
 
@@ -53,9 +55,11 @@ def _expectation(
         for column, text in entry.bounds.items()
         for bound in _bounds(document, keys, column, text)
     )
-    if not entry.outcome and not bounds:
+    why = _why(document, (*keys, "why"), entry.why)
+    if not entry.outcome and not bounds and why is None:
         document.fail(
-            keys, "expects nothing: give an `outcome:` or a bound (`efficiency: '>= 0.9'`)"
+            keys,
+            "expects nothing: give an `outcome:`, a `why:` or a bound (`efficiency: '>= 0.9'`)",
         )
     if not any(may_match(cell, {axis: [glob] for axis, glob in globs.items()}) for cell in cells):
         shown = ", ".join(f"{axis} {glob}" for axis, glob in globs.items())
@@ -63,9 +67,30 @@ def _expectation(
     return Expectation(
         cells=tuple(globs.items()),
         outcomes=tuple(entry.outcome),
+        why=why,
         bounds=bounds,
         place=document.position(keys),
     )
+
+
+def _why(document: Document, keys: KeyPath, written: str | None) -> str | None:
+    if written is None:
+        return None
+    if not written.strip("/ "):
+        document.fail(
+            keys, "says nothing: give a part of the line, /a regular expression/, or `none`"
+        )
+    try:
+        re.compile(pattern_of(written) or "")
+    except re.error as error:
+        document.fail(keys, f"{written!r} is not a regular expression: {error}")
+    return written
+
+
+def pattern_of(why: str) -> str | None:
+    """The regular expression that a `why:` is, if it is one."""
+    is_one = len(why) > 2 and why.startswith(SLASH) and why.endswith(SLASH)
+    return why[1:-1] if is_one else None
 
 
 def _globs(
@@ -86,7 +111,7 @@ def _bounds(
     document: Document, keys: KeyPath, column: str, text: str
 ) -> Iterator[tuple[str, str, float]]:
     if column not in COLUMNS:
-        known = suggestion(column, ["cells", "outcome", *COLUMNS])
+        known = suggestion(column, ["cells", "outcome", "why", *COLUMNS])
         document.fail((*keys, column), f"unknown key {column!r}{known}", key=True)
     for part in text.split(","):
         match = BOUND.fullmatch(part)

@@ -163,13 +163,18 @@ class DeltaSection(Section):
 
 
 class ExpectSection(BaseModel):
-    """What is known of some cells: an outcome, or a bound on a column (`efficiency: ">= 0.95"`)."""
+    """What is known of some cells: outcome, cause, or a bound on a column (`max_ms: "< 200"`)."""
 
     model_config = ConfigDict(extra="allow", frozen=True)
     __pydantic_extra__: dict[str, Scalar]
 
     cells: PartialCell = Field(default_factory=dict, description="Globs by axis.")
     outcome: Scalars = Field(default_factory=list, description="One of these.")
+    why: Scalar | None = Field(
+        None,
+        description="What the line on the cause says: a part of it, /a regular expression/, "
+        "or none for a cell that has no such line.",
+    )
 
     @property
     def bounds(self) -> Mapping[str, str]:

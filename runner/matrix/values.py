@@ -47,10 +47,10 @@ _NUMBER = re.compile(r"[0-9]{1,9}(\.[0-9]+)?|\.[0-9]+")
 
 
 def python_version(text: str) -> str:
-    """`X.Y`, 3.8 or newer."""
-    if not re.fullmatch(r"[1-9][0-9]?\.(0|[1-9][0-9]?)", text):
+    """`X.Y`, 3.8 or newer; from 3.13 on there is `3.13t`, the free-threaded build."""
+    if not re.fullmatch(r"[1-9][0-9]?\.(0|[1-9][0-9]?)|3\.(1[3-9]|[2-9][0-9])t", text):
         raise ValueError(f"a Python is written X.Y, e.g. 3.11, not {text!r}")
-    if tuple(int(part) for part in text.split(".")) < OLDEST_CELL_PYTHON:
+    if tuple(int(part) for part in text.removesuffix("t").split(".")) < OLDEST_CELL_PYTHON:
         raise ValueError(f"Python {text} is too old: the server program needs 3.8 or newer")
     return text
 

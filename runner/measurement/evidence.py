@@ -9,30 +9,38 @@ from collections.abc import Mapping
 from typing import Final
 
 from runner.application.secret_values import Secrets
-from runner.contract import END_OF_DUMP, GREENLETS, GROUPED, MAIN_THREAD
+from runner.contract import ASK, END_OF_DUMP, GREENLETS, GROUPED, MAIN_THREAD
 from runner.engine.companions import CompanionPlan
 from runner.engine.pod import SERVER_USER, Pod
 from runner.errors import EngineError, NotFoundError
 from runner.measurement import agent
 from runner.measurement.clock import Clock
 from runner.measurement.server_log import WORKER_KILLED
+from runner.measurement.why.places import first, is_application
+from runner.measurement.why.seen import Frame
 
 SERVER_LOG: Final = "server.log"
 COMPANION_LOG: Final = "companion.log"
 #: Services that cannot have a log under their own name, which is another's.
 TAKEN: Final = frozenset({"server", "companion"})
+STACKS: Final = "stacks.txt"
 STACKS_WITHIN_S = 3.0
 POLL_S = 0.1
 #: How the kernel's count of processes that it killed is read in a container, by either version of
 #: its control groups, and how long that may take in seconds.
 OOM_KILLS = ("/bin/sh", "-c", "cat /sys/fs/cgroup/memory.events /sys/fs/cgroup/memory/memory.oom*")
 EXEC_S = 10.0
+#: uWSGI's master keeps a signal to itself, so each process of a server is sent it.
+SIGNAL_EACH = ("/bin/sh", "-c", f"for pipe in {ASK}*; do kill -USR1 ${{pipe##*-}}; done")
 #: `  File "…", line N in f` of faulthandler, the innermost frame first.
 FRAME = re.compile(r'File "(?P<file>[^"]+)", line (?P<line>\S+) in (?P<function>\S+)')
 #: A group of threads with equal stacks, as `diagnostics.py` of the server program writes it.
 GROUP = re.compile(
     r"(?P<number>\d+) threads(?P<heading>[^\n]*)\(most recent call first\):\n(?P<frame>[^\n]*)"
 )
+#: Above each stack of faulthandler's, and names of what a line of code calls.
+FIRST: Final = "(most recent call first):"
+CALLED: Final = re.compile(r"([A-Za-z_][\w.]*)\(")
 #: What a server's loop is in while it has nothing to accept.
 WAITING = {"select", "poll", "accept"}
 
@@ -106,7 +114,7 @@ def of_hang(pod: Pod, clock: Clock, tcp: str | None) -> tuple[dict[str, bytes], 
         files["sockets.txt"] = in_words(table).encode()
     if dump is None:
         return files, "the server did not react to a signal"
-    files["stacks.txt"] = dump.encode()
+    files[STACKS] = dump.encode()
     return files, blocked_frame(dump)
 
 
@@ -117,12 +125,53 @@ def stacks(pod: Pod, clock: Clock) -> str | None:
     """
     before = len(pod.server_log())
     pod.signal_server("SIGUSR1")
+    dump = _dumped(pod, clock, before)
+    if FRAME.search(dump) is None and pod.server_state().running:
+        pod.engine.exec(pod.server, SIGNAL_EACH, timeout=EXEC_S, user=SERVER_USER)
+        dump = _dumped(pod, clock, before)
+    return dump or None
+
+
+def _dumped(pod: Pod, clock: Clock, before: int) -> str:
+    """What the server wrote since, once it is all, or after a while."""
     deadline = clock.monotonic() + STACKS_WITHIN_S
     dump = ""
     while END_OF_DUMP not in dump and clock.monotonic() < deadline:
         clock.sleep(POLL_S)
         dump = pod.server_log()[before:]
-    return dump or None
+    return dump
+
+
+def interrupted(pod: Pod, dump: str) -> tuple[tuple[Frame, ...], tuple[str, ...]]:
+    """Where a dump's last thread is, and what the application's innermost line calls.
+
+    Only a dump shows that of a process that cannot run Python: its last thread is the main one.
+    """
+    stack = dump.partition(GREENLETS)[0].partition(GROUPED)[0].rpartition(FIRST)[2]
+    frames = tuple(
+        Frame(file=found["file"], line=int(found["line"]), function=found["function"])
+        for found in FRAME.finditer(stack)
+        if found["line"].isdecimal()
+    )
+    place = first(frames, is_application)
+    if place is None:
+        return frames, ()
+    command = ("sed", "-n", f"{place.line}p", place.file)
+    line = pod.engine.exec(pod.server, command, timeout=EXEC_S, user=SERVER_USER).stdout
+    return frames, tuple(CALLED.findall(line.decode("utf-8", "replace").partition("#")[0]))
+
+
+def unread(pod: Pod) -> frozenset[tuple[str, str]]:
+    """The server's connections with bytes that nobody took: their own and their remote ends."""
+    sockets_of = (line.split() for line in (sockets(pod) or "").splitlines()[1:])
+    user = SERVER_USER.partition(":")[0]
+    return frozenset(
+        (_address(fields[1]), _address(fields[2]))
+        for fields in sockets_of
+        if len(fields) > 7
+        and (_state(fields), fields[7]) == ("ESTABLISHED", user)
+        and int(fields[4].rpartition(":")[2], 16)
+    )
 
 
 def sockets(pod: Pod) -> str | None:
@@ -143,7 +192,7 @@ def blocked_frame(dump: str) -> str | None:
     """
     threads = dump.partition(GREENLETS)[0]
     by_signal, _, grouped = threads.partition(GROUPED)
-    main = by_signal.rpartition("(most recent call first):")[2]
+    main = by_signal.rpartition(FIRST)[2]
     found = FRAME.search(main)
     others = [group for group in GROUP.finditer(grouped) if MAIN_THREAD not in group["heading"]]
     if others and (int(others[0]["number"]) > 1 or (found and found["function"] in WAITING)):

@@ -7,20 +7,21 @@ from __future__ import annotations
 
 import contextlib
 from collections import Counter
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from runner.engine.pod import Pod
 from runner.errors import EngineError
 from runner.matrix import plugins
 from runner.matrix.cell import Cell
-from runner.measurement import agent, verdict
+from runner.measurement import agent, evidence, verdict
 from runner.measurement.load import SIZING_BURST
-from runner.measurement.server_log import exceptions
+from runner.measurement.server_log import exceptions, ignored
 from runner.measurement.why.facts import STALLED_S, Facts, named
 from runner.measurement.why.findings import as_set_up, blocked_loop
 from runner.measurement.why.line import HELD_BACK, is_due, why
 from runner.measurement.why.rules import explained
-from runner.measurement.why.seen import Seen
+from runner.measurement.why.seen import Frame, Seen
 from runner.measurement.why.text import text_of
 from runner.outcome import Kind, Outcome
 
@@ -36,6 +37,9 @@ AT_REST: Final = (0, 0.0)
 #: What the runner adds before it gives up on the agent, in seconds.
 GRACE_S = 30.0
 RESTART_POLL_S = 0.05
+#: What nobody took for so long when nothing is in work stays unread.
+UNREAD_S = 0.2
+WRONG: Final = frozenset({Outcome.WRONG_ANSWER, Outcome.FAILED_REQUESTS})
 FILE: Final = "looks.txt"
 
 
@@ -74,11 +78,25 @@ def _looked(launch: Launch, pod: Pod, facts: Facts, looks: list[tuple[int, float
         if not pod.server_state().running:
             break
         config = {**launch.asked, "clients": clients, "seconds": seconds}
-        more = agent.stacks(pod, config, seconds + GRACE_S)
-        seen = Seen(asked=facts.seen.asked + more.asked, looks=(*facts.seen.looks, *more.looks))
-        facts = facts_of(launch, facts.outcome, seen, facts.log)
+        seen = _together(facts.seen, agent.stacks(pod, config, seconds + GRACE_S))
+        installed = _installed(seen) | _named_in(launch.job.cell)
+        # Requests would take the replies that nobody took: what is unread is seen before them.
+        facts = _more(launch, pod, replace(facts, seen=seen, installed=installed))
         if _is_enough(facts):
             break
+    return facts
+
+
+def _more(launch: Launch, pod: Pod, facts: Facts) -> Facts:
+    """What looks do not show: where a process is that takes none, and replies that nobody took."""
+    if facts.seen.silent and (dump := launch.files.get(evidence.STACKS)):
+        frames, calls = evidence.interrupted(pod, dump.decode())
+        facts = replace(facts, interrupted=frames, calls=calls)
+    if facts.outcome in WRONG and not facts.unread:
+        found = evidence.unread(pod)
+        launch.clock.sleep(UNREAD_S)
+        kept = sorted(to for _, to in found & evidence.unread(pod))
+        facts = replace(facts, unread=(*kept, *facts.scan.unread))
     return facts
 
 
@@ -102,6 +120,12 @@ def _is_enough(facts: Facts) -> bool:
     return blocked_loop(facts) is not None if facts.is_stalled else explained(facts) is not None
 
 
+def _together(one: Seen, other: Seen) -> Seen:
+    looks = (*one.looks, *other.looks)
+    silent = {*one.silent, *other.silent} - {look.pid for look in looks}
+    return Seen(asked=one.asked + other.asked, looks=looks, silent=tuple(silent))
+
+
 def facts_of(launch: Launch, outcome: Outcome, seen: Seen, log: str) -> Facts:
     """All that is known of a launch, with what was seen of its processes."""
     job, loaded = launch.job, launch.loaded
@@ -113,6 +137,7 @@ def facts_of(launch: Launch, outcome: Outcome, seen: Seen, log: str) -> Facts:
         gevent_modules=frozenset(patched.gevent_modules if patched else ()),
         grpc_patched=bool(patched and patched.grpc),
         exceptions=Counter(exceptions(log)),
+        ignored=_ignored(log),
         log=log,
         installed=_installed(seen) | _named_in(job.cell),
         services=_services(job.cell),
@@ -120,6 +145,13 @@ def facts_of(launch: Launch, outcome: Outcome, seen: Seen, log: str) -> Facts:
         stalled_s=loaded.stalled_s if loaded else None,
         server=str(job.cell.server),
         lets_in=loaded.set_up if loaded and verdict.is_as_set_up(loaded) else None,
+    )
+
+
+def _ignored(log: str) -> Counter[tuple[str, Frame]]:
+    return Counter(
+        (text, Frame(file=at["file"], line=int(at["line"]), function=at["function"]))
+        for text, at in ignored(log)
     )
 
 

@@ -30,7 +30,7 @@ from runner.measurement.load import (
 from runner.measurement.loaded import Loaded, read_load
 from runner.measurement.records import Canary, LaunchRecord, Placement
 from runner.measurement.resources import disturbance, machine, used
-from runner.measurement.server_log import exceptions
+from runner.measurement.server_log import exceptions, ignored
 from runner.outcome import Kind, Outcome
 
 #: How long the engine may take to see that a process has ended which the agent misses already.
@@ -342,7 +342,7 @@ class Launch:
         elif outcome.is_failure and self.job.own:
             self.verdict = verdict.with_remedy(self.verdict, log, self.job.own.left_out)
         self.files[evidence.SERVER_LOG] = log.encode()
-        self.tracebacks = sum(1 for _ in exceptions(log))
+        self.tracebacks = sum(1 for _ in (*exceptions(log), *ignored(log)))
         self.why = explanation.of_launch(self, self._pod, self.verdict[0], log)
 
     def _record(self, secrets: Secrets) -> LaunchRecord:

@@ -9,7 +9,11 @@ from typing import Final
 
 from runner.text import last_line
 
-TRACEBACK, IGNORED = "Traceback (most recent call last):", "Exception ignored"
+TRACEBACK = "Traceback (most recent call last):"
+#: What stands above a traceback that Python does not pass on: these words, and the object. Where
+#: two processes write at once, the object may have a line of its own.
+IGNORED: Final = re.compile(r"Exception ignored|<.*>$")
+PLACE: Final = re.compile(r'  File "(?P<file>[^"]+)", line (?P<line>\d+), in (?P<function>.+)')
 #: How the line between the tracebacks of a chain begins.
 CHAINED = ("During handling of the above", "The above exception was the direct cause")
 #: Exceptions that say where only above their line.
@@ -35,7 +39,7 @@ def chains(log: str) -> Iterator[list[str]]:
                 yield chain
                 chain = []
             chained = ignored and before.startswith(CHAINED)
-            inside, ignored, goes_on = True, chained or before.startswith(IGNORED), False
+            inside, ignored, goes_on = True, chained or bool(IGNORED.match(before)), False
         elif line.startswith(CHAINED):
             goes_on = True
         elif inside and line and not line[0].isspace():
@@ -49,6 +53,20 @@ def chains(log: str) -> Iterator[list[str]]:
 def exceptions(log: str) -> Iterator[str]:
     """The exception that each traceback of a log ends in, of a chain of them the last."""
     return (chain[-1] for chain in chains(log))
+
+
+def ignored(log: str) -> Iterator[tuple[str, re.Match[str]]]:
+    """Each exception that Python printed and did not pass on, with the place that raised it."""
+    place, is_ignored, before = None, False, ""
+    for line in log.splitlines():
+        if line.strip() == TRACEBACK:
+            place, is_ignored = None, bool(IGNORED.match(before))
+        elif is_ignored and (found := PLACE.match(line)):
+            place = found
+        elif place and line and not line[0].isspace():
+            yield line.strip().removesuffix(":"), place
+            place, is_ignored = None, False
+        before = line or before
 
 
 def exception_line(log: str) -> str:

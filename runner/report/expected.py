@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import operator
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from textwrap import shorten
 from typing import Final
 
+from runner.matrix.expect import NO_LINE, pattern_of
 from runner.report.row import Row
 from runner.report.run import Run
 from runner.store.records import ExpectationRecord
@@ -89,6 +91,13 @@ def _concerns(expectation: ExpectationRecord, row: Row) -> bool:
     )
 
 
+def _explains(line: str | None, wanted: str) -> bool:
+    if line is None or wanted == NO_LINE:
+        return line is None and wanted == NO_LINE
+    pattern = pattern_of(wanted)
+    return wanted in line if pattern is None else re.search(pattern, line) is not None
+
+
 def _checked(expectation: ExpectationRecord, row: Row) -> Iterator[Checked]:
     if expectation.outcomes:
         seen = str(row.outcome)
@@ -97,6 +106,14 @@ def _checked(expectation: ExpectationRecord, row: Row) -> Iterator[Checked]:
             expected=" or ".join(expectation.outcomes),
             met=seen in expectation.outcomes,
             seen=f"{seen}: {row.reason}" if row.reason else seen,
+            place=expectation.place,
+        )
+    if expectation.why is not None:
+        yield Checked(
+            cell=row.cell,
+            expected=f"why {expectation.why}",
+            met=_explains(row.why, expectation.why),
+            seen=f"why: {row.why}" if row.why else f"{row.outcome} without a why",
             place=expectation.place,
         )
     if expectation.outcomes and not (row.outcome and row.outcome.has_figures):

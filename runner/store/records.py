@@ -138,10 +138,11 @@ def _renamed(stored: Any, within: Sequence[str]) -> Any:  # noqa: ANN401 - whate
 
 
 class ExpectationRecord(Record):
-    """What the matrix file expects of some cells: outcomes, or bounds (column, operator, value)."""
+    """What the matrix file expects of some cells: see `runner.matrix.cell.Expectation`."""
 
     cells: dict[str, str]
     outcomes: tuple[str, ...] = ()
+    why: str | None = None
     bounds: tuple[tuple[str, str, float], ...] = ()
     place: str = ""
 

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import json
 import shutil
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.support import sdist
-from tests.support.installed import CHECKOUT, Installed, install
+from tests.support.installed import CHECKOUT, Installed
 
 pytestmark = pytest.mark.engine
 
@@ -18,17 +17,6 @@ FLASK = "0ef0e52b8a9cd932855379197dd8f94047b359ca0a78695144304cb45f87c9eb"
 LOAD = ("--requests", "200", "--concurrency", "5", "--launches", "1", "--repeats", "0")
 #: Two patch modes under two servers; gunicorn-gevent patches by itself, so that both are one there.
 CELLS = 3
-
-
-@pytest.fixture(scope="session")
-def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The installed `matrix`."""
-    return install(tmp_path_factory.mktemp("wheel"))
-
-
-@pytest.fixture
-def matrix(program: Path, tmp_path: Path) -> Installed:
-    return Installed(program, tmp_path)
 
 
 def rows(matrix: Installed) -> list[dict[str, Any]]:

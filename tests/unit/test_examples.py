@@ -7,13 +7,16 @@ import shutil
 import subprocess
 import sys
 import tomllib
+from functools import partial
 from pathlib import Path
 
 import pytest
 import uv
 
+from runner.application.facts import facts_of
 from runner.application.requirements import read_requirements
 from runner.matrix.file import load
+from runner.matrix.select import may_match
 from tools.lock_example import without_addresses
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
@@ -28,6 +31,21 @@ def test_every_experiment_of_an_example_has_cells(file: Path) -> None:
         experiment = found.experiment(name)
         assert experiment.application
         assert {cell.patch for cell in experiment.cells} >= {"none", "gevent"}
+
+
+@pytest.mark.parametrize("file", sorted(EXAMPLES.glob("cases/*/matrix.yaml")), ids=str)
+def test_outcome_and_cause_of_every_cell_of_a_case_are_expected(file: Path) -> None:
+    found = load(file)
+    assert [*found.sections] == [file.parent.name]
+    experiment = found.experiment(facts_of=partial(facts_of, pythons=["3.11"]))
+    for cell in experiment.cells:
+        of_cell = [
+            one
+            for one in experiment.expect
+            if may_match(cell, {axis: [glob] for axis, glob in one.cells})
+        ]
+        assert any(one.outcomes for one in of_cell), cell.id
+        assert any(one.why for one in of_cell), cell.id
 
 
 @pytest.mark.parametrize("name", ["flaskr", "ihatemoney"])

@@ -37,11 +37,12 @@ def write(asked):
     begun_ns, begun_cpu_ns = now(), cpu_now()
     look = {"taken_ns": begun_ns, "pid": getpid(), "machine": MACHINE}
     try:
+        look["main_ran_ns"], look["main_delayed_ns"] = _cpu_of_main()
         look["threads"] = threads()
         if asked != contract.THREADS_ONLY:
             look["greenlets"] = greenlets()
         if asked == contract.WITH_SCAN:
-            look["scan"] = bound.scan(_files)
+            look["scan"] = dict(bound.scan(_files), unread=_unread())
     except Exception as error:
         look["error"] = repr(error)
     look["cpu_ns"] = cpu_now() - begun_cpu_ns
@@ -78,6 +79,16 @@ def thread(ident, frame, tid):
         "syscall": "running" if call == (None,) else call and call[0],
         "sockets": _sockets(call) if call else [],
     }
+
+
+def _cpu_of_main():
+    """Return for how long the main thread ran so far, and for how long it waited for a CPU."""
+    try:
+        with open("/proc/self/schedstat") as file:
+            ran, delayed = file.read().split()[:2]
+    except (OSError, ValueError):  # a kernel that does not count it
+        return None, None
+    return int(ran), int(delayed)
 
 
 def _native_ids():
@@ -169,6 +180,26 @@ def _peer(descriptor):
     finally:
         with_peer.close()
     return "%s:%d" % address[:2] if isinstance(address, tuple) else str(address)
+
+
+def _unread():
+    """Return where the connections of Redis clients lead that hold a reply which nobody took.
+
+    redis-py takes all that has come from the kernel at once, so that the kernel has nothing left.
+    """
+    if "redis" not in sys.modules:
+        return []
+    import gc
+
+    found = []
+    for one in gc.get_objects():
+        kind = type(one)
+        if kind.__name__ != "SocketBuffer" or not str(kind.__module__).startswith("redis."):
+            continue
+        buffer = one.__dict__
+        if buffer.get("_sock") and buffer.get("bytes_written", 0) > buffer.get("bytes_read", 0):
+            found.append(_peer(buffer["_sock"].fileno()))
+    return [peer for peer in found if peer]
 
 
 # -- what a line of code calls ---------------------------------------------------------------------

@@ -7,12 +7,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from runner.measurement.why.places import is_library, is_request, module_of
+from runner.measurement.why.places import OURS, is_library, is_request, module_of
 from runner.measurement.why.seen import Called, Frame, Look, Scan, Seen, Stack
 from runner.outcome import Outcome
 
-#: Where the main thread of gunicorn's master process is: it serves nobody.
-MASTER = "/site/gunicorn/arbiter.py"
+#: Where the main thread of a master process is, gunicorn's or uWSGI's: it serves nobody. An idle
+#: worker of uWSGI is there, too.
+MASTERS = ("/site/gunicorn/arbiter.py", f"{OURS}servers/_uwsgi.py")
 #: Where a thread is whose event loop waits for events.
 LOOP = "/site/gevent/hub.py"
 #: From so many seconds on a loop that stands still is worth a line by itself.
@@ -27,6 +28,9 @@ class Facts:
     in the server's log end in, with their number. `services` are names by the port that they have:
     an application's own, or a companion's. `stalled_s` is how long no request moved under the load.
     `lets_in` is how many requests the `server` lets in at a time, where so many were in work.
+    `ignored` are exceptions that Python printed and did not pass on, with their places. `unread`
+    are the remote ends of connections whose replies nobody took, when nothing was in work.
+    `interrupted` is where a process was that took no look, and `calls` what its line calls.
     """
 
     outcome: Outcome
@@ -34,6 +38,10 @@ class Facts:
     gevent_modules: frozenset[str] = frozenset()
     grpc_patched: bool = False
     exceptions: Mapping[str, int] = field(default_factory=dict)
+    ignored: Mapping[tuple[str, Frame], int] = field(default_factory=dict)
+    unread: tuple[str, ...] = ()
+    interrupted: tuple[Frame, ...] = ()
+    calls: tuple[str, ...] = ()
     log: str = ""
     installed: Mapping[str, str] = field(default_factory=dict)
     services: Mapping[int, str] = field(default_factory=dict)
@@ -120,4 +128,5 @@ def named(distribution: str) -> str:
 
 def _is_master(look: Look) -> bool:
     main = [stack for stack in look.threads if stack.main and stack.frames]
-    return any(stack.frames[0].file == MASTER for stack in main)
+    is_at_work = any(map(is_request, (*look.threads, *(look.greenlets or ()))))
+    return not is_at_work and any(stack.frames[0].file in MASTERS for stack in main)

@@ -5,6 +5,8 @@ A finding says what was seen. What it means, for which library, and what helps, 
 
 from __future__ import annotations
 
+import itertools
+import operator
 import sys
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -14,6 +16,7 @@ from runner.measurement.why import places
 from runner.measurement.why.facts import LOOP, Facts
 from runner.measurement.why.seen import Called, Frame, Lock, Look, Stack
 from runner.measurement.why.syscalls import ON_DESCRIPTORS, name_of
+from runner.measurement.why.unseen import ignored_exception, no_answer_to_a_look, unread_replies
 from runner.outcome import Kind
 from runner.text import counted
 
@@ -21,6 +24,7 @@ from runner.text import counted
 Fields = Mapping[str, str]
 Finding = Callable[[Facts], Fields | None]
 
+PROCESS: Final = operator.attrgetter("pid")
 #: Share of the looks from which a loop that is not waiting for events is blocked, or computes.
 OFTEN: Final = 0.2
 #: Of the requests seen at a time, so many at the same place wait for the same.
@@ -95,9 +99,28 @@ def blocked_call(facts: Facts) -> Fields | None:
 def computing(facts: Facts) -> Fields | None:
     """The main thread computes: nothing else of its process runs meanwhile."""
     found = blocked_loop(facts)
-    if found is None or found[1].syscall != "running":
+    if found is None or found[1].syscall != "running" or _delay(facts) > MOST:
         return None
     return _blocked_fields(facts, *found)
+
+
+def without_cpu(facts: Facts) -> Fields | None:
+    """The main thread would run, and waits for a CPU more than it has one."""
+    found = blocked_loop(facts)
+    if found is None or found[1].syscall != "running" or (share := _delay(facts)) <= MOST:
+        return None
+    return {"delayed": f"{100 * share:.0f} %"}
+
+
+def _delay(facts: Facts) -> float:
+    """For which share of the time that the main thread would have run it waited for a CPU."""
+    ran = delayed = 0
+    for _, looks in itertools.groupby(sorted(facts.looks, key=PROCESS), key=PROCESS):
+        known = [look for look in looks if look.main_ran_ns is not None]
+        if known:
+            ran += (known[-1].main_ran_ns or 0) - (known[0].main_ran_ns or 0)
+            delayed += (known[-1].main_delayed_ns or 0) - (known[0].main_delayed_ns or 0)
+    return delayed / (ran + delayed) if ran + delayed else 0.0
 
 
 def blocked_loop(facts: Facts) -> tuple[Look, Stack, float] | None:
@@ -331,13 +354,6 @@ def _is_own(facts: Facts, module: str) -> bool:
     return facts.distribution(module) is None and top not in sys.stdlib_module_names
 
 
-def no_answer_to_a_look(facts: Facts) -> Fields | None:
-    """No Python runs in the process: its interpreter is held by compiled code."""
-    if facts.seen.asked < SEVERAL or facts.seen.looks:
-        return None
-    return {"asked": str(facts.seen.asked)}
-
-
 def stalled(facts: Facts) -> Fields | None:
     """The event loop stood still for a while."""
     if not facts.is_stalled:
@@ -363,6 +379,9 @@ FINDINGS: Final[Mapping[str, Finding]] = {
     "same-place": same_place,
     "early-rlock": early_rlock,
     "no-look": no_answer_to_a_look,
+    "unread-replies": unread_replies,
+    "ignored-exception": ignored_exception,
+    "without-cpu": without_cpu,
     "stalled": stalled,
 }
 

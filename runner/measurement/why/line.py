@@ -16,7 +16,7 @@ HELD_BACK: Final = (Outcome.LIMITED, Outcome.SERIALISED)
 def is_due(facts: Facts) -> bool:
     """Whether a launch is to be explained: not one that just works."""
     if facts.outcome is Outcome.OK:
-        return facts.is_stalled or bool(facts.exceptions)
+        return facts.is_stalled or bool(facts.exceptions or facts.ignored)
     return facts.outcome in HELD_BACK or facts.outcome.kind in {Kind.HANG, Kind.FAILURE}
 
 

@@ -22,6 +22,8 @@ FILE: Final = Path(__file__).with_name("rules.yaml")
 #: A condition that is a regular expression is between these.
 SLASH: Final = "/"
 NOT: Final = "not "
+#: Findings that are made of the log alone.
+OF_THE_LOG: Final = frozenset({"exception", "ignored-exception"})
 
 
 class Rule(BaseModel):
@@ -75,6 +77,9 @@ def explained(facts: Facts) -> tuple[Rule, str] | None:
     """The first rule that fits, and its line; None where none does."""
     found = functools.cache(lambda kind: FINDINGS[kind](facts))
     for rule in rules():
+        # Of a launch that just works, only what its log says is to be explained.
+        if facts.outcome is Outcome.OK and not facts.is_stalled and rule.found not in OF_THE_LOG:
+            continue
         fields: Mapping[str, str] | None = found(rule.found)
         if fields is not None and rule.fits(facts, fields):
             return rule, rule.line(facts, fields)

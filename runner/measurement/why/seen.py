@@ -61,20 +61,29 @@ class Name(_Part):
 
 
 class Scan(_Part):
-    """What was bound before the patch, and the (name, version) that files and modules are of."""
+    """What was bound before the patch, and the (name, version) that files and modules are of.
+
+    `unread` are remote ends of connections whose replies nobody took, where a library holds those.
+    """
 
     names: tuple[Name, ...] = ()
     locks: tuple[Lock, ...] = ()
     distributions: dict[str, tuple[str, str]] = {}
+    unread: tuple[str, ...] = ()
 
 
 class Look(_Part):
-    """One look at one process. Times of `CLOCK_MONOTONIC` and of a CPU in ns."""
+    """One look at one process. Times of `CLOCK_MONOTONIC` and of a CPU in ns.
+
+    For how long the main thread ran so far, and how long it waited for a CPU.
+    """
 
     taken_ns: int
     pid: int
     machine: str = "x86_64"
     cpu_ns: int
+    main_ran_ns: int | None = None
+    main_delayed_ns: int | None = None
     threads: tuple[Stack, ...] = ()
     greenlets: tuple[Stack, ...] | None = None
     scan: Scan | None = None
@@ -82,7 +91,11 @@ class Look(_Part):
 
 
 class Seen(_Part):
-    """The looks that were taken, of `asked`: a process that cannot run any Python takes none."""
+    """The looks that were taken, of `asked`; `silent` are processes that took none.
+
+    A process cannot take any while compiled code has its interpreter.
+    """
 
     asked: int = 0
     looks: tuple[Look, ...] = ()
+    silent: tuple[int, ...] = ()

@@ -79,6 +79,16 @@ def test_no_wheels_is_a_finding(monkeypatch: pytest.MonkeyPatch) -> None:
     )
 
 
+def test_there_is_no_free_threaded_python_and_uv_is_not_asked(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    uv = put(monkeypatch, Uv())
+    found = resolve(EnvironmentRequest(python="3.14t", requirements=()), PLATFORM)
+    assert isinstance(found, Unavailable)
+    assert "no base image has a free-threaded Python 3.14" in found.reason
+    assert uv.commands == []
+
+
 @pytest.mark.parametrize("name", ["networkx", "google-cloud-network-management", "connection-x"])
 def test_a_package_named_like_the_network_is_no_network_failure(
     monkeypatch: pytest.MonkeyPatch, name: str

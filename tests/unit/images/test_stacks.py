@@ -97,8 +97,8 @@ def test_each_thread_is_seen_in_its_system_call_with_the_other_end(
         while calls != waiting:
             assert time.monotonic() < deadline, calls
             seen = program("stacks").stacks(config(importable))
-            assert seen["asked"] == 1
-            (found,) = seen["looks"]
+            assert seen["asked"] == len(seen["looks"])
+            found = seen["looks"][-1]
             look, threads = Look(**found), by_function(Look(**found))
             calls = {
                 name: name_of(stack.syscall, look.machine)
@@ -120,7 +120,7 @@ def test_nobody_is_interrupted_and_a_signal_still_dumps(importable: Path, tmp_pa
     with running(importable, tmp_path) as (process, _):
         agent = program("stacks")
         for _ in range(3):
-            assert len(agent.stacks(config(importable))["looks"]) == 1
+            assert agent.stacks(config(importable))["looks"]
         process.send_signal(signal.SIGUSR1)
         assert process.stdin
         assert process.poll() is None
@@ -142,7 +142,17 @@ def test_a_process_that_is_gone_is_not_asked(importable: Path, tmp_path: Path) -
     with running(importable, tmp_path) as (process, _):
         pass
     assert process.poll() is not None
-    assert program("stacks").ask(config(importable), contract.THREADS_ONLY) == 0
+    assert program("stacks").ask(config(importable), contract.THREADS_ONLY) == []
+
+
+def test_a_process_that_answers_no_look_is_told(importable: Path, tmp_path: Path) -> None:
+    with running(importable, tmp_path) as (process, _):
+        process.send_signal(signal.SIGSTOP)
+        found = program("stacks").stacks(config(importable) | {"seconds": 0.5})
+        assert (found["looks"], found["silent"]) == ([], [process.pid])
+        process.send_signal(signal.SIGCONT)
+        found = program("stacks").stacks(config(importable) | {"seconds": 0.5})
+        assert found["silent"] == []
 
 
 def test_a_default_timeout_is_left_alone(importable: Path, monkeypatch: pytest.MonkeyPatch) -> None:

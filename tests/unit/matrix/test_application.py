@@ -357,6 +357,12 @@ def test_the_python_is_the_applications_own_unless_it_is_named(tmp_path: Path) -
     assert named.remarks == ()
 
 
+def test_includes_without_axes_are_all_the_cells(tmp_path: Path) -> None:
+    lines = "include: [{python: 3.11, patch: gevent, gevent: 26.9.0}, {patch: none}]"
+    found = cells(tmp_path, lines)
+    assert ids(found) == ["py3.11-gevent26.9.0-gevent", "py3.9-none"]
+
+
 def test_an_include_adds_cells_of_the_applications_own_python(tmp_path: Path) -> None:
     found = cells(tmp_path, "include: [{patch: gevent, gevent: 26.9.0}]\naxes: {patch: [none]}")
     assert ids(found) == ["py3.9-none", "py3.9-gevent26.9.0-gevent"]

@@ -212,10 +212,12 @@ def test_expectations(tmp_path: Path) -> None:
     expect = [
         {"cells": {"patch": "gev*"}, "outcome": "ok"},
         {"cells": {"patch": "none"}, "outcome": ["ok", "serialised"], "efficiency": ">= 0.9, < 1"},
+        {"why": "/grpc 1\\.\\d+/"},
     ]
-    first, second = one(tmp_path, {"patch": ["none", "gevent"]}, expect=expect).expect
+    first, second, third = one(tmp_path, {"patch": ["none", "gevent"]}, expect=expect).expect
     assert (first.cells, first.outcomes) == ((("patch", "gev*"),), ("ok",))
     assert second.bounds == (("efficiency", ">=", 0.9), ("efficiency", "<", 1.0))
+    assert (second.why, third.why) == (None, "/grpc 1\\.\\d+/")
     assert second.place.startswith(f"{tmp_path}/matrix.yaml:1:")
 
 
@@ -228,6 +230,9 @@ def test_expectations(tmp_path: Path) -> None:
         ({"outcome": "okay"}, "unknown outcome 'okay'; did you mean 'ok'?"),
         ({"eficiency": ">= 1"}, "unknown key 'eficiency'; did you mean 'efficiency'?"),
         ({"efficiency": "about 1"}, "'about 1' is not a bound"),
+        ({"why": "//"}, "says nothing: give a part of the line"),
+        ({"why": "/(grpc/"}, "'/(grpc/' is not a regular expression: missing )"),
+        ({"whi": "grpc"}, "unknown key 'whi'; did you mean 'why'?"),
     ],
 )
 def test_expectations_that_say_nothing(tmp_path: Path, entry: dict[str, Any], message: str) -> None:

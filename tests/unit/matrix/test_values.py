@@ -97,7 +97,7 @@ def _in_a_narrow_gap(text: str) -> bool:
     )
 
 
-@pytest.mark.parametrize("text", ["3.8", "3.10", "3.14", "4.0"])
+@pytest.mark.parametrize("text", ["3.8", "3.10", "3.14", "4.0", "3.13t", "3.14t"])
 def test_pythons(text: str) -> None:
     assert python_version(text) == text
 

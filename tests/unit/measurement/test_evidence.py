@@ -1,9 +1,12 @@
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
+from runner.engine.protocol import ContainerState, ExecResult
 from runner.errors import EngineError
 from runner.measurement import evidence
 from runner.measurement.evidence import in_words
@@ -117,3 +120,67 @@ def test_sockets_in_words() -> None:
 
 def test_a_state_nobody_knows_is_shown_as_it_is() -> None:
     assert "FE" in in_words(TABLE.replace(" 0A ", " FE "))
+
+
+TCP = """\
+  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode
+   0: 0100007F:9C40 0100007F:18EB 01 00000000:0000000C 00:00000000 00000000  7001        0 1
+   1: 0100007F:9C41 0100007F:18EB 01 00000000:00000000 00:00000000 00000000  7001        0 2
+   2: 0100007F:18EB 0100007F:9C40 01 00000000:0000000C 00:00000000 00000000  7002        0 3
+   3: 0100007F:9C42 0100007F:18EB 08 00000000:0000000C 00:00000000 00000000  7001        0 4
+"""
+APPLICATION = """\
+Current thread 0x00007f458d6d5780 (most recent call first):
+  File "/site/redis/connection.py", line 4 in read
+  File "/application/app.py", line 14 in answer
+  File "/server/monkey_matrix_server/recording.py", line 67 in __call__
+"""
+
+
+class FakePod:
+    """A server whose master takes signals to itself."""
+
+    server = "server"
+    log = ""
+
+    def __init__(self) -> None:
+        self.engine = self
+        self.sent: list[object] = []
+
+    def ask(self, _request: str, timeout: float) -> bytes:
+        assert timeout
+        return json.dumps({"tcp": TCP}).encode()
+
+    def exec(self, _container: str, command: tuple[str, ...], **_: object) -> ExecResult:
+        self.sent.append(command)
+        if "kill" in " ".join(command):
+            self.log += APPLICATION + "=== end ===\n"
+        return ExecResult(exit_code=0, stdout=b"    uwsgi.lock()  # print()\n", stderr=b"")
+
+    def server_log(self) -> str:
+        return self.log
+
+    def server_state(self) -> ContainerState:
+        return ContainerState(running=True, exit_code=0, oom_killed=False)
+
+    def signal_server(self, signal: str) -> None:
+        self.log += f"statistics at {signal}\n"
+
+
+def test_each_process_is_signalled_where_the_first_one_says_nothing_of_stacks() -> None:
+    pod: Any = FakePod()
+    dump = evidence.stacks(pod, VirtualClock()) or ""
+    assert (len(pod.sent), APPLICATION in dump) == (1, True)
+    frames, calls = evidence.interrupted(pod, dump)
+    assert [(one.file, one.line) for one in frames[:2]] == [
+        ("/site/redis/connection.py", 4), ("/application/app.py", 14)
+    ]  # fmt: skip
+    assert calls == ("uwsgi.lock",)
+    assert pod.sent[1] == ("sed", "-n", "14p", "/application/app.py")
+    evidence.stacks(pod, VirtualClock())
+    assert len(pod.sent) == 3
+
+
+def test_replies_that_nobody_took_are_those_of_the_servers_open_connections() -> None:
+    pod: Any = FakePod()
+    assert evidence.unread(pod) == {("127.0.0.1:40000", "127.0.0.1:6379")}

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from runner.engine.protocol import ContainerState, ExecResult
-from runner.measurement.server_log import causes, last_words, with_place
+from runner.measurement.server_log import causes, exceptions, ignored, last_words, with_place
 from runner.measurement.verdict import of_exit, with_remedy
 from runner.outcome import Outcome
 from tests.support.memory_engine import MemoryEngine
@@ -110,3 +110,33 @@ def test_a_worker_that_the_kernel_kills_again_and_again_is_out_of_memory(
     record = launch(pods, engine).record
     assert record.outcome is outcome
     assert ("`limits.memory`" in (record.reason or "")) is (outcome is Outcome.OOM_KILLED)
+
+
+FORKED = """\
+{above}
+Traceback (most recent call last):
+  File "/site/gevent/threading.py", line 397, in after_fork_in_child
+    assert sys.version_info[:2] < (3, 13)
+AssertionError:\x20
+Exception in thread Thread-1:
+Traceback (most recent call last):
+  File "/app.py", line 3, in run
+ValueError: no
+"""
+
+
+@pytest.mark.parametrize(
+    "above",
+    [
+        "Exception ignored in: <bound method _ForkHooks.after_fork_in_child of <…>>",
+        # Two processes write at once.
+        "Exception ignored in: Exception ignored in: <bound …>\n<bound method _ForkHooks.a of <…>>",
+    ],
+)
+def test_what_python_ignores_is_no_failure_and_is_told(above: str) -> None:
+    log = FORKED.format(above=above)
+    ((exception, place),) = ignored(log)
+    assert (exception, place["file"], place["line"], place["function"]) == (
+        "AssertionError", "/site/gevent/threading.py", "397", "after_fork_in_child"
+    )  # fmt: skip
+    assert list(exceptions(log)) == ["ValueError: no"]

@@ -8,13 +8,16 @@ from runner.report.run import collate
 from runner.store.records import ExpectationRecord
 from tests.support.samples import cell, launch, run_record
 
+WHY = "grpc waits in C (poll → db:5432)"
+
 
 def checked(*expect: ExpectationRecord) -> list[tuple[str, bool, str]]:
     one, two, three = cell("3.9", "none"), cell("3.9", "gevent"), cell("3.13", "none")
     run = run_record(one, two, three).model_copy(update={"expect": expect})
+    hung = launch(two, outcome=Outcome.HANG_AT_STARTUP, reason="in connect")
     launches = {
         one.id: [launch(one)],
-        two.id: [launch(two, outcome=Outcome.HANG_AT_STARTUP, reason="in connect")],
+        two.id: [hung.model_copy(update={"why": WHY})],
     }
     return [(c.cell, c.met, c.seen) for c in check(collate(run, launches))]
 
@@ -52,6 +55,25 @@ def test_a_bound_on_a_figure_that_there_is_not_is_unmet() -> None:
     bounds = (("efficiency", ">=", 0.0),)
     found = checked(ExpectationRecord(cells={"patch": "gevent"}, bounds=bounds))
     assert [(met, seen) for _, met, seen in found] == [(False, "none (hang-at-startup)")]
+
+
+@pytest.mark.parametrize(
+    ("patch", "why", "met"),
+    [
+        ("gevent", "in C (poll", True),
+        ("gevent", "/^grpc .* in C/", True),
+        ("gevent", "/^in C/", False),
+        ("gevent", "psycopg2", False),
+        ("gevent", "none", False),
+        ("none", "none", True),
+        ("none", "grpc", False),
+        ("none", "/.*/", False),
+    ],
+)
+def test_a_cause(patch: str, why: str, *, met: bool) -> None:
+    seen = {"gevent": f"why: {WHY}", "none": "ok without a why"}[patch]
+    expectation = ExpectationRecord(cells={"patch": patch}, why=why)
+    assert [(is_met, told) for _, is_met, told in checked(expectation)] == [(met, seen)]
 
 
 # -- what a page says of it ------------------------------------------------------------------------

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from runner.measurement.why.facts import Facts
+from runner.measurement.why.places import OURS
 from runner.measurement.why.seen import Called, Frame, Lock, Look, Name, Scan, Seen, Stack
 from runner.outcome import Outcome
 
@@ -15,6 +16,7 @@ APP = "/application/shop/orders.py"
 FUTEX, POLL, RECVFROM, SLEEP, EPOLL = 202, 7, 45, 230, 232
 NAMES = (Name(module="functools", name="RLock", original="threading._CRLock"),)
 DISTRIBUTIONS = {
+    "gevent.threading": ("gevent", "25.5.1"),
     "psycopg2.extensions": ("psycopg2_binary", "2.9.10"),
     "psycopg_binary._psycopg": ("psycopg_binary", "3.1.8"),
     "confluent_kafka.cimpl": ("confluent_kafka", "2.11.1"),
@@ -69,19 +71,24 @@ class Case:
     exceptions: tuple[str, ...] = ()
     more: dict[str, Any] = field(default_factory=dict)
     idle: int = 0
-    unanswered: int = 0
+    silent: tuple[int, ...] = ()
+    delayed_ns: int = 0
 
     @property
     def facts(self) -> Facts:
         scan = Scan(names=self.names, locks=self.locks, distributions=DISTRIBUTIONS)
         blocked = {"pid": 8, "cpu_ns": 1, "threads": self.threads, "greenlets": self.greenlets}
-        looks = [Look(taken_ns=n, **blocked) for n in range(20 - self.idle)] if self.threads else []
+        numbers = range(20 - self.idle) if self.threads else ()
+        looks = [
+            Look(taken_ns=n, main_ran_ns=n, main_delayed_ns=n * self.delayed_ns, **blocked)
+            for n in numbers
+        ]
         idle = {"pid": 8, "cpu_ns": 1, "threads": (main(HUB, syscall=EPOLL),)}
         looks += [Look(taken_ns=n, **idle) for n in range(self.idle)]
         looks += [Look(taken_ns=99, pid=8, cpu_ns=1, scan=scan)] if looks or self.locks else []
         known: dict[str, Any] = {
             "outcome": self.outcome,
-            "seen": Seen(asked=len(looks) + self.unanswered, looks=tuple(looks)),
+            "seen": Seen(asked=len(looks), looks=tuple(looks), silent=self.silent),
             "exceptions": {text: self.exceptions.count(text) for text in self.exceptions},
             "services": {7803: "db"},
         }
@@ -152,12 +159,20 @@ CASES = {
         "grpc._channel._InactiveRpcError: <…>; remedy: GRPC_ENABLE_FORK_SUPPORT=0, grpcio 1.85.3, "
         "or no preload",
     ),
-    "abandoned-reply": Case(
+    "abandoned-reply-of-redis": Case(
         outcome=WRONG,
         exceptions=("RuntimeError: asked for the key, got None",),
-        more={"installed": {"redis": "3.1.0"}, "gevent_modules": frozenset({"socket"})},
-        line="redis 3.1.0 gives a connection back to its pool although a timeout left a reply "
-        "unread: the next command gets that; remedy: redis 3.2.0 or newer",
+        more={"installed": {"redis": "3.1.0"}, "unread": ("127.0.0.1:7803",) * 2},
+        line="2 connections to db:7803 had a reply that nobody read when nothing was in work: "
+        "redis 3.1.0 puts a connection back into its pool although a request gave up on a reply, "
+        "which the next command gets; remedy: redis 3.2.0 or newer",
+    ),
+    "abandoned-reply": Case(
+        outcome=Outcome.FAILED_REQUESTS,
+        more={"installed": {"redis": "3.5.3"}, "unread": ("127.0.0.1:9", "127.0.0.1:7803")},
+        line="1 connection to db:7803 had a reply that nobody read when nothing was in work: who "
+        "uses one next gets what an earlier request gave up on; remedy: close a connection whose "
+        "reply was given up on",
     ),
     "rlock-before-the-patch": Case(
         outcome=WRONG,
@@ -265,18 +280,12 @@ CASES = {
     ),
     "uwsgi-lock": Case(
         outcome=Outcome.HANG_UNDER_LOAD,
-        threads=(
-            main(
-                f"{APP}:5 answer",
-                ENTRY,
-                calls=("shop.orders.uwsgi.lock builtins.builtin_function_or_method uwsgi",),
-                syscall=FUTEX,
-            ),
-        ),
-        greenlets=(request(HUB, f"{APP}:7 answer"),),
-        line="uwsgi.lock() waits in C, called from shop/orders.py:5; the event loop was blocked "
-        "for good; a request that is at shop/orders.py:7 cannot go on meanwhile; remedy: a lock "
-        "of gevent or threading",
+        threads=(main(f"{OURS}servers/_uwsgi.py:42 serve", syscall=EPOLL),),
+        silent=(14,),
+        more={"interrupted": (frame(f"{APP}:5 answer"),), "calls": ("uwsgi.lock",)},
+        line="compiled code has the interpreter in uwsgi.lock(), called from shop/orders.py:5: "
+        "nothing else of that process runs, no greenlet either; remedy: a lock of gevent or "
+        "threading in place of uWSGI's",
     ),
     "compiled-code-in-the-loop": Case(
         threads=(in_c("zmq.backend", METHOD, to=""),),
@@ -363,10 +372,33 @@ CASES = {
         line="the thread of the event loop computes at x.py:5, called from shop/orders.py:3: "
         "nothing else ran for 50 % of the burst; remedy: more processes",
     ),
+    "waits-for-a-cpu": Case(
+        threads=(main(f"{APP}:3 answer", syscall="running"),),
+        delayed_ns=3,
+        line="the thread of the event loop would run and waits for a CPU 75 % of the time: others "
+        "use them; remedy: a machine that is less busy",
+    ),
     "interpreter-held": Case(
         outcome=HANG,
-        unanswered=20,
-        line="no Python could run in the server's process, compiled code has the interpreter",
+        silent=(8,),
+        line="no Python could run in the server's process: compiled code has the interpreter",
+    ),
+    "fork-hook-of-gevent": Case(
+        outcome=Outcome.LIMITED,
+        more={
+            "ignored": {
+                ("AssertionError", frame("/site/gevent/threading.py:397 after_fork_in_child")): 115
+            }
+        },
+        locks=(lock("threading", "x"),),
+        line="gevent 25.5.1 printed 115 tracebacks, at forks: AssertionError in "
+        "after_fork_in_child at gevent/threading.py:397, which Python ignores; remedy: gevent "
+        "25.9.1",
+    ),
+    "ignored-exception": Case(
+        outcome=Outcome.LIMITED,
+        more={"ignored": {("ValueError: closed", frame("/usr/lib/python3.11/x.py:3 __del__")): 1}},
+        line="1 traceback of what Python ignores: ValueError: closed in __del__ at x.py:3",
     ),
     "exception-of-the-server": Case(
         outcome=Outcome.CRASHED,

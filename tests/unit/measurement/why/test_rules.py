@@ -27,7 +27,9 @@ def test_a_case_is_explained_by_its_rule(name: str) -> None:
 
 @pytest.mark.parametrize("name", CASES)
 def test_what_just_works_has_no_line(name: str) -> None:
-    quiet = replace(CASES[name].facts, outcome=Outcome.OK, exceptions={}, stalled_s=None)
+    quiet = replace(
+        CASES[name].facts, outcome=Outcome.OK, exceptions={}, ignored={}, stalled_s=None
+    )
     assert why(quiet) is None
 
 
@@ -53,6 +55,14 @@ def test_an_ok_cell_has_a_line_for_tracebacks_and_for_a_loop_that_stood_still() 
     assert why(grpc.facts) is None
     line = why(replace(grpc.facts, stalled_s=9.8)) or ""
     assert "the loop was blocked for up to 9.8 s at a time" in line
+
+
+def test_of_an_ok_cell_only_its_tracebacks_are_explained() -> None:
+    pool = CASES["pool-of-sqlalchemy"].facts
+    found = why(replace(pool, outcome=Outcome.OK, exceptions={"OSError: no space": 2}))
+    assert found == "OSError: no space (2 times)"
+    forks = replace(CASES["fork-hook-of-gevent"].facts, outcome=Outcome.OK)
+    assert "gevent 25.5.1 printed 115 tracebacks" in (why(forks) or "")
 
 
 def test_a_loop_that_waits_for_events_is_not_blocked() -> None:
