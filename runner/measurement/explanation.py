@@ -32,6 +32,8 @@ CLIENTS: Final = 10
 #: What the runner adds before it gives up on the agent, in seconds.
 GRACE_S = 30.0
 RESTART_POLL_S = 0.05
+#: What a few requests keep busy may hide what more of them wait for.
+BUSY: Final = frozenset({"computing", "without-cpu"})
 #: What nobody took for so long when nothing is in work stays unread.
 UNREAD_S = 0.2
 WRONG: Final = frozenset({Outcome.WRONG_ANSWER, Outcome.FAILED_REQUESTS})
@@ -102,7 +104,10 @@ def _looks(facts: Facts, cell: Cell) -> list[tuple[int, float]]:
 
 
 def _is_enough(facts: Facts) -> bool:
-    return blocked_loop(facts) is not None if facts.is_stalled else explained(facts) is not None
+    if facts.is_stalled:
+        return blocked_loop(facts) is not None
+    found = explained(facts)
+    return found is not None and found[0].found not in BUSY
 
 
 def _together(one: Seen, other: Seen) -> Seen:
