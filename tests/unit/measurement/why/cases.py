@@ -373,6 +373,15 @@ CASES = {
         line="the thread of the event loop computes at x.py:5, called from shop/orders.py:3: "
         "nothing else ran for 50 % of the burst; remedy: more processes",
     ),
+    "one-is-further-on": Case(
+        threads=(main(HUB, syscall="running"),),
+        greenlets=(
+            request("/site/psycopg/waiting.py:7 wait", f"{APP}:5 answer", number=4),
+            request(f"{APP}:7 answer"),
+        ),
+        line="4 of 5 requests wait at shop/orders.py:5, while one is further on, at "
+        "shop/orders.py:7",
+    ),
     "waits-for-a-cpu": Case(
         threads=(main(f"{APP}:3 answer", syscall="running"),),
         delayed_ns=3,
