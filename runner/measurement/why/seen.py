@@ -43,12 +43,16 @@ class Stack(_Part):
 
 
 class Lock(_Part):
-    """A native lock that was made before the patch, and who imported its module first."""
+    """A native lock that was made before the patch, and who imported its module first.
+
+    An RLock is held so many `times` over.
+    """
 
     module: str
     name: str
     kind: Literal["Lock", "RLock", "SimpleQueue"]
     held: bool | None
+    times: int = 0
     importer: str | None
 
 
@@ -61,10 +65,14 @@ class Name(_Part):
 
 
 class Scan(_Part):
-    """What was bound before the patch, and the (name, version) that files and modules are of."""
+    """What was bound before the patch, and the (name, version) that files and modules are of.
+
+    `channels` are names of gRPC's, empty for one that no module has.
+    """
 
     names: tuple[Name, ...] = ()
     locks: tuple[Lock, ...] = ()
+    channels: tuple[str, ...] = ()
     distributions: dict[str, tuple[str, str]] = {}
 
 
