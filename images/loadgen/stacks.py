@@ -21,7 +21,7 @@ IN_A_REQUEST, SHORTEST_S, LONGEST_S = 6, 0.01, 0.25
 #: At most so many, of which these are at the greenlets as well: that takes longer.
 MOST, AT_GREENLETS = 40, frozenset({2, 8, 20})
 #: How long the last look may take, in seconds, and how often it is looked for.
-ANSWERED_WITHIN_S, POLL_S = 2.0, 0.01
+ANSWERED_WITHIN_S, POLL_S = 10.0, 0.01
 #: A client of `stacks` waits so long for an answer, in seconds.
 CLIENT_TIMEOUT_S = 30.0
 #: A process that was asked so often and answers nothing runs no Python.
@@ -115,7 +115,7 @@ def stacks(config: dict[str, Any]) -> dict[str, Any]:
 
     The last look is also at what was bound before the patch.
     """
-    over = time.monotonic() + config["seconds"]
+    over = threading.Event()
     begun_ns = time.monotonic_ns()
     looker = Looker(config, config["seconds"] / MOST * IN_A_REQUEST)
     clients = [
@@ -125,14 +125,17 @@ def stacks(config: dict[str, Any]) -> dict[str, Any]:
     for client in clients:
         client.start()
     time.sleep(config["seconds"])
-    looker.stopped()
+    # Requests go on until it is taken: they may hold what it looks for.
     looker.asked.update(ask(config, config["with_scan"]))
-    return seen(config, begun_ns, looker.asked)
+    looker.stopped()
+    found = seen(config, begun_ns, looker.asked)
+    over.set()
+    return found
 
 
-def ask_on(config: dict[str, Any], until: float) -> None:
+def ask_on(config: dict[str, Any], over: threading.Event) -> None:
     """Send request after request, whatever is answered."""
-    while time.monotonic() < until:
+    while not over.is_set():
         try:
             verified(config, CLIENT_TIMEOUT_S)
         except CheckFailedError:

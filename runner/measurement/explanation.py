@@ -93,17 +93,19 @@ def _looks(facts: Facts, cell: Cell) -> list[tuple[int, float]]:
     The burst of the calibration was looked at already. What is bound in the process is looked at in
     any case.
     """
+    working = (min(CLIENTS, cell.most_in_flight), WORKING_S)
     if facts.outcome.kind is Kind.HANG:
         return [(0, HANG_S)]
     if facts.outcome.kind is Kind.FAILURE:
-        return [(0, 0.0)]
-    working = (min(CLIENTS, cell.most_in_flight), WORKING_S)
+        return [(0, 0.0), working]
     if (facts.stalled_s or 0.0) >= STALLED_S and blocked_loop(facts) is None:
         return [working] * UNTIL_STALLED
     return [(0, 0.0), working]
 
 
 def _is_enough(facts: Facts) -> bool:
+    if facts.outcome.kind is Kind.FAILURE:
+        return not facts.may_admit_several  # which is to be seen while there are requests
     if facts.is_stalled:
         return blocked_loop(facts) is not None
     found = explained(facts)
@@ -129,7 +131,6 @@ def _facts(launch: Launch, outcome: Outcome, seen: Seen, log: str) -> Facts:
         log=log,
         installed=_installed(seen) | _named_in(job.cell),
         services=_services(job.cell),
-        settings={name: str(value) for name, value in job.cell.server.settings},
         stalled_s=launch.loaded.stalled_s if launch.loaded else None,
     )
 
