@@ -105,9 +105,9 @@ def computing(facts: Facts) -> Fields | None:
 
 
 def without_cpu(facts: Facts) -> Fields | None:
-    """The main thread would run, and waits for a CPU more than it has one."""
-    found = blocked_loop(facts)
-    if found is None or found[1].syscall != "running" or (share := _delay(facts)) <= MOST:
+    """The thread of the event loop would run, and waits for a CPU more than it has one."""
+    share = _delay(facts)
+    if not facts.has_loop or share <= MOST:
         return None
     return {"delayed": f"{100 * share:.0f} %"}
 
