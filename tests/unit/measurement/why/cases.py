@@ -300,7 +300,7 @@ CASES = {
         threads=(in_c("_mysql_connector", METHOD),),
         line="mysql-connector-python 9.5.0 waits in C (poll → db:7803), called from "
         "shop/orders.py:12; the event loop was blocked for 100 % of the burst; remedy: a driver in "
-        "Python, PyMySQL or mysql.connector with `use_pure=True`",
+        "Python, such as PyMySQL",
     ),
     "unpatched-function": Case(
         names=(*NAMES, Name(module="shop.orders", name="sleep", original="time.sleep")),
