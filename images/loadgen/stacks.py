@@ -19,7 +19,7 @@ from request import CheckFailedError, verified
 #: So many looks, no closer than this in seconds; these are at the greenlets too: that takes longer.
 MOST, SHORTEST_S, AT_GREENLETS = 40, 0.01, frozenset({2, 8, 20})
 #: How long the last look may take, in seconds, and how often it is looked for.
-ANSWERED_WITHIN_S, POLL_S = 2.0, 0.01
+ANSWERED_WITHIN_S, POLL_S = 10.0, 0.01
 #: A client of `stacks` waits so long for an answer, in seconds.
 CLIENT_TIMEOUT_S = 30.0
 #: A process that was asked so often and answers nothing runs no Python.
@@ -110,7 +110,7 @@ def stacks(config: dict[str, Any]) -> dict[str, Any]:
 
     The last look is also at what was bound before the patch.
     """
-    over = time.monotonic() + config["seconds"]
+    over = threading.Event()
     begun_ns = time.monotonic_ns()
     looker = Looker(config, config["seconds"])
     clients = [
@@ -121,13 +121,16 @@ def stacks(config: dict[str, Any]) -> dict[str, Any]:
         client.start()
     time.sleep(config["seconds"])
     looker.stop()
+    # Requests go on until it is taken: they may hold what it looks for.
     looker.asked.update(ask(config, config["with_scan"]))
-    return seen(config, begun_ns, looker.asked)
+    found = seen(config, begun_ns, looker.asked)
+    over.set()
+    return found
 
 
-def ask_on(config: dict[str, Any], until: float) -> None:
+def ask_on(config: dict[str, Any], over: threading.Event) -> None:
     """Send request after request, whatever is answered."""
-    while time.monotonic() < until:
+    while not over.is_set():
         try:
             verified(config, CLIENT_TIMEOUT_S)
         except CheckFailedError:

@@ -95,7 +95,7 @@ def run_record(
             ExpectationRecord(
                 cells=dict(e.cells),
                 outcomes=e.outcomes,
-                why=e.why,
+                whys=e.whys,
                 bounds=e.bounds,
                 place=e.place,
             )

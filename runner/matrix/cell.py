@@ -214,13 +214,14 @@ class Cell:
 class Expectation:
     """What is known of some cells: `cells` are globs by axis; all of the others must hold.
 
-    `why` is a part of the line on the cause, `/a regular expression/` for it, or `none` for a cell
-    without one. A bound is (column, operator, value); `place` is its position in the matrix file.
+    Each of `whys` is a part of the line on the cause, `/a regular expression/` for it, or `none`
+    for a cell without one; one of them must hold. A bound is (column, operator, value); `place` is
+    its position in the matrix file.
     """
 
     cells: tuple[tuple[str, str], ...]
     outcomes: tuple[str, ...] = ()
-    why: str | None = None
+    whys: tuple[str, ...] = ()
     bounds: tuple[tuple[str, str, float], ...] = ()
     place: str = ""
 

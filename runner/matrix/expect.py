@@ -55,8 +55,9 @@ def _expectation(
         for column, text in entry.bounds.items()
         for bound in _bounds(document, keys, column, text)
     )
-    why = _why(document, (*keys, "why"), entry.why)
-    if not entry.outcome and not bounds and why is None:
+    for why in entry.why:
+        _check_why(document, (*keys, "why"), why)
+    if not entry.outcome and not bounds and not entry.why:
         document.fail(
             keys,
             "expects nothing: give an `outcome:`, a `why:` or a bound (`efficiency: '>= 0.9'`)",
@@ -67,15 +68,13 @@ def _expectation(
     return Expectation(
         cells=tuple(globs.items()),
         outcomes=tuple(entry.outcome),
-        why=why,
+        whys=tuple(entry.why),
         bounds=bounds,
         place=document.position(keys),
     )
 
 
-def _why(document: Document, keys: KeyPath, written: str | None) -> str | None:
-    if written is None:
-        return None
+def _check_why(document: Document, keys: KeyPath, written: str) -> None:
     if not written.strip("/ "):
         document.fail(
             keys, "says nothing: give a part of the line, /a regular expression/, or `none`"
@@ -84,7 +83,6 @@ def _why(document: Document, keys: KeyPath, written: str | None) -> str | None:
         re.compile(pattern_of(written) or "")
     except re.error as error:
         document.fail(keys, f"{written!r} is not a regular expression: {error}")
-    return written
 
 
 def pattern_of(why: str) -> str | None:

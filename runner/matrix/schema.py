@@ -170,10 +170,10 @@ class ExpectSection(BaseModel):
 
     cells: PartialCell = Field(default_factory=dict, description="Globs by axis.")
     outcome: Scalars = Field(default_factory=list, description="One of these.")
-    why: Scalar | None = Field(
-        None,
-        description="What the line on the cause says: a part of it, /a regular expression/, "
-        "or none for a cell that has no such line.",
+    why: Scalars = Field(
+        default_factory=list,
+        description="What the line on the cause says, one of these: a part of it, "
+        "/a regular expression/, or none for a cell that has no such line.",
     )
 
     @property

@@ -37,6 +37,8 @@ AT_REST: Final = (0, 0.0)
 #: What the runner adds before it gives up on the agent, in seconds.
 GRACE_S = 30.0
 RESTART_POLL_S = 0.05
+#: What a few requests keep busy may hide what more of them wait for.
+BUSY: Final = frozenset({"computing", "without-cpu"})
 #: What nobody took for so long when nothing is in work stays unread.
 UNREAD_S = 0.2
 WRONG: Final = frozenset({Outcome.WRONG_ANSWER, Outcome.FAILED_REQUESTS})
@@ -117,7 +119,12 @@ def _stood_still(facts: Facts) -> bool:
 
 
 def _is_enough(facts: Facts) -> bool:
-    return blocked_loop(facts) is not None if facts.is_stalled else explained(facts) is not None
+    if facts.outcome.kind is Kind.FAILURE:
+        return not facts.may_admit_several  # which is to be seen while there are requests
+    if facts.is_stalled:
+        return blocked_loop(facts) is not None
+    found = explained(facts)
+    return found is not None and found[0].found not in BUSY
 
 
 def _together(one: Seen, other: Seen) -> Seen:
@@ -141,7 +148,6 @@ def facts_of(launch: Launch, outcome: Outcome, seen: Seen, log: str) -> Facts:
         log=log,
         installed=_installed(seen) | _named_in(job.cell),
         services=_services(job.cell),
-        settings={name: str(value) for name, value in job.cell.server.settings},
         stalled_s=loaded.stalled_s if loaded else None,
         server=str(job.cell.server),
         lets_in=loaded.set_up if loaded and verdict.is_as_set_up(loaded) else None,

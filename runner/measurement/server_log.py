@@ -18,6 +18,8 @@ PLACE: Final = re.compile(r'  File "(?P<file>[^"]+)", line (?P<line>\d+), in (?P
 CHAINED = ("During handling of the above", "The above exception was the direct cause")
 #: Exceptions that say where only above their line.
 PLACED: Final = re.compile(r"(SyntaxError|IndentationError|TabError): ")
+#: What a gRPC error is about, some lines below its own.
+RPC_DETAILS: Final = re.compile(r'\s+details = "(?P<details>.+)"$')
 #: How gunicorn says what it cannot be started with, below an empty line.
 GUNICORNS: Final = re.compile(r"^\nError: (?P<said>.*\w)\W*$", re.MULTILINE)
 #: How gunicorn says that somebody killed one of its processes.
@@ -45,6 +47,8 @@ def chains(log: str) -> Iterator[list[str]]:
         elif inside and line and not line[0].isspace():
             inside = False
             chain = [] if ignored else [*chain, line.strip()]
+        elif chain and not inside and (found := RPC_DETAILS.match(line)):
+            chain[-1] = f"{chain[-1].partition(': <')[0]}: {found['details']}"
         before = line or before
     if chain:
         yield chain

@@ -108,11 +108,11 @@ def _checked(expectation: ExpectationRecord, row: Row) -> Iterator[Checked]:
             seen=f"{seen}: {row.reason}" if row.reason else seen,
             place=expectation.place,
         )
-    if expectation.why is not None:
+    if expectation.whys:
         yield Checked(
             cell=row.cell,
-            expected=f"why {expectation.why}",
-            met=_explains(row.why, expectation.why),
+            expected=f"why {' or '.join(expectation.whys)}",
+            met=any(_explains(row.why, wanted) for wanted in expectation.whys),
             seen=f"why: {row.why}" if row.why else f"{row.outcome} without a why",
             place=expectation.place,
         )

@@ -142,7 +142,7 @@ class ExpectationRecord(Record):
 
     cells: dict[str, str]
     outcomes: tuple[str, ...] = ()
-    why: str | None = None
+    whys: tuple[str, ...] = ()
     bounds: tuple[tuple[str, str, float], ...] = ()
     place: str = ""
 

@@ -45,7 +45,7 @@ def test_outcome_and_cause_of_every_cell_of_a_case_are_expected(file: Path) -> N
             if may_match(cell, {axis: [glob] for axis, glob in one.cells})
         ]
         assert any(one.outcomes for one in of_cell), cell.id
-        assert any(one.why for one in of_cell), cell.id
+        assert any(one.whys for one in of_cell), cell.id
 
 
 @pytest.mark.parametrize("name", ["flaskr", "ihatemoney"])

@@ -6,10 +6,13 @@ the objects in them, and calls nothing of theirs but what a lock answers whether
 """
 
 import os
+import re
 import sys
 
 #: Modules that keep the originals on purpose.
 OWN = ("gevent", "greenlet", "monkey_matrix_server", "zope")
+#: What an RLock says of itself.
+HELD_TIMES = re.compile(r"RLock object owner=\d+ count=(\d+)")
 
 
 def saved():
@@ -21,6 +24,7 @@ def saved():
 def scan(files):
     """Return the names and locks bound before, and the distribution that each file belongs to."""
     found = {"names": [], "locks": [], "distributions": distributions(files)}
+    found["channels"] = channels()
     originals = saved()
     if originals:
         found["names"] = names(originals)
@@ -55,9 +59,25 @@ def locks(originals):
                 kind = kinds.get(type(one))
                 if kind and id(one) not in seen:
                     seen.add(id(one))
-                    told = {"module": module, "name": path, "kind": kind}
+                    told = {"module": module, "name": path, "kind": kind, "times": _times(one)}
                     found.append(dict(told, held=_is_held(one), importer=importer(module)))
     return found
+
+
+def channels():
+    """Return the gRPC channels that there are, each by a name that leads to it or by none."""
+    kind = getattr(sys.modules.get("grpc._channel"), "Channel", None)
+    if kind is None:
+        return []
+    import gc
+
+    made = {id(one): "" for one in gc.get_objects() if type(one) is kind}
+    for module, values in _modules() if made else ():
+        for name, value in values:
+            for path, one in _reach(name, value):
+                if made.get(id(one)) == "":
+                    made[id(one)] = "%s.%s" % (module, path)
+    return sorted(made.values())
 
 
 def _native_kinds(originals):
@@ -99,6 +119,12 @@ def _is_held(lock):
         return bool(lock.locked())
     text = repr(lock)
     return text.startswith("<locked") if "locked" in text else None
+
+
+def _times(lock):
+    """Say how often over a lock is held that its owner may take again."""
+    found = HELD_TIMES.search(repr(lock))
+    return int(found.group(1)) if found else 0
 
 
 def _modules():

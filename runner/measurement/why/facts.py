@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import sys
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
+from runner.measurement.why import places
 from runner.measurement.why.places import OURS, is_library, is_request, module_of
-from runner.measurement.why.seen import Called, Frame, Look, Scan, Seen, Stack
+from runner.measurement.why.seen import Called, Frame, Lock, Look, Scan, Seen, Stack
 from runner.outcome import Outcome
 
 #: Where the main thread of a master process is, gunicorn's or uWSGI's: it serves nobody. An idle
@@ -45,7 +47,6 @@ class Facts:
     log: str = ""
     installed: Mapping[str, str] = field(default_factory=dict)
     services: Mapping[int, str] = field(default_factory=dict)
-    settings: Mapping[str, str] = field(default_factory=dict)
     stalled_s: float | None = None
     server: str = ""
     lets_in: int | None = None
@@ -53,13 +54,25 @@ class Facts:
     @cached_property
     def looks(self) -> tuple[Look, ...]:
         """The looks at processes that serve; the others only start those."""
-        found = tuple(look for look in self.seen.looks if not _is_master(look))
-        return found or self.seen.looks
+        return tuple(one for one in self.seen.looks if one.pid not in self.masters) or (
+            self.seen.looks
+        )
+
+    @cached_property
+    def masters(self) -> frozenset[int]:
+        """The processes that serve nobody, and only start others."""
+        return frozenset(look.pid for look in self.seen.looks if _is_master(look))
 
     @cached_property
     def scan(self) -> Scan:
         """What was bound before the patch, as last seen."""
         return next((look.scan for look in reversed(self.looks) if look.scan), Scan())
+
+    @property
+    def may_admit_several(self) -> bool:
+        """Whether an RLock of before the patch is in reach that is not Python's own."""
+        locks = (lock for lock in self.scan.locks if lock.kind == "RLock")
+        return any(lock.module.partition(".")[0] not in sys.stdlib_module_names for lock in locks)
 
     @property
     def is_patched(self) -> bool:
@@ -108,6 +121,11 @@ class Facts:
         """The distribution of what a line calls."""
         return self.distribution(called.module)
 
+    def importer(self, lock: Lock) -> str:
+        """Who imported the module of a lock first, as far as that is known."""
+        by = lock.importer
+        return f" (imported by {self.distribution(by) or by})" if by else ""
+
     def peer(self, address: str) -> str:
         """`db:5432` for `127.0.0.1:7803`, where a service of that name has the port."""
         host, _, port = address.rpartition(":")
@@ -127,6 +145,10 @@ def named(distribution: str) -> str:
 
 
 def _is_master(look: Look) -> bool:
-    main = [stack for stack in look.threads if stack.main and stack.frames]
-    is_at_work = any(map(is_request, (*look.threads, *(look.greenlets or ()))))
-    return not is_at_work and any(stack.frames[0].file in MASTERS for stack in main)
+    """Whether a master waits there, in the main thread or, gunicorn's, in a greenlet of its own."""
+    greenlets = look.greenlets or ()
+    if any(map(is_request, (*look.threads, *greenlets))):
+        return False
+    stacks = (*(stack for stack in look.threads if stack.main), *greenlets)
+    waits = (places.first(stack.frames, lambda one: not places.is_wrapper(one)) for stack in stacks)
+    return any(frame.file in MASTERS for frame in waits if frame)

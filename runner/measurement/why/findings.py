@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import itertools
 import operator
-import sys
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 from runner.measurement.why import places
+from runner.measurement.why.before import early_channel, early_rlock, exception
 from runner.measurement.why.facts import LOOP, Facts
 from runner.measurement.why.seen import Called, Frame, Lock, Look, Stack
 from runner.measurement.why.syscalls import ON_DESCRIPTORS, name_of
@@ -67,7 +67,7 @@ def native_lock(facts: Facts) -> Fields | None:
         "lock": name,
         "holder": lock.module if lock else places.module_of(where),
         "kind": _kind_of(lock, called),
-        "imported": _imported(facts, lock.importer if lock else None),
+        "imported": facts.importer(lock) if lock else "",
         "module": places.module_of(where),
     }
 
@@ -105,9 +105,9 @@ def computing(facts: Facts) -> Fields | None:
 
 
 def without_cpu(facts: Facts) -> Fields | None:
-    """The main thread would run, and waits for a CPU more than it has one."""
-    found = blocked_loop(facts)
-    if found is None or found[1].syscall != "running" or (share := _delay(facts)) <= MOST:
+    """The thread of the event loop would run, and waits for a CPU more than it has one."""
+    share = _delay(facts)
+    if not facts.has_loop or share <= MOST:
         return None
     return {"delayed": f"{100 * share:.0f} %"}
 
@@ -207,12 +207,6 @@ def _kind_of(lock: Lock | None, called: Called | None) -> str:
     if lock:
         return {"SimpleQueue": "queue"}.get(lock.kind, "lock")
     return "queue" if called and "queue" in f"{called.type}{called.module}".lower() else "lock"
-
-
-def _imported(facts: Facts, importer: str | None) -> str:
-    if importer is None:
-        return ""
-    return f" (imported by {facts.distribution(importer) or importer})"
 
 
 def _suspended(facts: Facts, stack: Stack) -> str:
@@ -321,37 +315,7 @@ def _same_function(stack: Stack, place: Frame) -> Frame | None:
     return places.first(stack.frames, is_it)
 
 
-# -- what the server said, and what was bound before -----------------------------------------------
-
-
-def exception(facts: Facts) -> Fields | None:
-    """The exception that most of the server's tracebacks end in, and who has ssl from before."""
-    if facts.exception is None:
-        return None
-    text, number = facts.exception
-    early = (n.module for n in facts.scan.names if n.original == "ssl.SSLContext")
-    libraries = dict.fromkeys(one for module in early if (one := facts.distribution(module)))
-    return {
-        "exception": text,
-        "times": "" if number < 2 else f" ({number} times)",
-        "early_ssl": " and ".join(libraries),
-    }
-
-
-def early_rlock(facts: Facts) -> Fields | None:
-    """An RLock from before the patch: it admits every greenlet of its thread."""
-    found = [lock for lock in facts.scan.locks if lock.kind == "RLock"]
-    own = [lock for lock in found if _is_own(facts, lock.module)]
-    if not own:
-        return None
-    first = own[0]
-    return {"lock": f"{first.module}.{first.name}", "imported": _imported(facts, first.importer)}
-
-
-def _is_own(facts: Facts, module: str) -> bool:
-    """Whether a module is the application's: of no distribution, and not Python's."""
-    top = module.partition(".")[0]
-    return facts.distribution(module) is None and top not in sys.stdlib_module_names
+# -- whether it moves at all -----------------------------------------------------------------------
 
 
 def stalled(facts: Facts) -> Fields | None:
@@ -378,6 +342,7 @@ FINDINGS: Final[Mapping[str, Finding]] = {
     "lock-wait": lock_wait,
     "same-place": same_place,
     "early-rlock": early_rlock,
+    "early-channel": early_channel,
     "no-look": no_answer_to_a_look,
     "unread-replies": unread_replies,
     "ignored-exception": ignored_exception,

@@ -38,7 +38,6 @@ class Rule(BaseModel):
     outcomes: frozenset[Outcome] | None = None
     patched: tuple[str, ...] = ()
     installed: dict[str, str] = Field(default_factory=dict)
-    settings: dict[str, str] = Field(default_factory=dict)
     says: str
     remedy: str | None = None
 
@@ -56,7 +55,6 @@ class Rule(BaseModel):
             and (self.if_log is None or _matches(facts.log, self.if_log))
             and all(_is_patched(module, facts.gevent_modules) for module in self.patched)
             and all(_is_installed(facts, name, which) for name, which in self.installed.items())
-            and all(facts.settings.get(name) == value for name, value in self.settings.items())
         )
 
     def line(self, facts: Facts, fields: Fields) -> str:

@@ -43,12 +43,16 @@ class Stack(_Part):
 
 
 class Lock(_Part):
-    """A native lock that was made before the patch, and who imported its module first."""
+    """A native lock that was made before the patch, and who imported its module first.
+
+    An RLock is held so many `times` over.
+    """
 
     module: str
     name: str
     kind: Literal["Lock", "RLock", "SimpleQueue"]
     held: bool | None
+    times: int = 0
     importer: str | None
 
 
@@ -63,11 +67,13 @@ class Name(_Part):
 class Scan(_Part):
     """What was bound before the patch, and the (name, version) that files and modules are of.
 
-    `unread` are remote ends of connections whose replies nobody took, where a library holds those.
+    `unread` are remote ends of connections whose replies nobody took, where a library holds those;
+    `channels` are names of gRPC's, empty for one that no module has.
     """
 
     names: tuple[Name, ...] = ()
     locks: tuple[Lock, ...] = ()
+    channels: tuple[str, ...] = ()
     distributions: dict[str, tuple[str, str]] = {}
     unread: tuple[str, ...] = ()
 

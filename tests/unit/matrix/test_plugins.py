@@ -212,12 +212,12 @@ def test_expectations(tmp_path: Path) -> None:
     expect = [
         {"cells": {"patch": "gev*"}, "outcome": "ok"},
         {"cells": {"patch": "none"}, "outcome": ["ok", "serialised"], "efficiency": ">= 0.9, < 1"},
-        {"why": "/grpc 1\\.\\d+/"},
+        {"why": ["/grpc 1\\.\\d+/", "none"]},
     ]
     first, second, third = one(tmp_path, {"patch": ["none", "gevent"]}, expect=expect).expect
     assert (first.cells, first.outcomes) == ((("patch", "gev*"),), ("ok",))
     assert second.bounds == (("efficiency", ">=", 0.9), ("efficiency", "<", 1.0))
-    assert (second.why, third.why) == (None, "/grpc 1\\.\\d+/")
+    assert (second.whys, third.whys) == ((), ("/grpc 1\\.\\d+/", "none"))
     assert second.place.startswith(f"{tmp_path}/matrix.yaml:1:")
 
 

@@ -68,11 +68,14 @@ def test_a_bound_on_a_figure_that_there_is_not_is_unmet() -> None:
         ("none", "none", True),
         ("none", "grpc", False),
         ("none", "/.*/", False),
+        ("gevent", "none or in C", True),
+        ("none", "in C or none", True),
+        ("gevent", "none or psycopg2", False),
     ],
 )
 def test_a_cause(patch: str, why: str, *, met: bool) -> None:
     seen = {"gevent": f"why: {WHY}", "none": "ok without a why"}[patch]
-    expectation = ExpectationRecord(cells={"patch": patch}, why=why)
+    expectation = ExpectationRecord(cells={"patch": patch}, whys=tuple(why.split(" or ")))
     assert [(is_met, told) for _, is_met, told in checked(expectation)] == [(met, seen)]
 
 

@@ -95,8 +95,8 @@ class Case:
         return Facts(**{**known, **self.more})
 
 
-def lock(module: str, name: str, kind: Any = "Lock", *, held: bool = True, by: str = "") -> Lock:
-    return Lock(module=module, name=name, kind=kind, held=held, importer=by or None)
+def lock(module: str, name: str, kind: Any = "Lock", *, times: int = 0, by: str = "") -> Lock:
+    return Lock(module=module, name=name, kind=kind, held=True, times=times, importer=by or None)
 
 
 def in_c(module: str, kind: str, syscall: int = POLL, *, to: str = "127.0.0.1:7803") -> Stack:
@@ -107,6 +107,25 @@ def in_c(module: str, kind: str, syscall: int = POLL, *, to: str = "127.0.0.1:78
     )
 
 
+INTO_SSL = """  File "/application/shop/orders.py", line 12, in answer
+    create_context()
+  File "{}", line 260, in create_context
+    context.minimum_version = version
+    ^^^^^^^
+  File "/usr/lib/python3.11/ssl.py", line 560, in minimum_version
+"""
+POOL_THREAD = """  File "/usr/lib/python3.11/concurrent/futures/thread.py", line 81, in _worker
+    work_item = work_queue.get(block=True)
+                ^^^^^^^^^^^^^^^^^^^^^^^^^^
+  File "src/gevent/queue.py", line 406, in gevent._gevent_cqueue.SimpleQueue.get
+"""
+MASTER_WITH_A_CHANNEL = Look(
+    taken_ns=1,
+    pid=7,
+    cpu_ns=1,
+    threads=(main("/site/gunicorn/arbiter.py:426 wait_for_signals", syscall=FUTEX),),
+    scan=Scan(channels=("", "app.channel")),
+)
 ASYNC = "RuntimeError: You cannot use AsyncToSync in the same thread as an async event loop - …"
 WRONG = Outcome.WRONG_ANSWER
 HANG = Outcome.HANG_AT_FIRST_REQUEST
@@ -129,11 +148,20 @@ CASES = {
     "ssl-context-before-the-patch": Case(
         outcome=WRONG,
         exceptions=("RecursionError: maximum recursion depth exceeded",),
-        more={"log": '  File "/usr/lib/python3.11/ssl.py", line 560, in minimum_version\n'},
+        more={"log": INTO_SSL.format("/site/urllib3/util/ssl_.py")},
         names=(Name(module="urllib3.util.ssl_", name="SSLContext", original="ssl.SSLContext"),),
         threads=(main(HUB, syscall=EPOLL),),
         line="urllib3 2.8.0 imported ssl.SSLContext before the patch: its properties call "
-        "themselves without end; remedy: patch before anything that imports ssl",
+        "themselves without end, called from shop/orders.py:12; remedy: patch before anything that "
+        "imports ssl",
+    ),
+    "ssl-context-made-before-the-patch": Case(
+        outcome=WRONG,
+        exceptions=("RecursionError: maximum recursion depth exceeded",),
+        more={"log": INTO_SSL.format(APP), "gevent_modules": frozenset({"ssl"})},
+        line="an ssl.SSLContext of before the patch is in use at shop/orders.py:260: its "
+        "properties call themselves without end; remedy: patch before anything that imports ssl "
+        "or makes such a context",
     ),
     "queue-without-attributes": Case(
         outcome=Outcome.IMPORT_ERROR,
@@ -153,11 +181,19 @@ CASES = {
     ),
     "channel-before-fork": Case(
         outcome=WRONG,
-        exceptions=("grpc._channel._InactiveRpcError: <…>",),
-        more={"settings": {"preload": "true"}},
-        line="a gRPC channel made in gunicorn's master is used after the fork of the worker: "
-        "grpc._channel._InactiveRpcError: <…>; remedy: GRPC_ENABLE_FORK_SUPPORT=0, grpcio 1.85.3, "
-        "or no preload",
+        exceptions=("grpc._channel._InactiveRpcError: sendmsg",),
+        more={"seen": Seen(asked=1, looks=(MASTER_WITH_A_CHANNEL,))},
+        line="the gRPC channel app.channel was made in gunicorn's master, before the fork of the "
+        "worker that uses it: grpc._channel._InactiveRpcError: sendmsg; remedy: "
+        "make the channel in the worker, no preload, or grpcio 1.85.3",
+    ),
+    "pool-thread-in-a-loop-of-its-own": Case(
+        outcome=HANG,
+        exceptions=("gevent.exceptions.LoopExit: This operation would block forever",),
+        more={"log": POOL_THREAD},
+        line="queues and sockets are gevent's while threads are native: a pool's thread waits at "
+        "gevent's queue, in an event loop of its own, which nothing wakes; remedy: patch_all() "
+        "with all its parts, threads too",
     ),
     "abandoned-reply-of-redis": Case(
         outcome=WRONG,
@@ -174,11 +210,19 @@ CASES = {
         "uses one next gets what an earlier request gave up on; remedy: close a connection whose "
         "reply was given up on",
     ),
+    "exception-of-wrong-answers": Case(
+        outcome=Outcome.FAILED_REQUESTS,
+        exceptions=("zmq.error.ZMQError: Address already in use",),
+        # That the loop is blocked, too, makes it slow, and nothing wrong.
+        threads=(in_c("psycopg2.extensions", METHOD),),
+        line="zmq.error.ZMQError: Address already in use",
+    ),
     "rlock-before-the-patch": Case(
         outcome=WRONG,
-        locks=(lock("logging", "_lock", "RLock"), lock("app", "guard", "RLock", held=False)),
+        locks=(lock("logging", "_lock", "RLock"), lock("app", "guard", "RLock", times=4)),
         line="app.guard is an RLock that was made before the patch: it admits every greenlet of "
-        "its thread at once; remedy: patch before the application is imported",
+        "its thread at once, and was held 4 times over; remedy: patch before the application is "
+        "imported",
     ),
     "executor-lock-before-the-patch": Case(
         outcome=HANG,
@@ -262,7 +306,7 @@ CASES = {
         threads=(in_c("_mysql_connector", METHOD),),
         line="mysql-connector-python 9.5.0 waits in C (poll → db:7803), called from "
         "shop/orders.py:12; the event loop was blocked for 100 % of the burst; remedy: a driver in "
-        "Python, PyMySQL or mysql.connector with `use_pure=True`",
+        "Python, such as PyMySQL",
     ),
     "unpatched-function": Case(
         names=(*NAMES, Name(module="shop.orders", name="sleep", original="time.sleep")),
@@ -371,6 +415,15 @@ CASES = {
         idle=10,
         line="the thread of the event loop computes at x.py:5, called from shop/orders.py:3: "
         "nothing else ran for 50 % of the burst; remedy: more processes",
+    ),
+    "one-is-further-on": Case(
+        threads=(main(HUB, syscall="running"),),
+        greenlets=(
+            request("/site/psycopg/waiting.py:7 wait", f"{APP}:5 answer", number=4),
+            request(f"{APP}:7 answer"),
+        ),
+        line="4 of 5 requests wait at shop/orders.py:5, while one is further on, at "
+        "shop/orders.py:7",
     ),
     "waits-for-a-cpu": Case(
         threads=(main(f"{APP}:3 answer", syscall="running"),),
