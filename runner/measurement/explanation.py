@@ -11,8 +11,9 @@ from runner.errors import EngineError
 from runner.matrix import plugins
 from runner.matrix.cell import Cell
 from runner.measurement import agent
+from runner.measurement.served import STALLED_S
 from runner.measurement.server_log import exceptions
-from runner.measurement.why.facts import STALLED_S, Facts, named
+from runner.measurement.why.facts import Facts, named
 from runner.measurement.why.findings import blocked_loop
 from runner.measurement.why.line import is_due, why
 from runner.measurement.why.rules import explained

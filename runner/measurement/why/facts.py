@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
+from runner.measurement.served import STALLED_S
 from runner.measurement.why import places
 from runner.measurement.why.places import is_library, is_request, module_of
 from runner.measurement.why.seen import Called, Frame, Lock, Look, Scan, Seen, Stack
@@ -17,8 +18,6 @@ from runner.outcome import Outcome
 MASTER = "/site/gunicorn/arbiter.py"
 #: Where a thread is whose event loop waits for events.
 LOOP = "/site/gevent/hub.py"
-#: From so many seconds on a loop that stands still is worth a line by itself.
-STALLED_S = 1.0
 
 
 @dataclass(frozen=True, kw_only=True)
