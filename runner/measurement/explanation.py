@@ -75,6 +75,9 @@ def _looks(facts: Facts, cell: Cell) -> list[tuple[int, float]]:
     any case.
     """
     working = (min(CLIENTS, cell.most_in_flight), WORKING_S)
+    if facts.outcome is Outcome.HANG_UNDER_LOAD:
+        # It may be a pause that is over by now, and comes again.
+        return [(0, HANG_S), *[working] * UNTIL_STALLED]
     if facts.outcome.kind is Kind.HANG:
         return [(0, HANG_S)]
     if facts.outcome.kind is Kind.FAILURE:

@@ -82,26 +82,21 @@ def served(requests: Sequence[Request], lone_s: float | None) -> Served | None:
     )
 
 
-def standstills(requests: Sequence[Request], *, closed: bool) -> tuple[float, ...] | None:
-    """The times, in seconds, in which no request entered or left though several were waiting.
+def standstills(requests: Sequence[Request]) -> tuple[float, ...]:
+    """The times, in seconds, in which no request entered or left though several were inside.
 
-    Several were inside, or, at the beginning of a `closed` loop, none of its clients had got in.
     Each is less the shortest time that a request takes: so long nothing need happen. Only those
-    count that are no mere delay. None of no requests.
+    count that are no mere delay.
     """
     times = [(r.entered_s, 1) for r in requests]
     times += [(r.left_s, -1) for r in requests if r.left_s is not None]
     inside = [r.left_s - r.entered_s for r in requests if r.left_s is not None]
-    if not inside:
-        return None
-    events, number = sorted(times), 0
-    found = [events[0][0]] if closed else []
-    for (at, change), (after, _) in itertools.pairwise(events):
+    found, number = [], 0
+    for (at, change), (after, _) in itertools.pairwise(sorted(times)):
         number += change
         if number >= SEVERAL_INSIDE:
-            found.append(after - at)
-    shorter = min(inside)
-    return tuple(one - shorter for one in found if one - shorter >= STALLED_S)
+            found.append(after - at - min(inside, default=0.0))
+    return tuple(one for one in found if one >= STALLED_S)
 
 
 def _busy_processes(requests: Sequence[Request]) -> int:

@@ -251,7 +251,7 @@ def of_concurrency(loaded: Loaded) -> Verdict:
 def _faster_but_for(loaded: Loaded, seen: Served) -> float:
     """By how much more went on at a time but for when nothing moved: a pause is no queue."""
     lasted_s = seen.left * (seen.service_ms or 0.0) / 1000 / (seen.at_a_time or 1.0)
-    moved_s = lasted_s - sum(loaded.standstills or ())
+    moved_s = lasted_s - sum(loaded.standstills)
     return lasted_s / moved_s if 0 < moved_s < lasted_s else 1.0
 
 

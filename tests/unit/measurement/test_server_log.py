@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from runner.engine.protocol import ContainerState, ExecResult
-from runner.measurement.server_log import causes, last_words, with_place
+from runner.measurement.server_log import causes, exception_line, last_words, with_place
 from runner.measurement.verdict import of_exit, with_remedy
 from runner.outcome import Outcome
 from tests.support.memory_engine import MemoryEngine
@@ -110,3 +110,12 @@ def test_a_worker_that_the_kernel_kills_again_and_again_is_out_of_memory(
     record = launch(pods, engine).record
     assert record.outcome is outcome
     assert ("`limits.memory`" in (record.reason or "")) is (outcome is Outcome.OOM_KILLED)
+
+
+def test_what_a_grpc_error_is_about_is_below_its_line() -> None:
+    log = (
+        "Traceback (most recent call last):\n  File ...\n"
+        "grpc._channel._InactiveRpcError: <_InactiveRpcError of RPC that terminated with:\n"
+        '\tstatus = StatusCode.UNAVAILABLE\n\tdetails = "sendmsg: no socket (88)"\n>\n'
+    )
+    assert exception_line(log) == "grpc._channel._InactiveRpcError: sendmsg: no socket (88)"
