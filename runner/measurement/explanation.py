@@ -16,8 +16,9 @@ from runner.matrix import plugins
 from runner.matrix.cell import Cell
 from runner.measurement import agent, evidence, verdict
 from runner.measurement.load import SIZING_BURST
+from runner.measurement.served import STALLED_S
 from runner.measurement.server_log import exceptions, ignored
-from runner.measurement.why.facts import STALLED_S, Facts, named
+from runner.measurement.why.facts import Facts, named
 from runner.measurement.why.findings import as_set_up, blocked_loop
 from runner.measurement.why.line import HELD_BACK, is_due, why
 from runner.measurement.why.rules import explained
@@ -66,6 +67,9 @@ def _looks(launch: Launch, facts: Facts, working: tuple[int, float]) -> list[tup
 
     One that does what its settings say needs no look.
     """
+    if facts.outcome is Outcome.HANG_UNDER_LOAD:
+        # It may be a pause that is over by now, and comes again.
+        return [(0, HANG_S), *[working] * UNTIL_STALLED]
     if facts.outcome.kind is Kind.HANG:
         return [(0, HANG_S)]
     if facts.outcome in HELD_BACK:

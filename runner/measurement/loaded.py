@@ -20,8 +20,8 @@ class Loaded:
     """A load that was sent, and what is known of it.
 
     `set_up` is how many requests the server is set up to take at a time, `sent_right` how many
-    right answers it recorded, `stalled_s` for how long no request moved at most. `files` are what
-    is kept of the load, by name.
+    right answers it recorded. `standstills` are the times in which no request moved, `began_s` is
+    when the first entered. `files` are what is kept of the load, by name.
     """
 
     reply: LoadReply
@@ -32,10 +32,21 @@ class Loaded:
     served: Served | None = None
     answers: Answers | None = None
     sent_right: int = 0
-    stalled_s: float | None = None
+    standstills: tuple[float, ...] = ()
+    began_s: float = 0.0
     rate: RateFigures | None = None
     asked: Asked = WORKLOAD
     files: Mapping[str, bytes] = field(default_factory=dict)
+
+    @property
+    def stalled_s(self) -> float | None:
+        """For how long no request moved at most; None if that is not known.
+
+        The clients of a closed loop wait from its beginning on.
+        """
+        if self.served is None:
+            return None
+        return max((0.0 if self.load.rate else self.began_s), *self.standstills, 0.0)
 
     @property
     def offered(self) -> float:
@@ -85,13 +96,15 @@ def read_load(
         figures, answers, at_a_rate = _read_rate(reply, load, load.rate, files, asked)
     else:
         figures = _read_ab(reply, files)
-    seen, sent_right, stalled_s = None, 0, None
+    seen, sent_right, began_s = None, 0, 0.0
+    standstills: tuple[float, ...] = ()
     if reply.served_archive:
         files["served.tsv.gz"] = reply.served_archive
         requests = served.parse(reply.served_archive)
         seen = served.served(requests, lone_s)
         sent_right = served.sent_right(requests, asked.right)
-        stalled_s = served.stalled_s(requests)
+        standstills = served.standstills(requests)
+        began_s = min((request.entered_s for request in requests), default=0.0)
         if figures and not load.rate:
             answers = served.answers(requests, figures, asked.right)
         if answers is None:
@@ -105,7 +118,8 @@ def read_load(
         served=seen,
         answers=answers,
         sent_right=sent_right,
-        stalled_s=stalled_s,
+        standstills=standstills,
+        began_s=began_s,
         rate=at_a_rate,
         asked=asked,
         files=files,

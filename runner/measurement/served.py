@@ -21,6 +21,8 @@ from runner.measurement.records import AbFigures, Answers, Served
 
 #: A single request may take its time, and nobody waits for it.
 SEVERAL_INSIDE = 2
+#: From so many seconds on, requests that do not move stand still.
+STALLED_S = 1.0
 
 
 class Request(NamedTuple):
@@ -80,23 +82,21 @@ def served(requests: Sequence[Request], lone_s: float | None) -> Served | None:
     )
 
 
-def stalled_s(requests: Sequence[Request]) -> float | None:
-    """The longest time, in seconds, in which no request entered or left though several were inside.
+def standstills(requests: Sequence[Request]) -> tuple[float, ...]:
+    """The times, in seconds, in which no request entered or left though several were inside.
 
-    Less the shortest time that one takes: so long nothing need happen. None of no requests.
+    Each is less the shortest time that a request takes: so long nothing need happen. Only those
+    count that are no mere delay.
     """
     times = [(r.entered_s, 1) for r in requests]
     times += [(r.left_s, -1) for r in requests if r.left_s is not None]
     inside = [r.left_s - r.entered_s for r in requests if r.left_s is not None]
-    if not inside:
-        return None
-    longest, number = 0.0, 0
-    events = sorted(times)
-    for (at, change), (after, _) in itertools.pairwise(events):
+    found, number = [], 0
+    for (at, change), (after, _) in itertools.pairwise(sorted(times)):
         number += change
         if number >= SEVERAL_INSIDE:
-            longest = max(longest, after - at)
-    return max(0.0, longest - min(inside))
+            found.append(after - at - min(inside, default=0.0))
+    return tuple(one for one in found if one >= STALLED_S)
 
 
 def _busy_processes(requests: Sequence[Request]) -> int:

@@ -238,7 +238,10 @@ def of_concurrency(loaded: Loaded) -> Verdict:
     if offered < OFFERED_AT_LEAST:
         return Outcome.OK, None
     # A few requests are never offered all at once: half-way between one at a time and the best.
-    if each < min(SERIALISED_BELOW, (1 + offered) / 2):
+    serialised_below = min(SERIALISED_BELOW, (1 + offered) / 2)
+    if each < serialised_below <= each * _faster_but_for(loaded, seen):
+        return Outcome.LIMITED, f"nothing moved for up to {loaded.stalled_s:.1f} s at a time"
+    if each < serialised_below:
         return Outcome.SERIALISED, _what_limits(loaded, seen)
     if each <= LIMITED_UP_TO * offered:
         return Outcome.LIMITED, _what_limits(loaded, seen)
@@ -249,6 +252,13 @@ def is_as_set_up(loaded: Loaded) -> bool:
     """Whether as many requests progressed at a time as the server's settings let in."""
     at_a_time = loaded.served.at_a_time if loaded.served else None
     return loaded.set_up < loaded.offered and (at_a_time or 0.0) >= AS_SET_UP * loaded.set_up
+
+
+def _faster_but_for(loaded: Loaded, seen: Served) -> float:
+    """By how much more went on at a time but for when nothing moved: a pause is no queue."""
+    lasted_s = seen.left * (seen.service_ms or 0.0) / 1000 / (seen.at_a_time or 1.0)
+    moved_s = lasted_s - sum(loaded.standstills)
+    return lasted_s / moved_s if 0 < moved_s < lasted_s else 1.0
 
 
 def _what_limits(loaded: Loaded, seen: Served) -> str:

@@ -29,7 +29,8 @@ def exception(facts: Facts) -> Mapping[str, str] | None:
     if facts.exception is None:
         return None
     text, number = facts.exception
-    return {"exception": text, "times": _times(number), **_ssl(facts)}
+    called = {"from": _application(facts.log)}
+    return {"exception": text, "times": _times(number), **called, **_ssl(facts)}
 
 
 def _application(log: str) -> str:
@@ -51,11 +52,10 @@ def _ssl(facts: Facts) -> Mapping[str, str]:
         return {}
     frame = Frame(file=found[-1]["file"], line=int(found[-1]["line"]), function="")
     early = {name.module for name in facts.scan.names if name.original == "ssl.SSLContext"}
-    module = places.module_of(frame).removeprefix(f"{APPLICATION.strip('/')}.")
+    module = places.module_of(frame)
     return {
         "ssl_user": facts.distribution(module) or facts.of_frame(frame) or module,
         "ssl_place": places.text(frame),
-        "from": _application(facts.log),
         "ssl_class": "imported" if module in early else "",
     }
 

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
+from runner.measurement.served import STALLED_S
 from runner.measurement.why import places
 from runner.measurement.why.places import OURS, is_library, is_request, module_of
 from runner.measurement.why.seen import Called, Frame, Lock, Look, Scan, Seen, Stack
@@ -18,8 +19,6 @@ from runner.outcome import Outcome
 MASTERS = ("/site/gunicorn/arbiter.py", f"{OURS}servers/_uwsgi.py")
 #: Where a thread is whose event loop waits for events.
 LOOP = "/site/gevent/hub.py"
-#: From so many seconds on a loop that stands still is worth a line by itself.
-STALLED_S = 1.0
 
 
 @dataclass(frozen=True, kw_only=True)

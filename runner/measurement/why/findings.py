@@ -61,9 +61,10 @@ def native_lock(facts: Facts) -> Fields | None:
     if lock is None and called is None:
         return None
     name = f"{lock.module}.{lock.name}" if lock else called.name if called else ""
-    where = stack.frames[0]
+    where, fields = stack.frames[0], _blocked_fields(facts, look, stack, share)
     return {
-        **_blocked_fields(facts, look, stack, share),
+        **fields,
+        "from": fields["from"] or f" at {fields['where']}",
         "lock": name,
         "holder": lock.module if lock else places.module_of(where),
         "kind": _kind_of(lock, called),

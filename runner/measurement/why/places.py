@@ -72,7 +72,7 @@ def module_of(frame: Frame) -> str:
 
     `concurrent.futures.thread`.
     """
-    path = frame.file.removeprefix(SITE)
+    path = frame.file.removeprefix(SITE).removeprefix(f"{APPLICATION}/")
     _, found, below = path.partition("/python3.")
     if found:
         path = below.partition("/")[2]

@@ -16,7 +16,7 @@ from runner.measurement.asked import WORKLOAD
 from runner.measurement.load import full_load
 from runner.measurement.loaded import Loaded
 from runner.measurement.records import Answers
-from runner.measurement.served import Request, answers, parse, served, stalled_s
+from runner.measurement.served import Request, answers, parse, served, standstills
 from runner.outcome import Outcome
 from tests.support.simulated import a_cell, load_reply, report
 
@@ -109,6 +109,7 @@ def judged(
         answers=Answers(right=number, wrong_status=0, wrong_length=0, missing=0),
         opening=opening,
         set_up=set_up or concurrency,
+        standstills=standstills(requests),
     )
     return verdict.of_load(loaded)
 
@@ -246,9 +247,35 @@ def test_a_process_that_hardly_served_does_not_count() -> None:
 def test_a_server_stands_still_where_several_are_inside_and_none_moves() -> None:
     requests = [request(0.0, 0.1), request(0.05, 9.0), request(0.06, 9.1), request(9.0, 9.2)]
     # From 0.1 to 9.0 nothing happened, of which a request takes a tenth of a second anyway.
-    assert stalled_s(requests) == pytest.approx(8.8)
+    assert standstills(requests) == pytest.approx((8.8,))
+
+
+def test_a_closed_loop_stands_still_until_its_first_client_gets_in() -> None:
+    seen = served([request(0, 1)], 1.0)
+    loaded = Loaded(
+        reply=load_reply(1, 10.0, cpu_s=0.0),
+        load=full_load(a_cell(), Limits(), AbOpening.TOGETHER),
+        opening=AbOpening.TOGETHER,
+        set_up=1,
+        served=seen,
+        standstills=(2.0,),
+        began_s=9.0,
+    )
+    assert loaded.stalled_s == 9.0
+    at_a_rate = replace(loaded, load=replace(loaded.load, rate=5.0))
+    assert at_a_rate.stalled_s == 2.0
+    assert replace(loaded, served=None).stalled_s is None
 
 
 def test_one_request_that_takes_its_time_is_no_standstill() -> None:
-    assert stalled_s([request(0.0, 0.1), request(0.2, 9.0)]) == 0
-    assert stalled_s([]) is None
+    assert standstills([request(0.0, 0.1), request(0.2, 9.0)]) == ()
+    assert standstills([]) == ()
+
+
+def test_a_pause_does_not_make_what_runs_side_by_side_serialised() -> None:
+    """Ten at a time, of which each takes a second, but for a hundred seconds."""
+    moving = [request(n // 10, n // 10 + 1) for n in range(50)]
+    stuck = [request(5, 105) for _ in range(10)]
+    later = [request(105 + n // 10, 106 + n // 10) for n in range(40)]
+    found = judged([*moving, *stuck, *later], concurrency=10)
+    assert found == (Outcome.LIMITED, "nothing moved for up to 99.0 s at a time")

@@ -9,7 +9,14 @@ from typing import Any
 import pytest
 
 from runner.engine.protocol import ContainerState, ExecResult
-from runner.measurement.server_log import causes, exceptions, ignored, last_words, with_place
+from runner.measurement.server_log import (
+    causes,
+    exception_line,
+    exceptions,
+    ignored,
+    last_words,
+    with_place,
+)
 from runner.measurement.verdict import of_exit, with_remedy
 from runner.outcome import Outcome
 from tests.support.memory_engine import MemoryEngine
@@ -140,3 +147,12 @@ def test_what_python_ignores_is_no_failure_and_is_told(above: str) -> None:
         "AssertionError", "/site/gevent/threading.py", "397", "after_fork_in_child"
     )  # fmt: skip
     assert list(exceptions(log)) == ["ValueError: no"]
+
+
+def test_what_a_grpc_error_is_about_is_below_its_line() -> None:
+    log = (
+        "Traceback (most recent call last):\n  File ...\n"
+        "grpc._channel._InactiveRpcError: <_InactiveRpcError of RPC that terminated with:\n"
+        '\tstatus = StatusCode.UNAVAILABLE\n\tdetails = "sendmsg: no socket (88)"\n>\n'
+    )
+    assert exception_line(log) == "grpc._channel._InactiveRpcError: sendmsg: no socket (88)"

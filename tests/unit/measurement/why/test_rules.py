@@ -6,10 +6,12 @@ from dataclasses import replace
 
 import pytest
 
+from runner.measurement.why.facts import Facts
 from runner.measurement.why.line import why
 from runner.measurement.why.rules import Rule, explained, rules
+from runner.measurement.why.seen import Look, Scan, Seen
 from runner.outcome import Outcome
-from tests.unit.measurement.why.cases import APP, CASES, ENTRY, HUB, Case, main
+from tests.unit.measurement.why.cases import APP, CASES, ENTRY, HUB, Case, main, stack
 
 
 def test_each_rule_has_a_case_and_a_name_of_its_own() -> None:
@@ -73,3 +75,40 @@ def test_a_loop_that_waits_for_events_is_not_blocked() -> None:
 def test_a_rule_of_a_finding_that_there_is_not_is_refused() -> None:
     with pytest.raises(ValueError, match="there is no finding 'x'"):
         Rule(name="a", found="x", says="")
+
+
+def test_gunicorns_master_is_told_from_its_worker_where_both_are_patched() -> None:
+    """In both the main thread waits for events; only in one the arbiter's own greenlet waits."""
+    idle = (main(HUB, syscall=232),)
+    arbiter, sleep = "/site/gunicorn/arbiter.py:633 manage", "/site/gevent/hub.py:166 sleep"
+    worker = stack(sleep, "/site/gunicorn/workers/ggevent.py:87 run", arbiter)
+    looks = (
+        Look(taken_ns=1, pid=7, cpu_ns=1, threads=idle, greenlets=(stack(sleep, arbiter),)),
+        Look(taken_ns=2, pid=7, cpu_ns=1, threads=idle),
+        Look(taken_ns=3, pid=8, cpu_ns=1, threads=idle, greenlets=(worker,)),
+    )
+    facts = Facts(outcome=Outcome.SERIALISED, seen=Seen(asked=3, looks=looks))
+    assert facts.masters == {7}
+    assert [look.pid for look in facts.looks] == [8]
+
+
+def test_an_abort_by_grpc_counts_where_the_channel_is_of_before_the_fork() -> None:
+    said = "[mutex.cc : 933] RAW: Check w->waitp->cond == nullptr failed: Mutex::Fer\n"
+    case = CASES["channel-before-fork"].facts
+    aborted = replace(case, exceptions={}, log=said, outcome=Outcome.FAILED_REQUESTS)
+    assert "the worker was aborted, Check w->waitp->cond == nullptr failed" in (why(aborted) or "")
+    assert why(replace(aborted, seen=Seen())) is None
+
+
+def test_an_rlock_that_nobody_shared_is_not_blamed() -> None:
+    facts = CASES["rlock-before-the-patch"].facts
+    looks = tuple(
+        look.model_copy(update={"scan": look.scan and _held_once(look.scan)})
+        for look in facts.seen.looks
+    )
+    assert explained(replace(facts, seen=Seen(asked=1, looks=looks))) is None
+
+
+def _held_once(scan: Scan) -> Scan:
+    once = tuple(lock.model_copy(update={"times": 1}) for lock in scan.locks)
+    return scan.model_copy(update={"locks": once})
