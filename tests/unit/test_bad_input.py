@@ -283,7 +283,7 @@ def test_no_engine_where_one_usually_is(
     monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path))
     monkeypatch.delenv("DOCKER_HOST")
     said = matrix("run")
-    assert_error(said, "no container engine answers", "apt-get install", "nothing.sock", code=3)
+    assert_error(said, "no container engine answers", "`--install`", "nothing.sock", code=3)
 
 
 def test_doctor_says_what_is_missing(matrix: Matrix) -> None:

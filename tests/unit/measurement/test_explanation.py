@@ -35,7 +35,7 @@ def ended(pods: SimulatedPods, *, of: Cell | None = None, stalled_s: float | Non
         launch.start()
         launch.load()
         if stalled_s is not None:
-            loaded = vars(launch.loaded) | {"stalled_s": stalled_s}
+            loaded = vars(launch.loaded) | {"standstills": (stalled_s,)}
             launch.loaded = Loaded(**loaded)
         launch.collect()
     finally:
