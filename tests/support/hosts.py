@@ -18,7 +18,7 @@ from runner.commands.hosts.wire import Assignment, Greeting
 from runner.commands.record import run_record
 from runner.commands.run import Ready
 from runner.engine.docker_engine import DockerEngine
-from runner.errors import EngineUnavailableError
+from runner.errors import MatrixError
 from runner.matrix.ceiling import AbOpening
 from runner.matrix.cell import Cell, Experiment, Limits
 from runner.measurement.agent import AbFacts
@@ -130,6 +130,8 @@ class MemoryPool:
     posts: dict[str, Post]
     before: Callable[[MemoryPool, int, str], None] = lambda *_: None
     after: Callable[[MemoryPool, int, str], None] = lambda *_: None
+    #: Called where nobody is asked anything.
+    idle: Callable[[MemoryPool], None] = lambda _: None
     #: How a worker calls itself in another version.
     programs: dict[str, str] = field(default_factory=dict)
     #: Workers that nothing reaches beside their rounds.
@@ -149,6 +151,7 @@ class MemoryPool:
 
     def next_ended(self, seconds: float) -> Ended | None:
         if not self.asked:
+            self.idle(self)
             return None
         host, name, args = self.asked[0]
         is_round = name == "make_round"
@@ -161,7 +164,7 @@ class MemoryPool:
         result = error = None
         try:
             result = passed(getattr(self.posts[host], name)(*passed(args)))
-        except EngineUnavailableError as raised:
+        except MatrixError as raised:
             error = raised
         if is_round:
             self.after(self, self.rounds, host)

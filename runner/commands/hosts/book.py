@@ -74,7 +74,7 @@ class Book:
                 "run_id": self.directory.run_id,
                 "finished_at": None,
                 "stopped": None,
-                "blocks": tuple(blocks.values()),
+                "blocks": tuple(blocks[name] for name in self._labels.values() if name in blocks),
                 "cells": tuple(sorted(merged.cells, key=lambda cell: self.cells[cell.id])),
             }
         )

@@ -15,6 +15,7 @@ from typing import Final
 from runner.commands.hosts import tasks
 from runner.commands.hosts.book import Book
 from runner.commands.hosts.pool import Ended, Pool
+from runner.commands.hosts.post import NotReadyError
 from runner.commands.hosts.square import Task, home
 from runner.commands.hosts.wire import Assignment, Greeting, Made, Order, Prepared, program
 from runner.errors import EngineError, EngineUnavailableError, MatrixError
@@ -27,6 +28,8 @@ from runner.text import counted, listed
 MOST_LOST: Final = 3
 #: How long, in seconds, is waited for anything to happen before the workers are counted.
 LOOK_S: Final = 1.0
+#: How often that is done without any host before the run ends.
+MOST_LOOKS: Final = 60
 
 
 @dataclass(kw_only=True)
@@ -67,6 +70,8 @@ class Dispatch:
     #: Cells of which a launch failed: they have several.
     failed: set[str] = field(default_factory=set)
     told: int = 0
+    #: For how many looks no host was there.
+    looks: int = 0
     why_gone: str = "no worker is there"
     #: Workers that were asked who they are.
     greeted: set[str] = field(default_factory=set)
@@ -90,18 +95,34 @@ class Dispatch:
                 if ended := self.pool.next_ended(LOOK_S):
                     self._end(ended)
             elif self._left():
-                raise EngineUnavailableError(
-                    f"no host is left to measure on: {self.why_gone}; what was measured is stored, "
-                    "here or on the hosts: start their workers, then run the same command to resume"
-                )
+                self._wait_for_a_host()
             elif not self._has_more():
                 return
+
+    def _wait_for_a_host(self) -> None:
+        """A worker that ended may be started again: wait for a while, then give up."""
+        if self.looks >= MOST_LOOKS or self.refused >= self.pool.hosts() != set():
+            raise EngineUnavailableError(
+                f"no host is left to measure on: {self.why_gone}; what was measured is stored, "
+                "here or on the hosts: start their workers, then run the same command to resume"
+            )
+        if not self.looks:
+            self.reporter.say(f"no host is left; waiting {MOST_LOOKS * LOOK_S:.0f} s for one")
+        self.looks += 1
+        self.pool.next_ended(LOOK_S)
 
     # -- hosts -------------------------------------------------------------------------------------
 
     def _greet(self) -> None:
-        """Ask those who came who they are: a worker that was started again, for one."""
-        for address in self.pool.hosts() - self.members.keys() - self.refused - self.greeted:
+        """Ask those who came who they are: a worker that was started again, for one.
+
+        First those who went leave, or the one that was started again would find its place taken.
+        """
+        present = self.pool.hosts()
+        for member in list(self.members.values()):
+            if member.task is None and member.address not in present:
+                self._leave(member, "lost its worker")
+        for address in present - self.members.keys() - self.refused - self.greeted:
             self.greeted.add(address)
             self.pool.submit(address, tasks.greet)
 
@@ -112,7 +133,7 @@ class Dispatch:
             self.reporter.say(f"{self.why_gone}; it is not used")
             self.refused.add(address)
             return False
-        label = self.book.label(greeting)
+        label, self.looks = self.book.label(greeting), 0
         self.members[address] = Member(address=address, greeting=greeting, label=label)
         return True
 
@@ -249,7 +270,8 @@ class Dispatch:
             self._leave(member, f"lost its worker in round {task.round}, shard {task.shard}")
             self._lose(task)
         elif ended.error is not None:
-            self.refused.add(member.address)
+            if not isinstance(ended.error, NotReadyError):
+                self.refused.add(member.address)
             self._leave(member, words(ended.error))
             self._lose(task)
         elif isinstance(ended.result, Prepared):

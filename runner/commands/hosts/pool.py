@@ -115,14 +115,22 @@ class DaskPool:
         future.add_done_callback(lambda done: self._ended.put((host, done)))
 
     def next_ended(self, seconds: float) -> Ended | None:
-        """Something that has ended; what a lost worker did, ends with it."""
+        """Something that has ended; what a lost worker did, ends with it.
+
+        Lost ones are looked for each time: while others are quick, there is always something else.
+        """
+        if lost := self._lost(self._futures.keys() - self.hosts()):
+            return lost
         try:
             host, future = self._ended.get(timeout=seconds)
         except queue.Empty:
-            return self._lost(self._futures.keys() - self.hosts())
+            return None
         if host not in self._futures or self._futures[host] is not future:
             return None  # of a worker that was given up
         del self._futures[host]
+        return self._ending(host, future)
+
+    def _ending(self, host: str, future: Any) -> Ended:  # noqa: ANN401 - Dask's future
         if future.status == "finished":
             try:
                 return Ended(host=host, result=future.result(timeout=ANSWER_S))

@@ -49,6 +49,10 @@ class StoppedError(Exception):
     """The client or the user wants no further launches."""
 
 
+class NotReadyError(UsageError):
+    """A worker is asked for a shard that another process at its address was ready for."""
+
+
 class Maker(Protocol):
     """Makes a shard ready on this host: all that a worker does which is not bookkeeping."""
 
@@ -102,6 +106,8 @@ class Post:
 
     def make_round(self, order: Order) -> Made:
         """Make what is missing of a round, and hand it over as it is on the disk."""
+        if order.key not in self.shards:
+            raise NotReadyError("its worker was started again")
         ready, path = self.shards[order.key]
         directory = RunDirectory(results=self.spool, path=path / str(order.number))
         wanted = {c.id for c in ready.prepared.cells if order.cells is None or c.id in order.cells}
@@ -161,8 +167,9 @@ class Post:
 
     def acknowledge(self, order: Order) -> None:
         """The client has the round: it is needed no longer."""
-        _, path = self.shards[order.key]
-        shutil.rmtree(path / str(order.number), ignore_errors=True)
+        if order.key in self.shards:
+            _, path = self.shards[order.key]
+            shutil.rmtree(path / str(order.number), ignore_errors=True)
 
     def stop(self, run: str | None) -> None:
         """Make no further launch of this run, or of any."""

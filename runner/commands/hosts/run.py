@@ -96,7 +96,7 @@ def measured(
     choice: Choice, experiment: Experiment, options: RunOptions, pool: Pool, reporter: Reporter
 ) -> RunResult:
     """Greet the hosts, lock for them, make all rounds."""
-    found = _greeted(pool, reporter)
+    found = greeted(pool, reporter)
     architecture = _architecture(found)
     lock_them = _remembered(locker(fresh=options.fresh))
     whole = lock_chosen(choice, experiment, lock_them, architecture=architecture)
@@ -143,7 +143,7 @@ def handed_out(
     return _finish(book, len(shards), dispatch.told)
 
 
-def _greeted(pool: Pool, reporter: Reporter) -> dict[str, Greeting]:
+def greeted(pool: Pool, reporter: Reporter) -> dict[str, Greeting]:
     """The workers that can take part, always in the same order."""
     found: dict[str, Greeting] = {}
     problems = []

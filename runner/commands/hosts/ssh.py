@@ -75,13 +75,14 @@ def started(hosts: Sequence[SshHost], say: Callable[[str], None]) -> Iterator[st
 def _scheduler() -> Iterator[str]:
     """A scheduler in this process, for this process and the tunnels."""
     cluster = distributed().LocalCluster(
-        n_workers=0, host=LOOPBACK, scheduler_port=_free_port(), dashboard_address=None
+        n_workers=0, host=LOOPBACK, scheduler_port=free_port(), dashboard_address=f"{LOOPBACK}:0"
     )
     with contextlib.closing(cluster):
         yield cluster.scheduler_address
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A port of the loopback that nobody listens on now."""
     while True:
         port = PORTS[secrets.randbelow(len(PORTS))]
         with contextlib.suppress(OSError), socket.create_server((LOOPBACK, port)):
@@ -90,7 +91,7 @@ def _free_port() -> int:
 
 def _start(host: SshHost, scheduler: int) -> subprocess.Popen[bytes]:
     """The worker's `ssh`: the scheduler is reached there, and the worker here, by the same port."""
-    own = _free_port()
+    own = free_port()
     served = f"{LOOPBACK}:{own}:{LOOPBACK}:{own}"
     asked = f"{LOOPBACK}:{scheduler}:{LOOPBACK}:{scheduler}"
     there = [host.command, "worker", f"tcp://{LOOPBACK}:{scheduler}"]

@@ -22,13 +22,17 @@ def work(scheduler: str, spool: Path, *, host: str | None, port: int) -> None:
     this engine.
     """
     distributed()  # first what is quickly said
-    post = open_post(spool)
+    serve(scheduler, open_post(spool), host=host, port=port)
+
+
+def serve(scheduler: str, post: Post, *, host: str | None = None, port: int = 0) -> None:
+    """The same with a post that was opened."""
     tasks.use(post)
     if asyncio.run(_served(scheduler, post, host, port)):
         return
     raise EngineUnavailableError(
-        f"{scheduler}: the scheduler is gone; what was measured is kept in {spool} until a run "
-        "asks for it: start the scheduler again, then this worker"
+        f"{scheduler}: the scheduler is gone; what was measured is kept in {post.spool} until a "
+        "run asks for it: start the scheduler again, then this worker"
     )
 
 
@@ -61,14 +65,17 @@ def _worker(scheduler: str, scratch: str, host: str | None, port: int) -> Any:  
 
     It listens at the address that it reaches the scheduler from, not at all of the machine's.
     """
-    return distributed().Worker(
+    library = distributed()
+    towards = library.comm.get_address_host(scheduler)
+    return library.Worker(
         scheduler,
         nthreads=1,
-        host=host,
+        host=host or library.utils.get_ip(towards),  # without one it listens everywhere
         port=port,
         memory_limit=0,
         local_directory=scratch,
         dashboard=False,
+        dashboard_address="127.0.0.1:0",  # what little is left of it listens everywhere otherwise
         death_timeout=ANSWER_S,
         heartbeat_interval="5s",
         low_level_profiler=False,

@@ -13,7 +13,7 @@ from rich.console import Console
 
 from runner.commands.hosts.book import Book, earlier_rounds
 from runner.commands.hosts.post import Post
-from runner.commands.hosts.run import _greeted, handed_out
+from runner.commands.hosts.run import greeted, handed_out
 from runner.commands.hosts.square import Task
 from runner.commands.runs import RunResult
 from runner.errors import EngineUnavailableError, InterruptedRunError
@@ -70,7 +70,7 @@ class Hosts:
             earlier={} if fresh else earlier_rounds(results, "sample"),
         )
         reporter = PlainReporter(Console(file=self.said, width=500))
-        found = _greeted(pool, reporter)
+        found = greeted(pool, reporter)
         shards = shards_of(
             cells,
             self.number,
@@ -164,6 +164,29 @@ def test_a_worker_that_is_started_again_takes_part_again(hosts: Hosts) -> None:
     assert min(pods.loads for pods in hosts.pods.values()) > 2 * 4
 
 
+@pytest.mark.parametrize("address", ["", "-again"], ids=["same", "another"])
+def test_a_worker_that_was_started_again_while_it_had_nothing_to_do(
+    hosts: Hosts, address: str
+) -> None:
+    hosts.launches = 9
+    pool = hosts.pool()
+    old = f"tcp://{KEYS[2]}"
+    address = f"{old}{address}"
+    last: dict[str, int] = {}
+
+    def again(pool: MemoryPool, number: int, host: str) -> None:
+        if number == 4:  # it has ended its first round, and was not yet given another one
+            pool.kill(old)
+            hosts.start(KEYS[2])
+            pool.posts[address] = hosts.posts[old]
+        last[host] = number
+
+    pool.after = again
+    hosts.run(pool)
+    assert complete(hosts.result, rounds=9)
+    assert last[address] > 20
+
+
 def test_what_was_made_when_the_client_was_killed_is_not_made_again(hosts: Hosts) -> None:
     pool = hosts.pool()
 
@@ -253,6 +276,25 @@ def test_without_a_host_left_the_run_ends_and_says_why(hosts: Hosts) -> None:
     pool.before = lambda pool, _, host: pool.kill(host)
     with pytest.raises(EngineUnavailableError, match=r"no host is left to measure on: .*lost its"):
         hosts.run(pool)
+
+
+def test_a_run_waits_for_a_worker_that_is_started_again(hosts: Hosts) -> None:
+    pool = hosts.pool()
+
+    def outage(pool: MemoryPool, number: int, host: str) -> None:
+        if number >= 3:
+            pool.kill(host)
+        if not pool.posts:
+            pool.before, pool.idle = lambda *_: None, come_back
+
+    def come_back(pool: MemoryPool) -> None:
+        pool.posts = dict(hosts.posts)
+
+    pool.before = outage
+    hosts.run(pool)
+    assert complete(hosts.result)
+    assert "no host is left; waiting 60 s for one" in hosts.said.getvalue()
+    assert hosts.loads == 3 * ROUNDS * 4
 
 
 def test_a_run_ends_once_its_intervals_are_narrow(hosts: Hosts) -> None:
