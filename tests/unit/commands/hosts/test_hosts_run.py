@@ -166,18 +166,19 @@ def test_a_worker_that_is_started_again_takes_part_again(hosts: Hosts) -> None:
 
 @pytest.mark.parametrize("address", ["", "-again"], ids=["same", "another"])
 def test_a_worker_that_was_started_again_while_it_had_nothing_to_do(
-    hosts: Hosts, address: str
+    hosts: Hosts, address: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    hosts.launches = 9
+    monkeypatch.setattr("runner.commands.hosts.run._is_enough", lambda *_: False)
+    hosts.least, hosts.launches = 3, 9
     pool = hosts.pool()
-    old = f"tcp://{KEYS[2]}"
+    old = f"tcp://{KEYS[0]}"
     address = f"{old}{address}"
     last: dict[str, int] = {}
 
     def again(pool: MemoryPool, number: int, host: str) -> None:
-        if number == 4:  # it has ended its first round, and was not yet given another one
+        if number == 8:  # it has ended the third round, which the others have not
             pool.kill(old)
-            hosts.start(KEYS[2])
+            hosts.start(KEYS[0])
             pool.posts[address] = hosts.posts[old]
         last[host] = number
 
@@ -211,7 +212,7 @@ def test_rounds_of_a_lost_host_are_asked_of_the_host_that_made_them(hosts: Hosts
     def events(pool: MemoryPool, number: int, host: str) -> None:
         if number == 2:
             pool.kill(host)
-        if number == 12:
+        if number == 16:  # those that are left have made their own, and some of the lost one's
             raise KilledError
 
     pool.before = events
