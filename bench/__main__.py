@@ -13,7 +13,9 @@ from bench import (
     coscheduling,
     cost,
     coverage,
+    engines4,
     fidelity,
+    hosts,
     looks,
     overhead,
     plan,
@@ -39,7 +41,11 @@ MODULES = (
     coverage,
     looks,
     aa,
+    hosts,
+    engines4,
 )
+#: What runs only where it is named: as root, on a quiet machine.
+BY_NAME = {"engines4"}
 BENCHMARKS = {module.__name__.removeprefix("bench."): module for module in MODULES}
 
 
@@ -81,7 +87,7 @@ def main() -> int:
         simulations=arguments.simulations,
         run=arguments.run,
     )
-    for name in arguments.names or BENCHMARKS:
+    for name in arguments.names or [name for name in BENCHMARKS if name not in BY_NAME]:
         began = time.monotonic()
         print(f"{name}: {(inspect.getdoc(BENCHMARKS[name]) or '').splitlines()[0]}", flush=True)
         try:

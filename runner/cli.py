@@ -20,12 +20,14 @@ from runner.cli_options import (
     BeforeOption,
     ChdirOption,
     ConcurrencyOption,
+    DaskOption,
     DebianOption,
     DeltaOption,
     EnvFileOption,
     ExperimentArgument,
     ExtraOption,
     FileOption,
+    HostsOption,
     IncludeOption,
     LaunchesOption,
     PathOption,
@@ -159,6 +161,8 @@ def run(  # noqa: PLR0913 - an option each
         str | None,
         typer.Option(metavar="RUN", help="Measure this run's cells again, and compare with it."),
     ] = None,
+    hosts: HostsOption = None,
+    dask: DaskOption = None,
 ) -> None:
     """Lock, build, measure, store, and print the table."""
     from runner.commands.cells import Choice, shard_option
@@ -188,10 +192,42 @@ def run(  # noqa: PLR0913 - an option each
         results=results, jobs=parse_jobs(jobs), install=install, fresh=fresh, diagnose=diagnose
     )
     with reporter(Messages(stderr=True)) as progress:
-        result = run(choice, options, progress)
+        if hosts or dask:
+            from runner.commands.hosts.run import on_hosts
+
+            result = on_hosts(choice, options, progress, hosts=hosts, scheduler=dask)
+        else:
+            result = run(choice, options, progress)
     _show_result(result)
     if repeated:
         _print(replicated(results, repeated))
+
+
+@application.command()
+def worker(
+    scheduler: Annotated[str, typer.Argument(help="A Dask scheduler, `tcp://10.0.0.5:8786`.")],
+    *,
+    listen: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ADDRESS",
+            help="The address to listen at; by default that which reaches the scheduler.",
+        ),
+    ] = None,
+    port: Annotated[int, typer.Option(help="The port to listen at; 0 is any.")] = 0,
+    rounds: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Where rounds are kept until a run has stored them."),
+    ] = None,
+) -> None:
+    """Measure on this host, with its engine, for `matrix run --dask`.
+
+    Anyone who reaches the port of a scheduler or a worker runs code there: docs/hosts.md first.
+    """
+    from runner.commands.hosts.post import ROUNDS
+    from runner.commands.hosts.worker import work
+
+    work(scheduler, rounds or ROUNDS, host=listen, port=port)
 
 
 @application.command("try")

@@ -91,6 +91,16 @@ ShardOption = Annotated[
     str | None,
     typer.Option("--shard", metavar="I/N", help="Only part I of N equal parts of the cells."),
 ]
+HostsOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="ssh://HOST,…", help="Measure on these hosts: needs `monkey-matrix[dask]`."
+    ),
+]
+DaskOption = Annotated[
+    str | None,
+    typer.Option(metavar="ADDRESS", help="Measure on the workers of this Dask scheduler."),
+]
 LaunchesOption = Annotated[int | None, typer.Option(help="Launches per cell.")]
 RepeatsOption = Annotated[int | None, typer.Option(help="Maximum repeats of a disturbed launch.")]
 MATRIX_FILE = Path("matrix.yaml")

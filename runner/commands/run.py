@@ -144,35 +144,58 @@ def make_ready(
         own = own or read_own(experiment, results=options.results)
         engine, locked = engine_and_locks(experiment, own, choice, options, stages)
         on_failure.enter_context(contextlib.closing(engine))
-        prepared = prepare(
+        ready = ready_with(
             engine,
-            locked.cells,
-            locked.locks,
-            experiment=experiment.name,
-            base=experiment.base,
-            application=own.image if own else None,
-            services=own.services if own else (),
-            cache=CACHE,
+            locked,
+            experiment,
+            jobs=options.jobs,
+            seed=secrets.randbits(32),
             stages=stages,
+            own=own,
+            fresh=options.fresh,
         )
-        if own and own.services and prepared.cells:
-            with stages.stage("services tried"):
-                try_services(engine, own, prepared, SystemClock(), reporter.say)
-        with stages.stage("ab examined"):
-            ab = examined(engine, prepared.loadgen, CACHE, fresh=options.fresh)
-        machine = engine.info()
-        jobs = Jobs(limit=options.jobs, cpus=machine.cpus, memory_bytes=machine.memory_bytes)
         on_failure.pop_all()
     stages.finish()
+    return replace(ready, shard=choice.shard)
+
+
+def ready_with(
+    engine: DockerEngine,
+    locked: LockedCells,
+    experiment: Experiment,
+    *,
+    jobs: int | None,
+    seed: int,
+    stages: Stages,
+    own: Own | None = None,
+    fresh: bool = False,
+) -> Ready:
+    """Make every image that the locked cells need, on this engine; look at how `ab` begins."""
+    prepared = prepare(
+        engine,
+        locked.cells,
+        locked.locks,
+        experiment=experiment.name,
+        base=experiment.base,
+        application=own.image if own else None,
+        services=own.services if own else (),
+        cache=CACHE,
+        stages=stages,
+    )
+    if own and own.services and prepared.cells:
+        with stages.stage("services tried"):
+            try_services(engine, own, prepared, SystemClock(), stages.say)
+    with stages.stage("ab examined"):
+        ab = examined(engine, prepared.loadgen, CACHE, fresh=fresh)
+    machine = engine.info()
     return Ready(
         engine=engine,
         experiment=experiment,
         locked=locked,
         prepared=prepared,
         ab=ab,
-        jobs=jobs,
-        seed=secrets.randbits(32),
-        shard=choice.shard,
+        jobs=Jobs(limit=jobs, cpus=machine.cpus, memory_bytes=machine.memory_bytes),
+        seed=seed,
         own=own,
     )
 

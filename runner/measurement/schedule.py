@@ -63,7 +63,7 @@ def round_parts(cells: Sequence[Cell]) -> tuple[list[Cell], list[Cell]]:
 def run_wave(
     launches: Sequence[Launch],
     *,
-    grouped: Callable[[Sequence[Launch]], Sequence[Group]],
+    grouped: Callable[[Sequence[Launch]], Iterable[Group]],
     cpus: int,
     clock: Clock,
     on_end: Callable[[LaunchResult], None],
@@ -281,7 +281,7 @@ class Jobs:
             return [list(shares)] if shares else []
         return packed(shares, BUSY_SHARE * self.share * self.cpus)
 
-    def grouped(self, launches: Sequence[Launch]) -> list[Group]:
+    def grouped(self, launches: Sequence[Launch]) -> Iterable[Group]:
         """Sort started launches into groups to be loaded one after the other."""
         shares = {launch: launch.cpu_share for launch in launches}
         return [stagger(group) for group in self.groups(shares)]

@@ -39,6 +39,10 @@ OF_AB = ("User-Agent: ApacheBench/2.3", "Accept: */*")
 MERGED = (
     "this run was merged: use `matrix show` on the original run, on the machine that has its images"
 )
+ON_HOSTS = (
+    "this run was made on several hosts, which have its images: measure the cell on one of them "
+    "(`matrix run --select …`), then use `matrix show` there"
+)
 IMPORTED = "imported from an ab report made elsewhere: no commands can reproduce it"
 
 
@@ -51,6 +55,8 @@ def by_hand(run: RunRecord, cell: CellRecord, launches: Sequence[LaunchRecord]) 
     """
     if run.is_imported:
         return [IMPORTED]
+    if run.is_on_hosts:
+        return [ON_HOSTS, *(f"  {host}" for host in run.hosts)]
     if run.blocks:
         return [MERGED, *(f"  run {block.run_id} on {block.label}" for block in run.blocks)]
     if isinstance(cell, UnavailableCell) or cell.image is None or run.limits is None:

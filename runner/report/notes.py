@@ -25,7 +25,7 @@ from runner.report.ledger import Ledger, sentences
 from runner.report.row import Row
 from runner.report.run import Run
 from runner.store.records import CellRecord, Host, RunRecord
-from runner.text import NOT_KNOWN, one_line, span
+from runner.text import NOT_KNOWN, counted, one_line, span
 
 CLOSED_LOOP: Final = (
     "Percentiles are those of a closed loop of clients: while the server stalls they send nothing, "
@@ -156,8 +156,8 @@ def _where(run: RunRecord) -> Iterator[str]:
     """The machine; of a merged run all of them, and what follows from there being several."""
     if run.blocks:
         machines = {b.label: _machine(b.host, b.engine) for b in run.blocks}
-        runs, hosts = f"Merged from {len(run.blocks)} runs on", f"host{'s' * (len(machines) > 1)}"
-        yield f"{runs} {len(machines)} {hosts}; {WITHIN_A_HOST}"
+        made = "Measured" if run.is_on_hosts else f"Merged from {len(run.blocks)} runs"
+        yield f"{made} on {counted(len(machines), 'host')}; {WITHIN_A_HOST}"
         yield from (f"{label}: {machine}" for label, machine in machines.items())
     elif run.host is None or run.engine is None:
         yield IMPORTED

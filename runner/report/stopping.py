@@ -156,13 +156,25 @@ def is_enough(record: RunRecord, launches: Iterable[LaunchRecord], number: int) 
     least = record.least_launches
     if least is None or number < least:
         return False
-    return precision(at_round(record, launches, number)).is_enough
+    return is_precise(record, launches, number)
+
+
+def is_precise(record: RunRecord, launches: Iterable[LaunchRecord], last: int) -> bool:
+    """Whether a run's intervals are narrow enough, by its launches up to that number."""
+    return precision(at_round(record, launches, last)).is_enough
 
 
 def why_ended(record: RunRecord, launches: Sequence[LaunchRecord]) -> str:
     """Why a run of as many rounds as needed has ended: `after 4 rounds: …`."""
     number = common_rounds(launches)
-    found = precision(at_round(record, launches, number))
+    return why_ended_after(record, launches, number, number)
+
+
+def why_ended_after(
+    record: RunRecord, launches: Iterable[LaunchRecord], number: int, last: int
+) -> str:
+    """The same of a run of so many rounds, whose launches have numbers up to `last`."""
+    found = precision(at_round(record, launches, last))
     rounds = counted(number, "round")
     if not found.is_enough:
         return f"after {rounds}, the maximum: {obstacles(found)}"

@@ -35,13 +35,15 @@ NamedBlock = tuple[str | None, Block]
 class Part:
     """A run to be joined with others; `source` is what the user calls it.
 
-    `rejected` are attempts that were disturbed and repeated.
+    `rejected` are attempts that were disturbed and repeated. `host` is the machine's name where the
+    parts are those of one run on several hosts.
     """
 
     source: str
     run: RunRecord
-    launches: Mapping[str, Sequence[LaunchRecord]]
+    launches: Mapping[str, Sequence[LaunchRecord]] = field(default_factory=dict)
     rejected: Mapping[str, Sequence[LaunchRecord]] = field(default_factory=dict)
+    host: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -183,7 +185,7 @@ def _blocks(parts: Sequence[Part]) -> list[list[NamedBlock]]:
         for name, block in _own_blocks(part):
             machine = (block.host.machine, block.engine)
             if machine not in labels:
-                labels[machine] = _label(block.host.hostname, [*labels.values()])
+                labels[machine] = label_of(block.host.hostname, [*labels.values()])
             own.append((name, block.model_copy(update={"label": labels[machine]})))
         found.append(own)
     return found
@@ -199,7 +201,7 @@ def _own_blocks(part: Part) -> list[NamedBlock]:
     return [(None, alone)]
 
 
-def _label(hostname: str, taken: Sequence[str]) -> str:
+def label_of(hostname: str, taken: Sequence[str]) -> str:
     """The host's name, with a number where another machine has it."""
     same = sum(label == hostname or label.startswith(f"{hostname}#") for label in taken)
     return f"{hostname}#{same + 1}" if same else hostname
@@ -271,8 +273,11 @@ def _differences(parts: Sequence[Part]) -> Iterator[str]:
         for part in parts:
             runs.setdefault(str(_conditions(part.run).get(name)), []).append(_name(part))
         if len(runs) > 1:
-            values = "; ".join(f"{value} ({', '.join(ids)})" for value, ids in runs.items())
-            yield f"Differs between the runs: {name}: {values}."
+            values = "; ".join(
+                f"{value} ({', '.join(dict.fromkeys(ids))})" for value, ids in runs.items()
+            )
+            parted = "hosts" if parts[0].host else "runs"
+            yield f"Differs between the {parted}: {name}: {values}."
 
 
 def _of_applications(parts: Sequence[Part]) -> Iterator[str]:
@@ -326,5 +331,7 @@ def _lost(parts: Sequence[Part]) -> Iterator[str]:
 
 
 def _name(part: Part) -> str:
+    if part.host:
+        return part.host
     shard = f", shard {part.run.shard}" if part.run.shard else ""
     return f"run {part.run.run_id}{shard}"

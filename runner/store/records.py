@@ -68,7 +68,9 @@ class Method(Record):
 
 
 class Block(Record):
-    """One of the runs that a merged run was made of. Those of one machine have one label.
+    """One of the runs that a merged run was made of, or a host of a run that was made on several.
+
+    Those of one machine have one label. Of a host the `run_id` is that of its run.
 
     The machine is a block of the experiment: what is compared, is compared within it.
     """
@@ -312,6 +314,11 @@ class RunRecord(Record):
     def hosts(self) -> tuple[str, ...]:
         """The labels of the machines that a merged run was measured on."""
         return tuple(dict.fromkeys(block.label for block in self.blocks))
+
+    @property
+    def is_on_hosts(self) -> bool:
+        """Whether it is one run that was made on several hosts, not merged from several."""
+        return any(block.run_id == self.run_id for block in self.blocks)
 
     @property
     def is_imported(self) -> bool:

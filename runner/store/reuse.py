@@ -225,7 +225,7 @@ def _launches(
         )
         for cell in wanted
         for record in stored.get(cell, [])
-        if record.launch <= max(now.launches, FAILURE_LAUNCHES) and _counts(record, now.repeats)
+        if record.launch <= max(now.launches, FAILURE_LAUNCHES) and counts(record, now.repeats)
     }
 
 
@@ -247,7 +247,7 @@ def _boot(run: RunRecord) -> str:
     return (run.host and run.host.boot_id) or UNKNOWN_BOOT
 
 
-def _counts(record: LaunchRecord, repeats: int) -> bool:
+def counts(record: LaunchRecord, repeats: int) -> bool:
     """Whether a run with so many repeats of disturbed launches would keep this one."""
     if record.outcome is Outcome.ENGINE_ERROR:
         return False

@@ -144,6 +144,14 @@ ADDRESSES = {
     "www.apache.org",
     "cache",
     "matrix",
+    "a",
+    "b",
+    "bench1",
+    "bench2",
+    "HOST",
+    "10.0.0.5",
+    "USER",
+    "ci",
 }
 
 

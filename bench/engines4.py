@@ -1,0 +1,219 @@
+"""Four engines against one: how much faster, and whether the figures are the same. As root, alone.
+
+Each is a Docker of Debian 12 in a network namespace of its own (see tests/engines), with a worker
+beside it. The same matrix of sleeping cells is measured on one of them and on all four, with as
+many side by side as a host has of it then, and images built before. Two CPUs serve all: the whole
+run's ratio is printed too, in which starting and removing pods counts.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, closing
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Final
+
+from bench.common import REPOSITORY, Options, figure
+from bench.hosts import Scheduler
+from runner.errors import EngineUnavailableError
+from runner.options import DELTAS
+from runner.report.run import Run, read_run
+from runner.store.run_directory import LATEST, open_run
+from tests.engines.debian_engine import docker_of, running
+
+ENGINES: Final = 4
+#: Copies of a pair of cells: each is a baseline with one cell, so that shards repeat nothing.
+PAIRS: Final = 16
+RATIO: Final = 3.6
+START_S: Final = 120.0
+#: 10 clients, 2 s a request: 500 requests take 100 s and more, of a few per cent of a CPU.
+MATRIX: Final = """\
+version: 1
+default: sleep
+experiments:
+  sleep:
+    axes:
+      python: [3.11]
+      gevent: [25.9.1]
+      patch: [none, gevent]
+      copy: [{copies}]
+    packages: {{flask: "3.1.*"}}
+    exclude_newer: 2026-11-01
+    base: {{kind: debian}}
+    workload: {{name: sleep, seconds: 2}}
+    load: {{concurrency: 10, requests: {requests}}}
+    launches: {launches}
+    repeats: 0
+"""
+#: Idle beside a measured cell: figures with worker and scheduler there, and without.
+QUIET: Final = "idle worker and scheduler, {}: with / without"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bench:
+    """The matrix file, and what is called with it."""
+
+    directory: Path
+
+    def matrix(self, *arguments: str, engine: str | None = None) -> None:
+        """A command that succeeds, its messages below the figures' own."""
+        environment = os.environ | {"PYTHONPATH": str(REPOSITORY)}
+        if engine:
+            environment["DOCKER_HOST"] = engine
+        done = subprocess.run(
+            [sys.executable, "-m", "runner", *arguments],
+            cwd=self.directory,
+            env=environment,
+            stdout=subprocess.DEVNULL,
+            check=False,
+        )
+        if done.returncode:
+            raise EngineUnavailableError(
+                f"matrix {' '.join(arguments)} ended with {done.returncode}"
+            )
+
+    def run(self, name: str) -> Run:
+        return read_run(open_run(self.directory / name, LATEST))
+
+
+def run(options: Options) -> Iterator[str]:
+    """The ratios of times, and of figures."""
+    launches = options.launches or 3
+    with ExitStack() as stack:
+        directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="engines4-")))
+        pairs = (options.cells or 2 * PAIRS) // 2
+        copies = ", ".join(f"c{number:02d}" for number in range(pairs))
+        text = MATRIX.format(copies=copies, requests=options.requests or 500, launches=launches)
+        (directory / "matrix.yaml").write_text(text, encoding="utf-8")
+        bench = Bench(directory=directory)
+        engines = [
+            stack.enter_context(running(docker_of("bookworm", name=f"engine{n}"), _made(path)))
+            for n in range(ENGINES)
+            for path in [directory / f"engine{n}"]
+        ]
+        side_by_side = str(max(1, 2 * pairs // ENGINES))
+        yield from _compared(bench, engines, side_by_side)
+        yield from _idle(bench, engines[0])
+
+
+def _made(path: Path) -> Path:
+    path.mkdir()
+    return path
+
+
+def _compared(bench: Bench, engines: Sequence[str], jobs: str) -> Iterator[str]:
+    times: dict[str, tuple[float, float]] = {}
+    for name, used in (("one", engines[:1]), ("four", engines)):
+        with closing(Workers(bench, used)) as workers:
+            asked = ["run", "--dask", workers.scheduler.address, "--jobs", jobs]
+            bench.matrix(*asked, "--requests", "20", "--launches", "1", "--results", "images")
+            began = time.monotonic()
+            bench.matrix(*asked, "--fresh", "--results", name)
+            times[name] = (loads_s(bench.run(name)), time.monotonic() - began)
+    (loads_one, one), (loads_four, four) = times["one"], times["four"]
+    ratio = loads_one / loads_four
+    yield figure(
+        "four engines / one, from first load to last",
+        f"{ratio:.2f}",
+        f"{RATIO}",
+        met=ratio >= RATIO,
+    )
+    yield figure("the whole run, four / one", f"{one / four:.2f}")
+    yield from same(bench.run("one"), bench.run("four"))
+
+
+def loads_s(run: Run) -> float:
+    """Seconds from the first load's begin to the last one's end."""
+    begins, ends = [], []
+    for launch in (one for of_cell in run.launches.values() for one in of_cell):
+        if launch.started_at and launch.ab and launch.overhead_s is not None:
+            begin = datetime.fromisoformat(launch.started_at).timestamp() + launch.overhead_s
+            begins.append(begin)
+            ends.append(begin + launch.ab.time_taken_s)
+    return max(ends) - min(begins)
+
+
+def same(one: Run, four: Run) -> Iterator[str]:
+    """By how much the figures' geometric means differ over all cells, beside their δ."""
+    for name, values in _means(four).items():
+        other = _means(one)[name]
+        ratio, delta = values / other, DELTAS[name]
+        met = 1 / (1 + delta) <= ratio <= 1 + delta
+        yield figure(f"{name}, on four / on one", f"{ratio:.4f}", f"within {delta:.0%}", met=met)
+
+
+def _means(run: Run) -> Mapping[str, float]:
+    columns = {
+        "rate": "requests_per_second", "cpu": "cpu_ms_per_request", "p99": "p99_ms",
+        "rss": "peak_rss_mib",
+    }  # fmt: skip
+    found = {}
+    for name, column in columns.items():
+        values: list[Any] = [getattr(row, column) for row in run.rows]
+        known = [math.log(value) for value in values if value]
+        if known:
+            found[name] = math.exp(sum(known) / len(known))
+    return found
+
+
+def _idle(bench: Bench, engine: str) -> Iterator[str]:
+    """The same cells by `matrix run`, beside an idle worker with its scheduler, and without."""
+    asked = ["run", "--jobs", "1", "--fresh", "--select", "copy=c00"]
+    bench.matrix(*asked, "--results", "without", engine=engine)
+    with closing(Workers(bench, [engine])):
+        bench.matrix(*asked, "--results", "with", engine=engine)
+    without = _means(bench.run("without"))
+    for name, value in _means(bench.run("with")).items():
+        ratio, delta = value / without[name], DELTAS[name]
+        met = 1 / (1 + delta) <= ratio <= 1 + delta
+        yield figure(QUIET.format(name), f"{ratio:.4f}", f"within {delta:.0%}", met=met)
+
+
+class Workers:
+    """A scheduler, and a worker for each engine, as soon as they serve."""
+
+    def __init__(self, bench: Bench, engines: Sequence[str]) -> None:
+        self.scheduler = Scheduler()
+        rounds = bench.directory / "rounds"
+        shutil.rmtree(rounds, ignore_errors=True)
+        self._logs = [bench.directory / f"worker{n}.log" for n, _ in enumerate(engines)]
+        self._processes = []
+        for engine, log in zip(engines, self._logs, strict=True):
+            with log.open("wb") as out:
+                process = subprocess.Popen(
+                    [
+                        sys.executable, "-m", "runner", "worker", self.scheduler.address,
+                        "--rounds", str(rounds),
+                    ],
+                    cwd=bench.directory,
+                    env=os.environ | {"DOCKER_HOST": engine, "PYTHONPATH": str(REPOSITORY)},
+                    stderr=out,
+                )  # fmt: skip
+            self._processes.append(process)
+        self._await()
+
+    def _await(self) -> None:
+        deadline = time.monotonic() + START_S
+        while not all("serving" in log.read_text() for log in self._logs):
+            if time.monotonic() > deadline or any(p.poll() is not None for p in self._processes):
+                said = json.dumps([log.read_text()[-300:] for log in self._logs])
+                self.close()
+                raise EngineUnavailableError(f"not all workers serve: {said}")
+            time.sleep(0.2)
+
+    def close(self) -> None:
+        for process in self._processes:
+            process.terminate()
+        for process in self._processes:
+            process.wait()
+        self.scheduler.close()

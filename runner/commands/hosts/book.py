@@ -1,0 +1,175 @@
+"""What the client keeps of a run on several hosts: its record, and the rounds that it has."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from itertools import chain
+from pathlib import Path
+from typing import Final, NamedTuple
+
+from runner.commands.hosts.wire import Greeting, Made, Prepared
+from runner.errors import UsageError
+from runner.measurement.records import LAUNCH_SCHEMA, LaunchRecord
+from runner.report.run import Run, collate
+from runner.store.atomic import write_atomic
+from runner.store.merge import Part, label_of, merge
+from runner.store.records import RunRecord
+from runner.store.reuse import Reusable, adopt, counts
+from runner.store.run_directory import RESULT, RunDirectory, read_record
+
+#: A file for each round that is stored whole, below the run's directory.
+ROUNDS: Final = "rounds"
+
+
+class Earlier(NamedTuple):
+    """A round that is stored whole in an earlier run: where, and what made it."""
+
+    directory: RunDirectory
+    engine_key: str
+
+
+@dataclass(kw_only=True)
+class Book:
+    """The run's directory, its record as far as it is known, and rounds of earlier runs.
+
+    `earlier` has these by `Prepared.key` and number. `cells` are the run's, in table order.
+    """
+
+    directory: RunDirectory
+    experiment: str
+    command: Sequence[str]
+    cells: Mapping[str, int]
+    earlier: Mapping[tuple[str, int], Earlier] = field(default_factory=dict)
+    repeats: int = 2
+    _parts: list[Part] = field(default_factory=list)
+    _labels: dict[str, str] = field(default_factory=dict)
+    _record: RunRecord | None = None
+    _rejected: dict[Path, Mapping[str, Sequence[LaunchRecord]]] = field(default_factory=dict)
+
+    @property
+    def record(self) -> RunRecord | None:
+        """What is known of the run; None before any host was ready."""
+        return self._record
+
+    def label(self, greeting: Greeting) -> str:
+        """The host's name, with a number where another engine's host has the same."""
+        taken = [*self._labels.values()]
+        return self._labels.setdefault(greeting.engine_key, label_of(greeting.host.hostname, taken))
+
+    def add(self, greeting: Greeting, prepared: Prepared) -> None:
+        """A host is ready for a shard: what it says of itself and its cells is the run's."""
+        label = self.label(greeting)
+        self._parts.append(Part(source=label, run=prepared.record, host=label))
+        merged = merge(self._parts, command=self.command).run
+        blocks = {
+            part.host: block.model_copy(
+                update={"label": part.host, "run_id": self.directory.run_id}
+            )
+            for part, block in zip(self._parts, merged.blocks, strict=True)
+        }
+        record = merged.model_copy(
+            update={
+                "run_id": self.directory.run_id,
+                "finished_at": None,
+                "stopped": None,
+                "blocks": tuple(blocks[name] for name in self._labels.values() if name in blocks),
+                "cells": tuple(sorted(merged.cells, key=lambda cell: self.cells[cell.id])),
+            }
+        )
+        self._record = self.directory.write_run(record)
+
+    def rewrite(self, **changes: object) -> RunRecord:
+        """Store the record with what changed."""
+        assert self._record is not None  # noqa: S101 - asked for once there are rounds
+        self._record = self.directory.write_run(self._record.model_copy(update=changes))
+        return self._record
+
+    def store(
+        self, greeting: Greeting, prepared: Prepared, number: int, made: Made
+    ) -> list[LaunchRecord]:
+        """Store what a host made of a round. It counts as a round where it is whole."""
+        label, launches = self.label(greeting), []
+        for stored in made.launches:
+            record = LaunchRecord.model_validate_json(stored.result)
+            record = record.model_copy(update={"block": label})
+            write = self.directory.write_launch if stored.final else self.directory.write_disturbed
+            kept = write(record, stored.files)
+            if stored.final:
+                launches.append(kept)
+        if made.whole:
+            self._mark(greeting, prepared, number)
+        return launches
+
+    def _mark(self, greeting: Greeting, prepared: Prepared, number: int) -> None:
+        rounds = self.directory.path / ROUNDS
+        rounds.mkdir(exist_ok=True)
+        write_atomic(rounds / str(number), f"{prepared.key} {greeting.engine_key}\n")
+
+    def adopt(
+        self, greeting: Greeting, prepared: Prepared, number: int
+    ) -> list[LaunchRecord] | None:
+        """The launches of a round that an earlier run has, now this run's; None where none has."""
+        found = self.earlier.get((prepared.key, number))
+        if found is None:
+            return None
+        cells = [cell.id for cell in prepared.record.cells]
+        records = [*_launches(found.directory, cells, number)]
+        if any(not counts(one, self.repeats) for one in records):
+            return None
+        label, run_id = self.label(greeting), found.directory.run_id
+        rejected = self._rejected_in(found.directory)
+        adopted = [
+            adopt(
+                self.directory,
+                Reusable(
+                    cell=record.cell,
+                    record=record.model_copy(update={"block": label}),
+                    rejected=[
+                        one.model_copy(update={"block": label})
+                        for one in rejected.get(record.cell, [])
+                        if one.launch == number
+                    ],
+                    directory=found.directory,
+                    run_id=run_id,
+                    other_boot=None,
+                ),
+            )
+            for record in records
+        ]
+        self._mark(greeting, prepared, number)
+        return adopted
+
+    def _rejected_in(self, directory: RunDirectory) -> Mapping[str, Sequence[LaunchRecord]]:
+        if directory.path not in self._rejected:
+            self._rejected[directory.path] = directory.rejected()
+        return self._rejected[directory.path]
+
+    def run(self) -> Run | None:
+        """The run as it is on the disk: launches are not kept in memory while it lasts."""
+        if self._record is None:
+            return None
+        return collate(self._record, self.directory.launches(), rejected=self.directory.rejected())
+
+    def launches(self) -> list[LaunchRecord]:
+        """All that are stored, by cell and number."""
+        return [*chain.from_iterable(self.directory.launches().values())]
+
+
+def _launches(directory: RunDirectory, cells: Iterable[str], number: int) -> Iterator[LaunchRecord]:
+    for cell in cells:
+        path = directory.launch_directory(cell, number) / RESULT
+        with suppress(FileNotFoundError, UsageError):  # what cannot be read is not used
+            yield read_record(path, LaunchRecord, LAUNCH_SCHEMA)
+
+
+def earlier_rounds(results: Path, experiment: str) -> dict[tuple[str, int], Earlier]:
+    """The rounds that earlier runs of the experiment have stored whole, the newest of each."""
+    found: dict[tuple[str, int], Earlier] = {}
+    for path in sorted((results / experiment).glob(f"*/{ROUNDS}/*")):
+        with suppress(OSError, ValueError):
+            key, engine_key = path.read_text(encoding="utf-8").strip().split(" ", 1)
+            directory = RunDirectory(results=results, path=path.parents[1])
+            found[key, int(path.name)] = Earlier(directory, engine_key)
+    return found

@@ -1,0 +1,386 @@
+"""Hands out the rounds of a run to its hosts, one at a time each, until there are enough.
+
+A worker that is lost costs the round that it was making: another host makes it. What a host has
+made before, for this run or for one that was interrupted, is fetched, not made again.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from runner.commands.hosts import tasks
+from runner.commands.hosts.book import Book
+from runner.commands.hosts.pool import Ended, Pool
+from runner.commands.hosts.post import NotReadyError
+from runner.commands.hosts.square import Task, home
+from runner.commands.hosts.wire import Assignment, Greeting, Made, Order, Prepared, program
+from runner.errors import EngineError, EngineUnavailableError, MatrixError
+from runner.measurement.records import LaunchRecord
+from runner.measurement.rounds import FAILURE_LAUNCHES, full_rates
+from runner.progress import Reporter
+from runner.text import counted, listed
+
+#: How often a round may be lost with its host before it is left out.
+MOST_LOST: Final = 3
+#: How long, in seconds, is waited for anything to happen before the workers are counted.
+LOOK_S: Final = 1.0
+#: How often that is done without any host before the run ends.
+MOST_LOOKS: Final = 60
+
+
+@dataclass(kw_only=True)
+class Member:
+    """A host of the run, and what its worker does: makes ready for a task's shard, or the task.
+
+    `full_rates` are the rates that its baselines reached, in requests per second.
+    """
+
+    address: str
+    greeting: Greeting
+    label: str
+    prepared: dict[int, Prepared] = field(default_factory=dict)
+    full_rates: dict[str, float] = field(default_factory=dict)
+    task: Task | None = None
+
+
+@dataclass(kw_only=True)
+class Dispatch:
+    """A run's shards, its hosts, and which rounds are made.
+
+    `places` are the keys of the engines that rounds have their home at, in a fixed order, and
+    `homes` says so of single rounds: what is stored there already is not made elsewhere.
+    `is_enough` is asked at the end of each round from the fewest on, by its number.
+    """
+
+    pool: Pool
+    book: Book
+    reporter: Reporter
+    shards: Sequence[Assignment]
+    is_enough: Callable[[int], bool]
+    places: Sequence[str] = ()
+    homes: Mapping[Task, str] = field(default_factory=dict)
+    members: dict[str, Member] = field(default_factory=dict)
+    refused: set[str] = field(default_factory=set)
+    done: set[Task] = field(default_factory=set)
+    lost: Counter[Task] = field(default_factory=Counter)
+    #: Cells of which a launch failed: they have several.
+    failed: set[str] = field(default_factory=set)
+    told: int = 0
+    #: For how many looks no host was there.
+    looks: int = 0
+    why_gone: str = "no worker is there"
+    #: Workers that were asked who they are.
+    greeted: set[str] = field(default_factory=set)
+
+    @property
+    def _experiment(self) -> Assignment:
+        return self.shards[0]
+
+    @property
+    def rounds(self) -> int:
+        """How many rounds there are at most."""
+        return self._experiment.experiment.launches
+
+    def run(self) -> None:
+        """Make all rounds. Raises `EngineUnavailableError` once no host is left."""
+        self.told = self._experiment.experiment.least_launches or self.rounds
+        while True:
+            self._greet()
+            self._hand_out()
+            if any(member.task for member in self.members.values()) or self.greeted:
+                if ended := self.pool.next_ended(LOOK_S):
+                    self._end(ended)
+            elif self._left():
+                self._wait_for_a_host()
+            elif not self._has_more():
+                return
+
+    def _wait_for_a_host(self) -> None:
+        """A worker that ended may be started again: wait for a while, then give up."""
+        if self.looks >= MOST_LOOKS or self.refused >= self.pool.hosts() != set():
+            raise EngineUnavailableError(
+                f"no host is left to measure on: {self.why_gone}; what was measured is stored, "
+                "here or on the hosts: start their workers, then run the same command to resume"
+            )
+        if not self.looks:
+            self.reporter.say(f"no host is left; waiting {MOST_LOOKS * LOOK_S:.0f} s for one")
+        self.looks += 1
+        self.pool.next_ended(LOOK_S)
+
+    # -- hosts -------------------------------------------------------------------------------------
+
+    def _greet(self) -> None:
+        """Ask those who came who they are: a worker that was started again, for one.
+
+        First those who went leave, or the one that was started again would find its place taken.
+        """
+        present = self.pool.hosts()
+        for member in list(self.members.values()):
+            if member.task is None and member.address not in present:
+                self._leave(member, "lost its worker")
+        for address in present - self.members.keys() - self.refused - self.greeted:
+            self.greeted.add(address)
+            self.pool.submit(address, tasks.greet)
+
+    def welcome(self, address: str, greeting: Greeting) -> bool:
+        """Whether a host takes part."""
+        if problem := self._unfit(greeting):
+            self.why_gone = f"{greeting.host.hostname} ({address}): {problem}"
+            self.reporter.say(f"{self.why_gone}; it is not used")
+            self.refused.add(address)
+            return False
+        label, self.looks = self.book.label(greeting), 0
+        self.members[address] = Member(address=address, greeting=greeting, label=label)
+        return True
+
+    def settle(self, stored: Mapping[Task, str]) -> None:
+        """The hosts that are there now have their places; rounds are at home where they are held.
+
+        `stored` are those that earlier runs have here, with the engine that made them.
+        """
+        experiment = self._experiment
+        self.places = [member.greeting.engine_key for member in self.members.values()]
+        held = {
+            Task.of(held.number, experiment.shards): member.greeting.engine_key
+            for member in self.members.values()
+            for held in member.greeting.held
+            if (held.experiment, held.shards) == (experiment.experiment.name, experiment.shards)
+        }
+        if not experiment.fresh:
+            self.homes = {**stored, **held}
+
+    def _unfit(self, greeting: Greeting) -> str | None:
+        if greeting.program != program():
+            return f"its worker is {greeting.program}, and this is {program()}: install one version"
+        if any(m.greeting.engine_key == greeting.engine_key for m in self.members.values()):
+            return "another worker uses the same engine"
+        return None
+
+    def _leave(self, member: Member, why: str) -> None:
+        del self.members[member.address]
+        self.why_gone = f"{member.label}: {why}"
+        self.reporter.say(f"{member.label}: {why}")
+
+    # -- rounds ------------------------------------------------------------------------------------
+
+    def _cells(self, task: Task) -> frozenset[str] | None:
+        """Those that a round is of: None for all, after the last round those that failed."""
+        if task.round <= self.rounds:
+            return None
+        ids = {cell.id for cell in self.shards[task.shard - 1].locked.cells}
+        return frozenset(ids & self.failed)
+
+    def _left(self) -> list[Task]:
+        """The rounds that are still to be made, in their order."""
+        everything = (
+            Task(number, shard)
+            for number in range(1, self.told + 1)
+            for shard in range(1, len(self.shards) + 1)
+        )
+        return [
+            task
+            for task in everything
+            if task not in self.done and self._cells(task) != frozenset()
+        ]
+
+    def _has_more(self) -> bool:
+        """Whether further rounds are needed, which are then told."""
+        if self.told < self.rounds:
+            if self.is_enough(self.told):
+                return False
+            self.told += 1
+            self.reporter.more(sum(len(one.locked.cells) for one in self.shards))
+            return True
+        if self.told < FAILURE_LAUNCHES and self.failed:
+            self.told += 1
+            self.reporter.more(len(self.failed))
+            return True
+        return False
+
+    def _hand_out(self) -> None:
+        taken = {member.task for member in self.members.values()}
+        left = [task for task in self._left() if task not in taken]
+        for member in list(self.members.values()):
+            while member.task is None and (task := self._next(member, left)):
+                left.remove(task)
+                self._start(member, task)
+
+    def _next(self, member: Member, left: Sequence[Task]) -> Task | None:
+        """The first of the host's own rounds, else of those whose host is not there."""
+        present = {one.greeting.engine_key for one in self.members.values()}
+        own = member.greeting.engine_key
+        mine = (task for task in left if self._home(task) == own)
+        orphaned = (task for task in left if self._home(task) not in present)
+        return next(mine, None) or next(orphaned, None)
+
+    def _home(self, task: Task) -> str:
+        if task in self.homes:
+            return self.homes[task]
+        return self.places[home(task, hosts=len(self.places), rounds=self.rounds)]
+
+    def _start(self, member: Member, task: Task) -> None:
+        """Have the host make a round, once it is ready for the shard."""
+        prepared = member.prepared.get(task.shard)
+        if prepared is None:
+            member.task = task
+            self.pool.submit(member.address, tasks.prepare, self.shards[task.shard - 1])
+            return
+        order = self._order(member, prepared, task)
+        adopted = self.book.adopt(member.greeting, prepared, order.number)
+        if adopted is not None:
+            self._finish(member, task, adopted)
+            self.pool.tell(member.address, tasks.acknowledge, order)
+            self.reporter.more(-len(adopted))
+            return
+        member.task = task
+        self.reporter.say(f"{member.label}: round {task.round}, shard {task.shard}")
+        self.pool.submit(member.address, tasks.make_round, order)
+
+    def _order(self, member: Member, prepared: Prepared, task: Task) -> Order:
+        return Order(
+            run=self._experiment.run,
+            key=prepared.key,
+            number=task.number(len(self.shards)),
+            cells=self._cells(task),
+            full_rates=dict(member.full_rates),
+        )
+
+    def _finish(self, member: Member, task: Task, launches: Sequence[LaunchRecord]) -> None:
+        member.task = None
+        self.done.add(task)
+        self.failed |= {one.cell for one in launches if one.outcome.is_failure}
+        member.full_rates = full_rates(launches) | member.full_rates
+
+    # -- what ends ---------------------------------------------------------------------------------
+
+    def _end(self, ended: Ended) -> None:
+        if ended.host in self.greeted:
+            self.greeted.discard(ended.host)
+            self._answered(ended)
+            return
+        member = self.members.get(ended.host)
+        if member is None or member.task is None:
+            return
+        task = member.task
+        if ended.lost:
+            self._leave(member, f"lost its worker in round {task.round}, shard {task.shard}")
+            self._lose(task)
+        elif ended.error is not None:
+            if not isinstance(ended.error, NotReadyError):
+                self.refused.add(member.address)
+            self._leave(member, words(ended.error))
+            self._lose(task)
+        elif isinstance(ended.result, Prepared):
+            member.prepared[task.shard] = ended.result
+            self.book.add(member.greeting, ended.result)
+            member.task = None
+            self._start(member, task)
+        else:
+            self._made(member, task, ended.result)
+
+    def _answered(self, ended: Ended) -> None:
+        """A worker that came said who it is, or failed to."""
+        if isinstance(ended.result, Greeting):
+            self.welcome(ended.host, ended.result)
+        elif not ended.lost:
+            self.refused.add(ended.host)
+            self.why_gone = f"{ended.host}: {words(ended.error)}"
+            self.reporter.say(f"{self.why_gone}; it is not used")
+
+    def _made(self, member: Member, task: Task, made: Made) -> None:
+        if not made.whole:
+            self.refused.add(member.address)
+            self._leave(member, "its worker was told to stop")
+            self._lose(task)
+            return
+        self._store(member, task, made)
+
+    def _store(self, member: Member, task: Task, made: Made) -> None:
+        prepared = member.prepared[task.shard]
+        order = self._order(member, prepared, task)
+        launches = self.book.store(member.greeting, prepared, order.number, made)
+        self._finish(member, task, launches)
+        for launch in launches:
+            self.reporter.ended(launch, final=True)
+        # Only now is it on this disk.
+        self.pool.tell(member.address, tasks.acknowledge, order)
+
+    def _lose(self, task: Task) -> None:
+        self.lost[task] += 1
+        if self.lost[task] >= MOST_LOST:
+            self.done.add(task)
+            self.reporter.say(
+                f"round {task.round} of shard {task.shard} was lost {MOST_LOST} times and is left "
+                "out; the workers' logs say why"
+            )
+
+    # -- to end early ------------------------------------------------------------------------------
+
+    def stop(self) -> None:
+        """End every host's round after the launch in flight, and store what was made of it."""
+        busy = [m for m in self.members.values() if m.task and m.task.shard in m.prepared]
+        if not busy:
+            return
+        self.reporter.say(
+            f"ending after the launch in flight on {listed([m.label for m in busy])}; Ctrl-C again "
+            "does not wait"
+        )
+        for member in busy:
+            self.pool.tell(member.address, tasks.stop, self._experiment.run)
+        waiting = {member.address: member for member in busy}
+        while waiting:
+            ended = self.pool.next_ended(LOOK_S)
+            if ended is None or ended.host not in waiting:
+                continue
+            member = waiting.pop(ended.host)
+            if member.task and isinstance(ended.result, Made):
+                self._keep(member, member.task, ended.result)
+
+    def _keep(self, member: Member, task: Task, made: Made) -> None:
+        """A part of a round is stored for the table; the host keeps it to make the rest."""
+        if made.whole:
+            self._store(member, task, made)
+        else:
+            prepared = member.prepared[task.shard]
+            number = task.number(len(self.shards))
+            for launch in self.book.store(member.greeting, prepared, number, made):
+                self.reporter.ended(launch, final=True)
+
+
+def words(error: BaseException | None) -> str:
+    """What went wrong on a host, in a line."""
+    if isinstance(error, (MatrixError, EngineError)):
+        return str(error)
+    if isinstance(error, ModuleNotFoundError):
+        return f"{error}: install `monkey-matrix[dask]` there"
+    return f"{type(error).__name__}: {error}; its worker's log has more"
+
+
+def greetings(pool: Pool, seconds: float, clock: Callable[[], float]) -> Iterator[Ended]:
+    """What the workers that are there answer to a greeting, each as soon as it does."""
+    deadline = clock() + seconds
+    while not (addresses := pool.hosts()):
+        if clock() > deadline:
+            raise EngineUnavailableError(
+                f"no worker is there after {math.ceil(seconds)} s: start `matrix worker` on each "
+                "host, see docs/hosts.md"
+            )
+        pool.next_ended(LOOK_S)
+    for address in addresses:
+        pool.submit(address, tasks.greet)
+    waiting = set(addresses)
+    while waiting:
+        ended = pool.next_ended(LOOK_S)
+        if ended and ended.host in waiting:
+            waiting.remove(ended.host)
+            yield ended
+
+
+def counted_hosts(members: Mapping[str, Member]) -> str:
+    """`4 hosts: a, b, c, d`."""
+    labels = [member.label for member in members.values()]
+    return f"{counted(len(labels), 'host')}: {', '.join(labels)}"

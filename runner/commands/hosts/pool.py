@@ -1,0 +1,153 @@
+"""The workers of a run, as the client sees them: each does one thing at a time."""
+
+from __future__ import annotations
+
+import queue
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any, Final, Protocol
+
+from runner.commands.hosts.dask_extra import distributed
+from runner.errors import EngineUnavailableError
+
+#: How long, in seconds, the scheduler has to answer.
+ANSWER_S: Final = 30
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ended:
+    """What a worker was asked for has ended: with a result, an error, or with the worker."""
+
+    host: str
+    result: Any = None
+    error: BaseException | None = None
+    lost: bool = False
+
+
+def no_scheduler(address: str, error: Exception) -> EngineUnavailableError:
+    """The error for an address that nothing answers at."""
+    return EngineUnavailableError(
+        f"{address}: no Dask scheduler answers there ({error}); start one with `dask scheduler "
+        "--host ADDRESS`, see docs/hosts.md"
+    )
+
+
+class Pool(Protocol):
+    """Workers by their addresses."""
+
+    def hosts(self) -> set[str]:
+        """Those that are there now. Raises `EngineUnavailableError` if nobody can tell."""
+        ...
+
+    def submit(self, host: str, function: Callable[..., object], *args: object) -> None:
+        """Have a worker, which does nothing else, call a function; `next_ended` has the result."""
+        ...
+
+    def next_ended(self, seconds: float) -> Ended | None:
+        """Something that has ended, None if nothing does for so long."""
+        ...
+
+    def tell(self, host: str, function: Callable[..., object], *args: object) -> None:
+        """Have a worker call a short function at once, beside what it does; a lost one does not."""
+        ...
+
+
+#: A worker, and what it was asked for.
+_Done = tuple[str, Any]
+
+
+class DaskPool:
+    """Workers of a Dask scheduler.
+
+    What is pinned to a worker is never queued at the scheduler but handed to the worker at once,
+    and blamed for its death though it never began. So a worker has one task at a time, and the
+    client hands out the next. Nor is it left to the scheduler to say that a worker died: by its
+    settings, which are not ours, it may wait for another worker of the same address.
+    """
+
+    def __init__(self, scheduler: str) -> None:
+        self._scheduler = scheduler
+        self._made = 0
+        self._futures: dict[str, Any] = {}
+        self._ended: queue.SimpleQueue[_Done] = queue.SimpleQueue()
+        try:
+            self._client = distributed().Client(
+                scheduler, timeout=ANSWER_S, set_as_default=False, heartbeat_interval="5s"
+            )
+        except (OSError, ValueError) as error:
+            raise no_scheduler(scheduler, error) from None
+
+    def close(self) -> None:
+        """Leave the scheduler; workers go on with what they do."""
+        self._client.close()
+
+    def hosts(self) -> set[str]:
+        """Those that the scheduler knows.
+
+        It is asked itself: what `Client.scheduler_info` keeps names no workers at times, for its
+        own thread asks for none of them every other second.
+        """
+        try:
+            client = self._client
+            found = client.sync(client.scheduler.identity, n_workers=-1, callback_timeout=ANSWER_S)
+        except (OSError, AttributeError, RuntimeError, TimeoutError):
+            found = None
+        if found is None:
+            raise EngineUnavailableError(
+                f"{self._scheduler}: the scheduler is gone. What was measured is stored, here or "
+                "on the hosts: start it and the workers, then run the same command to resume"
+            )
+        return set(found["workers"])
+
+    def submit(self, host: str, function: Callable[..., object], *args: object) -> None:
+        """Pin a task to the worker. Its key is new: that of another would bring its result."""
+        self._made += 1
+        future = self._client.submit(
+            function,
+            *args,
+            key=f"{function.__name__}-{self._client.id}-{self._made}",
+            workers=[host],
+            allow_other_workers=False,
+            pure=False,
+            retries=0,
+        )
+        self._futures[host] = future
+        future.add_done_callback(lambda done: self._ended.put((host, done)))
+
+    def next_ended(self, seconds: float) -> Ended | None:
+        """Something that has ended; what a lost worker did, ends with it.
+
+        Lost ones are looked for each time: while others are quick, there is always something else.
+        """
+        if lost := self._lost(self._futures.keys() - self.hosts()):
+            return lost
+        try:
+            host, future = self._ended.get(timeout=seconds)
+        except queue.Empty:
+            return None
+        if host not in self._futures or self._futures[host] is not future:
+            return None  # of a worker that was given up
+        del self._futures[host]
+        return self._ending(host, future)
+
+    def _ending(self, host: str, future: Any) -> Ended:  # noqa: ANN401 - Dask's future
+        if future.status == "finished":
+            try:
+                return Ended(host=host, result=future.result(timeout=ANSWER_S))
+            except (OSError, TimeoutError, distributed().client.FutureCancelledError):
+                return Ended(host=host, lost=True)  # it died with the result
+        error = future.exception() if future.status == "error" else None
+        if error is None or isinstance(error, distributed().scheduler.KilledWorker):
+            self.hosts()  # says it where it is the scheduler that is gone
+            return Ended(host=host, lost=True)
+        return Ended(host=host, error=error)
+
+    def _lost(self, hosts: Iterable[str]) -> Ended | None:
+        for host in hosts:
+            self._futures.pop(host).cancel()
+            return Ended(host=host, lost=True)
+        return None
+
+    def tell(self, host: str, function: Callable[..., object], *args: object) -> None:
+        """Call it in the worker's event loop, while its one thread has a task."""
+        self._client.run(function, *args, workers=[host], on_error="ignore")

@@ -1,0 +1,289 @@
+"""What a worker does, beside the engine of its host: it makes rounds, and keeps them until fetched.
+
+Each launch is on the worker's disk before the next one begins. A round that was handed over is
+deleted once the client says that it has stored it; one that was not is offered to the next run.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+import shutil
+import sys
+import tempfile
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Final, Protocol
+
+from runner.commands.hosts.wire import Assignment, Greeting, Held, Made, Order, Prepared, Stored
+from runner.commands.hosts.wire import program as this_program
+from runner.commands.machine import usable_engine
+from runner.commands.record import run_record
+from runner.commands.run import Ready, method_of, ready_with
+from runner.engine.ownership import boot_id, remove_run
+from runner.engine.protocol import Engine, EngineInfo
+from runner.errors import UsageError
+from runner.measurement.clock import Clock, SystemClock
+from runner.measurement.job import LaunchResult
+from runner.measurement.launch import Launch
+from runner.measurement.records import LaunchRecord
+from runner.measurement.rounds import full_rates, measure
+from runner.measurement.schedule import Group, Jobs
+from runner.paths import CACHE
+from runner.stages import Stages
+from runner.store.machine import this_host
+from runner.store.records import RunRecord
+from runner.store.reuse import key as cell_key
+from runner.store.run_directory import RESULT, RunDirectory
+
+#: Where rounds are kept until the client has stored them.
+ROUNDS: Final = CACHE / "rounds"
+#: Waves of one round are numbered within it; so many are never needed.
+MOST_WAVES: Final = 1000
+
+
+class StoppedError(Exception):
+    """The client or the user wants no further launches."""
+
+
+class NotReadyError(UsageError):
+    """A worker is asked for a shard that another process at its address was ready for."""
+
+
+class Maker(Protocol):
+    """Makes a shard ready on this host: all that a worker does which is not bookkeeping."""
+
+    def __call__(self, assignment: Assignment) -> tuple[Ready, RunRecord]:
+        """What the shard needs here, and what would be recorded of a run of it."""
+        ...
+
+
+@dataclass(kw_only=True)
+class Post:
+    """A worker's engine, its disk, and the shards that it is ready for.
+
+    `stopped` are the runs that no further launch is made for, None among them: nothing at all.
+    """
+
+    engine: Engine
+    engine_key: str
+    spool: Path
+    make_ready: Maker
+    clock: Clock = field(default_factory=SystemClock)
+    shards: dict[str, tuple[Ready, Path]] = field(default_factory=dict)
+    stopped: set[str | None] = field(default_factory=set)
+    #: Held while a round is made: who ends the worker waits for it.
+    busy: threading.Lock = field(default_factory=threading.Lock)
+
+    def greet(self) -> Greeting:
+        """Who this is, and which rounds lie here."""
+        return Greeting(
+            program=this_program(),
+            host=this_host(),
+            engine=self.engine.info(),
+            engine_key=self.engine_key,
+            held=tuple(self._held()),
+        )
+
+    def _held(self) -> Iterator[Held]:
+        for path in self.spool.glob("*/*/*/*"):
+            experiment, shards, key, number = path.relative_to(self.spool).parts
+            if shards.isdecimal() and number.isdecimal() and any(path.rglob(RESULT)):
+                yield Held(experiment, int(shards), key, int(number))
+
+    def prepare(self, assignment: Assignment) -> Prepared:
+        """Build what the shard needs; say what it would be a run of."""
+        ready, record = self.make_ready(assignment)
+        key = shard_key(record, assignment, self.engine_key)
+        directory = self.spool / assignment.experiment.name / str(assignment.shards) / key
+        if assignment.fresh:
+            shutil.rmtree(directory, ignore_errors=True)
+        self.shards[key] = ready, directory
+        return Prepared(record=record, key=key)
+
+    def make_round(self, order: Order) -> Made:
+        """Make what is missing of a round, and hand it over as it is on the disk."""
+        if order.key not in self.shards:
+            raise NotReadyError("its worker was started again")
+        ready, path = self.shards[order.key]
+        directory = RunDirectory(results=self.spool, path=path / str(order.number))
+        wanted = {c.id for c in ready.prepared.cells if order.cells is None or c.id in order.cells}
+        with self.busy:
+            if wanted - directory.launches().keys():
+                try:
+                    self._measure(ready, order, directory, wanted)
+                except StoppedError:
+                    pass
+                finally:
+                    remove_run(self.engine, order.run)
+        return Made(launches=[*_stored(directory)], whole=self._is_whole(order, directory, wanted))
+
+    def _is_whole(self, order: Order, directory: RunDirectory, wanted: set[str]) -> bool:
+        """Cells at a percentage of a rate that is not known have no launch, and miss none."""
+        return not (self._is_stopped(order.run) and wanted - directory.launches().keys())
+
+    def _measure(
+        self, ready: Ready, order: Order, directory: RunDirectory, wanted: set[str]
+    ) -> None:
+        made = [one for of_cell in directory.launches().values() for one in of_cell]
+        method = replace(
+            method_of(ready, order.run),
+            launches=1,
+            failure_launches=1,
+            seed=ready.seed + order.number,
+            jobs=Interruptible(**vars(ready.jobs), check=lambda: self._check(order.run)),
+            done=frozenset((one.cell, 1) for one in made),
+            rate_of={
+                cell.id: full.id
+                for cell, full in ready.locked.full_loads.items()
+                if full is not None
+            },
+            full_rates={**full_rates(made), **order.full_rates},
+        )
+
+        def end(result: LaunchResult, final: bool) -> None:
+            store = directory.write_launch if final else directory.write_disturbed
+            store(_numbered(result.record, order.number), result.files)
+
+        measure(
+            self.engine,
+            [cell for cell in ready.prepared.cells if cell.id in wanted],
+            method,
+            clock=self.clock,
+            on_begin=lambda _: self._check(order.run),
+            on_end=end,
+            on_complete=lambda record, final: _complete(directory, record, order.number, final),
+        )
+
+    def _is_stopped(self, run: str) -> bool:
+        return bool(self.stopped & {run, None})
+
+    def _check(self, run: str) -> None:
+        if self._is_stopped(run):
+            raise StoppedError
+
+    def acknowledge(self, order: Order) -> None:
+        """The client has the round: it is needed no longer."""
+        if order.key in self.shards:
+            _, path = self.shards[order.key]
+            shutil.rmtree(path / str(order.number), ignore_errors=True)
+
+    def stop(self, run: str | None) -> None:
+        """Make no further launch of this run, or of any."""
+        self.stopped.add(run)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Interruptible(Jobs):
+    """The same, but whether to go on is looked at before each group of a wave is loaded."""
+
+    check: Callable[[], None]
+
+    def grouped(self, launches: Sequence[Launch]) -> Iterator[Group]:
+        """The groups, one by one."""
+        for group in super().grouped(launches):
+            self.check()
+            yield group
+
+
+def _numbered(record: LaunchRecord, number: int) -> LaunchRecord:
+    """A launch as one of its run's: the worker makes one round, and calls it the first."""
+    place = record.placement
+    if place:
+        place = place.model_copy(update={"wave": (number - 1) * MOST_WAVES + place.wave})
+    return record.model_copy(update={"launch": number, "placement": place})
+
+
+def _complete(directory: RunDirectory, record: LaunchRecord, number: int, final: bool) -> None:
+    directory.complete(_numbered(record, number), final=final)
+
+
+def _stored(directory: RunDirectory) -> Iterator[Stored]:
+    for by_cell, final in ((directory.launches(), True), (directory.rejected(), False)):
+        for record in (one for of_cell in by_cell.values() for one in of_cell):
+            files = directory.files_of(record, final=final)
+            yield Stored(record.model_dump_json().encode(), files, final)
+
+
+def shard_key(record: RunRecord, assignment: Assignment, engine_key: str) -> str:
+    """SHA-256 over all that makes a shard's rounds on a host what they are."""
+    cells = sorted(f"{cell.id} {cell_key(record, cell)}" for cell in record.cells)
+    facts = [f"{assignment.shard}/{assignment.shards}", boot_id(), engine_key, *cells]
+    return hashlib.sha256("\n".join(facts).encode()).hexdigest()[:32]
+
+
+# -- a worker's own engine -------------------------------------------------------------------------
+
+
+def open_post(spool: Path) -> Post:
+    """Connect to this host's engine, remove what dead runs left, and lock it for this process.
+
+    `UsageError` where another worker has it.
+    """
+    engine = usable_engine(say, install=False)
+    key = key_of(engine.info())
+    lock_engine(key)
+    spool.mkdir(parents=True, exist_ok=True)
+
+    def ready(assignment: Assignment) -> tuple[Ready, RunRecord]:
+        stages = Stages(say)
+        made = ready_with(
+            engine,
+            assignment.locked,
+            assignment.experiment,
+            jobs=assignment.jobs,
+            seed=assignment.seed,
+            stages=stages,
+        )
+        return made, run_record(
+            assignment.run,
+            assignment.experiment,
+            assignment.locked,
+            made.prepared,
+            engine=engine.info(),
+            ab=made.ab,
+            jobs=assignment.jobs,
+            seed=assignment.seed,
+            shard=None,
+        )
+
+    return Post(engine=engine, engine_key=key, spool=spool, make_ready=ready)
+
+
+def say(text: str) -> None:
+    """A line in the worker's log."""
+    sys.stderr.write(f"{text}\n")
+
+
+def key_of(engine: EngineInfo) -> str:
+    """What tells an engine from others: its id, or where it has none, its address here."""
+    return engine.engine_id or f"{os.uname().nodename}:{engine.endpoint}"
+
+
+#: Descriptors whose locks last as long as the process.
+_LOCKS: Final[list[int]] = []
+
+
+def lock_engine(key: str) -> None:
+    """Hold the engine's lock until this process ends; `UsageError` where another one holds it.
+
+    The kernel drops it with the process. Workers of several users meet in the same directory.
+    """
+    name = f"monkey-matrix-{hashlib.sha256(key.encode()).hexdigest()[:16]}.lock"
+    path = Path(tempfile.gettempdir()) / name
+    try:
+        descriptor = os.open(path, os.O_RDONLY)
+    except FileNotFoundError:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CREAT, 0o644)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(descriptor)
+        raise UsageError(
+            f"another worker uses this engine (it holds {path}): two would disturb each other; "
+            "stop one of them, or give this one an engine of its own with DOCKER_HOST"
+        ) from None
+    _LOCKS.append(descriptor)

@@ -1,0 +1,82 @@
+"""`matrix worker ADDRESS`: a Dask worker that leaves the machine it measures on alone."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from runner.commands.hosts import tasks
+from runner.commands.hosts.dask_extra import distributed
+from runner.commands.hosts.pool import ANSWER_S, no_scheduler
+from runner.commands.hosts.post import Post, open_post, say
+from runner.errors import EngineUnavailableError
+
+
+def work(scheduler: str, spool: Path, *, host: str | None, port: int) -> None:
+    """Serve one client after the other, until interrupted or the scheduler is gone.
+
+    Raises `EngineUnavailableError` in the latter case, and `UsageError` where another worker uses
+    this engine.
+    """
+    distributed()  # first what is quickly said
+    serve(scheduler, open_post(spool), host=host, port=port)
+
+
+def serve(scheduler: str, post: Post, *, host: str | None = None, port: int = 0) -> None:
+    """The same with a post that was opened."""
+    tasks.use(post)
+    if asyncio.run(_served(scheduler, post, host, port)):
+        return
+    raise EngineUnavailableError(
+        f"{scheduler}: the scheduler is gone; what was measured is kept in {post.spool} until a "
+        "run asks for it: start the scheduler again, then this worker"
+    )
+
+
+async def _served(scheduler: str, post: Post, host: str | None, port: int) -> bool:
+    """Whether it ended because it was told to. A round that is being made then is not finished."""
+    told, loop = asyncio.Event(), asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, told.set)
+    with tempfile.TemporaryDirectory(prefix="monkey-matrix-worker-") as scratch:
+        worker = _worker(scheduler, scratch, host, port)
+        try:
+            await worker
+        except (OSError, TimeoutError, ValueError) as error:
+            raise no_scheduler(scheduler, error) from None
+        say(f"serving {scheduler} at {worker.address}; Ctrl-C ends after the launch in flight")
+        gone = asyncio.ensure_future(worker.finished())
+        stopping = asyncio.ensure_future(told.wait())
+        await asyncio.wait({gone, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        post.stop(None)
+        # Removing the pods is the round's own business: its thread ends soon, and is waited for.
+        await asyncio.to_thread(post.busy.acquire)
+        await worker.close(executor_wait=False, nanny=False)
+        for task in (gone, stopping):
+            task.cancel()
+    return told.is_set()
+
+
+def _worker(scheduler: str, scratch: str, host: str | None, port: int) -> Any:  # noqa: ANN401
+    """One task at a time, no process that watches it, no limit of memory, no page to look at.
+
+    It listens at the address that it reaches the scheduler from, not at all of the machine's.
+    """
+    library = distributed()
+    towards = library.comm.get_address_host(scheduler)
+    return library.Worker(
+        scheduler,
+        nthreads=1,
+        host=host or library.utils.get_ip(towards),  # without one it listens everywhere
+        port=port,
+        memory_limit=0,
+        local_directory=scratch,
+        dashboard=False,
+        dashboard_address="127.0.0.1:0",  # what little is left of it listens everywhere otherwise
+        death_timeout=ANSWER_S,
+        heartbeat_interval="5s",
+        low_level_profiler=False,
+    )

@@ -1,0 +1,311 @@
+"""A whole run on several hosts in memory, with a results directory and the workers' own disks."""
+
+from __future__ import annotations
+
+import io
+from collections import Counter
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from runner.commands.hosts.book import Book, earlier_rounds
+from runner.commands.hosts.post import Post
+from runner.commands.hosts.run import greeted, handed_out
+from runner.commands.hosts.square import Task
+from runner.commands.runs import RunResult
+from runner.errors import EngineUnavailableError, InterruptedRunError
+from runner.progress import PlainReporter
+from runner.report.run import Run, read_run
+from runner.store.run_directory import RunDirectory
+from tests.support.hosts import MemoryPool, cells_of, memory_post, shards_of
+from tests.support.simulated import SimulatedPods
+
+KEYS = ("a", "b", "c")
+ROUNDS = 6
+
+
+class KilledError(BaseException):
+    """The client's end, at once."""
+
+
+@dataclass
+class Hosts:
+    """Three hosts, and runs of nine cells with a baseline on them."""
+
+    directory: Path
+    number: int = 3
+    launches: int = ROUNDS
+    least: int | None = None
+    posts: dict[str, Post] = field(default_factory=dict)
+    pods: dict[str, SimulatedPods] = field(default_factory=dict)
+    said: io.StringIO = field(default_factory=io.StringIO)
+    last: RunDirectory | None = None
+
+    def __post_init__(self) -> None:
+        for key in KEYS[: self.number]:
+            self.pods[key] = SimulatedPods()
+            self.start(key)
+
+    def start(self, key: str) -> None:
+        """The host's worker is started, or started again: its disk is as it was."""
+        post = memory_post(self.directory / key, key, self.pods[key])
+        self.posts[f"tcp://{key}"] = post
+
+    def pool(self) -> MemoryPool:
+        return MemoryPool(dict(self.posts))
+
+    def run(self, pool: MemoryPool, *, fresh: bool = False) -> RunResult:
+        """Do as `matrix run --dask` does once the cells are locked."""
+        results = self.directory / "results"
+        cells = cells_of(9)
+        self.last = RunDirectory.create(results, "sample", datetime.now(UTC))
+        book = Book(
+            directory=self.last,
+            experiment="sample",
+            command=("matrix", "run"),
+            cells={cell.id: place for place, cell in enumerate(cells)},
+            earlier={} if fresh else earlier_rounds(results, "sample"),
+        )
+        reporter = PlainReporter(Console(file=self.said, width=500))
+        found = greeted(pool, reporter)
+        shards = shards_of(
+            cells,
+            self.number,
+            run=self.last.run_id,
+            launches=self.launches,
+            least=self.least,
+            fresh=fresh,
+        )
+        return handed_out(pool, found, shards, book, reporter)
+
+    @property
+    def result(self) -> Run:
+        assert self.last
+        return read_run(self.last)
+
+    @property
+    def loads(self) -> int:
+        """How many launches were made on all hosts, ever."""
+        return sum(pods.loads for pods in self.pods.values())
+
+    @property
+    def waiting(self) -> list[Path]:
+        """What lies on the workers' disks."""
+        return [path for key in self.pods for path in (self.directory / key).rglob("result.json")]
+
+
+@pytest.fixture
+def hosts(tmp_path: Path) -> Hosts:
+    return Hosts(tmp_path)
+
+
+def complete(run: Run, *, rounds: int = ROUNDS) -> bool:
+    """Whether each cell has its launches, and the baseline one beside each shard's."""
+    counts = {cell: len(of_cell) for cell, of_cell in run.launches.items()}
+    baseline = counts.pop(next(iter(run.baselines.values())).cell)
+    return set(counts.values()) == {rounds} and len(counts) == 9 and baseline == 3 * rounds
+
+
+def test_every_launch_is_made_once_and_nothing_stays_on_the_hosts(hosts: Hosts) -> None:
+    hosts.run(hosts.pool())
+    assert complete(hosts.result)
+    assert hosts.loads == 3 * ROUNDS * 4
+    assert hosts.waiting == []
+
+
+def test_each_cell_meets_hosts_for_as_many_rounds_beside_its_baseline(hosts: Hosts) -> None:
+    hosts.launches = 9
+    hosts.run(hosts.pool())
+    run = hosts.result
+    baseline = next(iter(run.baselines.values())).cell
+    of_baseline = {(one.block, one.launch) for one in run.launches[baseline]}
+    for launches in run.launches.values():
+        assert {(one.block, one.launch) for one in launches} <= of_baseline
+    for cell in run.launches.keys() - {baseline}:
+        assert set(Counter(one.block for one in run.launches[cell]).values()) == {3}
+    assert len(run.record.hosts) == 3
+
+
+def test_a_verdict_is_within_hosts(hosts: Hosts) -> None:
+    """A host on which a cell is slower than elsewhere says so; the others do not hide it."""
+    hosts.pods["b"].service_s = 3.0  # of all its cells alike: no ratio is another one
+    hosts.run(hosts.pool())
+    ratios = [row.speedup for row in hosts.result.rows if row.patch != "none"]
+    assert ratios == [pytest.approx(1.0)] * 9
+
+
+def test_a_killed_worker_loses_one_round_which_another_host_makes(hosts: Hosts) -> None:
+    pool = hosts.pool()
+    pool.after = lambda pool, number, host: pool.kill(host) if number == 5 else None
+    hosts.run(pool)
+    assert complete(hosts.result)
+    assert hosts.loads == 3 * ROUNDS * 4 + 4
+    assert "lost its worker in round 2" in hosts.said.getvalue()
+
+
+def test_a_worker_that_is_started_again_takes_part_again(hosts: Hosts) -> None:
+    pool = hosts.pool()
+
+    def again(pool: MemoryPool, number: int, host: str) -> None:
+        if number == 5:
+            pool.kill(host)
+            hosts.start(host.removeprefix("tcp://"))
+        if number == 7:
+            pool.posts = dict(hosts.posts)
+
+    pool.after = again
+    hosts.run(pool)
+    assert complete(hosts.result)
+    # It still had the round that it was killed after: nothing was made twice, unless meanwhile.
+    assert hosts.loads <= 3 * ROUNDS * 4 + 4
+    assert min(pods.loads for pods in hosts.pods.values()) > 2 * 4
+
+
+@pytest.mark.parametrize("address", ["", "-again"], ids=["same", "another"])
+def test_a_worker_that_was_started_again_while_it_had_nothing_to_do(
+    hosts: Hosts, address: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("runner.commands.hosts.run._is_enough", lambda *_: False)
+    hosts.least, hosts.launches = 3, 9
+    pool = hosts.pool()
+    old = f"tcp://{KEYS[0]}"
+    address = f"{old}{address}"
+    last: dict[str, int] = {}
+
+    def again(pool: MemoryPool, number: int, host: str) -> None:
+        if number == 8:  # it has ended the third round, which the others have not
+            pool.kill(old)
+            hosts.start(KEYS[0])
+            pool.posts[address] = hosts.posts[old]
+        last[host] = number
+
+    pool.after = again
+    hosts.run(pool)
+    assert complete(hosts.result, rounds=9)
+    assert last[address] > 20
+
+
+def test_what_was_made_when_the_client_was_killed_is_not_made_again(hosts: Hosts) -> None:
+    pool = hosts.pool()
+
+    def die(_pool: MemoryPool, number: int, _host: str) -> None:
+        if number == 8:
+            raise KilledError
+
+    pool.after = die
+    with pytest.raises(KilledError):
+        hosts.run(pool)
+    assert hosts.loads == 8 * 4
+    assert len(hosts.waiting) == 4
+    hosts.run(hosts.pool())
+    assert complete(hosts.result)
+    assert hosts.loads == 3 * ROUNDS * 4
+    assert hosts.waiting == []
+
+
+def test_rounds_of_a_lost_host_are_asked_of_the_host_that_made_them(hosts: Hosts) -> None:
+    pool = hosts.pool()
+
+    def events(pool: MemoryPool, number: int, host: str) -> None:
+        if number == 2:
+            pool.kill(host)
+        if number == 16:  # those that are left have made their own, and some of the lost one's
+            raise KilledError
+
+    pool.before = events
+    with pytest.raises(KilledError):
+        hosts.run(pool)
+    hosts.run(hosts.pool())
+    assert complete(hosts.result)
+    assert hosts.loads == 3 * ROUNDS * 4
+
+
+def test_fresh_makes_all_of_it_again(hosts: Hosts) -> None:
+    hosts.run(hosts.pool())
+    hosts.run(hosts.pool())
+    assert hosts.loads == 3 * ROUNDS * 4
+    hosts.run(hosts.pool(), fresh=True)
+    assert hosts.loads == 2 * 3 * ROUNDS * 4
+
+
+def test_interrupted_each_host_ends_after_its_launch_and_keeps_the_round(hosts: Hosts) -> None:
+    pool = hosts.pool()
+    pool.deaf = {"tcp://a"}  # it is told in the midst of its round, below
+
+    def interrupt(_pool: MemoryPool, number: int, _host: str) -> None:
+        if number == 4:
+            pool.before = lambda *_: None
+            raise KeyboardInterrupt
+
+    def stop_in_second_round(answer: dict[str, object]) -> dict[str, object]:
+        if hosts.pods["a"].loads == 6:
+            assert hosts.last
+            hosts.posts["tcp://a"].stop(hosts.last.run_id)
+        return answer
+
+    pool.before, hosts.pods["a"].load = interrupt, stop_in_second_round
+    with pytest.raises(InterruptedRunError, match="none"):
+        hosts.run(pool)
+    assert [pods.loads for pods in hosts.pods.values()] == [6, 4, 4]
+    assert sum(map(len, hosts.result.launches.values())) == 14
+    assert hosts.result.record.finished_at is None
+    hosts.run(hosts.pool())
+    assert complete(hosts.result)
+    assert hosts.loads == 3 * ROUNDS * 4
+
+
+def test_two_workers_of_one_engine_are_refused(hosts: Hosts, tmp_path: Path) -> None:
+    hosts.posts[f"tcp://{KEYS[0]}-again"] = memory_post(tmp_path / "z", "a")
+    hosts.run(hosts.pool())
+    assert "another worker uses the same engine; it is not used" in hosts.said.getvalue()
+    assert complete(hosts.result)
+
+
+def test_other_versions_are_refused(hosts: Hosts) -> None:
+    pool = hosts.pool()
+    pool.programs = dict.fromkeys(pool.posts, "monkey-matrix 0.0.1 (0)")
+    with pytest.raises(EngineUnavailableError, match=r"is monkey-matrix 0\.0\.1 .* one version"):
+        hosts.run(pool)
+    assert hosts.loads == 0
+
+
+def test_without_a_host_left_the_run_ends_and_says_why(hosts: Hosts) -> None:
+    pool = hosts.pool()
+    pool.before = lambda pool, _, host: pool.kill(host)
+    with pytest.raises(EngineUnavailableError, match=r"no host is left to measure on: .*lost its"):
+        hosts.run(pool)
+
+
+def test_a_run_waits_for_a_worker_that_is_started_again(hosts: Hosts) -> None:
+    pool = hosts.pool()
+
+    def outage(pool: MemoryPool, number: int, host: str) -> None:
+        if number >= 3:
+            pool.kill(host)
+        if not pool.posts:
+            pool.before, pool.idle = lambda *_: None, come_back
+
+    def come_back(pool: MemoryPool) -> None:
+        pool.posts = dict(hosts.posts)
+
+    pool.before = outage
+    hosts.run(pool)
+    assert complete(hosts.result)
+    assert "no host is left; waiting 60 s for one" in hosts.said.getvalue()
+    assert hosts.loads == 3 * ROUNDS * 4
+
+
+def test_a_run_ends_once_its_intervals_are_narrow(hosts: Hosts) -> None:
+    hosts.least, hosts.launches = 3, 15
+    hosts.run(hosts.pool())
+    assert complete(hosts.result, rounds=3)
+    assert str(hosts.result.record.stopped).startswith("after 3 rounds: no interval")
+
+
+def test_launch_numbers_are_those_of_one_round_of_one_shard() -> None:
+    numbers = [Task(r, s).number(3) for r in range(1, 5) for s in range(1, 4)]
+    assert numbers == list(range(1, 13))
+    assert [Task.of(n, 3).number(3) for n in numbers] == numbers

@@ -1,0 +1,150 @@
+"""A worker, its engine's lock, and the client's end of Dask."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from runner.commands.hosts.dask_extra import distributed
+from runner.commands.hosts.pool import DaskPool, Ended
+from runner.commands.hosts.post import lock_engine
+from runner.commands.hosts.ssh import SshHost, parse_hosts
+from runner.errors import EngineUnavailableError, UsageError
+
+SERVE = """
+import sys
+from pathlib import Path
+from runner.commands.hosts.worker import serve
+from tests.support.hosts import memory_post
+serve(sys.argv[1], memory_post(Path(sys.argv[2]), "a"))
+"""
+ROOT = Path(__file__).parents[4]
+
+
+@pytest.fixture(scope="module")
+def scheduler() -> Iterator[str]:
+    cluster = distributed().LocalCluster(
+        n_workers=0, host="127.0.0.1", scheduler_port=0, dashboard_address="127.0.0.1:0"
+    )
+    with closing(cluster):
+        yield cluster.scheduler_address
+
+
+def ended(pool: DaskPool) -> Ended:
+    """What ends next, whenever that is."""
+    while True:
+        if found := pool.next_ended(0.2):
+            return found
+
+
+def worker(scheduler: str, directory: Path) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-c", SERVE, scheduler, str(directory)],
+        cwd=ROOT,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def there(pool: DaskPool, number: int) -> list[str]:
+    """The workers, as soon as there are so many."""
+    while len(found := pool.hosts()) != number:
+        time.sleep(0.05)
+    return sorted(found)
+
+
+def test_a_worker_answers_fails_and_is_lost(scheduler: str, tmp_path: Path) -> None:
+    process = worker(scheduler, tmp_path)
+    with closing(DaskPool(scheduler)) as pool:
+        (host,) = there(pool, 1)
+        pool.submit(host, os.getpid)
+        assert ended(pool) == Ended(host=host, result=process.pid)
+        pool.submit(host, os.getpid)  # a result from before is not handed out again
+        assert ended(pool).result == process.pid
+        pool.submit(host, os.stat, str(tmp_path / "nothing"))
+        assert isinstance(ended(pool).error, FileNotFoundError)
+        pool.submit(host, time.sleep, 1000)
+        pool.tell(host, os.mkdir, str(tmp_path / "told"))  # beside what it does
+        assert (tmp_path / "told").is_dir()
+        process.kill()
+        assert ended(pool) == Ended(host=host, lost=True)
+        there(pool, 0)
+    process.communicate()
+
+
+def test_a_worker_that_is_told_to_end_leaves_nothing(scheduler: str, tmp_path: Path) -> None:
+    process = worker(scheduler, tmp_path)
+    with closing(DaskPool(scheduler)) as pool:
+        there(pool, 1)
+        process.send_signal(signal.SIGTERM)
+        _, said = process.communicate()
+        assert process.returncode == 0
+        assert said.splitlines()[-1].startswith(f"serving {scheduler} at ")
+        there(pool, 0)
+
+
+def test_a_worker_listens_where_it_reaches_the_scheduler_from_alone(
+    scheduler: str, tmp_path: Path
+) -> None:
+    process = worker(scheduler, tmp_path)
+    with closing(DaskPool(scheduler)) as pool:
+        (host,) = there(pool, 1)
+        port = int(host.rpartition(":")[2])
+        socket.create_connection(("127.0.0.1", port)).close()
+        with pytest.raises(ConnectionRefusedError):
+            socket.create_connection(("127.0.0.2", port))
+        process.terminate()
+        process.communicate()
+        there(pool, 0)
+
+
+def test_a_scheduler_that_is_not_there_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("runner.commands.hosts.pool.ANSWER_S", 1)
+    with pytest.raises(EngineUnavailableError, match="no Dask scheduler answers there"):
+        DaskPool("tcp://127.0.0.1:9")
+
+
+def test_a_second_worker_on_an_engine_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "gettempdir", lambda: str(tmp_path))
+    lock_engine("one engine")
+    lock_engine("another one")
+    with pytest.raises(UsageError, match="another worker uses this engine"):
+        lock_engine("one engine")
+
+
+def test_without_dask_the_error_says_how_to_install_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    def missing(name: str) -> ModuleType:
+        raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+
+    monkeypatch.setattr(importlib, "import_module", missing)
+    with pytest.raises(UsageError, match=r"not installed \(dask\).*monkey-matrix\[dask\]"):
+        distributed()
+
+
+def test_hosts_are_read_as_ssh_writes_them() -> None:
+    assert parse_hosts("ssh://bench1,ssh://ci@bench2:2222/srv/matrix") == [
+        SshHost(destination="bench1", port=None, command="matrix"),
+        SshHost(destination="ci@bench2", port="2222", command="/srv/matrix"),
+    ]
+
+
+@pytest.mark.parametrize(
+    "text", ["", "bench1", "ssh://", "ssh://" + "-oProxyCommand=x", "ssh://a,"]
+)
+def test_other_hosts_are_refused(text: str) -> None:
+    with pytest.raises(UsageError, match="write ssh://HOST"):
+        parse_hosts(text)
