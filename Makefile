@@ -14,7 +14,7 @@ export MONKEY_MATRIX_STARTED := $(shell date +%s.%N)
 
 # Two bootstraps at the same time would remove the environment under each other.
 .NOTPARALLEL:
-.PHONY: help matrix smoke plan merge table publish test examples engines lint bench doctor clean docs lock setup setup-run setup-dev setup-tests
+.PHONY: help matrix smoke plan merge table publish test examples engines chaos fuzz lint bench doctor clean docs lock setup setup-run setup-dev setup-tests
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -64,6 +64,12 @@ examples: setup-tests ## measure the applications of examples/ as a user would (
 engines: setup-tests ## a run from end to end on each Docker and Podman that Debian has, as root
 	@$(MATRIX) doctor --install >/dev/null
 	@$(HELD) .venv/bin/python -m pytest tests/engines $(ARGS)
+
+chaos: setup-dev ## runs that things happen to at random moments, as root, ARGS="--faults N --seed S --hours H"
+	@$(HELD) .venv/bin/python -m tests.chaos $(ARGS)
+
+fuzz: setup-dev ## inputs that nobody would write, ARGS="--inputs N --seed S --hours H"
+	@$(HELD) .venv/bin/python -m tests.fuzz $(ARGS)
 
 bench: setup-dev ## figures of the runner itself, measured side by side
 	@$(HELD) .venv/bin/python -m bench $(ARGS)

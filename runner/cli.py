@@ -50,6 +50,7 @@ from runner.errors import (
     MatrixError,
     RegressionError,
     UsageError,
+    is_out_of_memory,
     system_error,
 )
 from runner.options import ExportFormat, Format
@@ -513,9 +514,25 @@ def _usage(error: typer.TyperException) -> str:
     return f"{message.rstrip('.')}; `matrix --help` and `matrix COMMAND --help` list what there is"
 
 
+def _of_the_system(error: Exception) -> int:
+    """Say what the system refused, and return the exit status; other errors are raised again."""
+    if is_out_of_memory(error):
+        _say(
+            f"error: no memory left ({error or 'MemoryError'}); what was measured is stored: end "
+            "other programs, or raise the limits of this one, then run the same command to resume"
+        )
+    elif isinstance(error, OSError):
+        _say(f"error: {system_error(error)}")
+    else:
+        raise error
+    return UsageError.exit_code
+
+
 def main() -> None:
     """Run the command line and exit: the only place that does."""
     open_closed_streams()
+    if signal.getsignal(signal.SIGINT) is signal.SIG_DFL:  # a shell may have it ignored
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         code = application(sys.argv[1:] or ["--help"], standalone_mode=False) or 0
@@ -543,7 +560,6 @@ def main() -> None:
             f"error: the engine failed: {error}; what was measured is stored: fix the engine "
             "(see `matrix doctor`), then run the same command to resume"
         )
-    except OSError as error:
-        code = UsageError.exit_code
-        _say(f"error: {system_error(error)}")
+    except (OSError, MemoryError, RuntimeError, ImportError) as error:
+        code = _of_the_system(error)
     sys.exit(code)

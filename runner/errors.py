@@ -64,3 +64,12 @@ def system_error(error: OSError) -> str:
         f"{error.filename}: {reason}; fix its permissions, check whether it should be a file or a "
         "directory, or use another path"
     )
+
+
+#: What else than a `MemoryError` is raised where there is no memory left.
+_NO_MEMORY = ("can't start new thread", "failed to map segment", "Cannot allocate memory")
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether the machine, or a limit on this process, had no memory left, or no thread."""
+    return isinstance(error, MemoryError) or any(words in str(error) for words in _NO_MEMORY)

@@ -229,6 +229,8 @@ def parse_whole(text: str) -> WholeReport:
     if begins is None:
         _refuse_given_up(text)
     concurrency = _count(fields, "Concurrency Level")
+    if not concurrency:
+        raise _not_a_number("Concurrency Level", fields["Concurrency Level"])
     time_s = _agreed_time(fields)
     figures = parse(report).model_copy(update={"time_taken_s": time_s})
     if PERCENTAGES in report and 100 not in _percentiles(report):

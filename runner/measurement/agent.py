@@ -8,9 +8,9 @@ import json
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import ConfigDict, Field, ValidationError
 
 from runner.contract import (
     ASK,
@@ -32,21 +32,28 @@ from runner.engine.protocol import Engine
 from runner.errors import EngineError
 from runner.matrix.ceiling import AbOpening
 from runner.measurement.blocks import BlocksReply
+from runner.measurement.bounded import Bounded
 from runner.measurement.records import Canary, Effects
 from runner.measurement.why.seen import Seen
 from runner.measurement.wrong_answer import WrongAnswer
 
 T = TypeVar("T", bound="Reply")
+#: No load takes less time.
+SHORTEST_S = 1e-6
+#: What the kernel counts of a pod's connections.
+Network = dict[Literal["ListenOverflows", "ListenDrops", "TCPSynRetrans"], int]
 #: The canary is a fraction of a second of work, however busy the machine.
 CANARY_TIMEOUT_S = 30.0
 #: A connection over the loopback is made or refused at once.
 ACCEPTS_TIMEOUT_S = 15.0
 
 
-class Reply(BaseModel):
+class Reply(Bounded):
     """An answer of the agent; keys it does not know are another version's and refused."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+    #: No count, size or time in ns of the kernel's is beyond it.
+    largest = 2.0**63
 
 
 class ReadyReply(Reply):
@@ -99,7 +106,7 @@ class AbRun(Reply):
     tcp: str | None = None
     stdout: str
     stderr: str
-    wall_s: float
+    wall_s: float = Field(ge=SHORTEST_S)
     cpu_s: float
     run_delay_s: float | None
 
@@ -119,8 +126,8 @@ class MachineGrowth(Reply):
     of `wall_s`.
     """
 
-    wall_s: float
-    cpus: int
+    wall_s: float = Field(ge=SHORTEST_S)
+    cpus: int = Field(ge=1)
     busy_s: float
     steal_s: float | None
     pressure_s: float | None
@@ -132,7 +139,7 @@ class Snapshot(Reply):
     cpu_s: float
     user_ticks: int
     system_ticks: int
-    network: dict[str, int]
+    network: Annotated[Network, Field(min_length=3)]
     rss_kib: int
     hwm_kib: int
     threads: int
@@ -241,10 +248,13 @@ def ask(pod: Pod, command: str, config: dict[str, Any], timeout: float) -> dict[
     except EngineError as error:
         raise EngineError(f"the agent's {command!r}: {error}") from error
     try:
-        return dict(json.loads(answer))
-    except ValueError:
+        found = json.loads(answer)
+    except (ValueError, RecursionError):
+        found = None
+    if not isinstance(found, dict):
         why = answer[-300:].decode("utf-8", "replace")
-        raise EngineError(f"the agent's {command!r} answered no JSON: {why}") from None
+        raise EngineError(f"the agent's {command!r} answered no JSON object: {why}")
+    return found
 
 
 def ready(pod: Pod, config: dict[str, Any], timeout: float) -> ReadyReply | Refusal:
@@ -347,8 +357,7 @@ def ab_facts(engine: Engine, image: str) -> AbFacts:
         opened, version = answer["opened_before_first_answer"], answer["version"]
     except (ValueError, KeyError):
         printed = (result.stderr or result.stdout).decode("utf-8", "replace").strip()[-300:]
-        raise EngineError(
-            f"ab's way of opening connections could not be measured: {printed}"
-        ) from None
+        why = printed or f"its container printed nothing, exit status {result.exit_code}"
+        raise EngineError(f"ab's way of opening connections could not be measured: {why}") from None
     opening = AbOpening.FIRST_ALONE if opened == 1 else AbOpening.TOGETHER
     return AbFacts(opening=opening, version=version)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import contextlib
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from runner.errors import EngineError
@@ -76,6 +77,16 @@ class Loaded:
         return (self.reply.after.cpu_s - self.reply.before.cpu_s) / self.reply.ab.wall_s
 
 
+@contextlib.contextmanager
+def _readable() -> Iterator[None]:
+    """What is damaged of a load's files is an `EngineError`: it says nothing about the cell."""
+    try:
+        yield
+    except ValueError as error:
+        raise EngineError(f"what the load left cannot be read: {error}") from error
+
+
+@_readable()
 def read_load(
     reply: LoadReply,
     load: Load,

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Final
+from datetime import datetime
+from typing import Annotated, Final
 
-from pydantic import AliasChoices, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, AliasChoices, ConfigDict, Field
 
+from runner.measurement.bounded import Bounded
 from runner.outcome import Outcome
 
 #: The newest layout of result.json that this program knows.
@@ -17,7 +19,16 @@ FIRST_WITH_BOOT: Final = 5
 UNKNOWN_BOOT: Final = "unknown"
 
 
-class Record(BaseModel):
+def _moment(text: str) -> str:
+    datetime.fromisoformat(text)
+    return text
+
+
+#: A date and a time by ISO 8601.
+Moment = Annotated[str, AfterValidator(_moment)]
+
+
+class Record(Bounded):
     """A frozen record that refuses keys it does not know."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
@@ -266,9 +277,9 @@ class LaunchRecord(Record):
     outcome: Outcome
     reason: str | None = None
     why: str | None = None
-    started_at: str | None
+    started_at: Moment | None
     requests: int
-    concurrency: int | None
+    concurrency: int | None = Field(ge=1)
     configuration_rps: float | None = Field(
         default=None, validation_alias=AliasChoices("configuration_rps", "ceiling_rps")
     )

@@ -11,6 +11,7 @@ import csv
 import gzip
 import io
 import itertools
+import zlib
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from http import HTTPStatus
@@ -40,17 +41,20 @@ class Request(NamedTuple):
 
 def parse(archive: bytes) -> list[Request]:
     """Read the agent's table, gzipped; `ValueError` where it is none."""
-    rows = csv.DictReader(io.StringIO(gzip.decompress(archive).decode()), delimiter="\t")
-    return [
-        Request(
-            process=int(row["process"]),
-            entered_s=int(row["entered_us"]) / 1e6,
-            left_s=int(row["left_us"]) / 1e6 if row["left_us"] else None,
-            status=int(row["status"]),
-            length=int(row["length"]),
-        )
-        for row in rows
-    ]
+    try:
+        rows = csv.DictReader(io.StringIO(gzip.decompress(archive).decode()), delimiter="\t")
+        return [
+            Request(
+                process=int(row["process"]),
+                entered_s=int(row["entered_us"]) / 1e6,
+                left_s=int(row["left_us"]) / 1e6 if row["left_us"] else None,
+                status=int(row["status"]),
+                length=int(row["length"]),
+            )
+            for row in rows
+        ]
+    except (OSError, EOFError, zlib.error, csv.Error, KeyError, TypeError) as error:
+        raise ValueError(f"the server's recording: {error}") from None
 
 
 def served(requests: Sequence[Request], lone_s: float | None) -> Served | None:

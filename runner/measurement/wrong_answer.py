@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from typing import Final
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import ConfigDict
 
 from runner.matrix.application import Request
+from runner.measurement.bounded import Bounded
 from runner.text import one_line
 
 REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
@@ -24,7 +25,7 @@ LOGIN_TITLE: Final = re.compile(r"\b(log|sign)[- ]?(in|on)\b", re.IGNORECASE)
 QUOTED: Final = 200
 
 
-class WrongAnswer(BaseModel):
+class WrongAnswer(Bounded):
     """What is known of a wrong answer; after a load, its status only.
 
     `location` and `allow` are headers, `title` is that of a page of HTML, `quote` how its body

@@ -64,11 +64,14 @@ def start(
 
 
 def _companion(run: RunRecord, kind: str, container: str, joined: str) -> Iterator[str]:
-    image = run.companions[kind].image_id
+    stored, known = run.companions.get(kind), plugins.companions().get(kind)
+    if not stored or not known:
+        yield f"# {container}: this program and the run do not both know a companion {kind!r}"
+        return
     options = f"{HARDENED} -u {COMPANION_USER} --tmpfs /tmp:exec,size=1g"
     ready = f'docker logs {container} 2>&1 | grep -q "{COMPANION_READY}"'
-    yield f"docker run -d --name {container} {joined} {options} {image}"
-    yield until(ready, plugins.companions()[kind].startup_s)
+    yield f"docker run -d --name {container} {joined} {options} {stored.image_id}"
+    yield until(ready, known.startup_s)
 
 
 def _service(

@@ -6,14 +6,14 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Any, Final, Self
 
 from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 
 from runner.engine.protocol import EngineInfo
 from runner.matrix.axes import ALIASES
 from runner.matrix.cell import Limits
-from runner.measurement.records import Record
+from runner.measurement.records import Moment, Record
 from runner.outcome import Outcome
 from runner.store.application_record import ApplicationRecord, BuiltRecord
 
@@ -197,6 +197,12 @@ class CellRecord(Record):
     def _rename(cls, stored: Any) -> Any:  # noqa: ANN401 - whatever a file may hold
         return _renamed(stored, within=("axes",))
 
+    @model_validator(mode="after")
+    def _refuse_half_a_load(self) -> Self:
+        if self.load_s is None and (self.rate is not None or self.rate_share is not None):
+            raise ValueError("a rate without load_s")
+        return self
+
     @property
     def load(self) -> str:
         """What is sent, in words: `ab -c 100 -n 5000`, `45 requests/s for 60 s`."""
@@ -246,8 +252,8 @@ class RunRecord(Record):
     schema_version: int = RUN_SCHEMA
     run_id: str
     experiment: str
-    started_at: str
-    finished_at: str | None = None
+    started_at: Moment
+    finished_at: Moment | None = None
     command: tuple[str, ...]
     host: Host | None
     engine: EngineInfo | None

@@ -201,12 +201,18 @@ class RunDirectory:
     def _launches_of(self, cell: Path, warn: Callable[[str], None]) -> list[LaunchRecord]:
         records = []
         for name in subdirectories(cell):
+            path = cell / name / RESULT
             try:
-                records.append(read_record(cell / name / RESULT, LaunchRecord, LAUNCH_SCHEMA))
+                record = read_record(path, LaunchRecord, LAUNCH_SCHEMA)
             except FileNotFoundError:
                 continue
             except UsageError as error:
                 warn(f"{error}; this launch is skipped")
+                continue
+            if path.parent in {self._place(record, final=final) for final in (True, False)}:
+                records.append(record)
+            else:
+                warn(f"{path}: belongs elsewhere, to {record.cell}; this launch is skipped")
         return sorted(records, key=lambda record: (record.launch, record.attempt))
 
     def write_tables(self, tables: Mapping[str, str]) -> None:

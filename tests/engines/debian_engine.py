@@ -118,7 +118,7 @@ def running(kind: Kind, directory: Path) -> Iterator[str]:
         with _started(kind, root, state) as socket:
             yield f"unix://{socket}"
     finally:
-        _remove_cgroups(kind.cgroup)
+        remove_cgroups(kind.cgroup)
         shutil.rmtree(directory)
 
 
@@ -185,7 +185,7 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
             time.sleep(POLL_S)
 
 
-def _remove_cgroups(name: str) -> None:
+def remove_cgroups(name: str) -> None:
     """Remove what is empty of the directories, from the innermost on."""
     for top in [*CGROUPS.glob(name), *CGROUPS.glob(f"*/{name}")]:
         for directory in sorted([top, *filter(Path.is_dir, top.rglob("*"))], reverse=True):

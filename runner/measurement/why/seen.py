@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import ConfigDict, Field
+
+from runner.measurement.bounded import Bounded
 
 
-class _Part(BaseModel):
+class _Part(Bounded):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
@@ -74,7 +76,7 @@ class Scan(_Part):
     names: tuple[Name, ...] = ()
     locks: tuple[Lock, ...] = ()
     channels: tuple[str, ...] = ()
-    distributions: dict[str, tuple[str, str]] = {}
+    distributions: dict[str, tuple[str, str]] = Field(default_factory=dict)
     unread: tuple[str, ...] = ()
 
 

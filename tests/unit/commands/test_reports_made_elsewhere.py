@@ -278,6 +278,7 @@ def test_a_number_is_read_whole_or_refused(matrix: Matrix, number: str) -> None:
         ("0.086 seconds", "0,086 seconds", "Time taken for tests"),
         ("11572.60 [", "11 572.60 [", "Requests per second"),
         ("Level:      10", "Level:      1,0", "Concurrency Level"),
+        ("Level:      10", "Level:      0", "Concurrency Level"),
         ("Failed requests:        0", "Failed requests:        0.0", "Failed requests"),
         ("transferred:      2785000", "transferred:      2,785,000", "Total transferred"),
         ("100%      3 (", "100%      1,003 (", "100%"),

@@ -370,3 +370,43 @@ def test_the_engine_may_see_the_servers_end_later_than_the_agent(step: str, fail
     assert record.outcome is Outcome.CRASHED
     assert record.reason
     assert "SIGSEGV" in record.reason
+
+
+def snapshot(**changes: object) -> Callable[[Answer], Answer]:
+    return lambda answer: {**answer, "before": {**answer["before"], **changes}}
+
+
+@pytest.mark.parametrize(
+    ("pods", "reason"),
+    [
+        (SimulatedPods(ready=lambda _: 5), "answered no JSON object: 5"),  # type: ignore[arg-type,return-value]
+        (SimulatedPods(check=lambda a: {**a, "lone_s": float("nan")}), "lone_s is beyond all"),
+        (SimulatedPods(calibrate=lambda a: {**a, "factor": 10**400}), "factor"),
+        (SimulatedPods(load=snapshot(rss_kib=2**64)), "rss_kib is beyond all measure"),
+        (SimulatedPods(load=snapshot(network={"ListenDrops": 0})), "before.network"),
+        (SimulatedPods(load=ab(wall_s=0)), "ab.wall_s"),
+        (
+            SimulatedPods(load=lambda a: {**a, "machine": {**a["machine"], "cpus": 0}}),
+            "machine.cpus",
+        ),
+        (SimulatedPods(load=lambda a: {**a, "requests_tsv_gz": "x"}), "cannot be read"),
+        (SimulatedPods(load=ab(stdout="\ud800")), "cannot be read"),
+    ],
+)
+def test_an_answer_that_cannot_be_is_an_engine_error(pods: SimulatedPods, reason: str) -> None:
+    record = launch(pods).record
+    assert record.outcome is Outcome.ENGINE_ERROR
+    assert reason in (record.reason or "")
+
+
+def nested(_engine: MemoryEngine, _spec: ContainerSpec, command: tuple[str, ...]) -> ExecResult:
+    return ExecResult(exit_code=0, stdout=b"[" * 100_000, stderr=b"")
+
+
+def test_an_answer_that_is_nested_too_deep() -> None:
+    made = Launch(MemoryEngine(nested), a_job(a_cell()), VirtualClock())
+    made.start()
+    assert made.verdict
+    assert made.verdict[0] is Outcome.ENGINE_ERROR
+    assert "answered no JSON object" in (made.verdict[1] or "")
+    made.close()

@@ -279,3 +279,17 @@ def test_a_pause_does_not_make_what_runs_side_by_side_serialised() -> None:
     later = [request(105 + n // 10, 106 + n // 10) for n in range(40)]
     found = judged([*moving, *stuck, *later], concurrency=10)
     assert found == (Outcome.LIMITED, "nothing moved for up to 99.0 s at a time")
+
+
+@pytest.mark.parametrize(
+    "archive",
+    [
+        b"no gzip",
+        gzip.compress(b"process\tentered_us\n0\t1\n", mtime=0),
+        gzip.compress(b"process\tentered_us\tleft_us\tstatus\tlength\n0\n", mtime=0),
+        gzip.compress(b"x" * 100, mtime=0)[:-9],
+    ],
+)
+def test_a_recording_that_cannot_be_read(archive: bytes) -> None:
+    with pytest.raises(ValueError, match=r"recording|invalid"):
+        parse(archive)

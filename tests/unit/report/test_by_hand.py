@@ -130,6 +130,16 @@ def test_services_are_started_as_they_were_and_what_is_secret_is_left_to_the_she
     subprocess.run(["sh", "-n", "-c", "\n".join(found)], check=True)
 
 
+@pytest.mark.parametrize("kind", ["grpc", "http"])
+def test_a_companion_that_the_run_has_no_record_of(kind: str) -> None:
+    """So it is after a run whose companion could not be built, or of another release's."""
+    run = own(ApplicationRecord(app="shop", services=COMPANIONS), {"grpc": "g", "http": "h"})
+    known = {name: record for name, record in run.companions.items() if name != kind}
+    text = "\n".join(commands(run.model_copy(update={"companions": known})))
+    assert f"do not both know a companion '{kind}'" in text
+    assert text.count("docker run -d --name by-hand-companion-") == 1
+
+
 def test_services_are_companions_with_names() -> None:
     application = ApplicationRecord(app="shop", services=COMPANIONS)
     run = own(application, {"grpc": "sha256:g", "http": "sha256:h"})

@@ -201,6 +201,11 @@ def test_a_cell_directory_that_cannot_be_made(directory: RunDirectory) -> None:
         ('{"cell": "x"', "EOF while parsing"),
         ('{"schema_version": 1}', "cell: Field required"),
         ("[]", "should be an object"),
+        (launch(NONE, 1).model_dump_json().replace('"launch":1', '"launch":2'), "elsewhere"),
+        (launch(NONE, 1).model_dump_json().replace('"attempt":1', '"attempt":NaN'), "attempt"),
+        (launch(NONE, 1).model_dump_json().replace('_at":"2', '_at":"x2'), "isoformat"),
+        (launch(NONE, 1).model_dump_json().replace('"wall_s":null', '"wall_s":NaN'), "wall_s"),
+        (launch(NONE, 1).model_dump_json().replace('"wall_s":null', '"wall_s":1e101'), "wall_s"),
         (
             f'{{"schema_version": {LAUNCH_SCHEMA + 1}, "cell": "x", "new": 1}}',
             f"newer version .*schema {LAUNCH_SCHEMA + 1}, known up to {LAUNCH_SCHEMA}",
@@ -275,6 +280,14 @@ def test_a_newer_run_that_happens_to_parse_is_refused(directory: RunDirectory) -
     (directory.path / "run.json").write_text(json.dumps(stored))
     with pytest.raises(UsageError, match=f"schema {RUN_SCHEMA + 1}, known up to"):
         open_run(directory.results, "latest").read_run()
+
+
+def test_a_rate_without_its_seconds_is_damage(directory: RunDirectory) -> None:
+    directory.write_run(run_record(NONE))
+    path = directory.path / "run.json"
+    path.write_text(path.read_text().replace('"rate": null', '"rate": 45', 1))
+    with pytest.raises(UsageError, match="a rate without load_s"):
+        directory.read_run()
 
 
 def test_a_run_file_that_cannot_be_read(directory: RunDirectory) -> None:

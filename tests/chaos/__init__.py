@@ -1,0 +1,1 @@
+"""Runs that things happen to, at random moments, and what must hold after each: `make chaos`."""

@@ -1,0 +1,98 @@
+"""What the system may do to the program: no memory, no threads, Ctrl-C before it can answer."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from runner import cli
+from runner.commands import runs
+from tests.support.command_line import assert_error, command_line
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        MemoryError(),
+        RuntimeError("can't start new thread"),
+        ImportError("x.so: failed to map segment from shared object"),
+        OSError(12, "Cannot allocate memory"),
+    ],
+)
+def test_no_memory_is_said_in_one_line(
+    error: Exception, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail(*_: object, **__: object) -> str:
+        raise error
+
+    monkeypatch.setattr(runs, "table_text", fail)
+    said = command_line(monkeypatch, capsys)("table")
+    assert_error(said, "no memory left", str(error), "what was measured is stored", "resume")
+
+
+def test_a_fault_of_the_program_is_not_taken_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object, **__: object) -> str:
+        raise RuntimeError("a fault")
+
+    monkeypatch.setattr(runs, "table_text", fail)
+    monkeypatch.setattr(sys, "argv", ["matrix", "table"])
+    with pytest.raises(RuntimeError, match="a fault"):
+        cli.main()
+
+
+#: Waits where the program imports its commands, until it is interrupted.
+SLOW_IMPORT = "print('importing', flush=True); input()"
+START = "import runpy; runpy.run_module('runner', run_name='__main__')"
+
+
+def start(directory: Path, *, ignoring: bool = False) -> subprocess.Popen[str]:
+    (directory / "typer.py").write_text(SLOW_IMPORT)
+    how = signal.SIG_IGN if ignoring else signal.SIG_DFL
+    process = subprocess.Popen(
+        [sys.executable, "-c", START],
+        env=os.environ | {"PYTHONPATH": f"{directory}:{Path.cwd()}"},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, how),  # noqa: PLW1509
+    )
+    assert process.stdout
+    assert process.stdout.readline() == "importing\n"
+    return process
+
+
+def test_ctrl_c_while_it_imports(tmp_path: Path) -> None:
+    process = start(tmp_path)
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=30)
+    assert process.returncode == -signal.SIGINT
+    assert err == ""
+
+
+def test_ctrl_c_that_the_shell_ignores_stays_ignored(tmp_path: Path) -> None:
+    process = start(tmp_path, ignoring=True)
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate("\n", timeout=30)
+    assert process.returncode == 1  # the module in the place of the library has nothing in it
+    assert "KeyboardInterrupt" not in err
+
+
+def test_no_memory_to_begin_with(tmp_path: Path) -> None:
+    (tmp_path / "typer.py").write_text("raise MemoryError")
+    done = subprocess.run(
+        [sys.executable, "-c", START],
+        env=os.environ | {"PYTHONPATH": f"{tmp_path}:{Path.cwd()}"},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=30,
+    )
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: no memory left")
+    assert len(done.stderr.splitlines()) == 1
