@@ -94,12 +94,13 @@ def standstills(requests: Sequence[Request]) -> tuple[float, ...]:
     """
     times = [(r.entered_s, 1) for r in requests]
     times += [(r.left_s, -1) for r in requests if r.left_s is not None]
-    inside = [r.left_s - r.entered_s for r in requests if r.left_s is not None]
+    inside = (r.left_s - r.entered_s for r in requests if r.left_s is not None)
+    shortest_s = min(inside, default=0.0)
     found, number = [], 0
     for (at, change), (after, _) in itertools.pairwise(sorted(times)):
         number += change
         if number >= SEVERAL_INSIDE:
-            found.append(after - at - min(inside, default=0.0))
+            found.append(after - at - shortest_s)
     return tuple(one for one in found if one >= STALLED_S)
 
 
