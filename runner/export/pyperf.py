@@ -41,7 +41,7 @@ def _benchmark(row: Row, launches: Sequence[LaunchRecord]) -> dict[str, Any]:
     runs = [
         {"metadata": _moment(launch), "values": [1 / rate_of(launch.ab)]}
         for launch in launches
-        if launch.ab and launch.outcome.counts_as(row.outcome)
+        if launch.ab and rate_of(launch.ab) > 0 and launch.outcome.counts_as(row.outcome)
     ]
     sent = row.sent_requests or row.requests
     metadata = {"name": row.cell, "unit": "second", "loops": 1}

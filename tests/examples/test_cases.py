@@ -23,7 +23,7 @@ NAMES: Final = sorted(path.parent.name for path in CASES.glob("*/matrix.yaml"))
 def test_a_case(matrix: Installed, capsys: pytest.CaptureFixture[str], name: str) -> None:
     shutil.copytree(CASES / name, matrix.work, dirs_exist_ok=True)
     try:
-        matrix("run", "--launches", "1")
+        matrix("run", "--launches", "1", "--repeats", "0")
     finally:
         table = matrix.work / "results" / "latest" / "table.json"
         rows = json.loads(table.read_text())["rows"] if table.exists() else []
