@@ -153,6 +153,17 @@ def test_pyperf_compares_two_runs(tmp_path: Path) -> None:
     assert len(suite.get_benchmark(SLOW.id).get_runs()) == 1
 
 
+def test_pyperf_leaves_out_a_launch_that_answered_nothing() -> None:
+    run = collated()
+    (first, *_) = run.launches[FAST.id]
+    assert first.ab
+    ab = first.ab.model_copy(update={"requests_per_second": 0.0, "time_taken_s": 0.0})
+    run.launches[FAST.id].append(first.model_copy(update={"ab": ab}))
+    suite = json.loads(export(run, ExportFormat.PYPERF))
+    runs = {one["metadata"]["name"]: one["runs"] for one in suite["benchmarks"]}
+    assert len(runs[FAST.id]) == len(run.launches[FAST.id]) - 1
+
+
 @EVERY_RUN
 def test_pyperf_reads_every_published_run(name: str, tmp_path: Path) -> None:
     run, path = published(name), tmp_path / "run.json"
