@@ -14,6 +14,8 @@ from runner.engine.pod import Pod
 from runner.errors import EngineError
 from runner.matrix import plugins
 from runner.matrix.cell import Cell
+from runner.matrix.placements import AFTER_APP
+from runner.matrix.values import patch_kind
 from runner.measurement import agent, evidence, verdict
 from runner.measurement.load import SIZING_BURST
 from runner.measurement.served import STALLED_S
@@ -44,6 +46,12 @@ BUSY: Final = frozenset({"computing", "without-cpu"})
 UNREAD_S = 0.2
 WRONG: Final = frozenset({Outcome.WRONG_ANSWER, Outcome.FAILED_REQUESTS})
 FILE: Final = "looks.txt"
+#: The modules that `patch_all()` replaces parts of, by its arguments; there is a patch mode for
+#: some alone, `gevent-socket`.
+PARTS: Final = {
+    "os": "os", "queue": "queue", "select": "select", "signal": "signal", "socket": "socket",
+    "ssl": "ssl", "subprocess": "subprocess", "thread": "threading", "time": "time",
+}  # fmt: skip
 
 
 def of_launch(launch: Launch, pod: Pod, outcome: Outcome, log: str) -> str | None:
@@ -128,7 +136,7 @@ def _is_enough(facts: Facts) -> bool:
     if facts.is_stalled:
         return blocked_loop(facts) is not None
     found = explained(facts)
-    return found is not None and found[0].found not in BUSY
+    return found is not None and found[0].explains and found[0].found not in BUSY
 
 
 def _together(one: Seen, other: Seen) -> Seen:
@@ -145,7 +153,7 @@ def facts_of(launch: Launch, outcome: Outcome, seen: Seen, log: str) -> Facts:
     return Facts(
         outcome=outcome,
         seen=seen,
-        gevent_modules=frozenset(patched.gevent_modules if patched else ()),
+        gevent_modules=frozenset(patched.gevent_modules) if patched else _to_be_patched(job.cell),
         grpc_patched=bool(patched and patched.grpc),
         exceptions=Counter(exceptions(log)),
         ignored=_ignored(log),
@@ -156,6 +164,21 @@ def facts_of(launch: Launch, outcome: Outcome, seen: Seen, log: str) -> Facts:
         server=str(job.cell.server),
         lets_in=loaded.set_up if loaded and verdict.is_as_set_up(loaded) else None,
     )
+
+
+def _to_be_patched(cell: Cell) -> frozenset[str]:
+    """What the cell's server or patch mode patches: what it did is known from an answer only.
+
+    Nothing where the patch comes after the application, which may be what the launch ended in.
+    """
+    if cell.server.kind.patches_itself:
+        return frozenset(PARTS.values())
+    if cell.placement == AFTER_APP:
+        return frozenset()
+    name, _, arguments = cell.patch.rstrip(")").partition("(")
+    left_out = {one.removesuffix("=False") for one in arguments.split(",")}
+    parts = PARTS if "thread" in patch_kind(name).arguments else {name.partition("-")[2]}
+    return frozenset(PARTS[part] for part in parts if part in PARTS and part not in left_out)
 
 
 def _ignored(log: str) -> Counter[tuple[str, Frame]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterator
-from typing import Final
+from typing import Final, NamedTuple
 
 from runner.text import last_line
 
@@ -26,14 +26,22 @@ GUNICORNS: Final = re.compile(r"^\nError: (?P<said>.*\w)\W*$", re.MULTILINE)
 WORKER_KILLED: Final = "was sent SIGKILL! Perhaps out of memory"
 
 
-def chains(log: str) -> Iterator[list[str]]:
-    """The exceptions of each chain of tracebacks in a log: the first is the cause of the next.
+class Ended(NamedTuple):
+    """An exception, and the lines of the traceback that ends in it."""
+
+    exception: str
+    traceback: str
+
+
+def _chains(log: str) -> Iterator[list[Ended]]:
+    """Each chain of tracebacks in a log: the first is the cause of the next.
 
     A traceback below `Exception ignored in` is none of the server's failures: something was cleaned
     up too late.
     """
     inside, ignored, before = False, False, ""
-    chain: list[str] = []
+    chain: list[Ended] = []
+    above: list[str] = []
     goes_on = False
     for line in log.splitlines():
         if line.strip() == TRACEBACK:
@@ -42,16 +50,32 @@ def chains(log: str) -> Iterator[list[str]]:
                 chain = []
             chained = ignored and before.startswith(CHAINED)
             inside, ignored, goes_on = True, chained or bool(IGNORED.match(before)), False
+            above = []
         elif line.startswith(CHAINED):
             goes_on = True
         elif inside and line and not line[0].isspace():
             inside = False
-            chain = [] if ignored else [*chain, line.strip()]
-        elif chain and not inside and (found := RPC_DETAILS.match(line)):
-            chain[-1] = f"{chain[-1].partition(': <')[0]}: {found['details']}"
+            ended = Ended(line.strip(), "".join(f"{one}\n" for one in above))
+            chain = [] if ignored else [*chain, ended]
+        elif inside:
+            above.append(line)
+        elif chain and (found := RPC_DETAILS.match(line)):
+            said = f"{chain[-1].exception.partition(': <')[0]}: {found['details']}"
+            chain[-1] = chain[-1]._replace(exception=said)
         before = line or before
     if chain:
         yield chain
+
+
+def chains(log: str) -> Iterator[list[str]]:
+    """The exceptions of each chain of tracebacks in a log: the first is the cause of the next."""
+    return ([one.exception for one in chain] for chain in _chains(log))
+
+
+def traceback_of(exception: str, log: str) -> str:
+    """The last traceback that ends in an exception, without its first and last line; or nothing."""
+    ends = (chain[-1] for chain in _chains(log))
+    return next((e.traceback for e in reversed([*ends]) if e.exception == exception), "")
 
 
 def exceptions(log: str) -> Iterator[str]:

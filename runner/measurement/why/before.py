@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Mapping
 from typing import Final
 
 from runner.engine.pod import APPLICATION
+from runner.measurement.server_log import traceback_of
 from runner.measurement.why import places
-from runner.measurement.why.facts import Facts
+from runner.measurement.why.facts import ARBITER, Facts, waits_at
 from runner.measurement.why.seen import Frame
 
 #: So many times over, an RLock is held by more than one: hardly anything takes it so often itself.
 SEVERAL: Final = 3
-#: What grpc's core says when it aborts a process.
-ABORTED: Final = re.compile(r"^\[\w+\.cc : \d+\] RAW: (?P<said>Check .* failed.*)$", re.MULTILINE)
+#: What grpc's core said where it aborted a process over a mutex that it had before the fork.
+ABORTED: Final = re.compile(
+    r"^\[mutex\.cc : \d+\] RAW: (?P<said>Check .*\bwaitp\b.* failed.*)$", re.MULTILINE
+)
+#: What a call says whose channel has descriptors of before the fork.
+BROKEN: Final = re.compile(r"^grpc\..*: .*(Socket operation on non-socket|[Bb]ad file descriptor)")
 #: In a traceback, a frame of the application.
 OWN_FRAME: Final = re.compile(rf'  File "{APPLICATION}/(?P<file>[^"]+)", line (?P<line>\d+), in ')
 #: In a traceback, the frame that calls Python's ssl.
@@ -22,20 +28,38 @@ INTO_SSL: Final = re.compile(
     r'File "(?P<file>[^"]+)(?<!/ssl\.py)", line (?P<line>\d+), in .*\n(?: +.*\n){0,2}?'
     r'  File "[^"]*/ssl\.py", line \d+, in '
 )
+#: An asyncio loop runs what follows in a traceback.
+OF_A_LOOP: Final = re.compile(r", in run_until_complete\n(?P<inside>(?:.*\n)*)")
 
 
 def exception(facts: Facts) -> Mapping[str, str] | None:
-    """The exception that most of the server's tracebacks end in, and who has ssl from before."""
+    """The exception that most of the server's tracebacks end in, and who has ssl from before.
+
+    Where it was raised is of its own traceback: others in the log may have nothing to do with it.
+    """
     if facts.exception is None:
         return None
     text, number = facts.exception
-    called = {"from": _application(facts.log)}
-    return {"exception": text, "times": _times(number), **called, **_ssl(facts)}
+    traceback = traceback_of(text, facts.log)
+    return {
+        "exception": text,
+        "times": _times(number),
+        "from": _application(traceback),
+        "traceback": traceback,
+        "nested": _nested(traceback),
+        **_ssl(facts, traceback),
+    }
 
 
-def _application(log: str) -> str:
-    """`, called from shop/orders.py:12`: where the last traceback is in the application."""
-    found = [*OWN_FRAME.finditer(log)]
+def _nested(traceback: str) -> str:
+    """The application's place below an asyncio loop in a traceback: it was called by that loop."""
+    loop = OF_A_LOOP.search(traceback)
+    return _application(loop["inside"]) if loop else ""
+
+
+def _application(traceback: str) -> str:
+    """`, called from shop/orders.py:12`: where a traceback is in the application."""
+    found = [*OWN_FRAME.finditer(traceback)]
     if not found:
         return ""
     return f", called from {found[-1]['file']}:{found[-1]['line']}"
@@ -45,9 +69,9 @@ def _times(number: int) -> str:
     return "" if number < 2 else f" ({number} times)"
 
 
-def _ssl(facts: Facts) -> Mapping[str, str]:
+def _ssl(facts: Facts, traceback: str) -> Mapping[str, str]:
     """Who calls ssl where that fails, and whether its module has the class of before the patch."""
-    found = [*INTO_SSL.finditer(facts.log)]
+    found = [*INTO_SSL.finditer(traceback)]
     if not found:
         return {}
     frame = Frame(file=found[-1]["file"], line=int(found[-1]["line"]), function="")
@@ -74,14 +98,20 @@ def early_rlock(facts: Facts) -> Mapping[str, str] | None:
 
 
 def early_channel(facts: Facts) -> Mapping[str, str] | None:
-    """A gRPC channel of the process that the server's own were forked from."""
-    masters = (look.scan for look in facts.seen.looks if look.pid in facts.masters and look.scan)
+    """A gRPC channel of gunicorn's master, and a failure that a fork explains.
+
+    A call fails for many reasons, an upstream that is down above all: only what was seen of
+    channels from before a fork counts.
+    """
+    arbiters = {look.pid for look in facts.seen.looks if waits_at(look, (ARBITER,))}
+    masters = (look.scan for look in facts.seen.looks if look.pid in arbiters and look.scan)
     found = [name for scan in masters for name in scan.channels]
     ended = ABORTED.search(facts.log)
-    if not found or not (ended or facts.exception):
+    broken = [one for one in Counter(facts.exceptions).most_common() if BROKEN.search(one[0])]
+    if not found or not (ended or broken):
         return None
     named = next((name for name in found if name), "")
-    text, number = facts.exception or ("", 1)
+    text, number = broken[0] if broken else ("", 1)
     if ended:
         text, number = f"the worker was aborted, {ended['said']}", 1
     return {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -14,9 +14,11 @@ from runner.measurement.why.places import OURS, is_library, is_request, module_o
 from runner.measurement.why.seen import Called, Frame, Lock, Look, Scan, Seen, Stack
 from runner.outcome import Outcome
 
+#: Where gunicorn's master is.
+ARBITER = "/site/gunicorn/arbiter.py"
 #: Where the main thread of a master process is, gunicorn's or uWSGI's: it serves nobody. An idle
 #: worker of uWSGI is there, too.
-MASTERS = ("/site/gunicorn/arbiter.py", f"{OURS}servers/_uwsgi.py")
+MASTERS = (ARBITER, f"{OURS}servers/_uwsgi.py")
 #: Where a thread is whose event loop waits for events.
 LOOP = "/site/gevent/hub.py"
 
@@ -25,8 +27,9 @@ LOOP = "/site/gevent/hub.py"
 class Facts:
     """What was seen of a launch.
 
-    `gevent_modules` are those that gevent has replaced parts of, `exceptions` those that tracebacks
-    in the server's log end in, with their number. `services` are names by the port that they have:
+    `gevent_modules` are those that gevent has replaced parts of, as far as it is known: none where
+    no answer was right. `exceptions` are those that tracebacks in the server's log end in, with
+    their number. `services` are names by the port that they have:
     an application's own, or a companion's. `stalled_s` is how long no request moved under the load.
     `lets_in` is how many requests the `server` lets in at a time, where so many were in work.
     `ignored` are exceptions that Python printed and did not pass on, with their places. `unread`
@@ -60,7 +63,7 @@ class Facts:
     @cached_property
     def masters(self) -> frozenset[int]:
         """The processes that serve nobody, and only start others."""
-        return frozenset(look.pid for look in self.seen.looks if _is_master(look))
+        return frozenset(look.pid for look in self.seen.looks if waits_at(look, MASTERS))
 
     @cached_property
     def scan(self) -> Scan:
@@ -77,6 +80,19 @@ class Facts:
     def is_patched(self) -> bool:
         """Whether gevent has replaced anything."""
         return bool(self.gevent_modules or self.scan.names)
+
+    def replaces(self, module: str) -> bool:
+        """Whether gevent is known to have replaced parts of a module.
+
+        What is still bound to an original shows that there is another by now.
+        """
+        names = {name.original.rpartition(".")[0] for name in self.scan.names}
+        kinds = {"queue" if one.kind == "SimpleQueue" else "threading" for one in self.scan.locks}
+        return module in self.gevent_modules | names | kinds
+
+    def keeps(self, module: str) -> bool:
+        """Whether gevent is known to have left a module alone, and patched others."""
+        return bool(self.gevent_modules) and not self.replaces(module)
 
     @cached_property
     def has_loop(self) -> bool:
@@ -143,11 +159,11 @@ def named(distribution: str) -> str:
     return distribution.replace("_", "-").lower()
 
 
-def _is_master(look: Look) -> bool:
+def waits_at(look: Look, files: Sequence[str]) -> bool:
     """Whether a master waits there, in the main thread or, gunicorn's, in a greenlet of its own."""
     greenlets = look.greenlets or ()
     if any(map(is_request, (*look.threads, *greenlets))):
         return False
     stacks = (*(stack for stack in look.threads if stack.main), *greenlets)
     waits = (places.first(stack.frames, lambda one: not places.is_wrapper(one)) for stack in stacks)
-    return any(frame.file in MASTERS for frame in waits if frame)
+    return any(frame.file in files for frame in waits if frame)

@@ -76,7 +76,7 @@ def native_lock(facts: Facts) -> Fields | None:
 def blocked_call(facts: Facts) -> Fields | None:
     """The loop's thread waits in the kernel, called by compiled code or an unpatched function."""
     found = blocked_loop(facts)
-    if found is None or found[1].syscall == "running":
+    if found is None or not isinstance(found[1].syscall, int):
         return None
     look, stack, share = found
     fields = _blocked_fields(facts, look, stack, share)
@@ -227,15 +227,12 @@ def _suspended(facts: Facts, stack: Stack) -> str:
 
 
 def lock_wait(facts: Facts) -> Fields | None:
-    """Requests wait for a lock that one of them holds."""
+    """Requests wait for a lock, and maybe one of them is further on: it may hold that lock."""
     for look, stack, others in _waiting_together(facts):
         lock = " or ".join(one.name for one in stack.calls if one.type.endswith(LOCKS))
         if not lock:
             continue
-        fields, place = _together_fields(facts, look, stack, others), _place(stack)
-        holder = fields["holder"] if place and places.is_application(place) else ""
-        held = f"one {fields['worker']} holds {lock}{holder}; " if holder else ""
-        return {**fields, "lock": lock, "held": held, "of": "it" if held else lock}
+        return {**_together_fields(facts, look, stack, others), "lock": lock}
     return None
 
 

@@ -24,6 +24,8 @@ SLASH: Final = "/"
 NOT: Final = "not "
 #: Findings that are made of the log alone.
 OF_THE_LOG: Final = frozenset({"exception", "ignored-exception"})
+#: How a line begins that names no cause.
+UNEXPLAINED: Final = "not explained"
 
 
 class Rule(BaseModel):
@@ -34,7 +36,6 @@ class Rule(BaseModel):
     name: str
     found: str
     conditions: dict[str, str | list[str]] = Field(default_factory=dict, alias="if")
-    if_log: str | None = None
     outcomes: frozenset[Outcome] | None = None
     patched: tuple[str, ...] = ()
     installed: dict[str, str] = Field(default_factory=dict)
@@ -52,10 +53,14 @@ class Rule(BaseModel):
         return (
             (self.outcomes is None or facts.outcome in self.outcomes)
             and all(_matches(fields.get(name, ""), to) for name, to in self.conditions.items())
-            and (self.if_log is None or _matches(facts.log, self.if_log))
-            and all(_is_patched(module, facts.gevent_modules) for module in self.patched)
+            and all(_is_patched(module, facts) for module in self.patched)
             and all(_is_installed(facts, name, which) for name, which in self.installed.items())
         )
+
+    @property
+    def explains(self) -> bool:
+        """Whether its line names a cause."""
+        return not self.says.startswith(UNEXPLAINED)
 
     def line(self, facts: Facts, fields: Fields) -> str:
         """What it says, with the remedy where one is known."""
@@ -92,10 +97,10 @@ def _matches(value: str, wanted: str | list[str]) -> bool:
     return fnmatchcase(value, wanted)
 
 
-def _is_patched(module: str, modules: frozenset[str]) -> bool:
+def _is_patched(module: str, facts: Facts) -> bool:
     if module.startswith(NOT):
-        return module.removeprefix(NOT) not in modules
-    return module in modules
+        return facts.keeps(module.removeprefix(NOT))
+    return facts.replaces(module)
 
 
 def _is_installed(facts: Facts, name: str, which: str) -> bool:

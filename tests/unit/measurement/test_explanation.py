@@ -9,8 +9,10 @@ import pytest
 
 from runner.matrix.cell import Cell
 from runner.matrix.servers import Server
+from runner.measurement.explanation import facts_of, of_launch
 from runner.measurement.launch import Launch
 from runner.measurement.loaded import Loaded
+from runner.measurement.why.seen import Seen
 from runner.outcome import Outcome
 from tests.support.memory_engine import MemoryEngine
 from tests.support.simulated import SimulatedPods, VirtualClock, a_cell, a_job
@@ -106,3 +108,54 @@ def test_a_loop_that_stood_still_is_started_again_unless_the_cause_is_seen(
     pods = SimulatedPods(serial=True, stacks=lambda _: seen)
     ended(pods, stalled_s=3.0)
     assert steps(pods) == [*MEASURED, "stacks", *further]
+
+
+ALL = frozenset({
+    "os", "queue", "select", "signal", "socket", "ssl", "subprocess", "threading", "time",
+})  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("patch", "placement", "server", "modules"),
+    [
+        ("none", None, "pywsgi", frozenset()),
+        ("grpc", "first", "pywsgi", frozenset()),
+        ("gevent-socket", "first", "werkzeug", frozenset({"socket"})),
+        ("gevent", "first", "werkzeug", ALL),
+        ("gevent(queue=False,thread=False)", "first", "werkzeug", ALL - {"threading", "queue"}),
+        ("gevent+grpc", "late", "werkzeug", ALL),
+        ("none", None, "gunicorn-gevent", ALL),
+        # It may have ended before.
+        ("gevent", "after-app", "werkzeug", frozenset()),
+        # Only the application knows.
+        ("none", "by-app", "werkzeug", frozenset()),
+    ],
+)
+def test_where_no_answer_was_right_what_is_patched_is_what_was_to_be(
+    patch: str, placement: str | None, server: str, modules: frozenset[str]
+) -> None:
+    cell = replace(a_cell(), patch=patch, placement=placement, server=Server(name=server))
+    launch = Launch(MemoryEngine(SimulatedPods()), a_job(cell), VirtualClock())
+    facts = facts_of(launch, Outcome.HANG_AT_FIRST_REQUEST, Seen(), "")
+    assert facts.gevent_modules == modules
+
+
+@pytest.mark.parametrize(
+    ("exception", "looked"),
+    [
+        ("greenlet.error: Cannot switch to a different thread", 1),
+        # It says nothing of a hang: that may be a pause, which is over by now and comes again.
+        ("OSError: no space", 8),
+    ],
+)
+def test_a_hang_is_looked_at_until_a_cause_is_known(exception: str, looked: int) -> None:
+    pods = SimulatedPods(stacks=lambda _: looks(LOOP, 232))
+    cell = replace(a_cell(), patch="gevent(thread=False)", placement="first")
+    launch = Launch(MemoryEngine(pods), a_job(cell), VirtualClock())
+    log = f'Traceback (most recent call last):\n  File "/a.py", line 1, in f\n{exception}\n'
+    try:
+        launch.start()
+        of_launch(launch, launch.pod, Outcome.HANG_UNDER_LOAD, log)
+    finally:
+        launch.close()
+    assert steps(pods).count("stacks") == looked

@@ -15,6 +15,7 @@ from runner.measurement.server_log import (
     exceptions,
     ignored,
     last_words,
+    traceback_of,
     with_place,
 )
 from runner.measurement.verdict import of_exit, with_remedy
@@ -156,3 +157,24 @@ def test_what_a_grpc_error_is_about_is_below_its_line() -> None:
         '\tstatus = StatusCode.UNAVAILABLE\n\tdetails = "sendmsg: no socket (88)"\n>\n'
     )
     assert exception_line(log) == "grpc._channel._InactiveRpcError: sendmsg: no socket (88)"
+
+
+def test_an_exception_has_the_traceback_that_ends_in_it_last() -> None:
+    """Not the one above it in its chain, and not the last of the log."""
+    raised = 'Traceback (most recent call last):\n  File "/a.py", line {}, in f\n{}\n'
+    chained = "\nDuring handling of the above exception, another exception occurred:\n\n"
+    first = raised.format(1, "KeyError: 1") + chained + raised.format(2, "ValueError: x")
+    log = first + raised.format(3, "ValueError: x") + raised.format(4, "OSError: y")
+    assert traceback_of("ValueError: x", first) == '  File "/a.py", line 2, in f\n'
+    assert traceback_of("ValueError: x", log) == '  File "/a.py", line 3, in f\n'
+    assert traceback_of("TypeError: z", log) == ""
+
+
+def test_a_traceback_is_found_by_the_exception_as_it_is_told() -> None:
+    log = (
+        'Traceback (most recent call last):\n  File "/a.py", line 1, in f\n'
+        'grpc._channel._InactiveRpcError: <_InactiveRpcError of RPC:\n\tdetails = "no"\n>\n'
+    )
+    (told,) = exceptions(log)
+    assert told == "grpc._channel._InactiveRpcError: no"
+    assert traceback_of(told, log) == '  File "/a.py", line 1, in f\n'

@@ -107,18 +107,27 @@ def in_c(module: str, kind: str, syscall: int = POLL, *, to: str = "127.0.0.1:78
     )
 
 
-INTO_SSL = """  File "/application/shop/orders.py", line 12, in answer
+INTO_SSL = """Traceback (most recent call last):
+  File "/application/shop/orders.py", line 12, in answer
     create_context()
   File "{}", line 260, in create_context
     context.minimum_version = version
     ^^^^^^^
   File "/usr/lib/python3.11/ssl.py", line 560, in minimum_version
+RecursionError: maximum recursion depth exceeded
 """
-POOL_THREAD = """  File "/usr/lib/python3.11/concurrent/futures/thread.py", line 81, in _worker
+POOL_THREAD = """Traceback (most recent call last):
+  File "/usr/lib/python3.11/concurrent/futures/thread.py", line 81, in _worker
     work_item = work_queue.get(block=True)
                 ^^^^^^^^^^^^^^^^^^^^^^^^^^
   File "src/gevent/queue.py", line 406, in gevent._gevent_cqueue.SimpleQueue.get
+gevent.exceptions.LoopExit: This operation would block forever
 """
+ALL = frozenset({"queue", "socket", "ssl", "threading", "time"})
+NO_THREADS = ALL - {"threading"}
+LOOP_EXIT = "gevent.exceptions.LoopExit: This operation would block forever"
+OTHER_THREAD = "greenlet.error: Cannot switch to a different thread"
+NON_SOCKET = "grpc._channel._InactiveRpcError: sendmsg: Socket operation on non-socket (88)"
 MASTER_WITH_A_CHANNEL = Look(
     taken_ns=1,
     pid=7,
@@ -141,6 +150,7 @@ CASES = {
     "two-loops-in-a-thread": Case(
         outcome=WRONG,
         exceptions=(ASYNC, ASYNC),
+        more={"gevent_modules": ALL},
         line="an asyncio loop of another request runs in the same thread: greenlets share one, "
         "and asyncio allows one loop in each (2 times); remedy: a server with threads or "
         "processes, for `async def` views and whatever else runs asyncio",
@@ -158,7 +168,7 @@ CASES = {
     "ssl-context-made-before-the-patch": Case(
         outcome=WRONG,
         exceptions=("RecursionError: maximum recursion depth exceeded",),
-        more={"log": INTO_SSL.format(APP)},
+        more={"log": INTO_SSL.format(APP), "gevent_modules": ALL},
         line="an ssl.SSLContext of before the patch is in use at shop/orders.py:260: its "
         "properties call themselves without end; remedy: patch before anything that imports ssl "
         "or makes such a context",
@@ -168,47 +178,68 @@ CASES = {
         exceptions=(
             "AttributeError: 'gevent._gevent_cqueue.Queue' object has no attribute 'Empty'",
         ),
-        more={"installed": {"gevent": "25.9.1"}},
-        line="gevent 25.9.1 replaces queue.Queue by a compiled class, which takes no attributes: "
-        "AttributeError: 'gevent._gevent_cqueue.Queue' object has no attribute 'Empty'; remedy: "
+        more={"installed": {"gevent": "25.9.1"}, "gevent_modules": ALL},
+        line="gevent 25.9.1 replaces queue.Queue by a compiled class, which lacks attributes of "
+        "the standard queue, and takes none: AttributeError: 'gevent._gevent_cqueue.Queue' object "
+        "has no attribute 'Empty'; remedy: "
         "patch_all(queue=False), or gevent 24.11.1",
     ),
     "hub-of-another-thread": Case(
         outcome=Outcome.FAILED_REQUESTS,
-        exceptions=("greenlet.error: Cannot switch to a different thread",) * 6,
+        exceptions=(OTHER_THREAD,) * 6,
+        more={"gevent_modules": NO_THREADS},
         line="sockets are gevent's while threads are native: a greenlet of one thread is woken in "
         "another (6 times); remedy: patch_all() with all its parts, threads too",
     ),
+    "greenlet-of-another-thread": Case(
+        outcome=Outcome.FAILED_REQUESTS,
+        exceptions=(OTHER_THREAD,) * 6,
+        more={"gevent_modules": ALL},
+        line="a gevent object is used from two threads: a greenlet of one is woken in another "
+        "(6 times)",
+    ),
     "channel-before-fork": Case(
         outcome=WRONG,
-        exceptions=("grpc._channel._InactiveRpcError: sendmsg",),
+        # It is not the most frequent one.
+        exceptions=("ValueError: x", "ValueError: x", NON_SOCKET),
         more={"seen": Seen(asked=1, looks=(MASTER_WITH_A_CHANNEL,))},
         line="the gRPC channel app.channel was made in gunicorn's master, before the fork of the "
-        "worker that uses it: grpc._channel._InactiveRpcError: sendmsg; remedy: "
+        f"worker that uses it: {NON_SOCKET}; remedy: "
         "make the channel in the worker, no preload, or grpcio 1.85.3",
     ),
     "pool-thread-in-a-loop-of-its-own": Case(
         outcome=HANG,
-        exceptions=("gevent.exceptions.LoopExit: This operation would block forever",),
-        more={"log": POOL_THREAD},
+        exceptions=(LOOP_EXIT,),
+        more={"log": POOL_THREAD, "gevent_modules": NO_THREADS},
         line="queues and sockets are gevent's while threads are native: a pool's thread waits at "
         "gevent's queue, in an event loop of its own, which nothing wakes; remedy: patch_all() "
         "with all its parts, threads too",
     ),
+    "pool-thread-at-a-gevent-queue": Case(
+        outcome=HANG,
+        exceptions=(LOOP_EXIT,),
+        more={"log": POOL_THREAD, "gevent_modules": ALL},
+        line="a pool's thread waits at gevent's queue, in an event loop of its own, which nothing "
+        "wakes",
+    ),
     "abandoned-reply-of-redis": Case(
         outcome=WRONG,
         exceptions=("RuntimeError: asked for the key, got None",),
-        more={"installed": {"redis": "3.1.0"}, "unread": ("127.0.0.1:7803",) * 2},
-        line="2 connections to db:7803 had a reply that nobody read when nothing was in work: "
+        more={
+            "installed": {"redis": "3.1.0"},
+            "services": {6379: "cache"},
+            "unread": ("127.0.0.1:6379",) * 2,
+        },
+        line="2 connections to cache:6379 had a reply that nobody read when nothing was in work: "
         "redis 3.1.0 puts a connection back into its pool although a request gave up on a reply, "
         "which the next command gets; remedy: redis 3.2.0 or newer",
     ),
     "abandoned-reply": Case(
         outcome=Outcome.FAILED_REQUESTS,
-        more={"installed": {"redis": "3.5.3"}, "unread": ("127.0.0.1:9", "127.0.0.1:7803")},
-        line="1 connection to db:7803 had a reply that nobody read when nothing was in work: who "
-        "uses one next gets what an earlier request gave up on; remedy: close a connection whose "
-        "reply was given up on",
+        more={"installed": {"redis": "3.1.0"}, "unread": ("127.0.0.1:9", "127.0.0.1:7803")},
+        line="1 connection to db:7803 had bytes that nobody read when nothing was in work: where "
+        "one is used again, they may be taken for the next answer; remedy: close a connection "
+        "whose reply was given up on",
     ),
     "exception-of-wrong-answers": Case(
         outcome=Outcome.FAILED_REQUESTS,
@@ -248,6 +279,20 @@ CASES = {
         locks=(lock("shop", "gate"),),
         line="shop has a lock made before the patch: shop.gate; the event loop waits for it at "
         "shop/orders.py:3; remedy: patch before shop is imported",
+    ),
+    "native-queue": Case(
+        outcome=HANG,
+        threads=(
+            main(
+                f"{APP}:3 answer",
+                ENTRY,
+                calls=("shop.jobs _queue.SimpleQueue _queue",),
+                syscall=FUTEX,
+            ),
+        ),
+        more={"gevent_modules": ALL},
+        line="shop.orders has a queue made before the patch: shop.jobs; the event loop waits for "
+        "it at shop/orders.py:3; remedy: patch before shop.orders is imported",
     ),
     "nothing-is-patched": Case(
         names=(),
@@ -377,8 +422,8 @@ CASES = {
                 calls=("shop.cache.lock threading._RLock threading",),
             ),
         ),
-        line="one greenlet holds shop.cache.lock and waits at shop/orders.py:18; 19 of 20 requests "
-        "wait for it at shop/orders.py:16; remedy: hold the lock for less",
+        line="19 of 20 requests wait for shop.cache.lock at shop/orders.py:16, while one is "
+        "further on, at shop/orders.py:18; remedy: hold the lock for less",
     ),
     "lock-of-a-library": Case(
         threads=(main(HUB, syscall=EPOLL),),
@@ -457,5 +502,10 @@ CASES = {
         outcome=Outcome.CRASHED,
         exceptions=("OSError: no space", "OSError: no space"),
         line="OSError: no space (2 times)",
+    ),
+    "exception-in-the-log": Case(
+        outcome=Outcome.HANG_UNDER_LOAD,
+        exceptions=("OSError: no space", "OSError: no space"),
+        line="not explained; the log has OSError: no space (2 times)",
     ),
 }
