@@ -45,6 +45,8 @@ BUSY: Final = frozenset({"computing", "without-cpu"})
 #: What nobody took for so long when nothing is in work stays unread.
 UNREAD_S = 0.2
 WRONG: Final = frozenset({Outcome.WRONG_ANSWER, Outcome.FAILED_REQUESTS})
+#: What can come only of an application that was imported, in a server that took connections.
+SERVED: Final = WRONG | {Outcome.HANG_AT_FIRST_REQUEST, Outcome.HANG_UNDER_LOAD}
 FILE: Final = "looks.txt"
 #: The modules that `patch_all()` replaces parts of, by its arguments; there is a patch mode for
 #: some alone, `gevent-socket`.
@@ -153,7 +155,9 @@ def facts_of(launch: Launch, outcome: Outcome, seen: Seen, log: str) -> Facts:
     return Facts(
         outcome=outcome,
         seen=seen,
-        gevent_modules=frozenset(patched.gevent_modules) if patched else _to_be_patched(job.cell),
+        gevent_modules=frozenset(patched.gevent_modules)
+        if patched
+        else _to_be_patched(job.cell, outcome),
         grpc_patched=bool(patched and patched.grpc),
         exceptions=Counter(exceptions(log)),
         ignored=_ignored(log),
@@ -166,15 +170,16 @@ def facts_of(launch: Launch, outcome: Outcome, seen: Seen, log: str) -> Facts:
     )
 
 
-def _to_be_patched(cell: Cell) -> frozenset[str]:
+def _to_be_patched(cell: Cell, outcome: Outcome) -> frozenset[str]:
     """What the cell's server or patch mode patches: what it did is known from an answer only.
 
-    Nothing where the patch comes after the application, which may be what the launch ended in.
+    Nothing where the patch comes after the application, and the launch may have ended before.
     """
+    is_late = cell.placement == AFTER_APP or dict(cell.server.settings).get("preload")
+    if is_late and outcome not in SERVED:
+        return frozenset()
     if cell.server.kind.patches_itself:
         return frozenset(PARTS.values())
-    if cell.placement == AFTER_APP:
-        return frozenset()
     name, _, arguments = cell.patch.rstrip(")").partition("(")
     left_out = {one.removesuffix("=False") for one in arguments.split(",")}
     parts = PARTS if "thread" in patch_kind(name).arguments else {name.partition("-")[2]}

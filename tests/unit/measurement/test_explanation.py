@@ -125,8 +125,7 @@ ALL = frozenset({
         ("gevent(queue=False,thread=False)", "first", "werkzeug", ALL - {"threading", "queue"}),
         ("gevent+grpc", "late", "werkzeug", ALL),
         ("none", None, "gunicorn-gevent", ALL),
-        # It may have ended before.
-        ("gevent", "after-app", "werkzeug", frozenset()),
+        ("gevent", "after-app", "werkzeug", ALL),
         # Only the application knows.
         ("none", "by-app", "werkzeug", frozenset()),
     ],
@@ -138,6 +137,22 @@ def test_where_no_answer_was_right_what_is_patched_is_what_was_to_be(
     launch = Launch(MemoryEngine(SimulatedPods()), a_job(cell), VirtualClock())
     facts = facts_of(launch, Outcome.HANG_AT_FIRST_REQUEST, Seen(), "")
     assert facts.gevent_modules == modules
+
+
+@pytest.mark.parametrize("preload", [True, False])
+@pytest.mark.parametrize("outcome", [Outcome.IMPORT_ERROR, Outcome.HANG_AT_STARTUP])
+def test_a_patch_after_the_application_may_not_have_been_reached(
+    outcome: Outcome, *, preload: bool
+) -> None:
+    settings = (("workers", 1), ("preload", 1)) if preload else ()
+    server = Server(name="gunicorn-gevent" if preload else "werkzeug", settings=settings)
+    placement = "worker" if preload else "after-app"
+    cell = replace(a_cell(), patch="gevent", placement=placement, server=server)
+    launch = Launch(MemoryEngine(SimulatedPods()), a_job(cell), VirtualClock())
+    assert not facts_of(launch, outcome, Seen(), "").gevent_modules
+    first = replace(cell, placement="first", server=Server(name="werkzeug"))
+    launch = Launch(MemoryEngine(SimulatedPods()), a_job(first), VirtualClock())
+    assert facts_of(launch, outcome, Seen(), "").gevent_modules == ALL
 
 
 @pytest.mark.parametrize(

@@ -178,7 +178,24 @@ def test_a_channel_of_the_master_is_not_blamed_for_what_a_fork_does_not_do(
 )
 def test_a_channel_of_the_master_explains_what_was_seen_of_such(text: str) -> None:
     facts = CASES["channel-before-fork"].facts
-    assert text in (why(replace(facts, exceptions={text: 1})) or "")
+    assert rule_of(replace(facts, exceptions={text: 1})) == "channel-before-fork"
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "Check w->waitp->cv_word == nullptr failed: Mutex::Fer with pending CondVar queueing",
+        "Check w->waitp->cond == nullptr failed: Mutex::Fer while waiting on Condition",
+        (
+            "Check s->waitp == nullptr || s->waitp == waitp || s->suppress_fatal_errors failed: "
+            "detected illegal recursion into Mutex code"
+        ),
+    ],
+)
+def test_a_channel_of_the_master_explains_the_aborts_that_were_seen(said: str) -> None:
+    facts = CASES["channel-before-fork"].facts
+    log = f"[mutex.cc : 933] RAW: {said}\n"
+    assert f"was aborted, {said}" in (why(replace(facts, exceptions={}, log=log)) or "")
 
 
 def test_unread_bytes_are_redis_where_they_are_of_redis() -> None:
