@@ -85,7 +85,7 @@ def _looks(launch: Launch, facts: Facts, working: tuple[int, float]) -> list[tup
     if facts.outcome in HELD_BACK:
         return [] if as_set_up(facts) and not _stood_still(facts) else [working]
     # One that never answered right is not asked again.
-    return [AT_REST, working] if launch.calibrated else [AT_REST]
+    return [AT_REST, working] if launch.checked else [AT_REST]
 
 
 def _looked(launch: Launch, pod: Pod, facts: Facts, looks: list[tuple[int, float]]) -> Facts:

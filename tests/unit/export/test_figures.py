@@ -158,10 +158,11 @@ def test_pyperf_leaves_out_a_launch_that_answered_nothing() -> None:
     (first, *_) = run.launches[FAST.id]
     assert first.ab
     ab = first.ab.model_copy(update={"requests_per_second": 0.0, "time_taken_s": 0.0})
-    run.launches[FAST.id].append(first.model_copy(update={"ab": ab}))
-    suite = json.loads(export(run, ExportFormat.PYPERF))
+    several = [*run.launches[FAST.id], first.model_copy(update={"ab": ab})]
+    more = replace(run, launches={**run.launches, FAST.id: several})
+    suite = json.loads(export(more, ExportFormat.PYPERF))
     runs = {one["metadata"]["name"]: one["runs"] for one in suite["benchmarks"]}
-    assert len(runs[FAST.id]) == len(run.launches[FAST.id]) - 1
+    assert len(runs[FAST.id]) == len(several) - 1
 
 
 @EVERY_RUN

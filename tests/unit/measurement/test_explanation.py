@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -84,6 +85,21 @@ def test_one_that_answers_wrong_under_load_is_looked_at_at_rest() -> None:
     assert launch.verdict
     assert launch.verdict[0].is_failure
     assert steps(pods) == [*MEASURED, "stacks"]
+
+
+@pytest.mark.parametrize("step", ["calibrate", "load"])
+def test_one_with_an_rlock_of_before_the_patch_is_looked_at_at_work_too(step: str) -> None:
+    guard = {"module": "app", "name": "guard", "kind": "RLock", "held": False, "importer": None}
+    found = looks(COMPUTING, "running")
+    seen = {**found, "looks": [one | {"scan": {"locks": [guard]}} for one in found["looks"]]}
+    wrong: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
+        "calibrate": lambda _: {"failed": "wrong-answer", "reason": "status 500"},
+        "load": lambda answer: {**answer, "ab": {**answer["ab"], "exit_code": 104}},
+    }
+    pods = SimulatedPods(stacks=lambda _: seen)
+    setattr(pods, step, wrong[step])
+    ended(pods)
+    assert steps(pods) == [*MEASURED[: MEASURED.index(step) + 1], "stacks", "stacks"]
 
 
 def test_one_that_never_answered_right_is_looked_at_at_rest_alone() -> None:
