@@ -63,7 +63,7 @@ class Facts:
     @cached_property
     def masters(self) -> frozenset[int]:
         """The processes that serve nobody, and only start others."""
-        return frozenset(look.pid for look in self.seen.looks if waits_at(look, MASTERS))
+        return frozenset(look.pid for look in self.seen.looks if _is_master(look))
 
     @cached_property
     def scan(self) -> Scan:
@@ -159,8 +159,13 @@ def named(distribution: str) -> str:
     return distribution.replace("_", "-").lower()
 
 
-def waits_at(look: Look, files: Sequence[str]) -> bool:
+def _is_master(look: Look) -> bool:
     """Whether a master waits there, in the main thread or, gunicorn's, in a greenlet of its own."""
+    return waits_at(look, MASTERS)
+
+
+def waits_at(look: Look, files: Sequence[str]) -> bool:
+    """Whether a process that has no request waits in one of these files."""
     greenlets = look.greenlets or ()
     if any(map(is_request, (*look.threads, *greenlets))):
         return False
