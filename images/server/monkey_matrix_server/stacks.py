@@ -27,8 +27,9 @@ main_ident = native_ident()
 MACHINE = os.uname().machine
 #: poll(2) and ppoll(2), by their numbers.
 POLLS = {"x86_64": (7, 271), "aarch64": (73,)}.get(MACHINE, ())
-#: What a line of code calls, by its code and number: it is the same each time.
-_called = {}
+#: The names on a line of code, by its code and number. What they mean may differ each time: a line
+#: of a library is everybody's.
+_names = {}
 _files = set()
 
 
@@ -208,21 +209,29 @@ def _unread():
 def _calls(frame):
     """Return the objects that the frame's line names."""
     key = (frame.f_code, frame.f_lineno)
-    if key not in _called:
+    if key not in _names:
         try:
-            _called[key] = _named(frame)
+            _names[key] = _names_on(*key)
         except Exception:
-            _called[key] = []
-    return _called[key]
+            _names[key] = []
+    try:
+        return _meant(frame, _names[key])
+    except Exception:
+        return []
 
 
-def _named(frame):
-    with open(frame.f_code.co_filename, encoding="utf-8", errors="replace") as file:
+def _names_on(code, number):
+    with open(code.co_filename, encoding="utf-8", errors="replace") as file:
         lines = file.read().splitlines()
-    names = NAMES.findall(lines[frame.f_lineno - 1].partition("#")[0])
+    return list(dict.fromkeys(NAMES.findall(lines[number - 1].partition("#")[0])))
+
+
+def _meant(frame, names):
+    if not names:
+        return []
     local, known = frame.f_locals, frame.f_globals
     found = []
-    for name in dict.fromkeys(names):
+    for name in names:
         first, *others = name.split(".")
         if first in local:
             value = local[first]

@@ -21,6 +21,15 @@ ARBITER = "/site/gunicorn/arbiter.py"
 MASTERS = (ARBITER, f"{OURS}servers/_uwsgi.py")
 #: Where a thread is whose event loop waits for events.
 LOOP = "/site/gevent/hub.py"
+#: Types of what compiled code does itself: a function in Python would have a frame of its own.
+COMPILED = (
+    "method_descriptor", "classmethod_descriptor", "wrapper_descriptor", "method-wrapper",
+    "builtin_function_or_method", "cython_function_or_method",
+)  # fmt: skip
+#: Modules of the standard library whose compiled code waits, and which gevent does not replace.
+STANDARD = ("sqlite3", "_sqlite3", "fcntl")
+#: Those whose compiled code waits at what is not gevent's, and what gevent replaces there.
+NATIVE = {"_socket": "socket", "_ssl": "socket", "select": "select"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -132,9 +141,30 @@ class Facts:
             return None
         return self.distribution(frame.file) or module_of(frame).partition(".")[0]
 
-    def of_call(self, called: Called) -> str | None:
-        """The distribution of what a line calls."""
-        return self.distribution(called.module)
+    def compiled(self, stack: Stack) -> str | None:
+        """The distribution, or Python's own module, whose compiled code the line calls."""
+        for called in filter(_is_compiled, stack.calls):
+            found = self.distribution(called.module)
+            if found and not found.startswith(("gevent ", "greenlet ")):
+                return found
+            if called.module in STANDARD:
+                return called.module.strip("_")
+        return None
+
+    def native(self, stack: Stack) -> str:
+        """`socket` or `select`, if one waits at such that is not gevent's, which replaced those."""
+        if places.is_carrier(stack.frames[0]) or self.compiled(stack):
+            return ""
+        found = (NATIVE.get(one.module, "") for one in stack.calls if _is_compiled(one))
+        what = next(filter(None, found), "")
+        return what if self.is_patched and what in (self.gevent_modules or NATIVE.values()) else ""
+
+    def forks(self, stack: Stack) -> bool:
+        """Whether it forks there: what runs before that takes locks, and has no frame."""
+        if self.compiled(stack):
+            return False
+        is_fork = any(one.module == "posix" and one.name.endswith("fork") for one in stack.calls)
+        return is_fork or stack.frames[0].file in places.FORKS
 
     def importer(self, lock: Lock) -> str:
         """Who imported the module of a lock first, as far as that is known."""
@@ -157,6 +187,10 @@ class Facts:
 def named(distribution: str) -> str:
     """A distribution's name as it is written in requirements."""
     return distribution.replace("_", "-").lower()
+
+
+def _is_compiled(called: Called) -> bool:
+    return called.type.endswith(COMPILED)
 
 
 def _is_master(look: Look) -> bool:

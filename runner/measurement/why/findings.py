@@ -56,7 +56,7 @@ def native_lock(facts: Facts) -> Fields | None:
     called = next((one for one in stack.calls if _is_native(one)), None)
     held = _held(facts)
     lock = next((one for one in held if called and f"{one.module}.{one.name}" == called.name), None)
-    if lock is None and called is None and len(held) == 1:
+    if lock is None and called is None and len(held) == 1 and facts.forks(stack):
         (lock,) = held
     if lock is None and called is None:
         return None
@@ -93,6 +93,9 @@ def blocked_call(facts: Facts) -> Fields | None:
         **fields,
         "unpatched": unpatched,
         "patched": "something" if facts.is_patched else "nothing",
+        "grpc": "patched" if facts.grpc_patched else "",
+        "compiled": facts.compiled(stack) or "",
+        "native": facts.native(stack),
         "suspended": _suspended(facts, stack),
     }
 
@@ -134,14 +137,20 @@ def blocked_loop(facts: Facts) -> tuple[Look, Stack, float] | None:
     chosen = waiting if len(waiting) * 2 >= len(away) or facts.is_stalled else away
     if not chosen or (len(chosen) < OFTEN * len(seen) and not facts.is_stalled):
         return None
-    places_of = Counter(_key(stack) for _, stack in chosen)
-    most = places_of.most_common(1)[0][0]
-    look, stack = next((look, stack) for look, stack in chosen if _key(stack) == most)
-    return look, stack, len(chosen) / len(seen)
+    places_of = Counter(_told(facts, stack) for _, stack in chosen)
+    most, times = places_of.most_common(1)[0]
+    there = [(look, stack) for look, stack in chosen if _told(facts, stack) == most]
+    inner = Counter(stack.frames[0] for _, stack in there).most_common(1)[0][0]
+    look, stack = next((look, stack) for look, stack in there if stack.frames[0] == inner)
+    return look, stack, times / len(seen)
 
 
-def _key(stack: Stack) -> tuple[object, ...]:
-    return (stack.syscall, stack.frames[0], places.first(stack.frames, places.is_application))
+def _told(facts: Facts, stack: Stack) -> tuple[object, ...]:
+    """What a line says of a place: only what is the same there counts for it."""
+    inner, caller = stack.frames[0], places.first(stack.frames, places.is_application)
+    if stack.syscall == "running":  # it is at another line each time
+        return stack.syscall, caller or (inner.file, inner.function)
+    return stack.syscall, library_of(facts, stack) or inner, caller
 
 
 def _blocked_fields(facts: Facts, look: Look, stack: Stack, share: float) -> dict[str, str]:
@@ -169,10 +178,8 @@ def _blocked_fields(facts: Facts, look: Look, stack: Stack, share: float) -> dic
 
 def library_of(facts: Facts, stack: Stack) -> str | None:
     """The distribution that waits: of what the innermost line calls, or of that line itself."""
-    for called in stack.calls:
-        found = facts.of_call(called)
-        if found and not found.startswith(("gevent ", "greenlet ")):
-            return found
+    if found := facts.compiled(stack):
+        return found
     inner = places.first(stack.frames, lambda frame: not places.is_wrapper(frame))
     return facts.of_frame(inner) if inner else None
 
@@ -286,6 +293,7 @@ def _together_fields(
         "distribution": (library or "").partition(" ")[0],
         "where": places.text(caller or place or stack.frames[0]),
         "file": place.file.removeprefix(places.SITE) if place else "",
+        "function": place.function if place else "",
         "whose": "application" if place and places.is_application(place) else "library",
         "call": wait,
         "in": f" ({wait})" if wait else "",

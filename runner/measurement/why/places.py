@@ -15,6 +15,8 @@ WORKLOADS = f"{OURS}workloads/"
 ENTRY = f"{OURS}recording.py"
 #: What carries greenlets: that something waits there says nothing of what it waits for.
 CARRIERS = (f"{SITE}gevent/", f"{SITE}greenlet/")
+#: Where gevent forks, and what runs before and after that.
+FORKS = (f"{SITE}gevent/os.py", f"{SITE}gevent/threading.py")
 #: The standard library's, which only wrap what the kernel or gevent has.
 WRAPPERS = (
     "/threading.py", "/selectors.py", "/queue.py", "/socket.py", "/ssl.py", "/subprocess.py",
@@ -38,7 +40,11 @@ def is_library(frame: Frame) -> bool:
 
 def is_wrapper(frame: Frame) -> bool:
     """Whether it only passes on what the kernel or gevent does."""
-    return is_carrier(frame) or frame.file.endswith(WRAPPERS)
+    return is_carrier(frame) or (frame.file.endswith(WRAPPERS) and not _is_installed(frame))
+
+
+def _is_installed(frame: Frame) -> bool:
+    return is_application(frame) or frame.file.startswith(SITE)
 
 
 def is_request(stack: Stack) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import io
 import os
 import signal
 import socket
@@ -12,6 +13,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -178,6 +180,24 @@ def test_what_is_no_connection_has_no_other_end(importable: Path) -> None:
         assert stacks._peer(server.fileno()) is None
     with Path(os.devnull).open() as file:
         assert stacks._peer(file.fileno()) is None
+
+
+def test_what_a_shared_line_calls_is_told_each_time(importable: Path, tmp_path: Path) -> None:
+    assert importable.exists()
+    stacks = importlib.import_module("monkey_matrix_server.stacks")
+    file = tmp_path / "library.py"
+    file.write_text("import sys\ndef execute(cursor):\n    return sys._getframe(), cursor.read\n")
+    known: dict[str, Any] = {}
+    exec(compile(file.read_text(), file, "exec"), known)
+
+    def called(cursor: object) -> list[tuple[str, str]]:
+        frame, _ = known["execute"](cursor)
+        return [(one["name"], one["module"]) for one in stacks._calls(frame)][1:]
+
+    assert called(io.BytesIO()) == [("cursor.read", "_io")]
+    with socket.socket() as other:
+        assert called(SimpleNamespace(read=other.recv)) == [("cursor.read", "builtins")]
+    assert called(SimpleNamespace(read=importlib.import_module)) == [("cursor.read", "importlib")]
 
 
 def test_a_half_written_line_is_left_for_later(tmp_path: Path) -> None:

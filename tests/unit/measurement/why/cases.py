@@ -20,6 +20,8 @@ DISTRIBUTIONS = {
     "psycopg2.extensions": ("psycopg2_binary", "2.9.10"),
     "psycopg_binary._psycopg": ("psycopg_binary", "3.1.8"),
     "confluent_kafka.cimpl": ("confluent_kafka", "2.11.1"),
+    "/site/redis/_parsers/socket.py": ("redis", "5.2.1"),
+    "/site/pika/adapters/select_connection.py": ("pika", "1.3.2"),
     "_mysql_connector": ("mysql_connector_python", "9.5.0"),
     "/site/grpc/_channel.py": ("grpcio", "1.76.0"),
     "/site/sqlalchemy/pool/impl.py": ("SQLAlchemy", "2.0.44"),
@@ -207,6 +209,17 @@ CASES = {
         f"worker that uses it: {NON_SOCKET}; remedy: "
         "make the channel in the worker, no preload, or grpcio 1.85.3",
     ),
+    "channel-before-fork-of-a-newer-grpc": Case(
+        outcome=WRONG,
+        exceptions=(NON_SOCKET,),
+        more={
+            "seen": Seen(asked=1, looks=(MASTER_WITH_A_CHANNEL,)),
+            "installed": {"grpcio": "1.85.3"},
+        },
+        line="the gRPC channel app.channel was made in gunicorn's master, before the fork of the "
+        f"worker that uses it: {NON_SOCKET}; remedy: "
+        "make the channel in the worker, or no preload",
+    ),
     "pool-thread-in-a-loop-of-its-own": Case(
         outcome=HANG,
         exceptions=(LOOP_EXIT,),
@@ -307,6 +320,64 @@ CASES = {
         line="nothing is patched, and asgiref 3.13.0 waits (futex): the event loop was blocked for "
         "75 % of the burst; remedy: patch: gevent",
     ),
+    "grpc-and-nothing-is-patched": Case(
+        names=(),
+        threads=(main("/site/grpc/_channel.py:1916 _blocking", f"{APP}:7 answer", syscall=FUTEX),),
+        idle=5,
+        line="nothing is patched, and grpcio 1.76.0 waits (futex), called from shop/orders.py:7: "
+        "the event loop was blocked for 75 % of the burst; remedy: patch: gevent+grpc",
+    ),
+    "psycopg3-and-nothing-is-patched": Case(
+        names=(),
+        threads=(in_c("psycopg_binary._psycopg", METHOD),),
+        idle=5,
+        more={"installed": {"psycopg": "3.2.3"}},
+        line="nothing is patched, and psycopg-binary 3.1.8 waits (poll → db:7803), called from "
+        "shop/orders.py:12: the event loop was blocked for 75 % of the burst; remedy: patch: "
+        "gevent",
+    ),
+    "driver-and-nothing-is-patched": Case(
+        names=(),
+        threads=(in_c("psycopg2.extensions", METHOD),),
+        idle=5,
+        line="psycopg2-binary 2.9.10 waits in C (poll → db:7803), called from shop/orders.py:12, "
+        "where no patch reaches: the event loop was blocked for 75 % of the burst; remedy: a "
+        "server with threads",
+    ),
+    "compiled-code-and-nothing-is-patched": Case(
+        names=(),
+        threads=(in_c("zmq.backend", METHOD, to=""),),
+        idle=5,
+        line="pyzmq 27.1.0 waits in C (poll), called from shop/orders.py:12, where no patch "
+        "reaches: the event loop was blocked for 75 % of the burst; remedy: a server with threads",
+    ),
+    "selector-that-is-not-gevents": Case(
+        threads=(
+            main(
+                "/site/pika/adapters/select_connection.py:1207 poll",
+                f"{APP}:7 answer",
+                calls=(f"PollPoller._poll.poll {METHOD} select",),
+                syscall=POLL,
+            ),
+        ),
+        line="pika 1.3.2 waits in a selector that is not gevent's (poll), called from "
+        "shop/orders.py:7: the event loop was blocked for 100 % of the burst; remedy: patch before "
+        "the selector is made",
+    ),
+    "socket-before-the-patch": Case(
+        threads=(
+            main(
+                "/site/redis/_parsers/socket.py:45 _read_from_socket",
+                f"{APP}:7 answer",
+                calls=(f"SocketBuffer._sock.recv {METHOD} _socket",),
+                syscall=RECVFROM,
+                sockets=("127.0.0.1:7803",),
+            ),
+        ),
+        line="redis 5.2.1 uses a socket made before the patch (recvfrom → db:7803), called from "
+        "shop/orders.py:7; the event loop was blocked for 100 % of the burst; remedy: patch first, "
+        "or connect later",
+    ),
     "selector-before-the-patch": Case(
         outcome=HANG,
         threads=(
@@ -332,9 +403,16 @@ CASES = {
         line="psycopg2-binary 2.9.10 waits in C (recvfrom → db:7803), called from "
         "shop/orders.py:12; the event loop was blocked for 100 % of the burst; a request that is "
         "at shop/orders.py:14 cannot go on meanwhile; remedy: a wait callback (psycogreen), or "
-        "psycopg 3",
+        "psycopg 3.1.14 or newer",
+    ),
+    "psycopg3-before-the-patch": Case(
+        threads=(in_c("psycopg_binary._psycopg", METHOD),),
+        more={"installed": {"psycopg": "3.2.3"}},
+        line="psycopg-binary 3.1.8 waits in C (poll → db:7803), called from shop/orders.py:12; the "
+        "event loop was blocked for 100 % of the burst; remedy: patch before psycopg is imported",
     ),
     "psycopg3-in-the-loop": Case(
+        more={"installed": {"psycopg": "3.1.8"}},
         threads=(in_c("psycopg_binary._psycopg", METHOD),),
         idle=1,
         line="psycopg-binary 3.1.8 waits in C (poll → db:7803), called from shop/orders.py:12; the "
@@ -484,9 +562,10 @@ CASES = {
     "fork-hook-of-gevent": Case(
         outcome=Outcome.LIMITED,
         more={
+            "installed": {"gevent": "25.5.1"},
             "ignored": {
                 ("AssertionError", frame("/site/gevent/threading.py:397 after_fork_in_child")): 115
-            }
+            },
         },
         locks=(lock("threading", "x"),),
         line="gevent 25.5.1 printed 115 tracebacks, at forks: AssertionError in "
