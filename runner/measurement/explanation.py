@@ -158,7 +158,7 @@ def facts_of(launch: Launch, outcome: Outcome, seen: Seen, log: str) -> Facts:
         gevent_modules=frozenset(patched.gevent_modules)
         if patched
         else _to_be_patched(job.cell, outcome),
-        grpc_patched=bool(patched and patched.grpc),
+        grpc_patched=patched.grpc if patched else "grpc" in job.cell.patch,
         exceptions=Counter(exceptions(log)),
         ignored=_ignored(log),
         log=log,

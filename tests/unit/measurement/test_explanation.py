@@ -190,3 +190,12 @@ def test_a_hang_is_looked_at_until_a_cause_is_known(exception: str, looked: int)
     finally:
         launch.close()
     assert steps(pods).count("stacks") == looked
+
+
+def test_that_grpc_is_patched_is_known_from_the_patch_mode_where_nothing_was_answered() -> None:
+    for patch, is_patched in (("gevent+grpc", True), ("gevent", False)):
+        cell = replace(a_cell(), patch=patch)
+        pods = SimulatedPods(check=lambda _: {"failed": "wrong-answer", "reason": "status 500"})
+        launch = ended(pods, of=cell)
+        facts = facts_of(launch, Outcome.HANG_AT_FIRST_REQUEST, Seen(), "")
+        assert facts.grpc_patched is is_patched
