@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 HANG_S, WORKING_S = 1.0, 2.0
 #: One whose loop stood still is started again and looked at so often, until it is seen to.
 UNTIL_STALLED = 7
+#: One that hung under its load is looked at so often more: a pause may come again.
+UNTIL_SEEN = 3
 #: How it is looked at: by how many clients, for how many seconds.
 AT_REST: Final = (0, 0.0)
 #: What the runner adds before it gives up on the agent, in seconds.
@@ -79,7 +81,7 @@ def _looks(launch: Launch, facts: Facts, working: tuple[int, float]) -> list[tup
     """
     if facts.outcome is Outcome.HANG_UNDER_LOAD:
         # It may be a pause that is over by now, and comes again.
-        return [(0, HANG_S), *[working] * UNTIL_STALLED]
+        return [(0, HANG_S), *[working] * UNTIL_SEEN]
     if facts.outcome.kind is Kind.HANG:
         return [(0, HANG_S)]
     if facts.outcome in HELD_BACK:
@@ -94,11 +96,13 @@ def _looked(launch: Launch, pod: Pod, facts: Facts, looks: list[tuple[int, float
         if not pod.server_state().running:
             break
         config = {**launch.asked, "clients": clients, "seconds": seconds}
-        seen = _together(facts.seen, agent.stacks(pod, config, seconds + GRACE_S))
+        found = agent.stacks(pod, config, seconds + GRACE_S)
+        seen = _together(facts.seen, found)
         installed = _installed(seen) | _named_in(launch.job.cell)
         # Requests would take the replies that nobody took: what is unread is seen before them.
         facts = _more(launch, pod, replace(facts, seen=seen, installed=installed))
-        if _is_enough(facts):
+        # Waiting for looks that nobody takes is long, and tells nothing more.
+        if _is_enough(facts) or (found.silent and not found.looks):
             break
     return facts
 

@@ -176,7 +176,7 @@ def test_a_patch_after_the_application_may_not_have_been_reached(
     [
         ("greenlet.error: Cannot switch to a different thread", 1),
         # It says nothing of a hang: that may be a pause, which is over by now and comes again.
-        ("OSError: no space", 8),
+        ("OSError: no space", 4),
     ],
 )
 def test_a_hang_is_looked_at_until_a_cause_is_known(exception: str, looked: int) -> None:
@@ -199,3 +199,15 @@ def test_that_grpc_is_patched_is_known_from_the_patch_mode_where_nothing_was_ans
         launch = ended(pods, of=cell)
         facts = facts_of(launch, Outcome.HANG_AT_FIRST_REQUEST, Seen(), "")
         assert facts.grpc_patched is is_patched
+
+
+def test_one_that_answers_no_look_is_not_asked_again_and_again() -> None:
+    silent = {"asked": 20, "looks": [], "silent": [7]}
+    pods = SimulatedPods(stacks=lambda _: silent)
+    launch = Launch(MemoryEngine(pods), a_job(a_cell()), VirtualClock())
+    try:
+        launch.start()
+        of_launch(launch, launch.pod, Outcome.HANG_UNDER_LOAD, "")
+    finally:
+        launch.close()
+    assert steps(pods).count("stacks") == 1
