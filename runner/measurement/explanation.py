@@ -66,6 +66,9 @@ def of_launch(launch: Launch, pod: Pod, outcome: Outcome, log: str) -> str | Non
     working = (min(SIZING_BURST, launch.job.cell.most_in_flight), WORKING_S)
     with contextlib.suppress(EngineError):  # it is explained as well as can be
         facts = _looked(launch, pod, facts, _looks(launch, facts, working))
+        if outcome is Outcome.HANG_UNDER_LOAD and facts.has_loop and not _is_enough(facts):
+            # It may be a pause of the loop that is over by now, and comes again.
+            facts = _looked(launch, pod, facts, [working] * UNTIL_SEEN)
         if facts.is_stalled and outcome.has_figures and blocked_loop(facts) is None:
             _start_again(launch, pod)
             facts = _looked(launch, pod, facts, [working] * UNTIL_STALLED)
@@ -79,9 +82,6 @@ def _looks(launch: Launch, facts: Facts, working: tuple[int, float]) -> list[tup
 
     One that does what its settings say needs no look.
     """
-    if facts.outcome is Outcome.HANG_UNDER_LOAD:
-        # It may be a pause that is over by now, and comes again.
-        return [(0, HANG_S), *[working] * UNTIL_SEEN]
     if facts.outcome.kind is Kind.HANG:
         return [(0, HANG_S)]
     if facts.outcome in HELD_BACK:

@@ -207,3 +207,16 @@ def test_one_that_answers_no_look_is_not_asked_again_and_again() -> None:
     ended(pods, stalled_s=3.0)
     # It is started again once: what makes it stand still may come at its beginning only.
     assert steps(pods) == [*MEASURED, "stacks", "ready", "stacks"]
+
+
+@pytest.mark.parametrize(("patch", "looked"), [("none", 1), ("gevent", 4)])
+def test_a_hang_is_no_pause_where_there_is_no_event_loop(patch: str, looked: int) -> None:
+    elsewhere = {"file": "/application/shop/views.py", "line": 9, "function": "wait"}
+    pods = SimulatedPods(stacks=lambda _: looks(elsewhere if patch == "none" else LOOP, 232))
+    launch = Launch(MemoryEngine(pods), a_job(replace(a_cell(), patch=patch)), VirtualClock())
+    try:
+        launch.start()
+        of_launch(launch, launch.pod, Outcome.HANG_UNDER_LOAD, "")
+    finally:
+        launch.close()
+    assert steps(pods).count("stacks") == looked
