@@ -139,7 +139,7 @@ def other_table(
 TRACEBACK = "Traceback (most recent call last)"
 
 
-def untold(said: str) -> Iterator[str]:
+def tracebacks(said: str) -> Iterator[str]:
     """An error that is none of the program's own, and so tells nobody what to do."""
     if TRACEBACK in said:
         yield f"traceback: {said[said.index(TRACEBACK) :].strip().splitlines()[-1][:300]}"

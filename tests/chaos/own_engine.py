@@ -121,7 +121,7 @@ class OwnEngine:
                 os.kill(pid, signal.SIGKILL)
 
     def recover(self) -> None:
-        """Wait until it has a containerd again; start it anew if it never has."""
+        """Wait until it has a containerd again; start it again if it never has."""
         deadline = time.monotonic() + RECOVERY_S
         while not self._has_containerd():
             if time.monotonic() > deadline:

@@ -244,7 +244,7 @@ class Soak:
             *checks.made_twice(checks.made(after)),
             *checks.damaged(results),
             *checks.dangling(results),
-            *checks.untold(ended.said),
+            *checks.tracebacks(ended.said),
         ]
         if ended.exit is None:
             problems.append(f"hangs: it did not end within {HANG_S:.0f} s")

@@ -60,7 +60,7 @@ def test_of_a_sound_directory_nothing_is_said(directory: RunDirectory) -> None:
         *checks.made_twice(checks.made(before)),
         *checks.damaged(results),
         *checks.dangling(results),
-        *checks.untold(said),
+        *checks.tracebacks(said),
     ] == []
 
 
@@ -145,7 +145,7 @@ def test_marked_launches() -> None:
 
 def test_an_error_that_is_none_of_the_programs_own() -> None:
     said = 'Traceback (most recent call last):\n  File "x.py", line 1\nMemoryError\n'
-    assert list(checks.untold(said)) == ["traceback: MemoryError"]
+    assert list(checks.tracebacks(said)) == ["traceback: MemoryError"]
 
 
 def test_chance_is_the_same_for_the_same_seed() -> None:
