@@ -16,7 +16,7 @@ import math
 import random
 import threading
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Self, TypeAlias, TypeVar
 
@@ -188,15 +188,16 @@ def _load_group(
 
 
 def _together(steps: Sequence[Callable[[], None]]) -> None:
-    """Run the steps in threads of their own and wait for all; re-raise the first error.
+    """Run the steps in threads of their own and wait for all; re-raise the first error at once.
 
-    Interrupted, it returns without waiting: removing the pods then ends the threads' calls.
+    On an error, and when interrupted, it does not wait for the others: removing the pods then ends
+    their calls.
     """
     if not steps:
         return
     pool = ThreadPoolExecutor(len(steps))
     try:
-        for future in [pool.submit(step) for step in steps]:
+        for future in as_completed([pool.submit(step) for step in steps]):
             future.result()
     except BaseException:
         pool.shutdown(wait=False, cancel_futures=True)
