@@ -1,4 +1,4 @@
-"""The standard streams, where nobody reads them, or there are none."""
+"""Writing to the standard streams, also where nobody reads them, or there are none."""
 
 from __future__ import annotations
 
@@ -6,9 +6,31 @@ import os
 import sys
 from typing import TextIO
 
+import typer
+
+
+def say(text: str) -> None:
+    """Print a message for people to standard error, which nobody may read any more."""
+    try:
+        typer.echo(text, err=True)
+    except BrokenPipeError:
+        nobody_reads(sys.stderr)
+
+
+def print_result(text: str) -> None:
+    """Print a result to standard output, whose reader may have left early (`matrix table | head`).
+
+    What was measured is on disk by then: that nobody reads it here is no failure.
+    """
+    try:
+        typer.echo(text)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        nobody_reads(sys.stdout)
+
 
 def nobody_reads(stream: TextIO) -> None:
-    """Let go nowhere what is written to a stream from now on."""
+    """Drop what is written to a stream from now on."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, stream.fileno())
     os.close(nowhere)
