@@ -12,8 +12,8 @@ from typing import TypeAlias
 
 from runner.application.application_lock import ApplicationLock
 from runner.application.facts import facts_of
-from runner.build.bases import MOVING, SUITES
 from runner.build.lock import Lock, Unavailable, lock_all, platform_of
+from runner.build.suites import MOVING, SUITES
 from runner.commands.like import experiment_like, locks_like
 from runner.errors import UsageError
 from runner.matrix.axes import BASE_AXES

@@ -9,7 +9,7 @@ from typing import Any, Final
 from runner.application.application_lock import ApplicationLock
 from runner.application.own_python import own_python
 from runner.application.source import Source
-from runner.build.bases import SUITES
+from runner.build.suites import SUITES
 from runner.commands.cells import LockedCells
 from runner.matrix.application import NONE, Application, Service
 from runner.matrix.cell import Cell, Experiment
