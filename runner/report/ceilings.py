@@ -7,14 +7,14 @@ load, and from how the run's `ab` opens connections, so it is the same rule for 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from statistics import median
 from typing import Final
 
 from runner.matrix import plugins
 from runner.matrix.ceiling import AbOpening, ceiling_rps, measured_rps, shortest_time_s
 from runner.measurement.records import AbFigures, LaunchRecord, rate_of
+from runner.report.statistics import median_of_known
 from runner.store.records import CellRecord, Method
 
 #: `ab` prints the time of a load to so many seconds, by a clock that may run this much too fast:
@@ -51,9 +51,9 @@ def ceilings_of(method: Method, cell: CellRecord, launches: Sequence[LaunchRecor
     kind = plugins.workloads().get(cell.workload or "")
     allowed = [] if kind and kind.cpu_bound else [_of_configuration(one) for one in launches]
     return Ceilings(
-        clients_rps=_median(of_clients),
-        configuration_rps=_median(allowed),
-        efficiency=_median(
+        clients_rps=median_of_known(of_clients),
+        configuration_rps=median_of_known(allowed),
+        efficiency=median_of_known(
             rate_of(launch.ab) / most
             for launch, most in zip(launches, of_clients, strict=True)
             if launch.ab and most
@@ -149,8 +149,3 @@ def _contradiction(method: Method, cell: CellRecord, launch: LaunchRecord) -> st
 
 def _spread_s(cell: CellRecord) -> float:
     return float(cell.workload_parameters.get("spread", 0))
-
-
-def _median(values: Iterable[float | None]) -> float | None:
-    known = [value for value in values if value is not None]
-    return median(known) if known else None

@@ -23,7 +23,7 @@ from runner.report.diagnosis_text import diagnosis_lines
 from runner.report.notes import CLOSED_LOOP, OPEN_LOOP, workload_text
 from runner.report.row import Row, is_held_back
 from runner.report.run import Run
-from runner.report.tables import FIGURES
+from runner.report.tables import FIGURES, NOTHING
 from runner.store.diagnoses import RECORD as DIAGNOSIS
 from runner.store.diagnoses import diagnosis_path
 from runner.store.records import CellRecord, RunRecord
@@ -167,13 +167,13 @@ def _recorded(launch: LaunchRecord) -> Iterator[str]:
 
 def _served(seen: Served) -> Iterator[str]:
     """How concurrently the requests were served, in how many processes."""
-    at_a_time = "–" if seen.progressing is None else f"{seen.progressing:.2f}"
+    at_a_time = NOTHING if seen.progressing is None else f"{seen.progressing:.2f}"
     offered = "" if seen.offered is None else f" of {seen.offered:.2f} offered"
     yield (
         f"at a time {at_a_time}{offered}, in flight {seen.in_flight:.2f}, "
         f"in {counted(seen.processes, 'process')}"
     )
-    lone = "–" if seen.lone_service_ms is None else f"{seen.lone_service_ms:.1f} ms"
+    lone = NOTHING if seen.lone_service_ms is None else f"{seen.lone_service_ms:.1f} ms"
     yield f"in the application: a lone request {lone}, mean {seen.mean_service_ms:.1f} ms"
 
 
