@@ -23,7 +23,7 @@ from runner.report.diagnosis_text import diagnosis_lines
 from runner.report.notes import CLOSED_LOOP, OPEN_LOOP, workload_text
 from runner.report.row import Row, is_held_back
 from runner.report.run import Run
-from runner.report.tables import FIGURES, NOTHING
+from runner.report.tables import FIGURE_COLUMNS, NOTHING
 from runner.store.diagnoses import RECORD as DIAGNOSIS
 from runner.store.diagnoses import diagnosis_path
 from runner.store.records import CellRecord, RunRecord
@@ -70,7 +70,7 @@ def _summary(cell: CellRecord, row: Row) -> Iterator[str]:
         yield f"reason: {row.reason}"
     if row.why:
         yield f"why: {row.why}"
-    shown = [c for c in FIGURES if c.key != "configuration_rps" or is_held_back(row)]
+    shown = [c for c in FIGURE_COLUMNS if c.key != "configuration_rps" or is_held_back(row)]
     figures = [f"{c.heading} {c.text(row)}" for c in shown if row.value(c.key) is not None]
     if figures:
         yield f"figures: {', '.join(figures)}"
