@@ -18,12 +18,12 @@ from runner.outcome import Outcome
 from runner.store.application_record import ApplicationRecord, installed
 from runner.store.machine import this_host
 from runner.store.records import (
-    BaseImage,
+    BaseRecord,
     CellRecord,
     CompanionRecord,
     EnvironmentRecord,
     ExpectationRecord,
-    Method,
+    MethodRecord,
     RunRecord,
     UnavailableCell,
     now,
@@ -62,7 +62,7 @@ def run_record(
         command=tuple(sys.argv),
         host=this_host(),
         engine=engine,
-        method=Method(
+        method=MethodRecord(
             version=METHOD_VERSION,
             ab_version=ab.version,
             loadgen_image=prepared.loadgen.image_id,
@@ -141,7 +141,7 @@ def _environments(locked: LockedCells, prepared: Prepared) -> Mapping[str, Envir
             python=request.python,
             lock=lock.shown,
             lock_digest=lock.digest,
-            base=BaseImage(origin=base.origin, reference=base.reference, digest=base.key),
+            base=BaseRecord(origin=base.origin, reference=base.reference, digest=base.key),
             image_id=image.image_id,
             **installed(locked.applications.get(request)),
         )
