@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from runner.cli.options import (
-    MATRIX_FILE,
+    DEFAULT_FILE,
     RESULTS,
     AppArgument,
     BeforeOption,
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from runner.commands.runs import RunResult
 
 
-def init(*, file: FileOption = MATRIX_FILE) -> None:
+def init(*, file: FileOption = DEFAULT_FILE) -> None:
     """Write a commented matrix file to start from."""
     from runner.commands.init import init
 
@@ -51,7 +51,7 @@ def init(*, file: FileOption = MATRIX_FILE) -> None:
 def plan(
     experiment: ExperimentArgument = None,
     *,
-    file: FileOption = MATRIX_FILE,
+    file: FileOption = DEFAULT_FILE,
     results: ResultsOption = RESULTS,
     select: SelectOption = None,
     requests: RequestsOption = None,
@@ -81,7 +81,7 @@ def plan(
 def run(  # noqa: PLR0913 - an option each
     experiment: ExperimentArgument = None,
     *,
-    file: FileOption = MATRIX_FILE,
+    file: FileOption = DEFAULT_FILE,
     results: ResultsOption = RESULTS,
     select: SelectOption = None,
     requests: RequestsOption = None,
@@ -277,7 +277,7 @@ def import_ab(
 
 def doctor(
     *,
-    file: FileOption = MATRIX_FILE,
+    file: FileOption = DEFAULT_FILE,
     results: ResultsOption = RESULTS,
     install: Annotated[
         bool,

@@ -31,7 +31,7 @@ FILE_MODE = 0o400
 PYTHON_PATH = "/site:/server"
 #: What a pod with names of its own calls itself.
 HOST_NAME = "application"
-LOADGEN_MEMORY_BYTES = 256 * 1024 * 1024
+LOADGEN_MEMORY_BYTES = 256 << 20
 LOADGEN_PIDS = 512
 #: The agent answers until its standard input ends: by removal, or with the runner that talks to it.
 #: Imported, it is not compiled again; and it needs nothing that Python looks for at its start.

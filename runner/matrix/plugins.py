@@ -199,7 +199,7 @@ def companions() -> Mapping[str, CompanionKind]:
             packages=plugin["PACKAGES"],
             exclude_newer=plugin["EXCLUDE_NEWER"],
             debian=plugin["DEBIAN"],
-            memory_bytes=plugin["MEMORY_MIB"] * 1024 * 1024,
+            memory_bytes=plugin["MEMORY_MIB"] << 20,
             startup_s=plugin["STARTUP_S"],
             program=plugin.path,
             port=plugin.get("PORT", None),

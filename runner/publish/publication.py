@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from runner.measurement.evidence import SERVER_LOG, STACKS
 from runner.measurement.records import LaunchRecord
 from runner.publish.charts import Chart, charts_of
 from runner.publish.charts.latency import curves_of
@@ -25,8 +26,7 @@ Files = Mapping[str, str]
 
 ALWAYS: Final = ("ab.txt",)
 #: What is published as well of a launch without figures.
-STACKS, LOG = "stacks.txt", "server.log"
-OF_FAILURES: Final = (STACKS, "sockets.txt", LOG)
+OF_FAILURES: Final = (STACKS, "sockets.txt", SERVER_LOG)
 #: What a log has in place of the stacks: the server writes them where it writes everything.
 STACKS_IN_LOG: Final = f"[the stacks in {STACKS}]"
 #: A longer file keeps its head and its tail, half of this each.
@@ -140,8 +140,8 @@ def _files(directory: Path, launch: LaunchRecord) -> dict[str, str]:
     names = ALWAYS if launch.outcome.has_figures else (*ALWAYS, *OF_FAILURES)
     paths = [directory / name for name in names]
     found = {path.name: path.read_bytes() for path in paths if path.exists()}
-    if LOG in found and (stacks := found.get(STACKS, b"").strip()):
-        found[LOG] = found[LOG].replace(stacks, STACKS_IN_LOG.encode())
+    if SERVER_LOG in found and (stacks := found.get(STACKS, b"").strip()):
+        found[SERVER_LOG] = found[SERVER_LOG].replace(stacks, STACKS_IN_LOG.encode())
     return {name: shortened(content) for name, content in found.items()}
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from runner.errors import UsageError
+from runner.measurement.evidence import COMPANION_LOG, SERVER_LOG, STACKS
 from runner.measurement.records import (
     Canary,
     LaunchRecord,
@@ -34,9 +35,9 @@ from runner.text import counted, known, printable, suggestion
 READABLE: Final = (
     "ab.txt",
     "looks.txt",
-    "stacks.txt",
-    "server.log",
-    "companion.log",
+    STACKS,
+    SERVER_LOG,
+    COMPANION_LOG,
     "sockets.txt",
     "removal-error.txt",
 )
