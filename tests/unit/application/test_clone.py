@@ -141,6 +141,24 @@ def test_a_project_has_its_files_as_they_are_and_the_history(
     assert state_of(project) != before
 
 
+def test_a_hook_of_another_repository_may_run_this(
+    repository: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`git commit` tells its hooks where its own index and files are."""
+    other = tmp_path / "other"
+    other.mkdir()
+    git(other, "init", "--quiet")
+    (other / "mine").write_text("mine\n")
+    git(other, "add", "mine")
+    index = (other / ".git" / "index").read_bytes()
+    for name, path in {"DIR": ".git", "WORK_TREE": "", "INDEX_FILE": ".git/index"}.items():
+        monkeypatch.setenv(f"GIT_{name}", str(other / path))
+    project = Directory(name="utils", path=repository)
+    archive_with_history(project, project_of(repository), tmp_path / "a.tar")
+    assert (other / ".git" / "index").read_bytes() == index
+    assert "source/.git/index" in contents(tmp_path / "a.tar")
+
+
 def test_a_repository_that_cannot_be_had_is_an_error_without_its_address(tmp_path: Path) -> None:
     missing = GitSource(name="utils", url=f"file://{tmp_path}/secret-place")
     with pytest.raises(EngineError, match="git repository cannot be read") as caught:
