@@ -10,7 +10,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -43,6 +43,14 @@ def free_port() -> int:
     with socket.create_server(("127.0.0.1", 0)) as listening:
         port: int = listening.getsockname()[1]
     return port
+
+
+def eventually(what: Callable[[], bool]) -> bool:
+    """Whether something is so within `WITHIN_S`."""
+    deadline = time.monotonic() + WITHIN_S
+    while not (is_so := what()) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    return is_so
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -259,21 +259,23 @@ def test_without_the_tool_or_root_it_says_what_to_type(
 
 
 @pytest.mark.parametrize(
-    ("script", "message"),
+    ("script", "within_s", "message"),
     [
-        ("echo 'E: apt-get update failed' >&2; exit 25", "E: apt-get update failed"),
-        ("exec sleep 60", "was not bootstrapped within"),
+        ("echo 'E: apt-get update failed' >&2; exit 25", 60, "E: apt-get update failed"),
+        ("exec sleep 60", 0.5, "was not bootstrapped within"),
     ],
 )
 def test_a_run_without_a_sidecar_ends_with_one_message(
     engine: MemoryEngine,
     monkeypatch: pytest.MonkeyPatch,
     tmp_path: Path,
+    *,
     script: str,
+    within_s: float,
     message: str,
 ) -> None:
     mmdebstrap(monkeypatch, tmp_path, script)
-    monkeypatch.setattr(suites, "TIMEOUT_S", 0.5)
+    monkeypatch.setattr(suites, "TIMEOUT_S", within_s)
     with pytest.raises(EngineUnavailableError, match=message) as caught:
         prepare(
             engine,
