@@ -1,4 +1,4 @@
-"""Writing to the standard streams, also where nobody reads them, or there are none."""
+"""Print to the standard streams, also where nobody reads them or they are closed."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import typer
 
 
 def say(text: str) -> None:
-    """Print a message for people to standard error, which nobody may read any more."""
+    """Print a message for people to standard error, also if its reader has left."""
     try:
         typer.echo(text, err=True)
     except BrokenPipeError:
@@ -20,7 +20,7 @@ def say(text: str) -> None:
 def print_result(text: str) -> None:
     """Print a result to standard output, whose reader may have left early (`matrix table | head`).
 
-    What was measured is on disk by then: that nobody reads it here is no failure.
+    That is no failure: what was measured is on disk by then.
     """
     try:
         typer.echo(text)
@@ -30,16 +30,16 @@ def print_result(text: str) -> None:
 
 
 def nobody_reads(stream: TextIO) -> None:
-    """Drop what is written to a stream from now on."""
+    """From now on, discard what is written to a stream."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, stream.fileno())
     os.close(nowhere)
 
 
 def open_closed_streams() -> None:
-    """Give the program the standard streams that it was started without (`matrix table >&-`).
+    """Open the standard streams that the program was started without (`matrix table >&-`).
 
-    The next file that is opened would become one of them, and be written to.
+    Otherwise the next file that is opened takes the place of one, and messages go into it.
     """
     for descriptor, name in enumerate(("stdin", "stdout", "stderr")):
         if getattr(sys, name) is None:

@@ -1,4 +1,4 @@
-"""An application of the user's: what it is and needs, what is sent to it, and its right answer."""
+"""The user's application: what it is and needs, what is sent to it, and its right answer."""
 
 from __future__ import annotations
 

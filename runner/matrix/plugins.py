@@ -169,7 +169,7 @@ def workloads() -> Mapping[str, WorkloadKind]:
     )
 
 
-#: What a request to an application of the user's does is not known.
+#: Of a request to the user's application it is not known what it does.
 APPLICATION: Final = WorkloadKind(
     name="application",
     place=0,

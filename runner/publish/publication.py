@@ -90,7 +90,7 @@ class Publication:
 
     @property
     def has_application(self) -> bool:
-        """Whether a run is of an application of the user's."""
+        """Whether a run measures the user's own application."""
         return any(part.run.record.application for part in self.parts)
 
 

@@ -1,8 +1,8 @@
 """What changed from some runs to others, cell by cell.
 
-A machine has its days: launches of one run share one, so between runs the run is the unit. With
-three runs on both sides the figures themselves are compared. With fewer, what a day does to all
-cells alike is taken out instead: a cell's ratio to its own run's baseline is compared.
+A machine is faster on some days than on others, and all launches of a run share one: so between
+runs the unit is the run, not the launch. With three runs on both sides the figures themselves are
+compared. With fewer, each cell's ratio to its own run's baseline is, which such days do not change.
 """
 
 from __future__ import annotations

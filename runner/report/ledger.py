@@ -1,8 +1,7 @@
 """The ledger of a run: all attempts at its launches, and what the rejected ones would change.
 
-An attempt is rejected for what else happened on the machine, never for its figures. But what goes
-on there goes with the figures, so a reader of those of the kept attempts must be able to see what
-the others were.
+An attempt is rejected for what else happened on the machine, never for its figures. But that has
+an effect on its figures too, so a reader must be able to see those of the rejected attempts.
 """
 
 from __future__ import annotations

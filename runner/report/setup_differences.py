@@ -76,7 +76,7 @@ def _spread(values: Sequence[float]) -> str:
 
 
 def _boots(before: Side, after: Side) -> Iterator[str]:
-    """Whether the machine was started again; boots of different machines are no news."""
+    """Whether the machine was started again; boots of different machines always differ."""
     runs = [run.record for side in (before, after) for run in side.runs]
     machines = {run.host.machine for run in runs if run.host}
     if len(machines) > 1 or any(run.host is None or run.blocks for run in runs):
