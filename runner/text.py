@@ -36,6 +36,11 @@ def percent(share: float) -> str:
     return f"{100 * share:g} %"
 
 
+def minute(moment: str) -> str:
+    """A time in ISO 8601, of UTC, for people: `2026-11-24 15:02 UTC`."""
+    return f"{moment[:16].replace('T', ' ')} UTC"
+
+
 def counted(number: int, noun: str) -> str:
     """`1 cell`, `26 cells`, `7 launches`, `2 processes`."""
     plural = f"{noun}es" if noun.endswith(("ch", "ss")) else f"{noun}s"

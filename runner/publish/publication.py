@@ -19,7 +19,7 @@ from runner.report.pivot import Grid
 from runner.report.row import Row
 from runner.report.run import Run
 from runner.store.run_directory import RunDirectory, disturbed_path, launch_path
-from runner.text import listed
+from runner.text import listed, minute
 
 #: The published files of a launch: name to content.
 Files = Mapping[str, str]
@@ -54,7 +54,7 @@ class Part:
     def label(self) -> str:
         """How the run is told from others of the same page: `sleep, 2026-11-24 15:02 UTC`."""
         record = self.run.record
-        return f"{record.experiment}, {record.started_at[:16].replace('T', ' ')} UTC"
+        return f"{record.experiment}, {minute(record.started_at)}"
 
     def path(self, launch: LaunchRecord) -> str:
         """Where the launch's files are in the publication."""

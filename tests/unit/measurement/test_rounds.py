@@ -615,7 +615,7 @@ def test_a_cell_of_which_a_launch_hangs_is_launched_three_times() -> None:
 
 def test_it_is_not_launched_more_often_where_all_cells_are_launched_as_often() -> None:
     ended = run(failing_at(4), method(Jobs(limit=1), launches=4))
-    assert all(numbers == [1, 2, 3, 4] for numbers in made(ended).values())
+    assert made(ended) == {cell.id: [1, 2, 3, 4] for cell in CELLS}
 
 
 def test_a_failure_that_was_taken_over_counts() -> None:
