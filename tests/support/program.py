@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import http.client
+import importlib.util
 import os
 import signal
 import socket
@@ -13,6 +14,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
 
 from runner import contract
 from runner.build.images import server_files
@@ -36,6 +38,16 @@ def install(directory: Path, *, port: int = contract.PORT) -> Path:
             content = text.replace(f"PORT = {contract.PORT}", f"PORT = {port}").encode()
         path.write_bytes(content)
     return directory / "server"
+
+
+def module(name: str, path: Path) -> ModuleType:
+    """A file as a module, which need not be in a package."""
+    spec = importlib.util.spec_from_file_location(name, path)
+    assert spec
+    assert spec.loader
+    made = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(made)
+    return made
 
 
 def free_port() -> int:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
 import tarfile
 from pathlib import Path
 
@@ -20,23 +18,9 @@ from runner.application.pins import Directory, GitSource
 from runner.application.source import project_of
 from runner.errors import EngineError
 from tests.support.archives import unpack
+from tests.support.git import commit, git
 
 USER = "somebody"
-
-
-def git(directory: Path, *arguments: str) -> str:
-    own = {"GIT_CONFIG_GLOBAL": "/dev/null", "GIT_CONFIG_NOSYSTEM": "1"}
-    who = ("-c", "user.name=n", "-c", "user.email=n@localhost", "-c", "protocol.file.allow=always")
-    return subprocess.run(
-        ["git", *who, *arguments], cwd=directory, check=True, capture_output=True, text=True,
-        env=os.environ | own,
-    ).stdout.strip()  # fmt: skip
-
-
-def commit(directory: Path, message: str = "x") -> str:
-    git(directory, "add", "--all")
-    git(directory, "commit", "--quiet", "--message", message)
-    return git(directory, "rev-parse", "HEAD")
 
 
 @pytest.fixture

@@ -27,7 +27,7 @@ from runner.contract import BODY
 from runner.measurement import rate as runner_rate
 from runner.measurement.asked import WORKLOAD
 from tests.support.loadgen import RATE
-from tests.unit.images.test_server_program import module
+from tests.support.program import module
 
 rate: Any = module("rate_in_pod", RATE)
 
