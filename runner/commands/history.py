@@ -11,7 +11,7 @@ from runner.history.series import history as history_of
 from runner.history.write import write
 from runner.publish.index import DIRECTORY
 from runner.report.run import read_run
-from runner.store.run_directory import LATEST, RunDirectory, open_run
+from runner.store.run_directory import LATEST, RUN, RunDirectory, open_run
 
 #: Where histories are written below the directory of results, if nowhere else.
 HISTORY: Final = "history"
@@ -34,9 +34,9 @@ def history(results: Path, given: Sequence[str], output: Path | None) -> str:
 def _runs(results: Path, name: str) -> list[RunDirectory]:
     """The run of this name, or the runs in the directory of this name."""
     path = Path(name)
-    if name == LATEST or (path / "run.json").exists():
+    if name == LATEST or (path / RUN).exists():
         return [open_run(results, name)]
-    inside = sorted(one.parent for one in path.glob("*/run.json") if not one.parent.is_symlink())
+    inside = sorted(one.parent for one in path.glob(f"*/{RUN}") if not one.parent.is_symlink())
     if not inside:
-        raise UsageError(f"{name}: no run, and no directory of runs (it has no */run.json)")
+        raise UsageError(f"{name}: no run, and no directory of runs (it has no */{RUN})")
     return [open_run(results, str(one)) for one in inside]

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from runner.measurement.records import AbFigures
+from runner.text import last_line
 
 REPORT_LINE = re.compile(r"^(?P<name>[A-Z][^:\n]*):[ \t]*(?P<value>.*?)[ \t]*$", re.MULTILINE)
 PERCENTAGE_LINE = re.compile(r"^\s*(?P<share>[0-9]{1,3})%\s+(?P<ms>\S.*)$", re.MULTILINE)
@@ -317,5 +318,5 @@ def _last_words(text: str) -> str:
 def exit_reason(code: int | None, stderr: str) -> str:
     """One line for an `ab` that failed: what the exit status means and what it printed last."""
     meaning = EXIT_REASONS.get(code or 0, f"exit status {code}")
-    last = next((line.strip() for line in reversed(stderr.splitlines()) if line.strip()), "")
+    last = last_line(stderr)
     return f"ab: {meaning}" + (f" ({last})" if last else "")

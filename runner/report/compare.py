@@ -1,8 +1,8 @@
 """What changed from some runs to others, cell by cell.
 
-A machine has its days: launches of one run share one, so between runs the run is the unit. With
-three runs on both sides the figures themselves are compared. With fewer, what a day does to all
-cells alike is taken out instead: a cell's ratio to its own run's baseline is compared.
+A machine is faster on some days than on others, and all launches of a run share one: so between
+runs the unit is the run, not the launch. With three runs on both sides the figures themselves are
+compared. With fewer, each cell's ratio to its own run's baseline is, which such days do not change.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import Final
 from runner.outcome import Outcome
 from runner.report.baseline import TOO_SHORT, alpha_of
 from runner.report.figures import FIGURES, Figure
-from runner.report.pairing import Pair, paired
+from runner.report.pairing import Match, paired
 from runner.report.run import Run
 from runner.report.setup_differences import setup_differences
 from runner.report.side import Measured, Side, Values, values_of
@@ -143,7 +143,7 @@ def compare(old: Sequence[Run], new: Sequence[Run]) -> RunComparison:
 
 
 def _lines(
-    before: Side, after: Side, pairs: Sequence[Pair]
+    before: Side, after: Side, pairs: Sequence[Match]
 ) -> Iterator[tuple[str, Measured | None, Measured | None]]:
     """What to call each cell or pair of cells, and what is known: those of the new runs first."""
     by_new = {pair.new.id: pair for pair in pairs}
@@ -181,7 +181,7 @@ def _outcome_change(before: Measured | None, after: Measured | None) -> Change:
 def _contrasts(
     before: Side,
     after: Side,
-    pairs: Sequence[Pair],
+    pairs: Sequence[Match],
     figure: Figure,
     *,
     absolute: bool,

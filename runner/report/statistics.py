@@ -18,6 +18,7 @@ from functools import cache
 from typing import Final, NamedTuple
 
 from runner.options import FEWEST_TO_STOP
+from runner.text import counted
 
 #: From so many launches, or rounds, on an interval is given; fewer are shown and claim nothing.
 ENOUGH_FOR_INTERVAL: Final = FEWEST_TO_STOP
@@ -44,6 +45,12 @@ class Verdict(StrEnum):
     LOWER = "lower"
     SAME = "same within δ"
     UNDECIDED = "undecided"
+
+
+def median_of_known(values: Iterable[float | None]) -> float | None:
+    """The median of the values that are known; None where none is."""
+    known = [value for value in values if value is not None]
+    return statistics.median(known) if known else None
 
 
 # -- a figure's own interval -----------------------------------------------------------------------
@@ -183,7 +190,7 @@ def contrast(logarithms: Sample, *, comparisons: int, delta: float, alpha: float
     """
     ratio = math.exp(logarithms.mean)
     if logarithms.number < ENOUGH_FOR_INTERVAL:
-        few = f"{logarithms.number} round{'s' * (logarithms.number != 1)}"
+        few = counted(logarithms.number, "round")
         return Contrast(
             ratio=ratio,
             rounds=logarithms.number,

@@ -14,7 +14,7 @@ from runner.measurement import contradiction
 from runner.measurement.ab import WholeReport
 from runner.measurement.records import LaunchRecord
 from runner.outcome import Outcome
-from runner.store.records import CellRecord, Method, RunRecord
+from runner.store.records import CellRecord, MethodRecord, RunRecord
 from runner.store.report_labels import SETTINGS, cell_id, packages
 
 #: No answer of HTTP is shorter than its status.
@@ -105,7 +105,7 @@ def run_of_reports(
         command=tuple(command),
         host=None,
         engine=None,
-        method=Method(
+        method=MethodRecord(
             version=None,
             ab_version=versions.pop() if len(versions) == 1 else None,
             ab_first_request_alone=_alone(openings.pop()) if len(openings) == 1 else None,

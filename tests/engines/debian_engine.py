@@ -21,7 +21,7 @@ import docker
 import docker.errors
 import requests
 
-from runner.build.bases import MERGE_HOOK, MERGED_BY_HOOK, MOVING
+from runner.build.suites import MERGE_HOOK, MERGED_BY_HOOK, MOVING
 
 SOCKET = "/socket/engine.sock"
 START_S = 60.0

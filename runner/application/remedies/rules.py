@@ -15,6 +15,7 @@ from typing import Final, TypeAlias
 
 from runner.application.remedies.debian_packages import FOR_BUILDS, with_library, with_program
 from runner.application.remedies.remedy import Remedy, setting
+from runner.engine.pod import APPLICATION
 from runner.matrix import plugins
 
 #: What of the source was not copied and may be a module or a file, by the name that was missed.
@@ -22,8 +23,6 @@ LeftOut: TypeAlias = Callable[[str], Sequence[str]]
 #: Gives the value of a key by the name of what is missing and the line that says so.
 Values: TypeAlias = Callable[[str, str], str | None]
 
-#: Where an application is in its container.
-APPLICATION: Final = "/application/"
 #: The name of a variable, as programs print it when it is missing.
 NAME: Final = r"[\"'`\[]*(?P<name>[A-Z][A-Z0-9_]{2,})[\"'`\]]*"
 VARIABLE: Final = r"(?i:environment|env) ?var(?:iable)?s?"
@@ -330,7 +329,7 @@ def remedy_of(
     """
     known = next(filter(None, (rule.remedy(line, log) for rule in rules)), None)
     if known and known.kind in MAY_BE_LEFT_OUT:
-        name = known.name.removeprefix(APPLICATION)
+        name = known.name.removeprefix(f"{APPLICATION}/")
         return next((_included(path) for path in left_out(name)), known)
     return known
 

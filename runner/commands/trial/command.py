@@ -18,7 +18,7 @@ from runner.build.lock import platform_of
 from runner.commands.cells import PYTHONS, Choice
 from runner.commands.own import Own, read_own
 from runner.commands.run import Ready, RunOptions, finish, make_ready, measure_all, open_directory
-from runner.commands.trial.draft import FILE, GRPCIO, NAME, WITH_GRPC, Draft
+from runner.commands.trial.draft import GRPCIO, NAME, WITH_GRPC, Draft
 from runner.commands.trial.given import Given, completed
 from runner.commands.trial.look import ROOT, Probed, probe, served_by
 from runner.commands.trial.told import shown
@@ -26,6 +26,7 @@ from runner.commands.trial.write import refuse_existing, write
 from runner.commands.underway import Underway
 from runner.errors import SpecError
 from runner.matrix.cell import Cell, Experiment
+from runner.options import MATRIX_FILE
 from runner.outcome import Kind
 from runner.progress import Reporter
 from runner.store.run_directory import check_results, only_run
@@ -129,7 +130,7 @@ def made(draft: Draft, options: RunOptions, reporter: Reporter) -> tuple[Draft, 
 def _ready(
     draft: Draft, experiment: Experiment, own: Own, options: RunOptions, reporter: Reporter
 ) -> Ready:
-    choice = Choice(file=draft.given.directory / FILE, experiment=NAME)
+    choice = Choice(file=draft.given.directory / MATRIX_FILE, experiment=NAME)
     return make_ready(experiment, choice, options, reporter, own)
 
 
