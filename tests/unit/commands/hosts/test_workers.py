@@ -111,7 +111,7 @@ def test_a_worker_listens_where_it_reaches_the_scheduler_from_alone(
 
 
 def test_a_scheduler_that_is_not_there_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("runner.commands.hosts.pool.ANSWER_S", 1)
+    monkeypatch.setattr("runner.commands.hosts.reach.ANSWER_S", 1)
     with pytest.raises(EngineUnavailableError, match="no Dask scheduler answers there"):
         DaskPool("tcp://127.0.0.1:9")
 
