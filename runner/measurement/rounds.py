@@ -79,9 +79,10 @@ def measure(
     on_complete: Callable[[LaunchRecord, bool], None] = lambda *_: None,
     on_skip: Callable[[Sequence[str]], None] = lambda _: None,
     is_enough: Callable[[int], bool] = lambda _: False,
-) -> None:
+) -> Jobs:
     """Make every launch of every cell; `on_end` stores a result before the next launch starts.
 
+    Returns how many launches a further round may run together, fewer where many were disturbed.
     `is_enough` is asked at the end of each round, by its number, whether it was the last.
 
     A cell of which a launch failed has several, for one says nothing of how often.
@@ -124,6 +125,7 @@ def measure(
             jobs = maker.make(wanted, jobs)
         if number <= last and is_enough(number):
             last = number
+    return jobs
 
 
 def _at_its_rate(cell: Cell, method: Method, full: Mapping[str, float]) -> Cell | None:

@@ -39,6 +39,7 @@ class Hosts:
     number: int = 3
     launches: int = ROUNDS
     least: int | None = None
+    jobs: int = 1
     posts: dict[str, Post] = field(default_factory=dict)
     pods: dict[str, SimulatedPods] = field(default_factory=dict)
     said: io.StringIO = field(default_factory=io.StringIO)
@@ -78,6 +79,7 @@ class Hosts:
             launches=self.launches,
             least=self.least,
             fresh=fresh,
+            jobs=self.jobs,
         )
         return handed_out(pool, found, shards, book, reporter)
 
@@ -296,6 +298,21 @@ def test_a_run_waits_for_a_worker_that_is_started_again(hosts: Hosts) -> None:
     assert complete(hosts.result)
     assert "no host is left; waiting 60 s for one" in hosts.said.getvalue()
     assert hosts.loads == 3 * ROUNDS * 4
+
+
+def test_where_many_are_disturbed_fewer_run_together_in_that_hosts_next_rounds(
+    hosts: Hosts,
+) -> None:
+    hosts.jobs = 4
+    hosts.pods["a"].wait_ms = lambda made: 20 if made < 4 else 0
+    hosts.run(hosts.pool())
+    assert complete(hosts.result)
+    launches = [one for of_cell in hosts.result.launches.values() for one in of_cell]
+    rejected = [one for of_cell in hosts.result.rejected.values() for one in of_cell]
+    label = rejected[0].block
+    sizes = {(one.block == label, one.placement.group_size) for one in launches if one.placement}
+    assert len(rejected) == 4
+    assert sizes == {(True, 2), (False, 4)}
 
 
 def test_a_run_ends_once_its_intervals_are_narrow(hosts: Hosts) -> None:

@@ -20,7 +20,6 @@ import pytest
 from runner.commands.hosts.dask_extra import distributed
 from runner.commands.hosts.pool import DaskPool, Ended
 from runner.commands.hosts.post import lock_engine
-from runner.commands.hosts.ssh import SshHost, parse_hosts
 from runner.errors import EngineUnavailableError, UsageError
 
 SERVE = """
@@ -111,7 +110,7 @@ def test_a_worker_listens_where_it_reaches_the_scheduler_from_alone(
 
 
 def test_a_scheduler_that_is_not_there_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("runner.commands.hosts.pool.ANSWER_S", 1)
+    monkeypatch.setattr("runner.commands.hosts.reach.ANSWER_S", 1)
     with pytest.raises(EngineUnavailableError, match="no Dask scheduler answers there"):
         DaskPool("tcp://127.0.0.1:9")
 
@@ -133,18 +132,3 @@ def test_without_dask_the_error_says_how_to_install_it(monkeypatch: pytest.Monke
     monkeypatch.setattr(importlib, "import_module", missing)
     with pytest.raises(UsageError, match=r"not installed \(dask\).*monkey-matrix\[dask\]"):
         distributed()
-
-
-def test_hosts_are_read_as_ssh_writes_them() -> None:
-    assert parse_hosts("ssh://bench1,ssh://ci@bench2:2222/srv/matrix") == [
-        SshHost(destination="bench1", port=None, command="matrix"),
-        SshHost(destination="ci@bench2", port="2222", command="/srv/matrix"),
-    ]
-
-
-@pytest.mark.parametrize(
-    "text", ["", "bench1", "ssh://", "ssh://" + "-oProxyCommand=x", "ssh://a,"]
-)
-def test_other_hosts_are_refused(text: str) -> None:
-    with pytest.raises(UsageError, match="write ssh://HOST"):
-        parse_hosts(text)
