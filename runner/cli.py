@@ -55,6 +55,7 @@ from runner.errors import (
 )
 from runner.options import ExportFormat, Format
 from runner.streams import nobody_reads, open_closed_streams
+from runner.threads import end_where_none_can_start
 from runner.variadic import Compare, NewRunsOption, RunsArgument
 
 if TYPE_CHECKING:
@@ -531,6 +532,7 @@ def _of_the_system(error: Exception) -> int:
 def main() -> None:
     """Run the command line and exit: the only place that does."""
     open_closed_streams()
+    end_where_none_can_start()
     if signal.getsignal(signal.SIGINT) is signal.SIG_DFL:  # a shell may have it ignored
         signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
