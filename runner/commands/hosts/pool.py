@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
 from runner.commands.hosts.dask_extra import distributed
-from runner.errors import EngineUnavailableError
+from runner.errors import EngineUnavailableError, UsageError
 
 #: How long, in seconds, the scheduler has to answer.
 ANSWER_S: Final = 30
@@ -22,6 +22,14 @@ class Ended:
     result: Any = None
     error: BaseException | None = None
     lost: bool = False
+
+
+def useless(what: str) -> UsageError:
+    """The error for a worker whose answer is none to this program."""
+    return UsageError(
+        f"its worker answered what cannot be used ({what}): install the same version of this "
+        "program here and there, and start the worker again"
+    )
 
 
 def no_scheduler(address: str, error: Exception) -> EngineUnavailableError:
@@ -136,6 +144,8 @@ class DaskPool:
                 return Ended(host=host, result=future.result(timeout=ANSWER_S))
             except (OSError, TimeoutError, distributed().client.FutureCancelledError):
                 return Ended(host=host, lost=True)  # it died with the result
+            except Exception as error:  # noqa: BLE001 - whatever is raised where it is unpickled
+                return Ended(host=host, error=useless(f"{type(error).__name__}: {error}"))
         error = future.exception() if future.status == "error" else None
         if error is None or isinstance(error, distributed().scheduler.KilledWorker):
             self.hosts()  # says it where it is the scheduler that is gone
