@@ -144,8 +144,8 @@ class DaskPool:
                 return Ended(host=host, result=future.result(timeout=ANSWER_S))
             except (OSError, TimeoutError, distributed().client.FutureCancelledError):
                 return Ended(host=host, lost=True)  # it died with the result
-            except Exception as error:  # noqa: BLE001 - whatever is raised where it is unpickled
-                return Ended(host=host, error=useless(f"{type(error).__name__}: {error}"))
+            except Exception as raised:  # noqa: BLE001 - whatever unpickling it may raise
+                return Ended(host=host, error=useless(f"{type(raised).__name__}: {raised}"))
         error = future.exception() if future.status == "error" else None
         if error is None or isinstance(error, distributed().scheduler.KilledWorker):
             self.hosts()  # says it where it is the scheduler that is gone

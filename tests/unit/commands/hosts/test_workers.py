@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import logging
 import os
 import signal
 import socket
@@ -96,9 +97,7 @@ def test_a_worker_answers_fails_and_is_lost(scheduler: str, tmp_path: Path) -> N
     process.communicate()
 
 
-def test_an_answer_of_a_class_that_is_not_known(
-    scheduler: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]
-) -> None:
+def test_an_answer_of_a_class_that_is_not_known(scheduler: str, tmp_path: Path) -> None:
     process = worker(scheduler, tmp_path, OLD)
     with closing(DaskPool(scheduler)) as pool:
         (host,) = there(pool, 1)
@@ -108,7 +107,8 @@ def test_an_answer_of_a_class_that_is_not_known(
         process.communicate()
         there(pool, 0)
     assert "cannot be used (ModuleNotFoundError: No module named 'older')" in str(error)
-    assert "Failed to deserialize" not in capfd.readouterr().err
+    # Dask would log a traceback of it.
+    assert not logging.getLogger("distributed.protocol.core").isEnabledFor(logging.CRITICAL)
 
 
 def test_a_worker_that_is_told_to_end_leaves_nothing(scheduler: str, tmp_path: Path) -> None:
