@@ -54,7 +54,9 @@ class Hosts:
             begin = len(self.said)
             command = [sys.executable, "-m", "runner", "worker", self.address]
             command += ["--listen", LOOPBACK, "--rounds", str(self._rounds)]
-            self._worker = _with_us(command, self._log, DOCKER_HOST=self._engine.url)
+            # Its lock, too, is there: Docker 20.10 has its id from /etc, as the machine's own has.
+            own = {"DOCKER_HOST": self._engine.url, "TMPDIR": str(self._log.parent)}
+            self._worker = _with_us(command, self._log, **own)
             deadline = time.monotonic() + START_S
             while SERVING not in self.said[begin:]:
                 assert self._worker.poll() is None, f"the worker ended: {self.said[begin:]}"
