@@ -26,6 +26,7 @@ from runner.errors import (
     system_error,
 )
 from runner.streams import open_closed_streams, print_result, say
+from runner.threads import end_where_none_can_start
 
 application = typer.Typer(
     name="matrix",
@@ -97,6 +98,7 @@ def _of_the_system(error: Exception) -> int:
 def main() -> None:
     """Run the command line and exit: the only place that does."""
     open_closed_streams()
+    end_where_none_can_start()
     if signal.getsignal(signal.SIGINT) is signal.SIG_DFL:  # a shell may have it ignored
         signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGTERM, signal.default_int_handler)

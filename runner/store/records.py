@@ -274,7 +274,7 @@ class RunRecord(Record):
     companions: dict[str, CompanionRecord] = Field(default_factory=dict)
     expect: tuple[ExpectationRecord, ...] = ()
     left_out: dict[str, str] = Field(default_factory=dict)
-    shard: str | None = None
+    shard: str | None = Field(default=None, pattern=r"^[0-9]{1,6}/[0-9]{1,6}$")
     blocks: tuple[Block, ...] = ()
     application: ApplicationRecord | None = None
 

@@ -46,15 +46,19 @@ class Program:
         """Whether its clock can jump."""
         return self._library.is_file()
 
-    def start(self, results: Path, jobs: str, *, faked: bool = False) -> subprocess.Popen[str]:
+    def start(
+        self, results: Path, jobs: str, *, faked: bool = False, dask: str = ""
+    ) -> subprocess.Popen[str]:
+        """Start it, on the workers of the scheduler `dask` where that is given."""
         environment = os.environ | {"DOCKER_HOST": self._engine.url}
         if faked:
             self.clock.write_text("0")
             environment |= {"LD_PRELOAD": str(self._library), "CLOCK_STEP": str(self.clock)}
         command = [sys.executable, "-m", "runner", "run", "--file", str(MATRIX)]
+        command += ["--results", str(results), "--jobs", jobs, *(["--dask", dask] if dask else [])]
         with self._said.open("w") as said:
             return subprocess.Popen(
-                [*command, "--results", str(results), "--jobs", jobs],
+                command,
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=said,
@@ -75,5 +79,5 @@ class Program:
             code = None
         return Ended(exit=code, said=self._said.read_text(errors="replace"), pid=process.pid)
 
-    def run(self, results: Path, jobs: str) -> Ended:
-        return self.end(self.start(results, jobs))
+    def run(self, results: Path, jobs: str, *, dask: str = "") -> Ended:
+        return self.end(self.start(results, jobs, dask=dask))

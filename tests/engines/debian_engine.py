@@ -22,6 +22,7 @@ import docker.errors
 import requests
 
 from runner.build.suites import MERGE_HOOK, MERGED_BY_HOOK, MOVING
+from runner.engine.ownership import process_start
 
 SOCKET = "/socket/engine.sock"
 START_S = 60.0
@@ -171,17 +172,18 @@ def _answers(socket: Path) -> bool:
 def _stop(process: subprocess.Popen[bytes]) -> None:
     """End the engine, and if it does not, kill it; with it go all that it started."""
     children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
-    engine = children.read_text().split() if children.exists() else []
-    for pid in map(int, engine):
+    pids = map(int, children.read_text().split() if children.exists() else [])
+    engine = {pid: process_start(pid) for pid in pids}
+    for pid in engine:
         os.kill(pid, signal.SIGTERM)
     try:
         process.wait(STOP_S)
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait()
-    # Mounts go with the last process of their namespace.
-    for name in engine:
-        while Path(f"/proc/{name}").exists():
+    # Mounts go with the last process of their namespace; its number may be taken again.
+    for pid, started in engine.items():
+        while started and process_start(pid) == started:
             time.sleep(POLL_S)
 
 

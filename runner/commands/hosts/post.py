@@ -18,6 +18,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final, Protocol
 
+from runner.commands.hosts.answers import received
 from runner.commands.hosts.wire import Assignment, Greeting, Held, Made, Order, Prepared, Stored
 from runner.commands.hosts.wire import program as this_program
 from runner.commands.machine import usable_engine
@@ -109,6 +110,7 @@ class Post:
 
     def make_round(self, order: Order) -> Made:
         """Make what is missing of a round, and hand it over as it is on the disk."""
+        order = received(order)
         if order.key not in self.shards:
             raise NotReadyError("its worker was started again")
         ready, path = self.shards[order.key]
@@ -172,6 +174,7 @@ class Post:
 
     def acknowledge(self, order: Order) -> None:
         """The client has the round: it is needed no longer."""
+        order = received(order)
         if order.key in self.shards:
             _, path = self.shards[order.key]
             shutil.rmtree(path / str(order.number), ignore_errors=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -223,6 +223,29 @@ def test_rounds_of_a_lost_host_are_asked_of_the_host_that_made_them(hosts: Hosts
     hosts.run(hosts.pool())
     assert complete(hosts.result)
     assert hosts.loads == 3 * ROUNDS * 4
+
+
+@pytest.mark.parametrize("damage", ["no JSON", "removed", "of another round"])
+def test_a_round_of_which_a_launch_is_damaged_is_made_again(hosts: Hosts, damage: str) -> None:
+    hosts.run(hosts.pool())
+    assert hosts.last
+    first, second = sorted(hosts.last.path.glob("cells/*gevent1.0*/launch-*/result.json"))[:2]
+    if damage == "removed":
+        first.unlink()
+    else:
+        first.write_bytes(second.read_bytes() if damage == "of another round" else b"{")
+    hosts.run(hosts.pool())
+    assert complete(hosts.result)
+    assert hosts.loads == 3 * ROUNDS * 4 + 4
+
+
+def test_a_worker_that_answers_something_else_is_not_used(hosts: Hosts) -> None:
+    post = hosts.posts["tcp://b"]
+    make_round = post.make_round
+    post.make_round = lambda order: replace(make_round(order), launches=[])  # type: ignore[method-assign]
+    hosts.run(hosts.pool())
+    assert complete(hosts.result)
+    assert "#2: its worker answered what cannot be used" in hosts.said.getvalue()
 
 
 def test_fresh_makes_all_of_it_again(hosts: Hosts) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import logging
 import os
 import signal
 import socket
@@ -17,6 +18,7 @@ from types import ModuleType
 
 import pytest
 
+from runner.commands.hosts import tasks
 from runner.commands.hosts.dask_extra import distributed
 from runner.commands.hosts.pool import DaskPool, Ended
 from runner.commands.hosts.post import lock_engine
@@ -48,13 +50,24 @@ def ended(pool: DaskPool) -> Ended:
             return found
 
 
-def worker(scheduler: str, directory: Path) -> subprocess.Popen[str]:
+def worker(scheduler: str, directory: Path, before: str = "") -> subprocess.Popen[str]:
     return subprocess.Popen(
-        [sys.executable, "-c", SERVE, scheduler, str(directory)],
+        [sys.executable, "-c", before + SERVE, scheduler, str(directory)],
         cwd=ROOT,
         stderr=subprocess.PIPE,
         text=True,
     )
+
+
+#: A worker of another version: what it answers is of a class that is not known here.
+OLD = """
+import sys, types
+from runner.commands.hosts import tasks
+older = types.ModuleType("older")
+sys.modules["older"] = older
+exec("class Greeting: pass\\ndef greet(): return Greeting()", vars(older))
+tasks.greet = older.greet
+"""
 
 
 def there(pool: DaskPool, number: int) -> list[str]:
@@ -81,6 +94,20 @@ def test_a_worker_answers_fails_and_is_lost(scheduler: str, tmp_path: Path) -> N
         assert ended(pool) == Ended(host=host, lost=True)
         there(pool, 0)
     process.communicate()
+
+
+def test_an_answer_of_a_class_that_is_not_known(scheduler: str, tmp_path: Path) -> None:
+    process = worker(scheduler, tmp_path, OLD)
+    with closing(DaskPool(scheduler)) as pool:
+        (host,) = there(pool, 1)
+        pool.submit(host, tasks.greet)
+        error = ended(pool).error
+        process.terminate()
+        process.communicate()
+        there(pool, 0)
+    assert "cannot be used (ModuleNotFoundError: No module named 'older')" in str(error)
+    # Dask would log a traceback of it.
+    assert not logging.getLogger("distributed.protocol.core").isEnabledFor(logging.CRITICAL)
 
 
 def test_a_worker_that_is_told_to_end_leaves_nothing(scheduler: str, tmp_path: Path) -> None:
