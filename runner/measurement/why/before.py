@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections import Counter
 from collections.abc import Mapping
 from typing import Final
@@ -21,6 +22,8 @@ ABORTED: Final = re.compile(
 )
 #: What a call says whose channel has descriptors of before the fork.
 BROKEN: Final = re.compile(r"^grpc\..*: .*(Socket operation on non-socket|[Bb]ad file descriptor)")
+#: What gevent says where two greenlets use one socket.
+SHARED: Final = re.compile(r"ConcurrentObjectUseError|closed in another greenlet")
 #: In a traceback, a frame of the application.
 OWN_FRAME: Final = re.compile(rf'  File "{APPLICATION}/(?P<file>[^"]+)", line (?P<line>\d+), in ')
 #: In a traceback, the frame that calls Python's ssl.
@@ -94,6 +97,37 @@ def early_rlock(facts: Facts) -> Mapping[str, str] | None:
     return {
         "lock": f"{most.module}.{most.name}",
         "held": str(most.times),
+    }
+
+
+def early_local(facts: Facts) -> Mapping[str, str] | None:
+    """A threading.local from before the patch in the application, and what the log says."""
+    said = exception(facts)
+    modules = sys.stdlib_module_names
+    found = [
+        f"{lock.module}.{lock.name}"
+        for lock in facts.scan.locks
+        if lock.kind == "local"
+        and lock.module.partition(".")[0] not in modules
+        and facts.distribution(lock.module) is None
+    ]
+    if not found or said is None:
+        return None
+    one = "a threading.local of before the patch"
+    names = f"{found[0]} is {one}" if len(found) == 1 else f"{' and '.join(found)} are each {one}"
+    return {**said, "local": names}
+
+
+def shared_socket(facts: Facts) -> Mapping[str, str] | None:
+    """A second greenlet was refused to wait for a socket, or lost it to another."""
+    found = [one for one in Counter(facts.exceptions).most_common() if SHARED.search(one[0])]
+    if not found:
+        return None
+    text, number = found[0]
+    return {
+        "exception": text,
+        "times": _times(number),
+        "from": _application(traceback_of(text, facts.log)),
     }
 
 
