@@ -5,14 +5,14 @@ from __future__ import annotations
 import re
 import sys
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Final
 
 from runner.engine.pod import APPLICATION
 from runner.measurement.server_log import traceback_of
 from runner.measurement.why import places
 from runner.measurement.why.facts import ARBITER, Facts, waits_at
-from runner.measurement.why.seen import Frame
+from runner.measurement.why.seen import Frame, Name, Stack
 
 #: So many times over, an RLock is held by more than one: hardly anything takes it so often itself.
 SEVERAL: Final = 3
@@ -85,6 +85,27 @@ def _ssl(facts: Facts, traceback: str) -> Mapping[str, str]:
         "ssl_place": places.text(frame),
         "ssl_class": "imported" if module in early else "",
     }
+
+
+def unpatched_name(facts: Facts, stack: Stack) -> str:
+    """`app.nap is the unpatched time.sleep`: a name from before the patch that leads to a wait."""
+    called = {one.name for one in stack.calls}
+    names = (
+        *(name for name in facts.scan.names if f"{name.module}.{name.name}" in called),
+        *_led_to(facts, stack),
+    )
+    return next((f"{one.module}.{one.name} is the unpatched {one.original}" for one in names), "")
+
+
+def _led_to(facts: Facts, stack: Stack) -> Iterator[Name]:
+    """Classes of before the patch in the module that uses what only such a class makes."""
+    user = places.first(stack.frames, lambda frame: not places.is_wrapper(frame))
+    is_popen = any(places.module_of(frame) == "subprocess" for frame in stack.frames)
+    made = "subprocess.Popen" if is_popen else ""
+    made = "socket.socket" if facts.native(stack) == "socket" else made
+    if user is not None:
+        wanted = places.module_of(user), made
+        yield from (one for one in facts.scan.names if (one.module, one.original) == wanted)
 
 
 def early_rlock(facts: Facts) -> Mapping[str, str] | None:

@@ -18,6 +18,7 @@ from runner.measurement.why.before import (
     early_rlock,
     exception,
     shared_socket,
+    unpatched_name,
 )
 from runner.measurement.why.facts import Facts
 from runner.measurement.why.seen import Called, Frame, Lock, Look, Stack
@@ -90,18 +91,9 @@ def blocked_call(facts: Facts) -> Fields | None:
         return None
     look, stack, share = found
     fields = _blocked_fields(facts, look, stack, share)
-    unpatched = next(
-        (
-            f"{name.module}.{name.name} is the unpatched {name.original}"
-            for name in facts.scan.names
-            for called in stack.calls
-            if called.name == f"{name.module}.{name.name}"
-        ),
-        "",
-    )
     return {
         **fields,
-        "unpatched": unpatched,
+        "unpatched": unpatched_name(facts, stack),
         "patched": _patched(facts),
         "grpc": "patched" if facts.grpc_patched else "",
         "compiled": facts.compiled(stack) or "",

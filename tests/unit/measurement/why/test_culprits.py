@@ -10,6 +10,7 @@ import pytest
 from runner.measurement.why.facts import Facts
 from runner.measurement.why.line import why
 from runner.measurement.why.rules import explained
+from runner.measurement.why.seen import Name
 from tests.unit.measurement.why.cases import (
     APP,
     CASES,
@@ -100,6 +101,33 @@ def test_a_lock_that_nothing_on_the_line_names_is_blamed_at_a_fork_alone() -> No
         assert rule(unnamed.facts) == "compiled-code-in-the-loop"
     both = blocked(FORK, calls=(flush,), syscall=FUTEX, locks=(GATE,))
     assert rule(both.facts) == "kafka-in-the-loop"
+
+
+def test_a_class_of_before_the_patch_is_named_where_it_is_used() -> None:
+    def said(original: str, *frames: str, module: str = "shop.orders", calls: str = RECV) -> str:
+        names = (Name(module=module, name="made", original=original),)
+        at = blocked(*frames, f"{APP}:12 answer", ENTRY, calls=(calls,), names=names)
+        return why(at.facts) or ""
+
+    popen = "/usr/lib/python3.11/subprocess.py:2115 _communicate"
+    poll = f"EpollSelector._selector.poll {METHOD} select"
+    says = "shop.orders.made is the unpatched "
+    line = said("subprocess.Popen", SELECT, popen, calls=poll)
+    assert line.startswith(
+        f"{says}subprocess.Popen: it was imported before the patch (poll, called "
+    )
+    assert "from shop/orders.py:12); the event loop was blocked" in line
+    assert said("socket.socket").startswith(f"{says}socket.socket: it was imported before")
+    for other in (
+        said("subprocess.Popen", SELECT, calls=poll),
+        said("subprocess.Popen", SELECT, popen, calls=poll, module="shop"),
+        said("subprocess.Popen", SELECT, "/site/gevent/subprocess.py:9 wait", calls=poll),
+        said("socket.socketpair"),
+        said("socket.socket", SELECT, calls=poll),
+        said("socket.socket", module="shop"),
+        said("time.sleep"),
+    ):
+        assert says not in other
 
 
 def test_a_librarys_own_socket_py_is_no_wrapper_of_pythons() -> None:
