@@ -463,9 +463,9 @@ CASES = {
                 sockets=("127.0.0.1:7803",),
             ),
         ),
-        line="redis 5.2.1 uses a socket made before the patch (recvfrom → db:7803), called from "
-        "shop/orders.py:7; the event loop was blocked for 100 % of the burst; remedy: patch first, "
-        "or connect later",
+        line="redis 5.2.1 waits for a socket that is not gevent's (recvfrom → db:7803), called "
+        "from shop/orders.py:7; the event loop was blocked for 100 % of the burst; remedy: patch "
+        "before it is imported and connects",
     ),
     "multiprocessing-in-the-loop": Case(
         outcome=HANG,
