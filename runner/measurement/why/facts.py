@@ -28,6 +28,8 @@ COMPILED = (
 STANDARD = ("sqlite3", "_sqlite3", "fcntl")
 #: Those whose compiled code waits at what is not gevent's, and what gevent replaces there.
 NATIVE = {"_socket": "socket", "_ssl": "socket", "select": "select"}
+#: Those, and others of which gevent replaces functions.
+PARTS = {**NATIVE, "time": "time"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -171,6 +173,14 @@ class Facts:
         found = (NATIVE.get(one.module, "") for one in stack.calls if _is_compiled(one))
         what = next(filter(None, found), "")
         return what if self.is_patched and what in (self.gevent_modules or NATIVE.values()) else ""
+
+    def left_out(self, stack: Stack) -> str:
+        """The part of Python that a request waits in, of which gevent replaced others alone."""
+        if self.compiled(stack) or not is_request(stack):
+            return ""
+        called = (PARTS.get(one.module, "") for one in stack.calls if _is_compiled(one))
+        used = ("subprocess" for frame in stack.frames if module_of(frame) == "subprocess")
+        return next((part for part in (*called, *used) if part and self.keeps(part)), "")
 
     def forks(self, stack: Stack) -> bool:
         """Whether it forks there: what runs before that takes locks, and has no frame."""

@@ -98,6 +98,7 @@ def blocked_call(facts: Facts) -> Fields | None:
         "grpc": "patched" if facts.grpc_patched else "",
         "compiled": facts.compiled(stack) or "",
         "native": facts.native(stack),
+        "left_out": facts.left_out(stack),
         "suspended": _suspended(facts, stack),
     }
 

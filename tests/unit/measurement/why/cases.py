@@ -175,6 +175,7 @@ ASYNC = "RuntimeError: You cannot use AsyncToSync in the same thread as an async
 WRONG = Outcome.WRONG_ANSWER
 HANG = Outcome.HANG_AT_FIRST_REQUEST
 METHOD = "builtins.method_descriptor"
+FUNCTION = "builtins.builtin_function_or_method"
 
 CASES = {
     "as-the-server-is-set-up": Case(
@@ -483,6 +484,13 @@ CASES = {
         line="psycopg2-binary 2.9.10 waits (poll → db:7803), called from shop/orders.py:12, where "
         "eventlet does not reach: its event loop was blocked for 100 % of the burst; remedy: "
         "eventlet.tpool.execute, or a driver in Python",
+    ),
+    "part-that-is-left-out": Case(
+        threads=(in_c("time", FUNCTION, SLEEP, to=""),),
+        names=(),
+        more={"gevent_modules": ALL - {"time"}},
+        line="gevent's patch leaves time out, and shop/orders.py:12 waits there (clock_nanosleep): "
+        "the event loop was blocked for 100 % of the burst; remedy: patch_all() with all its parts",
     ),
     "selector-before-the-patch": Case(
         outcome=HANG,

@@ -27,6 +27,7 @@ from tests.unit.measurement.why.cases import (
 )
 
 FUNCTION = "builtins.function"
+BUILTIN = "builtins.builtin_function_or_method"
 CYTHON = "_cython_3_0_11.cython_function_or_method"
 DRIVER = ("cur.execute", METHOD, "psycopg2.extensions")
 FORK = "/site/gevent/os.py:558 fork_and_watch"
@@ -130,6 +131,32 @@ def test_a_class_of_before_the_patch_is_named_where_it_is_used() -> None:
         assert "is the unpatched" not in other
 
 
+@pytest.mark.parametrize(
+    ("kept", "frames", "called", "part"),
+    [
+        ("socket", (), ("sock.recv", METHOD, "_socket"), "socket"),
+        ("socket", (), ("sock.recv", METHOD, "_ssl"), "socket"),
+        ("time", (), ("time.sleep", BUILTIN, "time"), "time"),
+        ("time", (), ("nap", FUNCTION, "time"), None),
+        ("time", (), ("time.sleep", BUILTIN, "time", *DRIVER), None),
+        ("time", (), ("sock.recv", METHOD, "_socket"), None),
+        ("subprocess", ("/usr/lib/python3.11/subprocess.py:2050 _try_wait",), (), "subprocess"),
+        ("subprocess", ("/site/gevent/subprocess.py:2050 wait",), (), None),
+    ],
+)
+def test_a_part_is_left_out_where_gevent_replaced_others(
+    kept: str, frames: tuple[str, ...], called: tuple[str, ...], part: str | None
+) -> None:
+    calls = tuple(" ".join(called[n : n + 3]) for n in range(0, len(called), 3))
+    case = blocked(*frames, f"{APP}:12 answer", ENTRY, calls=calls, names=())
+    all_others = frozenset({"queue", "socket", "subprocess", "threading", "time"}) - {kept}
+    line = why(replace(case.facts, gevent_modules=all_others)) or ""
+    assert ("leaves" in line) is (part is not None)
+    assert part is None or line.startswith(f"gevent's patch leaves {part} out, and ")
+    unknown = why(replace(case.facts, gevent_modules=frozenset())) or ""
+    assert "leaves" not in unknown
+
+
 def test_a_librarys_own_socket_py_is_no_wrapper_of_pythons() -> None:
     case = blocked(REDIS, calls=(RECV,))
     assert "redis 5.2.1" in (why(case.facts) or "")
@@ -207,9 +234,13 @@ def test_a_selector_is_gunicorns_only_under_gunicorn() -> None:
     gunicorn = CASES["selector-before-the-patch"].facts
     assert rule(gunicorn) == "selector-before-the-patch"
     poll = f"EpollSelector._selector.poll {METHOD} select"
-    other = blocked(SELECT, f"{APP}:7 answer", calls=(poll,))
+    other = blocked(SELECT, f"{APP}:7 answer", ENTRY, calls=(poll,))
     assert rule(other.facts) == "selector-that-is-not-gevents"
     patched = replace(other.facts, gevent_modules=frozenset({"socket"}))
+    assert rule(patched) == "part-that-is-left-out"
+    # A thread of the server's own may be the main one: who says that requests run there?
+    no_request = blocked(SELECT, f"{APP}:7 answer", calls=(poll,)).facts
+    patched = replace(no_request, gevent_modules=frozenset({"socket"}))
     assert rule(patched) == "compiled-code-in-the-loop"
 
 
