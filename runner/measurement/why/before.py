@@ -47,7 +47,7 @@ def exception(facts: Facts) -> Mapping[str, str] | None:
     return {
         "exception": text,
         "times": _times(number),
-        "from": _application(traceback),
+        "from": application_in(traceback),
         "traceback": traceback,
         "nested": _nested(traceback),
         **_ssl(facts, traceback),
@@ -57,10 +57,10 @@ def exception(facts: Facts) -> Mapping[str, str] | None:
 def _nested(traceback: str) -> str:
     """The application's place below an asyncio loop in a traceback: it was called by that loop."""
     loop = OF_A_LOOP.search(traceback)
-    return _application(loop["inside"]) if loop else ""
+    return application_in(loop["inside"]) if loop else ""
 
 
-def _application(traceback: str) -> str:
+def application_in(traceback: str) -> str:
     """`, called from shop/orders.py:12`: where a traceback is in the application."""
     found = [*OWN_FRAME.finditer(traceback)]
     if not found:
@@ -148,7 +148,7 @@ def shared_socket(facts: Facts) -> Mapping[str, str] | None:
     return {
         "exception": text,
         "times": _times(number),
-        "from": _application(traceback_of(text, facts.log)),
+        "from": application_in(traceback_of(text, facts.log)),
     }
 
 

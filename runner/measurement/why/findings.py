@@ -12,19 +12,10 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 from runner.measurement.why import places
-from runner.measurement.why.before import (
-    early_channel,
-    early_local,
-    early_rlock,
-    exception,
-    shared_socket,
-    unpatched_name,
-)
+from runner.measurement.why.before import unpatched_name
 from runner.measurement.why.facts import Facts
 from runner.measurement.why.seen import Called, Frame, Lock, Look, Stack
 from runner.measurement.why.syscalls import ON_DESCRIPTORS, name_of
-from runner.measurement.why.threads import early_thread, ending
-from runner.measurement.why.unseen import ignored_exception, no_answer_to_a_look, unread_replies
 from runner.outcome import Kind
 from runner.text import counted
 
@@ -340,34 +331,11 @@ def stalled(facts: Facts) -> Fields | None:
     return {"seconds": f"{facts.stalled_s:.1f}"}
 
 
-#: By the names that rules have for them.
 def as_set_up(facts: Facts) -> Fields | None:
     """As many requests progressed at a time as the server lets in, and nothing stood still."""
     if facts.lets_in is None or facts.is_stalled:
         return None
     return {"server": facts.server, "requests": counted(facts.lets_in, "request")}
-
-
-FINDINGS: Final[Mapping[str, Finding]] = {
-    "exception": exception,
-    "as-set-up": as_set_up,
-    "native-lock": native_lock,
-    "blocked-call": blocked_call,
-    "computing": computing,
-    "lock-wait": lock_wait,
-    "same-place": same_place,
-    "early-rlock": early_rlock,
-    "early-channel": early_channel,
-    "early-local": early_local,
-    "early-thread": early_thread,
-    "ending": ending,
-    "shared-socket": shared_socket,
-    "no-look": no_answer_to_a_look,
-    "unread-replies": unread_replies,
-    "ignored-exception": ignored_exception,
-    "without-cpu": without_cpu,
-    "stalled": stalled,
-}
 
 
 def seen_most(facts: Facts) -> str | None:

@@ -334,6 +334,15 @@ CASES = {
         "before the patch, which serves several requests at once; remedy: patch before the "
         "application is imported",
     ),
+    "worker-timeout": Case(
+        outcome=Outcome.FAILED_REQUESTS,
+        threads=(in_c("psycopg2.extensions", METHOD),),
+        exceptions=("SystemExit: 1", "SystemExit: 1"),
+        more={"log": "[CRITICAL] WORKER TIMEOUT (pid:9)\n" * 2},
+        line="gunicorn ended 2 workers that had not reported within its `timeout`, while "
+        "psycopg2-binary 2.9.10 waited (poll → db:7803), called from shop/orders.py:12; remedy: a "
+        "longer timeout, or a server in which other threads report",
+    ),
     "exception-of-wrong-answers": Case(
         outcome=Outcome.FAILED_REQUESTS,
         exceptions=("zmq.error.ZMQError: Address already in use",),

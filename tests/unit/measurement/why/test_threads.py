@@ -17,6 +17,7 @@ from tests.unit.measurement.why.cases import (
     CASES,
     FUTEX,
     HANG,
+    IN_APP,
     METHOD,
     POOL_WAITS,
     SLEEP,
@@ -34,6 +35,7 @@ from tests.unit.measurement.why.cases import (
 
 SCHEDULER = "/site/apscheduler/blocking.py:30 _main_loop"
 SHUTDOWN = "/usr/lib/python3.11/threading.py:1583 _shutdown"
+SAID_AT = "`timeout`, called from shop/orders.py:12; remedy"
 HUB = "/site/eventlet/hubs/hub.py:310 run"
 
 
@@ -156,6 +158,16 @@ def test_an_exception_of_one_request_is_no_shared_socket() -> None:
     assert rule(replace(case, exceptions=(closed,)).facts) == "socket-of-two-requests"
     own = replace(case, exceptions=("OSError: [Errno 9] Bad file descriptor",))
     assert rule(own.facts) == "exception-of-wrong-answers"
+
+
+def test_what_a_worker_was_at_that_gunicorn_ended_is_of_its_own_traceback_or_was_seen() -> None:
+    case = replace(CASES["worker-timeout"], threads=())
+    log = "[CRITICAL] WORKER TIMEOUT (pid:9)\n"
+    said = {log: "`timeout`; remedy", log + IN_APP.format("SystemExit: 1"): SAID_AT}
+    for text, line in said.items():
+        assert line in (why(replace(case, more={"log": text}).facts) or "")
+    other = replace(case, more={"log": IN_APP.format("SystemExit: 1")})
+    assert rule(other.facts) == "exception-of-wrong-answers"
 
 
 def test_of_eventlet_nothing_is_said_that_is_true_of_gevent_alone() -> None:
