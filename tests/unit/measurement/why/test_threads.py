@@ -163,7 +163,9 @@ def test_an_exception_of_one_request_is_no_shared_socket() -> None:
 def test_what_a_worker_was_at_that_gunicorn_ended_is_of_its_own_traceback_or_was_seen() -> None:
     case = replace(CASES["worker-timeout"], threads=())
     log = "[CRITICAL] WORKER TIMEOUT (pid:9)\n"
-    said = {log: "`timeout`; remedy", log + IN_APP.format("SystemExit: 1"): SAID_AT}
+    later = IN_APP.format("ValueError: x").replace("line 12", "line 99")
+    ended = log + IN_APP.format("SystemExit: 1") + later
+    said = {log + later: "`timeout`; remedy", ended: SAID_AT}
     for text, line in said.items():
         assert line in (why(replace(case, more={"log": text}).facts) or "")
     other = replace(case, more={"log": IN_APP.format("SystemExit: 1")})
