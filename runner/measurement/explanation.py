@@ -19,7 +19,7 @@ from runner.matrix.values import patch_kind
 from runner.measurement import agent, evidence, verdict
 from runner.measurement.load import SIZING_BURST
 from runner.measurement.served import STALLED_S
-from runner.measurement.server_log import exceptions, ignored
+from runner.measurement.server_log import TIMED_OUT, exceptions, ignored
 from runner.measurement.why.facts import Facts, named
 from runner.measurement.why.findings import as_set_up, blocked_loop
 from runner.measurement.why.line import HELD_BACK, is_due, why
@@ -86,8 +86,9 @@ def _looks(launch: Launch, facts: Facts, working: tuple[int, float]) -> list[tup
         return [(0, HANG_S)]
     if facts.outcome in HELD_BACK:
         return [] if as_set_up(facts) and not _stood_still(facts) else [working]
-    # One that never answered right is not asked again.
-    return [AT_REST, working] if launch.checked else [AT_REST]
+    # One that never answered right is not asked again, but for what keeps it for too long.
+    again = launch.checked or TIMED_OUT in facts.log
+    return [AT_REST, working] if again else [AT_REST]
 
 
 def _looked(launch: Launch, pod: Pod, facts: Facts, looks: list[tuple[int, float]]) -> Facts:
@@ -138,7 +139,9 @@ def _stood_still(facts: Facts) -> bool:
 
 def _is_enough(facts: Facts) -> bool:
     if facts.outcome.kind is Kind.FAILURE:
-        return not facts.may_admit_several  # which is to be seen while there are requests
+        # Either is to be seen while there are requests.
+        blocks = TIMED_OUT in facts.log and blocked_loop(facts) is None
+        return not (facts.may_admit_several or blocks)
     if facts.is_stalled:
         return blocked_loop(facts) is not None
     found = explained(facts)

@@ -26,6 +26,10 @@ GUNICORNS: Final = re.compile(r"^\nError: (?P<said>.*\w)\W*$", re.MULTILINE)
 WORKER_KILLED: Final = "was sent SIGKILL! Perhaps out of memory"
 
 
+#: How gunicorn says that it ends a worker that has not reported within its timeout.
+TIMED_OUT: Final = "WORKER TIMEOUT (pid:"
+
+
 class Ended(NamedTuple):
     """An exception, and the lines of the traceback that ends in it."""
 

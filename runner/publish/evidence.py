@@ -81,7 +81,12 @@ def _cell(line: Line, numbers: Numbers, held: set[tuple[str, str]]) -> dict[str,
         "baseline": part.key(base) if base and base.cell != line.row.cell else None,
         "contrasts": [one and [number(word) for word in one] for one in _contrasts(part, line.row)],
         "facts": [
-            number(fact) for fact in (*facts.in_effect(line.row), *facts.of_cell(record, cell))
+            number(fact)
+            for fact in (
+                *facts.in_effect(line.row),
+                *facts.diagnosed(part.run, cell.id),
+                *facts.of_cell(record, cell),
+            )
         ],
         "commands": [number(text) for text in _commands(part, cell)],
         "launches": [_launch(part, _without_doubt(line.row, one), held) for one in line.launches],

@@ -7,6 +7,7 @@ from typing import Final
 
 from runner.report import application_text
 from runner.report.axis_values import axis_text, natural_key
+from runner.report.diagnosis_text import diagnosis_lines
 from runner.report.ledger import Ledger
 from runner.report.notes import machine_text
 from runner.report.row import Row
@@ -179,6 +180,12 @@ def in_effect(row: Row) -> Iterator[Fact]:
     """What was patched, where that is not what the patch mode says."""
     if row.in_effect:
         yield "in effect", f"{row.in_effect}, by the {row.in_effect_by}"
+
+
+def diagnosed(run: Run, cell: str) -> Iterator[Fact]:
+    """What a launch beside the measured ones found to block the event loop."""
+    if found := run.diagnoses.get(cell):
+        yield "blocks of the event loop", "; ".join(diagnosis_lines(found))
 
 
 def _of_environment(environment: EnvironmentRecord) -> Iterator[Fact]:

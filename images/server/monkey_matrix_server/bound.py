@@ -1,7 +1,8 @@
 """What was bound before gevent's patch and is still in use: functions, and locks that were made.
 
 Such a lock is the kernel's: who waits for it stops every greenlet of the thread, and one that may
-be taken again by its owner admits all of them, for they have one thread. It looks into modules and
+be taken again by its owner admits all of them, for they have one thread, and so does one
+`threading.local` serve them all. It looks into modules and
 the objects in them, and calls nothing of theirs but what a lock answers whether it is held.
 """
 
@@ -11,6 +12,16 @@ import sys
 
 #: Modules that keep the originals on purpose.
 OWN = ("gevent", "greenlet", "monkey_matrix_server", "zope")
+#: Where Python's modules are, and the packages and we: what else is imported is the application's.
+INSTALLED = (
+    os.path.dirname(os.__file__),
+    *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep)),
+)
+#: So deep the objects in an application's modules are looked into: a scoped session of SQLAlchemy
+#: has a registry, and that has its values.
+DEPTH = 3
+#: What a `threading.local` is called here.
+LOCAL = "local"
 #: What an RLock says of itself.
 HELD_TIMES = re.compile(r"RLock object owner=\d+ count=(\d+)")
 
@@ -50,17 +61,19 @@ def names(originals):
 
 
 def locks(originals):
-    """Return every native lock in reach of a module."""
+    """Return every native lock in reach of a module, and the values that each thread has alone."""
     kinds = _native_kinds(originals)
     found, seen = [], set()
     for module, values in _modules():
         for name, value in values:
-            for path, one in _reach(name, value):
-                kind = kinds.get(type(one))
+            for path, one in _reach(name, value, DEPTH if _is_application(module) else 1):
+                kind = next((kinds[of] for of in type(one).__mro__ if of in kinds), None)
                 if kind and id(one) not in seen:
                     seen.add(id(one))
-                    told = {"module": module, "name": path, "kind": kind, "times": _times(one)}
-                    found.append(dict(told, held=_is_held(one), importer=importer(module)))
+                    told = {"module": module, "name": path, "kind": kind, "held": None}
+                    if kind != LOCAL:  # which would begin anew for this thread if it were asked
+                        told.update(held=_is_held(one), times=_times(one))
+                    found.append(dict(told, importer=importer(module)))
     return found
 
 
@@ -94,23 +107,41 @@ def _native_kinds(originals):
                 kinds[one] = "RLock"
             elif one is not None:
                 kinds[type(one())] = "RLock"
+    local = thread.get("_local") or threading.get("local")
+    if isinstance(local, type):
+        kinds[local] = LOCAL
     if originals.get("queue") and "_queue" in sys.modules:
         kinds[sys.modules["_queue"].SimpleQueue] = "SimpleQueue"
     return kinds
 
 
-def _reach(name, value):
-    """Return a value and what is directly in it: a lock is often an attribute."""
-    yield name, value
-    module = getattr(type(value), "__module__", "")
-    if module in ("builtins", "types") or isinstance(value, (type, type(sys))):
-        return
+def _reach(name, value, depth=1):
+    """Yield a value and what is in it, so deep and each once: a lock is often an attribute."""
+    found, seen = [(name, value)], set()
+    for level in range(depth + 1):
+        yield from found
+        found = [] if level == depth else [one for each in found for one in _inside(*each, seen)]
+
+
+def _inside(name, value, seen):
+    """Return the attributes of an object, without asking it; none where they were seen before."""
+    kind = type(value)  # an `isinstance` would ask the object
+    if getattr(kind, "__module__", "") in ("builtins", "types") or id(value) in seen:
+        return []
+    if issubclass(kind, (type, type(sys))):
+        return []
+    seen.add(id(value))
     try:
         inside = object.__getattribute__(value, "__dict__")
     except AttributeError:
-        return
-    for key, one in list(inside.items()):
-        yield "%s.%s" % (name, key), one
+        return []
+    return [("%s.%s" % (name, key), one) for key, one in list(inside.items())]
+
+
+def _is_application(name):
+    """Whether a module is of neither Python, an installed package nor ours."""
+    file = getattr(sys.modules.get(name), "__file__", None)
+    return bool(file) and not file.startswith(INSTALLED)
 
 
 def _is_held(lock):

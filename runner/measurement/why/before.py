@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Final
 
 from runner.engine.pod import APPLICATION
 from runner.measurement.server_log import traceback_of
 from runner.measurement.why import places
 from runner.measurement.why.facts import ARBITER, Facts, waits_at
-from runner.measurement.why.seen import Frame
+from runner.measurement.why.seen import Frame, Name, Stack
 
 #: So many times over, an RLock is held by more than one: hardly anything takes it so often itself.
 SEVERAL: Final = 3
@@ -21,6 +22,8 @@ ABORTED: Final = re.compile(
 )
 #: What a call says whose channel has descriptors of before the fork.
 BROKEN: Final = re.compile(r"^grpc\..*: .*(Socket operation on non-socket|[Bb]ad file descriptor)")
+#: What gevent says where two greenlets use one socket.
+SHARED: Final = re.compile(r"ConcurrentObjectUseError|closed in another greenlet")
 #: In a traceback, a frame of the application.
 OWN_FRAME: Final = re.compile(rf'  File "{APPLICATION}/(?P<file>[^"]+)", line (?P<line>\d+), in ')
 #: In a traceback, the frame that calls Python's ssl.
@@ -44,7 +47,7 @@ def exception(facts: Facts) -> Mapping[str, str] | None:
     return {
         "exception": text,
         "times": _times(number),
-        "from": _application(traceback),
+        "from": application_in(traceback),
         "traceback": traceback,
         "nested": _nested(traceback),
         **_ssl(facts, traceback),
@@ -54,10 +57,10 @@ def exception(facts: Facts) -> Mapping[str, str] | None:
 def _nested(traceback: str) -> str:
     """The application's place below an asyncio loop in a traceback: it was called by that loop."""
     loop = OF_A_LOOP.search(traceback)
-    return _application(loop["inside"]) if loop else ""
+    return application_in(loop["inside"]) if loop else ""
 
 
-def _application(traceback: str) -> str:
+def application_in(traceback: str) -> str:
     """`, called from shop/orders.py:12`: where a traceback is in the application."""
     found = [*OWN_FRAME.finditer(traceback)]
     if not found:
@@ -84,6 +87,27 @@ def _ssl(facts: Facts, traceback: str) -> Mapping[str, str]:
     }
 
 
+def unpatched_name(facts: Facts, stack: Stack) -> str:
+    """`app.nap is the unpatched time.sleep`: a name from before the patch that leads to a wait."""
+    called = {one.name for one in stack.calls}
+    names = (
+        *(name for name in facts.scan.names if f"{name.module}.{name.name}" in called),
+        *_led_to(facts, stack),
+    )
+    return next((f"{one.module}.{one.name} is the unpatched {one.original}" for one in names), "")
+
+
+def _led_to(facts: Facts, stack: Stack) -> Iterator[Name]:
+    """Classes of before the patch in the module that uses what only such a class makes."""
+    user = places.first(stack.frames, lambda frame: not places.is_wrapper(frame))
+    is_popen = any(places.module_of(frame) == "subprocess" for frame in stack.frames)
+    made = "subprocess.Popen" if is_popen else ""
+    made = "socket.socket" if facts.native(stack) == "socket" else made
+    if user is not None:
+        wanted = places.module_of(user), made
+        yield from (one for one in facts.scan.names if (one.module, one.original) == wanted)
+
+
 def early_rlock(facts: Facts) -> Mapping[str, str] | None:
     """An RLock from before the patch that several greenlets were seen to hold at once."""
     scans = (look.scan for look in facts.looks if look.scan)
@@ -94,6 +118,37 @@ def early_rlock(facts: Facts) -> Mapping[str, str] | None:
     return {
         "lock": f"{most.module}.{most.name}",
         "held": str(most.times),
+    }
+
+
+def early_local(facts: Facts) -> Mapping[str, str] | None:
+    """A threading.local from before the patch in the application, and what the log says."""
+    said = exception(facts)
+    modules = sys.stdlib_module_names
+    found = [
+        f"{lock.module}.{lock.name}"
+        for lock in facts.scan.locks
+        if lock.kind == "local"
+        and lock.module.partition(".")[0] not in modules
+        and facts.distribution(lock.module) is None
+    ]
+    if not found or said is None:
+        return None
+    one = "a threading.local of before the patch"
+    names = f"{found[0]} is {one}" if len(found) == 1 else f"{' and '.join(found)} are each {one}"
+    return {**said, "local": names}
+
+
+def shared_socket(facts: Facts) -> Mapping[str, str] | None:
+    """A second greenlet was refused to wait for a socket, or lost it to another."""
+    found = [one for one in Counter(facts.exceptions).most_common() if SHARED.search(one[0])]
+    if not found:
+        return None
+    text, number = found[0]
+    return {
+        "exception": text,
+        "times": _times(number),
+        "from": application_in(traceback_of(text, facts.log)),
     }
 
 

@@ -19,8 +19,6 @@ ARBITER = "/site/gunicorn/arbiter.py"
 #: Where the main thread of a master process is, gunicorn's or uWSGI's: it serves nobody. An idle
 #: worker of uWSGI is there, too.
 MASTERS = (ARBITER, f"{OURS}servers/_uwsgi.py")
-#: Where a thread is whose event loop waits for events.
-LOOP = "/site/gevent/hub.py"
 #: Types of what compiled code does itself: a function in Python would have a frame of its own.
 COMPILED = (
     "method_descriptor", "classmethod_descriptor", "wrapper_descriptor", "method-wrapper",
@@ -30,6 +28,8 @@ COMPILED = (
 STANDARD = ("sqlite3", "_sqlite3", "fcntl")
 #: Those whose compiled code waits at what is not gevent's, and what gevent replaces there.
 NATIVE = {"_socket": "socket", "_ssl": "socket", "select": "select"}
+#: Those, and others of which gevent replaces functions.
+PARTS = {**NATIVE, "time": "time"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,8 +106,19 @@ class Facts:
     @cached_property
     def has_loop(self) -> bool:
         """Whether the main thread is that of an event loop that everything waits for."""
+        return self.is_patched or bool(self._loops)
+
+    @property
+    def has_eventlet(self) -> bool:
+        """Whether that is a loop of eventlet's."""
+        return any(frame.file.startswith(places.EVENTLET_LOOPS) for frame in self._loops)
+
+    @cached_property
+    def _loops(self) -> tuple[Frame, ...]:
+        """Where event loops were seen to wait for events."""
         stacks = (s for look in self.looks for s in (*look.threads, *(look.greenlets or ())))
-        return self.is_patched or any(s.frames and s.frames[0].file == LOOP for s in stacks)
+        inner = (stack.frames[0] for stack in stacks if stack.frames)
+        return tuple(dict.fromkeys(filter(places.is_loop, inner)))
 
     @property
     def is_stalled(self) -> bool:
@@ -139,7 +150,11 @@ class Facts:
         """The distribution that a frame's file belongs to."""
         if not is_library(frame):
             return None
-        return self.distribution(frame.file) or module_of(frame).partition(".")[0]
+        module = module_of(frame)
+        # A process knows the files that it was seen in, and all modules.
+        return (
+            self.distribution(frame.file) or self.distribution(module) or module.partition(".")[0]
+        )
 
     def compiled(self, stack: Stack) -> str | None:
         """The distribution, or Python's own module, whose compiled code the line calls."""
@@ -158,6 +173,14 @@ class Facts:
         found = (NATIVE.get(one.module, "") for one in stack.calls if _is_compiled(one))
         what = next(filter(None, found), "")
         return what if self.is_patched and what in (self.gevent_modules or NATIVE.values()) else ""
+
+    def left_out(self, stack: Stack) -> str:
+        """The part of Python that a request waits in, of which gevent replaced others alone."""
+        if self.compiled(stack) or not is_request(stack):
+            return ""
+        called = (PARTS.get(one.module, "") for one in stack.calls if _is_compiled(one))
+        used = ("subprocess" for frame in stack.frames if module_of(frame) == "subprocess")
+        return next((part for part in (*called, *used) if part and self.keeps(part)), "")
 
     def forks(self, stack: Stack) -> bool:
         """Whether it forks there: what runs before that takes locks, and has no frame."""

@@ -12,11 +12,10 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 from runner.measurement.why import places
-from runner.measurement.why.before import early_channel, early_rlock, exception
-from runner.measurement.why.facts import LOOP, Facts
+from runner.measurement.why.before import unpatched_name
+from runner.measurement.why.facts import Facts
 from runner.measurement.why.seen import Called, Frame, Lock, Look, Stack
 from runner.measurement.why.syscalls import ON_DESCRIPTORS, name_of
-from runner.measurement.why.unseen import ignored_exception, no_answer_to_a_look, unread_replies
 from runner.outcome import Kind
 from runner.text import counted
 
@@ -56,6 +55,9 @@ def native_lock(facts: Facts) -> Fields | None:
     called = next((one for one in stack.calls if _is_native(one)), None)
     held = _held(facts)
     lock = next((one for one in held if called and f"{one.module}.{one.name}" == called.name), None)
+    queues = [one for one in facts.scan.locks if one.kind == "SimpleQueue"]
+    if lock is None and called and called.type.endswith(".SimpleQueue") and len(queues) == 1:
+        (lock,) = queues  # the line has another name for it
     if lock is None and called is None and len(held) == 1 and facts.forks(stack):
         (lock,) = held
     if lock is None and called is None:
@@ -80,24 +82,22 @@ def blocked_call(facts: Facts) -> Fields | None:
         return None
     look, stack, share = found
     fields = _blocked_fields(facts, look, stack, share)
-    unpatched = next(
-        (
-            f"{name.module}.{name.name} is the unpatched {name.original}"
-            for name in facts.scan.names
-            for called in stack.calls
-            if called.name == f"{name.module}.{name.name}"
-        ),
-        "",
-    )
     return {
         **fields,
-        "unpatched": unpatched,
-        "patched": "something" if facts.is_patched else "nothing",
+        "unpatched": unpatched_name(facts, stack),
+        "patched": _patched(facts),
         "grpc": "patched" if facts.grpc_patched else "",
         "compiled": facts.compiled(stack) or "",
         "native": facts.native(stack),
+        "left_out": facts.left_out(stack),
         "suspended": _suspended(facts, stack),
     }
+
+
+def _patched(facts: Facts) -> str:
+    if facts.has_eventlet:
+        return "eventlet"
+    return "something" if facts.is_patched else "nothing"
 
 
 def computing(facts: Facts) -> Fields | None:
@@ -132,7 +132,7 @@ def blocked_loop(facts: Facts) -> tuple[Look, Stack, float] | None:
     if not facts.has_loop:
         return None
     seen = [(look, stack) for look, stack in facts.main_threads() if stack.frames]
-    away = [(look, stack) for look, stack in seen if stack.frames[0].file != LOOP]
+    away = [(look, stack) for look, stack in seen if not places.is_loop(stack.frames[0])]
     waiting = [(look, stack) for look, stack in away if isinstance(stack.syscall, int)]
     chosen = waiting if len(waiting) * 2 >= len(away) or facts.is_stalled else away
     if not chosen or (len(chosen) < OFTEN * len(seen) and not facts.is_stalled):
@@ -331,30 +331,11 @@ def stalled(facts: Facts) -> Fields | None:
     return {"seconds": f"{facts.stalled_s:.1f}"}
 
 
-#: By the names that rules have for them.
 def as_set_up(facts: Facts) -> Fields | None:
     """As many requests progressed at a time as the server lets in, and nothing stood still."""
     if facts.lets_in is None or facts.is_stalled:
         return None
     return {"server": facts.server, "requests": counted(facts.lets_in, "request")}
-
-
-FINDINGS: Final[Mapping[str, Finding]] = {
-    "exception": exception,
-    "as-set-up": as_set_up,
-    "native-lock": native_lock,
-    "blocked-call": blocked_call,
-    "computing": computing,
-    "lock-wait": lock_wait,
-    "same-place": same_place,
-    "early-rlock": early_rlock,
-    "early-channel": early_channel,
-    "no-look": no_answer_to_a_look,
-    "unread-replies": unread_replies,
-    "ignored-exception": ignored_exception,
-    "without-cpu": without_cpu,
-    "stalled": stalled,
-}
 
 
 def seen_most(facts: Facts) -> str | None:

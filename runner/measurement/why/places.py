@@ -14,7 +14,9 @@ WORKLOADS = f"{OURS}workloads/"
 #: Every request passes through here.
 ENTRY = f"{OURS}recording.py"
 #: What carries greenlets: that something waits there says nothing of what it waits for.
-CARRIERS = (f"{SITE}gevent/", f"{SITE}greenlet/")
+CARRIERS = (f"{SITE}gevent/", f"{SITE}greenlet/", f"{SITE}eventlet/")
+#: Where the thread of an event loop is that waits for events.
+GEVENT_LOOP, EVENTLET_LOOPS = f"{SITE}gevent/hub.py", f"{SITE}eventlet/hubs/"
 #: Where gevent forks, and what runs before and after that.
 FORKS = (f"{SITE}gevent/os.py", f"{SITE}gevent/threading.py")
 #: The standard library's, which only wrap what the kernel or gevent has.
@@ -29,17 +31,22 @@ def is_application(frame: Frame) -> bool:
 
 
 def is_carrier(frame: Frame) -> bool:
-    """Whether it is gevent's."""
+    """Whether it is gevent's, or eventlet's."""
     return frame.file.startswith(CARRIERS)
 
 
+def is_loop(frame: Frame) -> bool:
+    """Whether an event loop waits for events there."""
+    return frame.file == GEVENT_LOOP or frame.file.startswith(EVENTLET_LOOPS)
+
+
 def is_library(frame: Frame) -> bool:
-    """Whether it is that of an installed package other than gevent."""
+    """Whether it is that of an installed package other than those."""
     return frame.file.startswith(SITE) and not is_carrier(frame)
 
 
 def is_wrapper(frame: Frame) -> bool:
-    """Whether it only passes on what the kernel or gevent does."""
+    """Whether it only passes on what the kernel or an event loop does."""
     return is_carrier(frame) or (frame.file.endswith(WRAPPERS) and not _is_installed(frame))
 
 
@@ -70,7 +77,13 @@ def text(frame: Frame) -> str:
     for prefix in (f"{APPLICATION}/", WORKLOADS, SITE):
         if frame.file.startswith(prefix):
             return f"{frame.file.removeprefix(prefix)}:{frame.line}"
-    return f"{frame.file.rpartition('/')[2]}:{frame.line}"
+    path = _in_the_standard_library(frame) or frame.file.rpartition("/")[2]
+    return f"{path}:{frame.line}"
+
+
+def _in_the_standard_library(frame: Frame) -> str:
+    """The path of a file below Python's own; nothing for others."""
+    return frame.file.partition("/python3.")[2].partition("/")[2]
 
 
 def module_of(frame: Frame) -> str:
@@ -78,8 +91,6 @@ def module_of(frame: Frame) -> str:
 
     `concurrent.futures.thread`.
     """
-    path = frame.file.removeprefix(SITE).removeprefix(f"{APPLICATION}/")
-    _, found, below = path.partition("/python3.")
-    if found:
-        path = below.partition("/")[2]
+    path = _in_the_standard_library(frame) or frame.file
+    path = path.removeprefix(SITE).removeprefix(f"{APPLICATION}/")
     return path.removesuffix(".py").removesuffix("/__init__").replace("/", ".").strip(".")

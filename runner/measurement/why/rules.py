@@ -15,7 +15,8 @@ from packaging.version import InvalidVersion
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, model_validator
 
 from runner.measurement.why.facts import Facts, named
-from runner.measurement.why.findings import FINDINGS, Fields
+from runner.measurement.why.findings import Fields
+from runner.measurement.why.kinds import FINDINGS
 from runner.outcome import Outcome
 
 FILE: Final = Path(__file__).with_name("rules.yaml")

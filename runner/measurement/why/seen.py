@@ -52,7 +52,7 @@ class Lock(_Part):
 
     module: str
     name: str
-    kind: Literal["Lock", "RLock", "SimpleQueue"]
+    kind: Literal["Lock", "RLock", "SimpleQueue", "local"]
     held: bool | None
     times: int = 0
     importer: str | None

@@ -62,3 +62,67 @@ def test_channels_have_the_names_that_lead_to_them_and_rlocks_their_count(
         [sys.executable, "-S", "-c", asked], capture_output=True, text=True, check=True
     )
     assert done.stdout.strip() == "['', 'app.client.channel'] 2 0"
+
+
+def test_what_an_applications_objects_have_is_found_and_its_locals_are_not_asked(
+    importable: Path, tmp_path: Path
+) -> None:
+    text = (
+        "import threading\n"
+        "class Values(threading.local):\n"
+        "    def __init__(self): print('asked')\n"
+        "class Thing: ...\n"
+        "shop, shop.stock = Thing(), Thing()\n"
+        "shop.stock.shop, shop.stock.changed = shop, threading.Condition()\n"
+        "current, more = threading.local(), Thing()\n"
+        "more.values = Values()\n"
+    )
+    (tmp_path / "app.py").write_text(text)
+    installed = tmp_path / "installed"
+    installed.mkdir()
+    (installed / "library.py").write_text(text)
+    asked = (
+        f"import sys; sys.path[:0] = [{str(tmp_path)!r}, {str(importable / 'server')!r}]\n"
+        "import app, library, threading, _thread\n"
+        "from monkey_matrix_server import bound\n"
+        "kept = {'allocate_lock': _thread.allocate_lock, '_local': _thread._local}\n"
+        "originals = {'_thread': kept, 'threading': {'RLock': threading.RLock}}\n"
+        "def look():\n"
+        "    for one in bound.locks(originals):\n"
+        "        if one['module'] in ('app', 'library'):\n"
+        "            print(one['module'], one['name'], one['kind'])\n"
+        "looking = threading.Thread(target=look)\n"
+        "looking.start()\n"
+        "looking.join()"
+    )
+    done = subprocess.run(
+        [sys.executable, "-S", "-c", asked],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={"PYTHONPATH": str(installed)},
+    )
+    told = done.stdout.splitlines()
+    assert told[:2] == ["asked", "asked"]  # when they were made
+    assert sorted(told[2:]) == [
+        "app current local",
+        "app more.values local",
+        "app shop.stock.changed._lock RLock",
+        "library current local",
+        "library more.values local",
+    ]
+
+
+def test_objects_that_have_each_other_are_looked_into_once(importable: Path) -> None:
+    asked = (
+        f"import sys; sys.path[:0] = [{str(importable / 'server')!r}]\n"
+        "from monkey_matrix_server import bound\n"
+        "class Thing: ...\n"
+        "things = [Thing() for _ in range(40)]\n"
+        "for one in things: one.__dict__.update((f'n{n}', two) for n, two in enumerate(things))\n"
+        "print(len(list(bound._reach('shop', things[0], 3))))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-S", "-c", asked], capture_output=True, text=True, check=True
+    )
+    assert int(done.stdout) < 40 * 42

@@ -192,6 +192,24 @@ def test_a_hang_is_looked_at_until_a_cause_is_known(exception: str, looked: int)
     assert steps(pods).count("stacks") == looked
 
 
+@pytest.mark.parametrize(
+    ("log", "looked"),
+    [("[CRITICAL] WORKER TIMEOUT (pid:9)\n", 2), ("[ERROR] Worker failed\n", 1)],
+)
+def test_what_a_worker_was_at_that_did_not_report_is_looked_for_at_work(
+    log: str, looked: int
+) -> None:
+    pods = SimulatedPods()
+    launch = Launch(MemoryEngine(pods), a_job(a_cell()), VirtualClock())
+    try:
+        launch.start()
+        launch.checked = None  # none was answered right
+        of_launch(launch, launch.pod, Outcome.FAILED_REQUESTS, log)
+    finally:
+        launch.close()
+    assert steps(pods).count("stacks") == looked
+
+
 def test_that_grpc_is_patched_is_known_from_the_patch_mode_where_nothing_was_answered() -> None:
     for patch, is_patched in (("gevent+grpc", True), ("gevent", False)):
         cell = replace(a_cell(), patch=patch)

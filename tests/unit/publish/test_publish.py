@@ -610,7 +610,13 @@ def test_what_blocks_the_event_loop_is_published_without_the_log(results: Path) 
     cell = directory.read_run().cells[0].id
     block = BlockRecord(what="app.py:8 <computes>", times=3, total_s=1.5, longest_s=0.6)
     found = DiagnosisRecord(
-        cell=cell, made_in="run", outcome=Outcome.OK, gevent="25.9.1", loops=1, blocks=(block,)
+        cell=cell,
+        made_in="run",
+        outcome=Outcome.OK,
+        gevent="25.9.1",
+        period_s=0.02,
+        loops=1,
+        blocks=(block,),
     )
     write_diagnosis(directory, found, {"server.log": b"printed"})
     publish(results, [], None)
@@ -621,3 +627,5 @@ def test_what_blocks_the_event_loop_is_published_without_the_log(results: Path) 
         text = (published.path / file).read_text(encoding="utf-8")
         assert "the event loop was blocked for 1.5 s" in text
         assert "<computes>" not in text
+    page = (published.path / "index.html").read_text(encoding="utf-8")
+    assert '["blocks of the event loop","a launch beside the measured ones, in run' in page

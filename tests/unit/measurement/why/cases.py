@@ -13,7 +13,7 @@ from runner.outcome import Outcome
 ENTRY = "/server/monkey_matrix_server/recording.py:64 __call__"
 HUB = "/site/gevent/hub.py:647 run"
 APP = "/application/shop/orders.py"
-FUTEX, POLL, RECVFROM, SLEEP, EPOLL = 202, 7, 45, 230, 232
+READ, POLL, RECVFROM, FUTEX, SLEEP, EPOLL = 0, 7, 45, 202, 230, 232
 NAMES = (Name(module="functools", name="RLock", original="threading._CRLock"),)
 DISTRIBUTIONS = {
     "gevent.threading": ("gevent", "25.5.1"),
@@ -26,6 +26,7 @@ DISTRIBUTIONS = {
     "/site/grpc/_channel.py": ("grpcio", "1.76.0"),
     "/site/sqlalchemy/pool/impl.py": ("SQLAlchemy", "2.0.44"),
     "/site/psycopg_pool/pool.py": ("psycopg_pool", "3.2.6"),
+    "psycopg_pool.sched": ("psycopg_pool", "3.2.6"),
     "/site/asgiref/sync.py": ("asgiref", "3.13.0"),
     "/site/gunicorn/workers/gthread.py": ("gunicorn", "25.0.1"),
     "gunicorn.workers.gthread": ("gunicorn", "25.0.1"),
@@ -137,10 +138,44 @@ MASTER_WITH_A_CHANNEL = Look(
     threads=(main("/site/gunicorn/arbiter.py:426 wait_for_signals", syscall=FUTEX),),
     scan=Scan(channels=("", "app.channel")),
 )
+TWO_GREENLETS = "gevent.exceptions.ConcurrentObjectUseError: This socket is already used by another"
+IN_APP = """Traceback (most recent call last):
+  File "/application/shop/orders.py", line 12, in answer
+    client.get(key)
+  File "/site/pymemcache/client/base.py", line 1400, in get
+    sock.recv(size)
+{}
+"""
+STARTED = (
+    "/usr/lib/python3.11/threading.py:982 run",
+    "/usr/lib/python3.11/threading.py:1045 _bootstrap_inner",
+)
+WAIT = "/usr/lib/python3.11/threading.py:327 wait"
+POOL_WAITS = "/site/psycopg_pool/pool.py"
+
+
+def forked(waits_at: str, *left: str, found: str = "/site/zmq/x.py:3 tick") -> Seen:
+    """Three requests of a worker wait there, and threads of its master are `left` behind."""
+    master = MASTER_WITH_A_CHANNEL.model_copy(
+        update={
+            "threads": (
+                *MASTER_WITH_A_CHANNEL.threads,
+                *(stack(WAIT, one, *STARTED, syscall=FUTEX) for one in (*left, found)),
+                stack("/site/gunicorn/ctl.py:9 serve", *STARTED),
+            )
+        }
+    )
+    waiting = request(WAIT, waits_at, f"{APP}:4 answer", number=3, syscall=FUTEX)
+    scan = Scan(distributions=DISTRIBUTIONS)
+    worker = Look(taken_ns=2, pid=8, cpu_ns=1, threads=(waiting, stack(found, *STARTED)), scan=scan)
+    return Seen(asked=2, looks=(master, worker))
+
+
 ASYNC = "RuntimeError: You cannot use AsyncToSync in the same thread as an async event loop - …"
 WRONG = Outcome.WRONG_ANSWER
 HANG = Outcome.HANG_AT_FIRST_REQUEST
 METHOD = "builtins.method_descriptor"
+FUNCTION = "builtins.builtin_function_or_method"
 
 CASES = {
     "as-the-server-is-set-up": Case(
@@ -254,6 +289,60 @@ CASES = {
         "one is used again, they may be taken for the next answer; remedy: close a connection "
         "whose reply was given up on",
     ),
+    "thread-of-the-master-in-its-library": Case(
+        names=(),
+        more={
+            "seen": forked(
+                f"{POOL_WAITS}:9 wait",
+                "/site/apscheduler/blocking.py:30 _main_loop",
+                "/site/psycopg_pool/sched.py:77 run",
+            )
+        },
+        line="3 requests wait at shop/orders.py:4 for another thread, and that of psycopg-pool "
+        "3.2.6, started in the server's master, is not in the worker: a fork takes no threads "
+        "along; remedy: start it in the worker, or no preload",
+    ),
+    "thread-of-the-master": Case(
+        names=(),
+        outcome=HANG,
+        more={
+            "seen": forked(
+                f"{APP}:7 ask", "/site/apscheduler/blocking.py:30 _main_loop", f"{APP}:40 consume"
+            )
+        },
+        line="3 requests wait at shop/orders.py:7 for another thread, and that of apscheduler and "
+        "the one at shop/orders.py:40, started in the server's master, are not in the worker: a "
+        "fork takes no threads along; remedy: start it in the worker, or no preload",
+    ),
+    "socket-of-two-requests": Case(
+        outcome=WRONG,
+        # It is not the most frequent one.
+        exceptions=("ValueError: x", "ValueError: x", TWO_GREENLETS),
+        more={"log": IN_APP.format(TWO_GREENLETS)},
+        line="two requests use one socket at the same time, called from shop/orders.py:12: "
+        f"{TWO_GREENLETS}; remedy: a connection for each request, or a pool of them",
+    ),
+    "local-before-the-patch": Case(
+        outcome=WRONG,
+        exceptions=("PermissionError: another tenant",) * 2,
+        locks=(
+            lock("zmq.backend", "values", "local"),
+            lock("decimal", "values", "local"),
+            lock("shop", "current", "local"),
+        ),
+        line="PermissionError: another tenant (2 times); shop.current is a threading.local of "
+        "before the patch, which serves several requests at once; remedy: patch before the "
+        "application is imported",
+    ),
+    "worker-timeout": Case(
+        outcome=Outcome.FAILED_REQUESTS,
+        threads=(in_c("psycopg2.extensions", METHOD),),
+        exceptions=("SystemExit: 1", "SystemExit: 1"),
+        more={"log": "[CRITICAL] WORKER TIMEOUT (pid:9)\n" * 2},
+        line="gunicorn ended 2 workers that had not reported within its `timeout`, while "
+        "psycopg2-binary 2.9.10 waited (poll → db:7803), called from shop/orders.py:12; remedy: a "
+        "longer timeout, or a server in which other threads report",
+    ),
     "exception-of-wrong-answers": Case(
         outcome=Outcome.FAILED_REQUESTS,
         exceptions=("zmq.error.ZMQError: Address already in use",),
@@ -277,10 +366,20 @@ CASES = {
             ),
             lock("threading", "_main_thread._gevent_real_tstate_lock"),
         ),
+        more={"installed": {"gevent": "25.9.1"}},
         line="concurrent.futures.thread holds a lock made before the patch (imported by gunicorn "
         "25.0.1): concurrent.futures.thread._global_shutdown_lock; the event loop waits for it, "
         "called from shop/orders.py:9; remedy: gevent 26.8 or newer, or patch before "
         "concurrent.futures is imported",
+    ),
+    "executor-lock-before-the-patch-of-a-newer-gevent": Case(
+        outcome=HANG,
+        threads=(main("/site/gevent/os.py:558 fork", f"{APP}:9 run", syscall=FUTEX),),
+        locks=(lock("concurrent.futures.thread", "_global_shutdown_lock", by="shop"),),
+        more={"installed": {"gevent": "26.9.0"}},
+        line="concurrent.futures.thread holds a lock made before the patch (imported by shop): "
+        "concurrent.futures.thread._global_shutdown_lock; the event loop waits for it, called from "
+        "shop/orders.py:9; remedy: patch before concurrent.futures is imported",
     ),
     "native-lock": Case(
         outcome=HANG,
@@ -374,9 +473,33 @@ CASES = {
                 sockets=("127.0.0.1:7803",),
             ),
         ),
-        line="redis 5.2.1 uses a socket made before the patch (recvfrom → db:7803), called from "
-        "shop/orders.py:7; the event loop was blocked for 100 % of the burst; remedy: patch first, "
-        "or connect later",
+        line="redis 5.2.1 waits for a socket that is not gevent's (recvfrom → db:7803), called "
+        "from shop/orders.py:7; the event loop was blocked for 100 % of the burst; remedy: patch "
+        "before it is imported and connects",
+    ),
+    "multiprocessing-in-the-loop": Case(
+        outcome=HANG,
+        threads=(
+            main("/usr/lib/python3.11/multiprocessing/connection.py:379 _recv", syscall=READ),
+        ),
+        line="multiprocessing waits at multiprocessing/connection.py:379 (read), where no patch "
+        "reaches: the event loop was blocked for good; remedy: a server with threads, or no "
+        "queue, pool or lock of multiprocessing",
+    ),
+    "outside-of-eventlet": Case(
+        names=(),
+        threads=(in_c("psycopg2.extensions", METHOD),),
+        greenlets=(stack("/site/eventlet/hubs/hub.py:310 run"),),
+        line="psycopg2-binary 2.9.10 waits (poll → db:7803), called from shop/orders.py:12, where "
+        "eventlet does not reach: its event loop was blocked for 100 % of the burst; remedy: "
+        "eventlet.tpool.execute, or a driver in Python",
+    ),
+    "part-that-is-left-out": Case(
+        threads=(in_c("time", FUNCTION, SLEEP, to=""),),
+        names=(),
+        more={"gevent_modules": ALL - {"time"}},
+        line="gevent's patch leaves time out, and shop/orders.py:12 waits there (clock_nanosleep): "
+        "the event loop was blocked for 100 % of the burst; remedy: patch_all() with all its parts",
     ),
     "selector-before-the-patch": Case(
         outcome=HANG,
@@ -531,12 +654,22 @@ CASES = {
         line="9 of 10 requests wait (poll → db:7803) at shop/orders.py:23, while one is further "
         "on, at shop/orders.py:25",
     ),
+    "worker-ends-and-waits-for-a-thread": Case(
+        names=(),
+        outcome=Outcome.HANG_UNDER_LOAD,
+        threads=(
+            main("/usr/lib/python3.11/threading.py:1583 _shutdown", syscall=FUTEX),
+            stack(f"{APP}:11 report", *STARTED, syscall=SLEEP),
+        ),
+        line="a process of the server has ended its work, and waits for the one at "
+        "shop/orders.py:11 to end; remedy: a daemon thread, or end it when the worker ends",
+    ),
     "computes": Case(
         threads=(
             main("/usr/lib/python3.11/json/x.py:5 dumps", f"{APP}:3 answer", syscall="running"),
         ),
         idle=10,
-        line="the thread of the event loop computes at x.py:5, called from shop/orders.py:3: "
+        line="the thread of the event loop computes at json/x.py:5, called from shop/orders.py:3: "
         "nothing else ran for 50 % of the burst; remedy: more processes",
     ),
     "one-is-further-on": Case(

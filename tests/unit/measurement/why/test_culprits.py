@@ -10,6 +10,7 @@ import pytest
 from runner.measurement.why.facts import Facts
 from runner.measurement.why.line import why
 from runner.measurement.why.rules import explained
+from runner.measurement.why.seen import Name
 from tests.unit.measurement.why.cases import (
     APP,
     CASES,
@@ -26,6 +27,7 @@ from tests.unit.measurement.why.cases import (
 )
 
 FUNCTION = "builtins.function"
+BUILTIN = "builtins.builtin_function_or_method"
 CYTHON = "_cython_3_0_11.cython_function_or_method"
 DRIVER = ("cur.execute", METHOD, "psycopg2.extensions")
 FORK = "/site/gevent/os.py:558 fork_and_watch"
@@ -100,6 +102,59 @@ def test_a_lock_that_nothing_on_the_line_names_is_blamed_at_a_fork_alone() -> No
         assert rule(unnamed.facts) == "compiled-code-in-the-loop"
     both = blocked(FORK, calls=(flush,), syscall=FUTEX, locks=(GATE,))
     assert rule(both.facts) == "kafka-in-the-loop"
+
+
+def test_a_class_of_before_the_patch_is_named_where_it_is_used() -> None:
+    def said(original: str, *frames: str, module: str = "shop.orders", calls: str = RECV) -> str:
+        names = (Name(module=module, name="made", original=original),)
+        at = blocked(*frames, f"{APP}:12 answer", ENTRY, calls=(calls,), names=names)
+        return why(at.facts) or ""
+
+    popen = "/usr/lib/python3.11/subprocess.py:2115 _communicate"
+    poll = f"EpollSelector._selector.poll {METHOD} select"
+    says = "shop.orders.made is the unpatched "
+    line = said("subprocess.Popen", SELECT, popen, calls=poll)
+    assert line.startswith(
+        f"{says}subprocess.Popen: it was imported before the patch (poll, called "
+    )
+    assert "from shop/orders.py:12); the event loop was blocked" in line
+    assert said("socket.socket").startswith(f"{says}socket.socket: it was imported before")
+    for other in (
+        said("subprocess.Popen", SELECT, calls=poll),
+        said("subprocess.Popen", SELECT, popen, calls=poll, module="shop"),
+        said("subprocess.Popen", SELECT, "/site/gevent/subprocess.py:9 wait", calls=poll),
+        said("socket.socketpair"),
+        said("socket.socket", SELECT, calls=poll),
+        said("socket.socket", module="shop"),
+        said("time.sleep"),
+    ):
+        assert "is the unpatched" not in other
+
+
+@pytest.mark.parametrize(
+    ("kept", "frames", "called", "part"),
+    [
+        ("socket", (), ("sock.recv", METHOD, "_socket"), "socket"),
+        ("socket", (), ("sock.recv", METHOD, "_ssl"), "socket"),
+        ("time", (), ("time.sleep", BUILTIN, "time"), "time"),
+        ("time", (), ("nap", FUNCTION, "time"), None),
+        ("time", (), ("time.sleep", BUILTIN, "time", *DRIVER), None),
+        ("time", (), ("sock.recv", METHOD, "_socket"), None),
+        ("subprocess", ("/usr/lib/python3.11/subprocess.py:2050 _try_wait",), (), "subprocess"),
+        ("subprocess", ("/site/gevent/subprocess.py:2050 wait",), (), None),
+    ],
+)
+def test_a_part_is_left_out_where_gevent_replaced_others(
+    kept: str, frames: tuple[str, ...], called: tuple[str, ...], part: str | None
+) -> None:
+    calls = tuple(" ".join(called[n : n + 3]) for n in range(0, len(called), 3))
+    case = blocked(*frames, f"{APP}:12 answer", ENTRY, calls=calls, names=())
+    all_others = frozenset({"queue", "socket", "subprocess", "threading", "time"}) - {kept}
+    line = why(replace(case.facts, gevent_modules=all_others)) or ""
+    assert ("leaves" in line) is (part is not None)
+    assert part is None or line.startswith(f"gevent's patch leaves {part} out, and ")
+    unknown = why(replace(case.facts, gevent_modules=frozenset())) or ""
+    assert "leaves" not in unknown
 
 
 def test_a_librarys_own_socket_py_is_no_wrapper_of_pythons() -> None:
@@ -179,9 +234,13 @@ def test_a_selector_is_gunicorns_only_under_gunicorn() -> None:
     gunicorn = CASES["selector-before-the-patch"].facts
     assert rule(gunicorn) == "selector-before-the-patch"
     poll = f"EpollSelector._selector.poll {METHOD} select"
-    other = blocked(SELECT, f"{APP}:7 answer", calls=(poll,))
+    other = blocked(SELECT, f"{APP}:7 answer", ENTRY, calls=(poll,))
     assert rule(other.facts) == "selector-that-is-not-gevents"
     patched = replace(other.facts, gevent_modules=frozenset({"socket"}))
+    assert rule(patched) == "part-that-is-left-out"
+    # A thread of the server's own may be the main one: who says that requests run there?
+    no_request = blocked(SELECT, f"{APP}:7 answer", calls=(poll,)).facts
+    patched = replace(no_request, gevent_modules=frozenset({"socket"}))
     assert rule(patched) == "compiled-code-in-the-loop"
 
 

@@ -32,6 +32,7 @@ from tests.unit.measurement.why.cases import (
 
 UNKNOWN: frozenset[str] = frozenset()
 SOCKETS = frozenset({"socket"})
+POOLS = "/usr/lib/python3.11/concurrent/futures/thread.py"
 
 
 def rule_of(facts: Facts) -> str | None:
@@ -69,7 +70,10 @@ def test_what_needs_a_patch_is_not_claimed_without_it(
     ("at", "rule"),
     [
         (f"{APP}:4 work", "native-lock"),
-        ("/usr/lib/python3.11/concurrent/futures/thread.py:3 x", "executor-lock-before-the-patch"),
+        (
+            "/usr/lib/python3.11/concurrent/futures/thread.py:3 x",
+            "executor-lock-before-the-patch-of-a-newer-gevent",
+        ),
     ],
 )
 def test_a_lock_is_not_of_before_a_patch_that_replaces_none(at: str, rule: str) -> None:
