@@ -221,10 +221,9 @@ def _change(was: Values, now: Values, figure: Figure, *, absolute: bool) -> Samp
         return _undecided(was.own, now.own, reason) if reason else ratio_of(was.own, now.own)
     if not (was.has_baseline and now.has_baseline):
         return _undecided(was.own, now.own, TOO_FEW_RUNS)
-    reason = was.reason or now.reason or _why_too_few(was, now, figure)
-    return (
-        _undecided(was.ratios, now.ratios, reason) if reason else ratio_of(was.ratios, now.ratios)
-    )
+    if reason := was.reason or now.reason or _why_too_few(was, now, figure):
+        return _undecided(was.ratios, now.ratios, reason)
+    return ratio_of(was.ratios, now.ratios)
 
 
 def _why_too_few(was: Values, now: Values, figure: Figure) -> str | None:
