@@ -23,9 +23,12 @@ _EVERYWHERE: Final = "Concurrency Level:"
 #: A time or a number of a line, which are part of a prefix and differ from line to line. Atomic: in
 #: a row of many numbers there is one way to match each.
 _UNIT: Final = r"(?:Z|ms|[hms])"
-_DIGITS: Final = r"[0-9][0-9T:.,/+-]*"
+_DIGITS: Final = r"[0-9](?:[0-9T:,/+-]|\.(?!\.))*"
 _COUNTING: Final = rf"(?>[ \t]*(?<![\w-]){_DIGITS}(?:{_UNIT}{_DIGITS})*{_UNIT}?(?:(?<=:)|(?!\w)))"
 _TAG: Final = re.compile(r"</?[a-z][^<>]*>", re.IGNORECASE)
+#: What is behind that line's number may be behind all others: the end of a text in JSON or in
+#: a list, the border of a box. Nothing of it can be more of the number.
+_BEHIND: Final = re.compile(rf"{_EVERYWHERE}[ \t]*[0-9]+[ \t]*([\"'\\|│┃║](?![0-9]).{{0,200}})$")
 _FIGURES: Final = (_EVERYWHERE, "Complete requests:", "Requests per second:")
 #: What a run of `ab` prints, by how it begins, in this order. Not all of it is in every text.
 _MARKS: Final = (
@@ -59,8 +62,10 @@ def plain(text: str) -> str:
     before = (line.partition(_EVERYWHERE)[0] for line in lines if _EVERYWHERE in line)
     shapes = dict.fromkeys(_shape(prefix) for prefix in before if prefix.strip(_STRESS))
     prefixes = [re.compile(rf"{shape}[ \t]*") for shape in shapes]
-    bare = (_without(prefixes, line).replace("**", "").strip(_STRESS) for line in lines)
-    return "".join(f"{line}\n" for line in bare)
+    behind = dict.fromkeys(_shape(found[1]) for line in lines if (found := _BEHIND.search(line)))
+    suffixes = [re.compile(rf"{shape}$") for shape in behind]
+    bare = (_before(suffixes, _without(prefixes, line)) for line in lines)
+    return "".join(f"{line.replace('**', '').strip(_STRESS)}\n" for line in bare)
 
 
 def _row(line: str) -> str:
@@ -75,9 +80,15 @@ def _without(prefixes: Iterable[re.Pattern[str]], line: str) -> str:
     return next((line[match.end() :] for match in matches if match), line)
 
 
-def _shape(prefix: str) -> str:
-    """A pattern for the same prefix on another line, where a time or a number is another."""
-    return _COUNTING.join(re.escape(part) for part in re.split(_COUNTING, prefix.strip()))
+def _before(suffixes: Iterable[re.Pattern[str]], line: str) -> str:
+    """The line up to the first of the suffixes that it has."""
+    matches = (suffix.search(line) for suffix in suffixes)
+    return next((line[: match.start()] for match in matches if match), line)
+
+
+def _shape(around: str) -> str:
+    """A pattern for the same text on another line, where a time or a number is another."""
+    return _COUNTING.join(re.escape(part) for part in re.split(_COUNTING, around.strip()))
 
 
 def is_html(text: str) -> bool:

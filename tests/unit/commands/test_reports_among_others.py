@@ -17,6 +17,7 @@ REPORT = REPORT.replace("\x1b[32m", "").replace("\x1b[0m", "")
 FAILURES = "Failed requests:        0\n"
 NON_2XX = "Non-2xx responses:      1000"
 RATE = "Requests per second:    215.81 [#/sec] (mean)"
+STOPPED = (REPORTS / "interrupted-before-the-first-tenth.txt").read_text(encoding="utf-8")
 #: What a load of many requests printed while it went on.
 STEPS = "".join(f"Completed {n}00 requests\n" for n in range(1, 11))
 BEGUN = "Benchmarking host.example (be patient)\n"
@@ -70,6 +71,8 @@ WRAPPED: dict[str, str | bytes] = {
         lambda n, t: json.dumps({"log": f"{t}\n", "stream": "stdout", "time": f"2026-{n}"})
     ),
     "a list in JSON": lines(lambda _, t: f"        {json.dumps(t)},"),
+    "a list in Python": lines(lambda _, t: f"    {t!r},"),
+    "a box": lines(lambda _, t: f"│ {t:<80} │"),
     "grep": lines(lambda n, t: f"out.txt:{n}:{t}"),
     "diff": lines(lambda _, t: f"+{t}"),
     "bullets": lines(lambda _, t: f"* {t}" if t else ""),
@@ -136,6 +139,10 @@ PARTS = {
     "tables of two": (changed((" 1202 (", " 1203 (")), "1202 ms by one table and 1203 ms"),
     "the tail of another": (REPORT + "\n\n" + REPORT[REPORT.index("Percentage") :], "two tables"),
     "another's last line": (REPORT + "\n 100%   1203 (longest request)\n", "two tables"),
+    "stopped, in JSON": (
+        "".join(json.dumps({"log": f"{t}\n"}) + "\n" for t in STOPPED.splitlines()),
+        "stopped before its last request, 91 were complete",
+    ),
     "nothing yet": (BEGUN.strip() + "...", "it ends where ab had begun"),
     "stopped at once": (
         BEGUN.strip() + "..." + REPORT[REPORT.index("\n\nServer") : REPORT.index("Requests per")]
