@@ -42,7 +42,9 @@ FLAWS = re.compile(r"\b(Non-2xx responses|Write errors|Broken pipe errors):\s*[1
 NOT_BEGUN = re.compile(r"^(?:.*[\s/\\])?ab(?:\.exe)?: (\S.*)$", re.MULTILINE)
 #: An error that `ab` ended with, in the form that APR gives it, and other lines that say nothing.
 APR_ERROR = re.compile(r"^(?:.*\(be patient\)\.*)?[ \t]*(\S.*\([0-9]+\))[ \t]*$", re.MULTILINE)
-NO_WORDS = re.compile(r"This is Apache|Copyright |Licensed |Benchmarking |Completed |Total of ")
+NO_WORDS = re.compile(
+    r"This is Apache|Copyright |Licensed |Benchmarking |Completed |Finished |Total of "
+)
 #: As many numbers the last line of that table has, also where two of them touch each other.
 LEAST_COLUMNS = 2
 #: Requests that could not be written, as `ab` 2.0 and 1.3 count them.

@@ -144,6 +144,7 @@ PARTS = {
         "stopped before its last request, 91 were complete",
     ),
     "nothing yet": (BEGUN.strip() + "...", "it ends where ab had begun"),
+    "its progress": (BEGUN + STEPS + "Finished 1000 requests\n", "it ends where ab had begun"),
     "stopped at once": (
         BEGUN.strip() + "..." + REPORT[REPORT.index("\n\nServer") : REPORT.index("Requests per")]
         .replace("1000\n", "0\n").replace("408000 bytes", "0 bytes"),
