@@ -38,5 +38,12 @@ def _runs(results: Path, name: str) -> list[RunDirectory]:
         return [open_run(results, name)]
     inside = sorted(one.parent for one in path.glob(f"*/{RUN}") if not one.parent.is_symlink())
     if not inside:
-        raise UsageError(f"{name}: no run, and no directory of runs (it has no */{RUN})")
+        raise UsageError(f"{name}: no run, and no directory of runs{_what_may_be_meant(path)}")
     return [open_run(results, str(one)) for one in inside]
+
+
+def _what_may_be_meant(path: Path) -> str:
+    """Where runs are instead: one level further down, or beside the published ones."""
+    around = path.parent if path.name == DIRECTORY else path
+    below = sorted(run.parent.parent for run in around.glob(f"*/*/{RUN}"))
+    return f"; name that of an experiment, such as {below[0]}" if below else f" (no */{RUN})"

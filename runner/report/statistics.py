@@ -18,7 +18,6 @@ from functools import cache
 from typing import Final, NamedTuple
 
 from runner.options import FEWEST_TO_STOP
-from runner.text import counted
 
 #: From so many launches, or rounds, on an interval is given; fewer are shown and claim nothing.
 ENOUGH_FOR_INTERVAL: Final = FEWEST_TO_STOP
@@ -181,7 +180,7 @@ NOT_COMPARED: Final = Contrast()
 
 
 def contrast(logarithms: Sample, *, comparisons: int, delta: float, alpha: float) -> Contrast:
-    """What a mean logarithm of ratios says, as one of so many comparisons of a table.
+    """What a mean logarithm of enough ratios says, as one of so many comparisons of a table.
 
     Student's interval, Bonferroni: all of a table's hold together with a probability of at least
     95 %, however they depend on each other. `alpha` is what they are computed with: 5 %, or
@@ -189,14 +188,6 @@ def contrast(logarithms: Sample, *, comparisons: int, delta: float, alpha: float
     difference does not matter.
     """
     ratio = math.exp(logarithms.mean)
-    if logarithms.number < ENOUGH_FOR_INTERVAL:
-        few = counted(logarithms.number, "round")
-        return Contrast(
-            ratio=ratio,
-            rounds=logarithms.number,
-            verdict=Verdict.UNDECIDED,
-            reason=f"{few} with figures of both; an interval needs {ENOUGH_FOR_INTERVAL}",
-        )
     error = max(logarithms.error, ROUNDING)
     half = _student(logarithms.freedom, 1 - alpha / max(1, comparisons)) * error
     low, high = math.exp(logarithms.mean - half), math.exp(logarithms.mean + half)

@@ -230,6 +230,8 @@ def flaw(report: Report, shared: Shared) -> str | None:
         return f"of {requests}, {whose} answered: ab received {received:,} bytes"
     if figures.non_2xx:
         return f"{figures.non_2xx:,} answers with a status other than 2xx"
+    if report.whole.unsent:
+        return f"{report.whole.unsent:,} requests could not be sent (ab's write errors)"
     return _failures(report.whole, shared) if figures.failed else None
 
 
@@ -243,7 +245,7 @@ def _failures(whole: WholeReport, shared: Shared) -> str | None:
         return None
     whose = "its" if failed == 1 else "their"
     return (
-        f"{failed:,} of {complete:,}, by {whose} length, which is not the first answer's; "
+        f"{failed:,} of {complete:,}, by {whose} length, which is not the Document Length; "
         "--ignore-length accepts that"
     )
 
