@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
 from runner.commands.hosts.dask_extra import distributed
-from runner.errors import EngineUnavailableError, UsageError
+from runner.errors import EngineUnavailableError
 
 #: How long, in seconds, the scheduler has to answer.
 ANSWER_S: Final = 30
@@ -22,14 +22,6 @@ class Ended:
     result: Any = None
     error: BaseException | None = None
     lost: bool = False
-
-
-def useless(what: str) -> UsageError:
-    """The error for a worker whose answer is none to this program."""
-    return UsageError(
-        f"its worker answered what cannot be used ({what}): install the same version of this "
-        "program here and there, and start the worker again"
-    )
 
 
 def no_scheduler(address: str, error: Exception) -> EngineUnavailableError:
@@ -145,7 +137,7 @@ class DaskPool:
             except (OSError, TimeoutError, distributed().client.FutureCancelledError):
                 return Ended(host=host, lost=True)  # it died with the result
             except Exception as raised:  # noqa: BLE001 - whatever unpickling it may raise
-                return Ended(host=host, error=useless(f"{type(raised).__name__}: {raised}"))
+                return Ended(host=host, error=raised)
         error = future.exception() if future.status == "error" else None
         if error is None or isinstance(error, distributed().scheduler.KilledWorker):
             self.hosts()  # says it where it is the scheduler that is gone
