@@ -37,6 +37,7 @@ MOST_LOOKS: Final = 60
 class Member:
     """A host of the run, and what its worker does: makes ready for a task's shard, or the task.
 
+    The `order` is what it was asked for in the latter case: more cells may have failed since.
     `full_rates` are the rates that its baselines reached, in requests per second.
     """
 
@@ -46,6 +47,7 @@ class Member:
     prepared: dict[int, Prepared] = field(default_factory=dict)
     full_rates: dict[str, float] = field(default_factory=dict)
     task: Task | None = None
+    order: Order | None = None
 
 
 @dataclass(kw_only=True)
@@ -227,7 +229,7 @@ class Dispatch:
         """Have the host make a round, once it is ready for the shard."""
         prepared = member.prepared.get(task.shard)
         if prepared is None:
-            member.task = task
+            member.task, member.order = task, None
             self.pool.submit(member.address, tasks.prepare, self.shards[task.shard - 1])
             return
         order = self._order(member, prepared, task)
@@ -237,7 +239,7 @@ class Dispatch:
             self.pool.tell(member.address, tasks.acknowledge, order)
             self.reporter.more(-len(adopted))
             return
-        member.task = task
+        member.task, member.order = task, order
         self.reporter.say(f"{member.label}: round {task.round}, shard {task.shard}")
         self.pool.submit(member.address, tasks.make_round, order)
 
@@ -284,8 +286,7 @@ class Dispatch:
             self._made(member, task, ended.result)
 
     def _misfit(self, member: Member, task: Task, answer: object) -> MatrixError | None:
-        prepared = member.prepared.get(task.shard)
-        asked = (prepared, self._order(member, prepared, task)) if prepared else None
+        asked = (member.prepared[task.shard], member.order) if member.order else None
         return misfit(answer, self.shards[task.shard - 1], asked)
 
     def _answered(self, ended: Ended) -> None:
