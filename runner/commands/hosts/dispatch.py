@@ -37,7 +37,6 @@ MOST_LOOKS: Final = 60
 class Member:
     """A host of the run, and what its worker does: makes ready for a task's shard, or the task.
 
-    The `order` is what it was asked for in the latter case: more cells may have failed since.
     `full_rates` are the rates that its baselines reached, in requests per second.
     """
 
@@ -47,7 +46,6 @@ class Member:
     prepared: dict[int, Prepared] = field(default_factory=dict)
     full_rates: dict[str, float] = field(default_factory=dict)
     task: Task | None = None
-    order: Order | None = None
 
 
 @dataclass(kw_only=True)
@@ -229,7 +227,7 @@ class Dispatch:
         """Have the host make a round, once it is ready for the shard."""
         prepared = member.prepared.get(task.shard)
         if prepared is None:
-            member.task, member.order = task, None
+            member.task = task
             self.pool.submit(member.address, tasks.prepare, self.shards[task.shard - 1])
             return
         order = self._order(member, prepared, task)
@@ -239,7 +237,7 @@ class Dispatch:
             self.pool.tell(member.address, tasks.acknowledge, order)
             self.reporter.more(-len(adopted))
             return
-        member.task, member.order = task, order
+        member.task = task
         self.reporter.say(f"{member.label}: round {task.round}, shard {task.shard}")
         self.pool.submit(member.address, tasks.make_round, order)
 
@@ -286,7 +284,8 @@ class Dispatch:
             self._made(member, task, ended.result)
 
     def _misfit(self, member: Member, task: Task, answer: object) -> MatrixError | None:
-        asked = (member.prepared[task.shard], member.order) if member.order else None
+        prepared = member.prepared.get(task.shard)
+        asked = (prepared, self._order(member, prepared, task)) if prepared else None
         return misfit(answer, self.shards[task.shard - 1], asked)
 
     def _answered(self, ended: Ended) -> None:
