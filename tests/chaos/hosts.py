@@ -16,7 +16,7 @@ from tests.chaos.checks import Finished
 from tests.chaos.own_engine import OwnEngine
 
 #: Until a worker serves, and until one that was told to end has: it ends its launch first.
-START_S, END_S = 60.0, 60.0
+START_S, END_S = 180.0, 180.0
 POLL_S = 0.05
 #: What a worker says once it is asked for nothing that it cannot do.
 SERVING = "serving tcp://"

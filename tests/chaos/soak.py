@@ -24,7 +24,7 @@ from tests.chaos import checks
 from tests.chaos.faults import FAULTS, HOST_FAULTS, Fault, Scene, TooLateError
 from tests.chaos.hosts import Hosts
 from tests.chaos.own_engine import OwnEngine
-from tests.chaos.program import HANG_S, Ended, Program
+from tests.chaos.program import FIRST_S, HANG_S, Ended, Program
 
 DISK = "size=128m"
 #: What an engine that was just asked to remove needs for it, and a worker for what is left of a
@@ -110,13 +110,13 @@ def plan(seed: int, start: int, faults: Sequence[Fault]) -> list[tuple[Fault, fl
     It is the same whenever it is asked.
     """
     chance = random.Random(f"{seed}/{start}")
-    chosen: list[tuple[Fault, float]] = []
-    while len(chosen) < MOST_FAULTS:
-        fault = chance.choice(faults)
-        chosen.append((fault, chance.uniform(0.1, 2.5 if chosen else 12.0)))
-        if fault.ends:
-            break
-    return chosen
+    number = chance.randint(1, MOST_FAULTS)
+    going_on = [fault for fault in faults if not fault.ends]
+    chosen = [chance.choice(going_on) for _ in range(number - 1) if going_on]
+    chosen.append(chance.choice(faults))
+    return [
+        (fault, chance.uniform(0.1, 2.5 if place else 12.0)) for place, fault in enumerate(chosen)
+    ]
 
 
 class Soak:
@@ -157,7 +157,7 @@ class Soak:
     def prepare(self) -> None:
         """Build all that is needed, and make the run that nothing happens to."""
         with self._disk() as results:
-            ended = self.program.run(results, "1")
+            ended = self.program.run(results, "1", hangs_s=FIRST_S)
             assert ended.exit == 0, ended.said
             problems = self._problems(Episode(number=0, results=results, jobs="1"), {}, ended)
             assert not problems, problems

@@ -151,7 +151,9 @@ class Messages(Target):
         marks = [path for path in found if path.parent.name == ROUNDS]
         path = chance.choice(chance.choice([found, marks or found]))
         if path.is_symlink() or chance.random() < 0.2:
-            path.rename(path.with_name(chance.choice(NAMES)))
+            other = path.with_name(chance.choice(NAMES))
+            if not other.exists():
+                path.rename(other)
         elif path.is_dir():
             shutil.rmtree(path)
             if chance.random() < 0.5:

@@ -14,7 +14,7 @@ from typing import Any, Final, TypeVar
 from pydantic import TypeAdapter, ValidationError
 from pydantic_core import PydanticSerializationError
 
-from runner.commands.hosts.pool import Ended, Pool, useless
+from runner.commands.hosts.pool import Ended, Pool
 from runner.commands.hosts.wire import Assignment, Greeting, Made, Order, Prepared
 from runner.errors import UsageError
 from runner.measurement.records import LaunchRecord
@@ -56,11 +56,18 @@ def next_answer(pool: Pool, seconds: float) -> Ended | None:
     if ended is None or ended.result is None:
         return ended
     if not isinstance(ended.result, MESSAGES):
-        return Ended(host=ended.host, error=useless(type(ended.result).__name__))
+        return Ended(host=ended.host, error=_useless(type(ended.result).__name__))
     try:
         return replace(ended, result=received(ended.result))
     except UsageError as error:
-        return Ended(host=ended.host, error=useless(str(error)))
+        return Ended(host=ended.host, error=_useless(str(error)))
+
+
+def _useless(what: str) -> UsageError:
+    return UsageError(
+        f"its worker answered what cannot be used ({what}): install the same version of this "
+        "program here and there, and start the worker again"
+    )
 
 
 def misfit(
@@ -68,7 +75,7 @@ def misfit(
 ) -> UsageError | None:
     """Why an answer is none to what was `asked`: a round of the shard, or to make it ready."""
     found = next(_of_round(answer, shard, *asked) if asked else _of_shard(answer, shard), None)
-    return useless(found) if found else None
+    return _useless(found) if found else None
 
 
 def _of_shard(answer: object, shard: Assignment) -> Iterator[str]:

@@ -364,7 +364,7 @@ def words(error: BaseException | None) -> str:
     if isinstance(error, (MatrixError, EngineError)):
         return str(error)
     if isinstance(error, ModuleNotFoundError):
-        return f"{error}: install `monkey-matrix[dask]` there"
+        return f"{error}: install the same version of `monkey-matrix[dask]` here and there"
     return f"{type(error).__name__}: {error}; its worker's log has more"
 
 

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 from runner.commands.hosts.dask_extra import distributed
 from runner.commands.hosts.reach import ANSWER_S, CONNECT_S, no_scheduler, reach
-from runner.errors import EngineUnavailableError, UsageError
+from runner.errors import EngineUnavailableError
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,14 +21,6 @@ class Ended:
     result: Any = None
     error: BaseException | None = None
     lost: bool = False
-
-
-def useless(what: str) -> UsageError:
-    """The error for a worker whose answer is none to this program."""
-    return UsageError(
-        f"its worker answered what cannot be used ({what}): install the same version of this "
-        "program here and there, and start the worker again"
-    )
 
 
 class Pool(Protocol):
@@ -137,7 +129,7 @@ class DaskPool:
             except (OSError, TimeoutError, distributed().client.FutureCancelledError):
                 return Ended(host=host, lost=True)  # it died with the result
             except Exception as raised:  # noqa: BLE001 - whatever unpickling it may raise
-                return Ended(host=host, error=useless(f"{type(raised).__name__}: {raised}"))
+                return Ended(host=host, error=raised)
         error = future.exception() if future.status == "error" else None
         if error is None or isinstance(error, distributed().scheduler.KilledWorker):
             self.hosts()  # says it where it is the scheduler that is gone
