@@ -119,6 +119,17 @@ INTO_SSL = """Traceback (most recent call last):
   File "/usr/lib/python3.11/ssl.py", line 560, in minimum_version
 RecursionError: maximum recursion depth exceeded
 """
+STARTS_A_PROGRAM = """Traceback (most recent call last):
+  File "/application/shop/orders.py", line 12, in answer
+    with Popen(["true"]) as one:
+         ^^^^^^^^^^^^^^^
+  File "/usr/lib/python3.11/subprocess.py", line 1024, in __init__
+    self._execute_child(args)
+  File "/usr/lib/python3.11/subprocess.py", line 1837, in _execute_child
+    self.pid = _fork_exec(
+               ^^^^^^^^^^^
+TypeError: 'NoneType' object is not callable
+"""
 POOL_THREAD = """Traceback (most recent call last):
   File "/usr/lib/python3.11/concurrent/futures/thread.py", line 81, in _worker
     work_item = work_queue.get(block=True)
@@ -209,6 +220,16 @@ CASES = {
         line="an ssl.SSLContext of before the patch is in use at shop/orders.py:260: its "
         "properties call themselves without end; remedy: patch before anything that imports ssl "
         "or makes such a context",
+    ),
+    "popen-before-the-patch": Case(
+        outcome=WRONG,
+        exceptions=("TypeError: 'NoneType' object is not callable",),
+        more={"log": STARTS_A_PROGRAM},
+        names=(Name(module="shop.orders", name="Popen", original="subprocess.Popen"),),
+        threads=(main(HUB, syscall=EPOLL),),
+        line="shop.orders.Popen is the unpatched subprocess.Popen, imported before the patch, "
+        "which has taken away what it starts programs with, called from shop/orders.py:12; remedy: "
+        "patch before that import",
     ),
     "queue-without-attributes": Case(
         outcome=Outcome.IMPORT_ERROR,
