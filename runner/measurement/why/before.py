@@ -157,10 +157,10 @@ def shared_socket(facts: Facts) -> Mapping[str, str] | None:
     found = [one for one in Counter(facts.exceptions).most_common() if SHARED.search(one[0])]
     if not found:
         return None
-    text, number = found[0]
+    text = found[0][0]
     return {
-        "exception": text,
-        "times": _times(number),
+        "exception": text.partition(": <")[0],  # the object is another one each time
+        "times": _times(sum(number for _, number in found)),
         "from": application_in(traceback_of(text, facts.log)),
     }
 

@@ -338,10 +338,10 @@ CASES = {
     "socket-of-two-requests": Case(
         outcome=WRONG,
         # It is not the most frequent one.
-        exceptions=("ValueError: x", "ValueError: x", TWO_GREENLETS),
-        more={"log": IN_APP.format(TWO_GREENLETS)},
+        exceptions=(*["ValueError: x"] * 3, f"{TWO_GREENLETS}: <a>", f"{TWO_GREENLETS}: <b>"),
+        more={"log": IN_APP.format(f"{TWO_GREENLETS}: <a>")},
         line="two requests use one socket at the same time, called from shop/orders.py:12: "
-        f"{TWO_GREENLETS}; remedy: a connection for each request, or a pool of them",
+        f"{TWO_GREENLETS} (2 times); remedy: a connection for each request, or a pool of them",
     ),
     "local-before-the-patch": Case(
         outcome=WRONG,
@@ -692,6 +692,12 @@ CASES = {
         idle=10,
         line="the thread of the event loop computes at json/x.py:5, called from shop/orders.py:3: "
         "nothing else ran for 50 % of the burst; remedy: more processes",
+    ),
+    "waits-together-in-a-hang": Case(
+        outcome=Outcome.HANG_UNDER_LOAD,
+        threads=(main(HUB, syscall=EPOLL),),
+        greenlets=(request(WAIT, f"{APP}:5 answer", number=4),),
+        line="4 of 4 requests wait at shop/orders.py:5",
     ),
     "one-is-further-on": Case(
         threads=(main(HUB, syscall="running"),),
