@@ -41,6 +41,9 @@ GROUP = re.compile(
 #: Above each stack of faulthandler's, and names of what a line of code calls.
 FIRST: Final = "(most recent call first):"
 CALLED: Final = re.compile(r"([A-Za-z_][\w.]*)\(")
+#: What uWSGI says where a dump ends its worker: a thread of before the fork has no stack any more,
+#: and Python does not know, for uWSGI forks without it.
+SEGMENTATION_FAULT: Final = "got Segmentation Fault"
 #: What a server's loop is in while it has nothing to accept.
 WAITING = {"select", "poll", "accept"}
 

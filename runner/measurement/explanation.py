@@ -111,6 +111,8 @@ def _looked(launch: Launch, pod: Pod, facts: Facts, looks: list[tuple[int, float
 def _more(launch: Launch, pod: Pod, facts: Facts) -> Facts:
     """What looks do not show: where a process is that takes none, and replies that nobody took."""
     if facts.seen.silent and (dump := launch.files.get(evidence.STACKS)):
+        if evidence.SEGMENTATION_FAULT in dump.decode():  # gone, and not busy
+            return replace(facts, seen=facts.seen.model_copy(update={"silent": ()}))
         frames, calls = evidence.interrupted(pod, dump.decode())
         facts = replace(facts, interrupted=frames, calls=calls)
     if facts.outcome in WRONG and not facts.unread:

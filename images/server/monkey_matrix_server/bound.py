@@ -20,6 +20,14 @@ INSTALLED = (
 #: So deep the objects in an application's modules are looked into: a scoped session of SQLAlchemy
 #: has a registry, and that has its values.
 DEPTH = 3
+
+
+class _Slotted:
+    __slots__ = ("of",)
+
+
+#: What a class keeps a slot by.
+SLOT = type(_Slotted.of)
 #: What a `threading.local` is called here.
 LOCAL = "local"
 #: What an RLock says of itself.
@@ -132,10 +140,24 @@ def _inside(name, value, seen):
         return []
     seen.add(id(value))
     try:
-        inside = object.__getattribute__(value, "__dict__")
+        inside = list(object.__getattribute__(value, "__dict__").items())
     except AttributeError:
-        return []
-    return [("%s.%s" % (name, key), one) for key, one in list(inside.items())]
+        inside = []
+    return [("%s.%s" % (name, key), one) for key, one in (*inside, *_in_slots(value))]
+
+
+def _in_slots(value):
+    """Yield what an object has without a dictionary."""
+    for kind in type(value).__mro__:
+        own = kind.__dict__
+        slots = own.get("__slots__", ())
+        for name in (slots,) if isinstance(slots, str) else tuple(slots):
+            slot = own.get(name)
+            if type(slot) is SLOT:
+                try:
+                    yield name, slot.__get__(value)
+                except AttributeError:  # which has no value yet
+                    continue
 
 
 def _is_application(name):

@@ -7,6 +7,7 @@ The names below are bound before any patch replaces them.
 """
 
 import _socket
+import builtins
 import os
 import re
 import sys
@@ -248,15 +249,28 @@ def _meant(frame, names):
 
 def _described(value, names):
     """Return the type and the module of what is meant, without asking the objects themselves."""
+    owner = None
     for name in names:
-        value = _attribute(value, name)
+        owner, value = type(value), _attribute(value, name)
         if value is None:
             return "", ""
     kind = type(value)
     module = value.__dict__.get("__name__") if kind is type(sys) else None
     if module is None:
-        module = _imported(str(_module_of(value) or kind.__module__))
+        module = owner.__module__ if owner and _is_nameless(value) else _module_of(value)
+        module = _imported(str(module or kind.__module__))
     return "%s.%s" % (kind.__module__, kind.__qualname__), str(module)
+
+
+def _is_nameless(value):
+    """Say whether it is a method of an extension's class that does not say which module has it.
+
+    A class that is made of such a one says so.
+    """
+    if type(value).__name__ != "method_descriptor":
+        return False
+    made = value.__objclass__
+    return made.__module__ == "builtins" and getattr(builtins, made.__name__, None) is not made
 
 
 def _module_of(value):

@@ -31,6 +31,10 @@ INTO_SSL: Final = re.compile(
     r'File "(?P<file>[^"]+)(?<!/ssl\.py)", line (?P<line>\d+), in .*\n(?: +.*\n){0,2}?'
     r'  File "[^"]*/ssl\.py", line \d+, in '
 )
+#: In a traceback, the frame that starts a program with Python's own class.
+INTO_POPEN: Final = re.compile(
+    r'File "([^"]+)", line \d+, in .*\n(?: +.*\n){0,2}?  File "[^"]*/subprocess\.py", line \d+, in '
+)
 #: An asyncio loop runs what follows in a traceback.
 OF_A_LOOP: Final = re.compile(r", in run_until_complete\n(?P<inside>(?:.*\n)*)")
 
@@ -50,8 +54,17 @@ def exception(facts: Facts) -> Mapping[str, str] | None:
         "from": application_in(traceback),
         "traceback": traceback,
         "nested": _nested(traceback),
+        "popen": _early_popen(facts, traceback),
         **_ssl(facts, traceback),
     }
+
+
+def _early_popen(facts: Facts, traceback: str) -> str:
+    """`app.Popen`: the class of before the patch in a module that starts a program with it."""
+    found = (one for one in facts.scan.names if one.original == "subprocess.Popen")
+    frames = [Frame(file=at, line=None, function="") for at in INTO_POPEN.findall(traceback)]
+    users = {places.module_of(frame) for frame in frames}
+    return next((f"{one.module}.{one.name}" for one in found if one.module in users), "")
 
 
 def _nested(traceback: str) -> str:
@@ -144,10 +157,10 @@ def shared_socket(facts: Facts) -> Mapping[str, str] | None:
     found = [one for one in Counter(facts.exceptions).most_common() if SHARED.search(one[0])]
     if not found:
         return None
-    text, number = found[0]
+    text = found[0][0]
     return {
-        "exception": text,
-        "times": _times(number),
+        "exception": text.partition(": <")[0],  # the object is another one each time
+        "times": _times(sum(number for _, number in found)),
         "from": application_in(traceback_of(text, facts.log)),
     }
 

@@ -106,7 +106,13 @@ class Facts:
     @cached_property
     def has_loop(self) -> bool:
         """Whether the main thread is that of an event loop that everything waits for."""
-        return self.is_patched or bool(self._loops)
+        return (self.is_patched or bool(self._loops)) and not self._has_threads
+
+    @property
+    def _has_threads(self) -> bool:
+        """Whether requests are in threads that are native, of which the main one is none."""
+        stacks = (stack for look in self.looks for stack in look.threads if not stack.main)
+        return self.keeps("threading") and any(map(is_request, stacks))
 
     @property
     def has_eventlet(self) -> bool:
@@ -175,8 +181,9 @@ class Facts:
         return what if self.is_patched and what in (self.gevent_modules or NATIVE.values()) else ""
 
     def left_out(self, stack: Stack) -> str:
-        """The part of Python that a request waits in, of which gevent replaced others alone."""
-        if self.compiled(stack) or not is_request(stack):
+        """The part of Python that one waits in, where gevent replaced others alone."""
+        runs_requests = is_request(stack) or self.replaces("threading")
+        if self.compiled(stack) or not runs_requests:
             return ""
         called = (PARTS.get(one.module, "") for one in stack.calls if _is_compiled(one))
         used = ("subprocess" for frame in stack.frames if module_of(frame) == "subprocess")

@@ -56,7 +56,7 @@ def native_lock(facts: Facts) -> Fields | None:
     held = _held(facts)
     lock = next((one for one in held if called and f"{one.module}.{one.name}" == called.name), None)
     queues = [one for one in facts.scan.locks if one.kind == "SimpleQueue"]
-    if lock is None and called and called.type.endswith(".SimpleQueue") and len(queues) == 1:
+    if lock is None and _kind_of(None, called) == "queue" and len(queues) == 1:
         (lock,) = queues  # the line has another name for it
     if lock is None and called is None and len(held) == 1 and facts.forks(stack):
         (lock,) = held

@@ -74,8 +74,10 @@ def test_what_an_applications_objects_have_is_found_and_its_locals_are_not_asked
         "class Thing: ...\n"
         "shop, shop.stock = Thing(), Thing()\n"
         "shop.stock.shop, shop.stock.changed = shop, threading.Condition()\n"
-        "current, more = threading.local(), Thing()\n"
-        "more.values = Values()\n"
+        "class Slots:\n"
+        "    __slots__ = ('kept', 'empty')\n"
+        "current, more, slots = threading.local(), Thing(), Slots()\n"
+        "more.values, slots.kept = Values(), threading.local()\n"
     )
     (tmp_path / "app.py").write_text(text)
     installed = tmp_path / "installed"
@@ -108,8 +110,10 @@ def test_what_an_applications_objects_have_is_found_and_its_locals_are_not_asked
         "app current local",
         "app more.values local",
         "app shop.stock.changed._lock RLock",
+        "app slots.kept local",
         "library current local",
         "library more.values local",
+        "library slots.kept local",
     ]
 
 

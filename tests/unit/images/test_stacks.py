@@ -13,7 +13,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from types import SimpleNamespace
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
@@ -198,6 +198,21 @@ def test_what_a_shared_line_calls_is_told_each_time(importable: Path, tmp_path: 
     with socket.socket() as other:
         assert called(SimpleNamespace(read=other.recv)) == [("cursor.read", "builtins")]
     assert called(SimpleNamespace(read=importlib.import_module)) == [("cursor.read", "importlib")]
+
+
+def test_whose_a_method_is_of_an_extensions_class_that_does_not_say(importable: Path) -> None:
+    assert importable.exists()
+    stacks = importlib.import_module("monkey_matrix_server.stacks")
+
+    class Client(ModuleType):  # in compiled code, of no module, and no builtin
+        __module__ = "library.client"
+
+    class Headers(dict[str, str]):
+        __module__ = "library.headers"
+
+    descriptor = "builtins.method_descriptor"
+    assert stacks._described(Client("x"), ["__dir__"]) == (descriptor, "library.client")
+    assert stacks._described(Headers(), ["get"]) == (descriptor, "builtins")
 
 
 def test_a_half_written_line_is_left_for_later(tmp_path: Path) -> None:

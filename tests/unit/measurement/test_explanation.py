@@ -193,6 +193,25 @@ def test_a_hang_is_looked_at_until_a_cause_is_known(exception: str, looked: int)
 
 
 @pytest.mark.parametrize(
+    ("dump", "says"),
+    [
+        (b"!!! uWSGI process 15 got Segmentation Fault !!!\n", None),
+        (b"Thread 0x1 (most recent call first):\n", "no Python could run"),
+    ],
+)
+def test_a_process_that_a_dump_ended_is_not_said_to_be_held(dump: bytes, says: str | None) -> None:
+    pods = SimulatedPods(stacks=lambda _: {"asked": 3, "looks": [], "silent": [15]})
+    launch = Launch(MemoryEngine(pods), a_job(a_cell()), VirtualClock())
+    try:
+        launch.start()
+        launch.files["stacks.txt"] = dump
+        line = of_launch(launch, launch.pod, Outcome.HANG_AT_FIRST_REQUEST, "")
+    finally:
+        launch.close()
+    assert line is None if says is None else (line or "").startswith(says)
+
+
+@pytest.mark.parametrize(
     ("log", "looked"),
     [("[CRITICAL] WORKER TIMEOUT (pid:9)\n", 2), ("[ERROR] Worker failed\n", 1)],
 )

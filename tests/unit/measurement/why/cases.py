@@ -119,6 +119,17 @@ INTO_SSL = """Traceback (most recent call last):
   File "/usr/lib/python3.11/ssl.py", line 560, in minimum_version
 RecursionError: maximum recursion depth exceeded
 """
+STARTS_A_PROGRAM = """Traceback (most recent call last):
+  File "/application/shop/orders.py", line 12, in answer
+    with Popen(["true"]) as one:
+         ^^^^^^^^^^^^^^^
+  File "/usr/lib/python3.11/subprocess.py", line 1024, in __init__
+    self._execute_child(args)
+  File "/usr/lib/python3.11/subprocess.py", line 1837, in _execute_child
+    self.pid = _fork_exec(
+               ^^^^^^^^^^^
+TypeError: 'NoneType' object is not callable
+"""
 POOL_THREAD = """Traceback (most recent call last):
   File "/usr/lib/python3.11/concurrent/futures/thread.py", line 81, in _worker
     work_item = work_queue.get(block=True)
@@ -209,6 +220,16 @@ CASES = {
         line="an ssl.SSLContext of before the patch is in use at shop/orders.py:260: its "
         "properties call themselves without end; remedy: patch before anything that imports ssl "
         "or makes such a context",
+    ),
+    "popen-before-the-patch": Case(
+        outcome=WRONG,
+        exceptions=("TypeError: 'NoneType' object is not callable",),
+        more={"log": STARTS_A_PROGRAM},
+        names=(Name(module="shop.orders", name="Popen", original="subprocess.Popen"),),
+        threads=(main(HUB, syscall=EPOLL),),
+        line="shop.orders.Popen is the unpatched subprocess.Popen, imported before the patch, "
+        "which has taken away what it starts programs with, called from shop/orders.py:12; remedy: "
+        "patch before that import",
     ),
     "queue-without-attributes": Case(
         outcome=Outcome.IMPORT_ERROR,
@@ -317,10 +338,10 @@ CASES = {
     "socket-of-two-requests": Case(
         outcome=WRONG,
         # It is not the most frequent one.
-        exceptions=("ValueError: x", "ValueError: x", TWO_GREENLETS),
-        more={"log": IN_APP.format(TWO_GREENLETS)},
+        exceptions=(*["ValueError: x"] * 3, f"{TWO_GREENLETS}: <a>", f"{TWO_GREENLETS}: <b>"),
+        more={"log": IN_APP.format(f"{TWO_GREENLETS}: <a>")},
         line="two requests use one socket at the same time, called from shop/orders.py:12: "
-        f"{TWO_GREENLETS}; remedy: a connection for each request, or a pool of them",
+        f"{TWO_GREENLETS} (2 times); remedy: a connection for each request, or a pool of them",
     ),
     "local-before-the-patch": Case(
         outcome=WRONG,
@@ -671,6 +692,12 @@ CASES = {
         idle=10,
         line="the thread of the event loop computes at json/x.py:5, called from shop/orders.py:3: "
         "nothing else ran for 50 % of the burst; remedy: more processes",
+    ),
+    "waits-together-in-a-hang": Case(
+        outcome=Outcome.HANG_UNDER_LOAD,
+        threads=(main(HUB, syscall=EPOLL),),
+        greenlets=(request(WAIT, f"{APP}:5 answer", number=4),),
+        line="4 of 4 requests wait at shop/orders.py:5",
     ),
     "one-is-further-on": Case(
         threads=(main(HUB, syscall="running"),),

@@ -11,7 +11,9 @@ from runner.measurement.why.facts import Facts
 from runner.measurement.why.line import why
 from runner.measurement.why.rules import explained
 from runner.measurement.why.seen import Name
+from runner.outcome import Outcome
 from tests.unit.measurement.why.cases import (
+    ALL,
     APP,
     CASES,
     ENTRY,
@@ -131,6 +133,21 @@ def test_a_class_of_before_the_patch_is_named_where_it_is_used() -> None:
         assert "is the unpatched" not in other
 
 
+def test_the_main_thread_of_a_server_with_native_threads_is_no_loop() -> None:
+    poll = f"EpollSelector._selector.poll {METHOD} select"
+    waits = request("/site/gevent/hub.py:647 run", f"{APP}:4 answer")
+    accepts = main(SELECT, calls=(poll,), syscall=POLL)
+    for threads, modules, is_blamed in (
+        ((accepts,), {"time"}, True),
+        ((accepts, waits), {"time", "threading"}, True),
+        ((accepts, waits), {"time"}, False),
+    ):
+        case = Case(line="", threads=threads, names=(), outcome=Outcome.LIMITED)
+        facts = replace(case.facts, gevent_modules=frozenset(modules))
+        assert facts.has_loop is is_blamed
+        assert ("the event loop was blocked" in (why(facts) or "")) is is_blamed
+
+
 @pytest.mark.parametrize(
     ("kept", "frames", "called", "part"),
     [
@@ -238,10 +255,12 @@ def test_a_selector_is_gunicorns_only_under_gunicorn() -> None:
     assert rule(other.facts) == "selector-that-is-not-gevents"
     patched = replace(other.facts, gevent_modules=frozenset({"socket"}))
     assert rule(patched) == "part-that-is-left-out"
-    # A thread of the server's own may be the main one: who says that requests run there?
-    no_request = blocked(SELECT, f"{APP}:7 answer", calls=(poll,)).facts
-    patched = replace(no_request, gevent_modules=frozenset({"socket"}))
-    assert rule(patched) == "compiled-code-in-the-loop"
+    # Under werkzeug nothing else runs than what waits for connections.
+    accepts = replace(blocked(SELECT, calls=(poll,)).facts, gevent_modules=ALL - {"select"})
+    assert rule(accepts) == "part-that-is-left-out"
+    native = blocked(SELECT, calls=(poll,), names=()).facts
+    in_threads = replace(native, gevent_modules=frozenset({"socket"}))
+    assert rule(in_threads) == "compiled-code-in-the-loop"
 
 
 @pytest.mark.parametrize(

@@ -251,3 +251,17 @@ def test_a_thread_whose_wait_is_not_known_is_not_said_to_wait() -> None:
     known = main(at, ENTRY, syscall=SLEEP)
     seen = tuple(look.model_copy(update={"threads": (known,)}) for look in looks)
     assert rule_of(replace(facts, seen=Seen(asked=20, looks=seen))) == "compiled-code-in-the-loop"
+
+
+def test_a_popen_of_another_module_or_elsewhere_in_the_log_is_not_blamed() -> None:
+    case = CASES["popen-before-the-patch"]
+    assert rule_of(case.facts) == "popen-before-the-patch"
+    (name,) = case.names
+    elsewhere = case.more["log"].replace("in _execute_child", "in wait")
+    for other in (
+        replace(case, names=(name.model_copy(update={"module": "shop"}),)),
+        replace(case, names=(name.model_copy(update={"original": "subprocess.call"}),)),
+        replace(case, more={"log": elsewhere}),
+        replace(case, more={"log": case.more["log"].replace("/subprocess.py", "/gevent/x.py")}),
+    ):
+        assert rule_of(other.facts) == "exception-of-wrong-answers"

@@ -139,7 +139,7 @@ def test_only_the_applications_own_local_is_named_and_only_where_one_was_replace
 
 def test_a_queue_that_a_line_calls_otherwise_is_named_if_there_is_one_alone() -> None:
     at = "/usr/lib/python3.11/concurrent/futures/thread.py:81 _worker"
-    calls = ("work_queue.get _queue.SimpleQueue _queue",)
+    calls = ("work_queue.get builtins.builtin_function_or_method _queue",)
     one = (lock("shop", "pool._work_queue", "SimpleQueue"),)
     case = Case(line="", outcome=HANG, locks=one, threads=(main(at, calls=calls, syscall=FUTEX),))
     assert (why(case.facts) or "").startswith(
