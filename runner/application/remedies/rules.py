@@ -27,6 +27,13 @@ APPLICATION: Final = "/application/"
 #: The name of a variable, as programs print it when it is missing.
 NAME: Final = r"[\"'`\[]*(?P<name>[A-Z][A-Z0-9_]{2,})[\"'`\]]*"
 VARIABLE: Final = r"(?i:environment|env) ?var(?:iable)?s?"
+#: How programs ask for a variable.
+ASKED: Final = r"(?i:please|you must|you need to) (?i:set|configure|provide|define|export|specify)"
+#: How programs go on behind the name of a variable that they miss.
+LACKS: Final = (
+    r"(?:(?:must be|has to be|needs to be|is|was) (?:not )?|(?:has )?not (?:been )?)"
+    r"(?:set|defined|missing|required|found|provided|configured)\b"
+)
 #: Distributions by the module in them, where the names differ by more than a `-`.
 DISTRIBUTIONS: Final = {
     "MySQLdb": "mysqlclient", "PIL": "pillow", "bs4": "beautifulsoup4", "cv2": "opencv-python",
@@ -130,7 +137,9 @@ RULES: Final = (
         patterns=(
             rf"{VARIABLE} {NAME} ?(?:is |was |has )?(?:not|missing|required|undefined|must)",
             rf"(?:[Mm]issing|[Ss]et)(?: the)?(?: required)? {VARIABLE}:? {NAME}",
-            rf"{NAME} (?:{VARIABLE} )?(?:must be|is|was) (?:not )?(?:set|defined|missing|required)",
+            rf"{ASKED}(?: [a-z]+){{0,3}} [\"'`]?(?P<name>[A-Z][A-Z0-9]*_[A-Z0-9_]+)\b",
+            rf"Either {NAME} or .* must be set",
+            rf"{NAME} (?:{VARIABLE} )?{LACKS}",
             rf"{NAME} (?:setting )?must not be empty",
             rf"{NAME} not found\. Declare it as envvar",
         ),
@@ -225,6 +234,10 @@ RULES: Final = (
             r"\benv: '?(?P<name>[\w.+-]+)'?: No such file or directory\s*$",
             r"(?i:cannot find command) '(?P<name>[\w.+-]+)'",
             r"(?P<name>[\w.+-]+) (?i:executable (?:must be|not found))",
+            r"(?i:bad) (?P<name>[\w.+-]+) (?i:executable)",
+            r"(?i:no) (?P<name>[\w.+-]+) (?i:executable found)",
+            r"(?P<name>[\w.+-]+) is not installed or it's not in your PATH",
+            r"failed to execute (?:PosixPath\()?'(?P<name>[\w.+-]+)'",
         ),
         key="debian",
         value=_program,

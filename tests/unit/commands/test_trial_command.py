@@ -97,7 +97,7 @@ def test_every_cell_is_launched_once_and_one_of_them_looked_at(attempt: Try) -> 
     assert tried.served
     assert names(pods, "look") == ["py3.11-none-gunicorn-gthread-w1-t16"]
     assert len(names(pods, "load")) == len(set(names(pods, "load"))) == 5
-    assert "request: GET /, which answers with 200; 2e+03 ms alone" in tried.text
+    assert "request: GET /, which answers with 200; 2,000 ms alone" in tried.text
     assert "Building took 12 s, which is in no figure" in tried.text
     assert "A first look" in tried.text
     assert "gunicorn-gevent patches by itself: there `none` is patched" in tried.text
