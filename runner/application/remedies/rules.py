@@ -27,6 +27,8 @@ APPLICATION: Final = "/application/"
 #: The name of a variable, as programs print it when it is missing.
 NAME: Final = r"[\"'`\[]*(?P<name>[A-Z][A-Z0-9_]{2,})[\"'`\]]*"
 VARIABLE: Final = r"(?i:environment|env) ?var(?:iable)?s?"
+#: How programs say that a file is not there.
+IS_NOT_THERE: Final = r"(?:(?:was |is )?(?:not found|missing)|does not exist|doesn't exist)"
 #: How programs ask for a variable.
 ASKED: Final = r"(?i:please|you must|you need to) (?i:set|configure|provide|define|export|specify)"
 #: How programs go on behind the name of a variable that they miss.
@@ -137,7 +139,7 @@ RULES: Final = (
         patterns=(
             rf"{VARIABLE} {NAME} ?(?:is |was |has )?(?:not|missing|required|undefined|must)",
             rf"(?:[Mm]issing|[Ss]et)(?: the)?(?: required)? {VARIABLE}:? {NAME}",
-            rf"{ASKED}(?: [a-z]+){{0,3}} [\"'`]?(?P<name>[A-Z][A-Z0-9]*_[A-Z0-9_]+)\b",
+            rf"{ASKED}(?: [a-z]+){{0,3}} [\"'`]?(?P<name>[A-Z][A-Z0-9]*_[A-Z0-9_]+|[A-Z]{{6,}})\b",
             rf"Either {NAME} or .* must be set",
             rf"{NAME} (?:{VARIABLE} )?{LACKS}",
             rf"{NAME} (?:setting )?must not be empty",
@@ -250,6 +252,7 @@ RULES: Final = (
         patterns=(
             r"No such file or directory: b?'(?P<name>[^']+)'",
             r"can't open file '(?P<name>[^']+)'",
+            rf"\b(?i:path|file|directory|folder):? [\"'](?P<name>[^\"']+)[\"'] {IS_NOT_THERE}",
         ),
         key="files",
         says="there is no file {name}",

@@ -11,6 +11,7 @@ from typing import Final
 
 from runner.application.remedies.remedy import Remedy
 from runner.application.remedies.rules import BUILDING, RULES, LeftOut, remedy_of
+from runner.application.secret_values import MASK
 from runner.application.start_command.read import start_command
 from runner.commands.trial.draft import Draft
 from runner.commands.trial.look import Look
@@ -96,6 +97,14 @@ def _before(_: Remedy, draft: Draft) -> Advice:
     return Advice(option=_option("before", OPEN), remark="the command that makes its tables")
 
 
+def _file(remedy: Remedy, draft: Draft) -> Advice:
+    """What makes it, or where to put it; a path that a variable gives is secret, not its name."""
+    paths = [name for name, value in draft.given.variables.items() if {"/", "."} & {*value}]
+    whose = f"{' or '.join(paths)} names it; " if paths and MASK in remedy.name else ""
+    remark = f"{whose}the command that makes it, or put it into this directory, which is copied"
+    return Advice(option=_option("before", OPEN), remark=remark)
+
+
 def _requirements(remedy: Remedy, draft: Draft) -> Advice:
     """Options name all requirements, or none."""
     module = remedy.value or remedy.name.partition(".")[0]
@@ -132,6 +141,7 @@ OF_KEYS: Final[Mapping[str, Callable[[Remedy, Draft], Advice | None]]] = {
     "before": _before,
     "debian": _debian,
     "environment": _variable,
+    "files": _file,
     "include": _include,
     "requirements": _requirements,
     "services": _service,

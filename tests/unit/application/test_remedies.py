@@ -89,6 +89,7 @@ LINES = [
      "PYGEOAPI_CONFIG"),
     ("Error: Please configure a random SECRET_KEY with a length of at least 16 characters.",
      "environment", "SECRET_KEY"),
+    ("Error: Please configure a REPOSITORY path.", "environment", "REPOSITORY"),
     ("Please configure a HTTP server", None, None),
     ("ValueError: SHOP_URL has not been configured", "environment", "SHOP_URL"),
     ("RuntimeError: Either 'SQLALCHEMY_DATABASE_URI' or 'SQLALCHEMY_BINDS' must be set.",
@@ -120,6 +121,7 @@ LINES = [
     ("Error: No such command 'db'.", "requirements", "flask-migrate"),
     ("Error: No such command 'init-db'.", "requirements", None),
     ("python3: can't open file '/application/gen.py': [Errno 2] No such file", "files", None),
+    ("Error: Repository path '***' not found. Please configure it.", "files", None),
     # databases
     ('relation "product" does not exist', "before", None),
     ("ProgrammingError: (1146, \"Table 'shop.item' doesn't exist\")", "before", None),

@@ -99,6 +99,17 @@ def test_a_log_has_its_option(log: str, expected: str, tmp_path: Path) -> None:
     assert option(log, a_draft(tmp_path)) == expected
 
 
+def test_of_a_file_by_a_secret_path_the_variable_is_named(tmp_path: Path) -> None:
+    log = f"{TRACEBACK}FileNotFoundError: [Errno 2] No such file or directory: '***'\n"
+    remedy = remedy_for(Outcome.IMPORT_ERROR, exception_line(log), log, lambda _: ())
+    assert remedy
+    variables = {"SHOP_CONFIG": "/tmp/shop.yml", "SECRET_KEY": "aHR0cHM6"}
+    found = advice(remedy, a_draft(tmp_path, variables=variables))
+    assert (found.missing, found.option) == ("there is no file ***", "--before …")
+    assert found.remark.startswith("SHOP_CONFIG names it; the command that makes it, or put it")
+    assert "names it" not in advice(remedy, a_draft(tmp_path)).remark
+
+
 def test_a_build_that_fails_has_its_option(tmp_path: Path) -> None:
     reason = (
         "psycopg2 2.9.9 has no wheel for Python 3.11 and cannot be built: Error: pg_config "
