@@ -81,8 +81,15 @@ def advice(remedy: Remedy, draft: Draft) -> Advice:
     return replace(found, missing=missing)
 
 
-def _variable(remedy: Remedy, _: Draft) -> Advice | None:
-    return Advice(option=f"-e {remedy.value}={OPEN}") if remedy.value else None
+def _variable(remedy: Remedy, _: Draft) -> Advice:
+    """The variable; where a path cannot be written, another that some variable may name."""
+    if remedy.value:
+        return Advice(option=f"-e {remedy.value}={OPEN}")
+    return Advice(
+        option=f"-e {OPEN}=/tmp/{OPEN}",
+        remark="the variable that names this path; the application's own directory, its HOME and "
+        "/tmp can be written",
+    )
 
 
 def _debian(remedy: Remedy, _: Draft) -> Advice:

@@ -76,6 +76,10 @@ LOGS = {
         ),
         "--service postgres",
     ),
+    "a path that cannot be written": (
+        f"{TRACEBACK}OSError: [Errno 30] Read-only file system: '/site/app/static/config'\n",
+        "-e …=/tmp/…",
+    ),
     "a service that is not known": (
         f"{TRACEBACK}ConnectionRefusedError: [Errno 111] Connection refused\n",
         "--service …",

@@ -156,6 +156,8 @@ def test_the_loads_together_take_two_minutes_at_the_most(tmp_path: Path) -> None
     limits = fitted.experiment.limits
     assert limits.load_s * len(fitted.prepared.cells) == pytest.approx(120)
     assert limits.startup_s == 20.0  # five times 3 s, and 1 s until the first answer
+    limits = sized(draft, ready, replace(probed, startup_s=2.61244))[1].experiment.limits
+    assert limits.startup_s == 19  # it is printed
     assert sized(draft, ready, replace(probed, startup_s=0.4))[1].experiment.limits.startup_s == 10
     assert {cell.requests for cell in fitted.prepared.cells} == {chosen.requests} == {1600}
     assert {*fitted.prepared.cells} == {*fitted.locked.cells} == {*fitted.experiment.cells}
