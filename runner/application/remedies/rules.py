@@ -27,6 +27,8 @@ APPLICATION: Final = "/application/"
 #: The name of a variable, as programs print it when it is missing.
 NAME: Final = r"[\"'`\[]*(?P<name>[A-Z][A-Z0-9_]{2,})[\"'`\]]*"
 VARIABLE: Final = r"(?i:environment|env) ?var(?:iable)?s?"
+#: How Python says that a path cannot be written, of two the second.
+UNWRITABLE: Final = r"(?:\[Errno 13\] Permission denied|\[Errno 30\] [\w -]+): '(?:[^']+' -> ')?"
 #: How programs say that a file is not there.
 IS_NOT_THERE: Final = r"(?:(?:was |is )?(?:not found|missing)|does not exist|doesn't exist)"
 #: How programs ask for a variable.
@@ -252,6 +254,7 @@ RULES: Final = (
         patterns=(
             r"No such file or directory: b?'(?P<name>[^']+)'",
             r"can't open file '(?P<name>[^']+)'",
+            r"Invalid value for .*'(?P<name>[^']+)': No such file or directory",
             rf"\b(?i:path|file|directory|folder):? [\"'](?P<name>[^\"']+)[\"'] {IS_NOT_THERE}",
         ),
         key="files",
@@ -261,7 +264,15 @@ RULES: Final = (
     ),
     Rule(
         kind="unwritable",
-        patterns=(r"(?:\[Errno 13\] Permission denied|\[Errno 30\] [\w -]+): '(?P<name>[^']+)'",),
+        patterns=(rf"{UNWRITABLE}(?P<name>/site/[^']*)'",),
+        key="",
+        says="{name} cannot be written",
+        to_do="it is where distributions are installed; run this in a checkout of the application, "
+        "whose own directory can be written",
+    ),
+    Rule(
+        kind="unwritable",
+        patterns=(rf"{UNWRITABLE}(?P<name>[^']+)'",),
         key="environment",
         says="{name} cannot be written",
         to_do="only the application's own directory, its HOME and /tmp can; set another path, e.g. "

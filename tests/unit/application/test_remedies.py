@@ -121,7 +121,10 @@ LINES = [
     ("Error: No such command 'db'.", "requirements", "flask-migrate"),
     ("Error: No such command 'init-db'.", "requirements", None),
     ("python3: can't open file '/application/gen.py': [Errno 2] No such file", "files", None),
+    ("Error: Invalid value for 'CONFIG_FILE': 'a.yml': No such file or directory", "files", None),
     ("Error: Repository path '***' not found. Please configure it.", "files", None),
+    ("OSError: [Errno 30] Read-only file system: '/site/app/a.css' -> '/site/app/b.css'", "", None),
+    ("PermissionError: [Errno 13] Permission denied: '/tmp/a' -> '/srv/b'", "environment", None),
     # databases
     ('relation "product" does not exist', "before", None),
     ("ProgrammingError: (1146, \"Table 'shop.item' doesn't exist\")", "before", None),

@@ -77,7 +77,7 @@ LOGS = {
         "--service postgres",
     ),
     "a path that cannot be written": (
-        f"{TRACEBACK}OSError: [Errno 30] Read-only file system: '/site/app/static/config'\n",
+        f"{TRACEBACK}OSError: [Errno 30] Read-only file system: '/var/lib/shop'\n",
         "-e …=/tmp/…",
     ),
     "a service that is not known": (
@@ -178,12 +178,12 @@ def test_a_ready_made_service_says_where_it_is(tmp_path: Path) -> None:
 
 
 def test_what_no_option_helps_says_what_does(tmp_path: Path) -> None:
-    log = f"{TRACEBACK}PermissionError: [Errno 13] Permission denied: '/var/lib/shop'\n"
+    log = f"{TRACEBACK}OSError: [Errno 30] Read-only file system: '/site/a' -> '/site/shop/b'\n"
     remedy = remedy_for(Outcome.IMPORT_ERROR, exception_line(log), log, lambda _: ())
     assert remedy
     found = advice(remedy, a_draft(tmp_path))
-    assert (found.missing, found.option) == ("/var/lib/shop cannot be written", None)
-    assert "HOME" in found.remark
+    assert (found.missing, found.option) == ("/site/shop/b cannot be written", None)
+    assert "checkout" in found.remark
 
 
 # -- the request -----------------------------------------------------------------------------------
