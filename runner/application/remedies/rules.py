@@ -26,6 +26,17 @@ Values: TypeAlias = Callable[[str, str], str | None]
 #: The name of a variable, as programs print it when it is missing.
 NAME: Final = r"[\"'`\[]*(?P<name>[A-Z][A-Z0-9_]{2,})[\"'`\]]*"
 VARIABLE: Final = r"(?i:environment|env) ?var(?:iable)?s?"
+#: How Python says that a path cannot be written, of two the second.
+UNWRITABLE: Final = r"(?:\[Errno 13\] Permission denied|\[Errno 30\] [\w -]+): '(?:[^']+' -> ')?"
+#: How programs say that a file is not there.
+IS_NOT_THERE: Final = r"(?:(?:was |is )?(?:not found|missing)|does not exist|doesn't exist)"
+#: How programs ask for a variable.
+ASKED: Final = r"(?i:please|you must|you need to) (?i:set|configure|provide|define|export|specify)"
+#: How programs go on behind the name of a variable that they miss.
+LACKS: Final = (
+    r"(?:(?:must be|has to be|needs to be|is|was) (?:not )?|(?:has )?not (?:been )?)"
+    r"(?:set|defined|missing|required|found|provided|configured)\b"
+)
 #: Distributions by the module in them, where the names differ by more than a `-`.
 DISTRIBUTIONS: Final = {
     "MySQLdb": "mysqlclient", "PIL": "pillow", "bs4": "beautifulsoup4", "cv2": "opencv-python",
@@ -129,7 +140,9 @@ RULES: Final = (
         patterns=(
             rf"{VARIABLE} {NAME} ?(?:is |was |has )?(?:not|missing|required|undefined|must)",
             rf"(?:[Mm]issing|[Ss]et)(?: the)?(?: required)? {VARIABLE}:? {NAME}",
-            rf"{NAME} (?:{VARIABLE} )?(?:must be|is|was) (?:not )?(?:set|defined|missing|required)",
+            rf"{ASKED}(?: [a-z]+){{0,3}} [\"'`]?(?P<name>[A-Z][A-Z0-9]*_[A-Z0-9_]+|[A-Z]{{6,}})\b",
+            rf"Either {NAME} or .* must be set",
+            rf"{NAME} (?:{VARIABLE} )?{LACKS}",
             rf"{NAME} (?:setting )?must not be empty",
             rf"{NAME} not found\. Declare it as envvar",
         ),
@@ -224,6 +237,10 @@ RULES: Final = (
             r"\benv: '?(?P<name>[\w.+-]+)'?: No such file or directory\s*$",
             r"(?i:cannot find command) '(?P<name>[\w.+-]+)'",
             r"(?P<name>[\w.+-]+) (?i:executable (?:must be|not found))",
+            r"(?i:bad) (?P<name>[\w.+-]+) (?i:executable)",
+            r"(?i:no) (?P<name>[\w.+-]+) (?i:executable found)",
+            r"(?P<name>[\w.+-]+) is not installed or it's not in your PATH",
+            r"failed to execute (?:PosixPath\()?'(?P<name>[\w.+-]+)'",
         ),
         key="debian",
         value=_program,
@@ -236,6 +253,8 @@ RULES: Final = (
         patterns=(
             r"No such file or directory: b?'(?P<name>[^']+)'",
             r"can't open file '(?P<name>[^']+)'",
+            r"Invalid value for .*'(?P<name>[^']+)': No such file or directory",
+            rf"\b(?i:path|file|directory|folder):? [\"'](?P<name>[^\"']+)[\"'] {IS_NOT_THERE}",
         ),
         key="files",
         says="there is no file {name}",
@@ -244,7 +263,15 @@ RULES: Final = (
     ),
     Rule(
         kind="unwritable",
-        patterns=(r"(?:\[Errno 13\] Permission denied|\[Errno 30\] [\w -]+): '(?P<name>[^']+)'",),
+        patterns=(rf"{UNWRITABLE}(?P<name>/site/[^']*)'",),
+        key="",
+        says="{name} cannot be written",
+        to_do="it is where distributions are installed; run this in a checkout of the application, "
+        "whose own directory can be written",
+    ),
+    Rule(
+        kind="unwritable",
+        patterns=(rf"{UNWRITABLE}(?P<name>[^']+)'",),
         key="environment",
         says="{name} cannot be written",
         to_do="only the application's own directory, its HOME and /tmp can; set another path, e.g. "

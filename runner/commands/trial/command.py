@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import platform
 import time
@@ -177,7 +178,7 @@ def sized(draft: Draft, ready: Ready, probed: Probed) -> tuple[Draft, Ready]:
     def loaded(cell: Cell) -> Cell:
         return replace(cell, concurrency=CONCURRENCY, requests=requests)
 
-    startup_s = max(STARTUP_S, STARTUP_TIMES * probed.loaded_s)
+    startup_s = max(STARTUP_S, math.ceil(STARTUP_TIMES * probed.loaded_s))
     limits = replace(ready.experiment.limits, load_s=LOADS_S / number, startup_s=startup_s)
     experiment, locked, prepared = ready.experiment, ready.locked, ready.prepared
     request = replace(ready.own.request, path=path) if ready.own else None
