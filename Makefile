@@ -53,8 +53,12 @@ test: setup-tests lint ## lint, unit tests and the page in Chromium, then integr
 	@$(MATRIX) doctor --install >/dev/null
 	@$(HELD) .venv/bin/python -m pytest tests/unit tests/packages tests/browser --numprocesses auto \
 		--cov --cov-report= --cov-fail-under=0 $(ARGS)
-	@# One at a time: side by side on few CPUs they would keep each other waiting.
-	@$(HELD) .venv/bin/python -m pytest tests/integration \
+	@# Those that have the engine to themselves come first: they make the images that all use.
+	@$(HELD) .venv/bin/python -m pytest tests/integration -m alone \
+		--cov --cov-append --cov-report= --cov-fail-under=0 $(ARGS)
+	@# The others mostly wait, for containers and loads.
+	@$(HELD) .venv/bin/python -m pytest tests/integration -m "not alone" --numprocesses 3 \
+		--dist loadfile --no-loadscope-reorder \
 		--cov --cov-append --cov-report=term-missing:skip-covered $(ARGS)
 
 examples: setup-tests ## measure the applications of examples/ as a user would (one: ARGS="-k NAME")

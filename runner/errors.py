@@ -1,4 +1,4 @@
-"""Every error this program reports, each with its exit code. Only `cli.main` exits."""
+"""Every error this program reports, each with its exit code. Only `runner.cli.main` exits."""
 
 
 class MatrixError(Exception):

@@ -1,10 +1,15 @@
-"""What command-line options can be set to. Imports nothing, so that `matrix --help` starts fast."""
+"""What options of the command line can be set to, in a module that imports next to nothing.
+
+`matrix --help` starts fast because of that.
+"""
 
 from __future__ import annotations
 
 from enum import StrEnum
 from typing import Final
 
+#: The matrix file, unless another is named.
+MATRIX_FILE: Final = "matrix.yaml"
 #: By which share a figure must differ before that matters, unless the matrix file says otherwise.
 DELTAS: Final = {"rate": 0.02, "cpu": 0.10, "p99": 0.05, "rss": 0.05}
 #: After so many rounds a run may stop because its intervals are narrow enough.

@@ -45,8 +45,9 @@ MMDEBSTRAP = Tool(
 )
 CHROMIUM = Tool("chromium", ("chromium",), "the browser tests of `make test`")
 REGISTRY = Tool("docker-registry", ("docker-registry",), "the registry tests of `make test`")
+OPENSSL = Tool("openssl", ("openssl",), "the test of TLS of `make test`")
 #: What the test suite needs beyond what a run needs.
-TEST_TOOLS = (CHROMIUM, REGISTRY)
+TEST_TOOLS = (CHROMIUM, REGISTRY, OPENSSL)
 
 DAEMON_LOG = Path("/var/log/dockerd.log")
 DAEMON_SOCKET = Path("/var/run/docker.sock")

@@ -1,4 +1,4 @@
-"""The standard streams, where nobody reads them, or there are none."""
+"""Print to the standard streams, also where nobody reads them or they are closed."""
 
 from __future__ import annotations
 
@@ -6,18 +6,40 @@ import os
 import sys
 from typing import TextIO
 
+import typer
+
+
+def say(text: str) -> None:
+    """Print a message for people to standard error, also if its reader has left."""
+    try:
+        typer.echo(text, err=True)
+    except BrokenPipeError:
+        nobody_reads(sys.stderr)
+
+
+def print_result(text: str) -> None:
+    """Print a result to standard output, whose reader may have left early (`matrix table | head`).
+
+    That is no failure: what was measured is on disk by then.
+    """
+    try:
+        typer.echo(text)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        nobody_reads(sys.stdout)
+
 
 def nobody_reads(stream: TextIO) -> None:
-    """Let go nowhere what is written to a stream from now on."""
+    """From now on, discard what is written to a stream."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, stream.fileno())
     os.close(nowhere)
 
 
 def open_closed_streams() -> None:
-    """Give the program the standard streams that it was started without (`matrix table >&-`).
+    """Open the standard streams that the program was started without (`matrix table >&-`).
 
-    The next file that is opened would become one of them, and be written to.
+    Otherwise the next file that is opened takes the place of one, and messages go into it.
     """
     for descriptor, name in enumerate(("stdin", "stdout", "stderr")):
         if getattr(sys, name) is None:

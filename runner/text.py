@@ -1,4 +1,4 @@
-"""Words: how numbers, lists and what is not known are written, and help with a wrong word."""
+"""How numbers, lists and what is not known are written; and what is shown of other texts."""
 
 from __future__ import annotations
 
@@ -24,6 +24,21 @@ def one_line(text: str) -> str:
     if not text.isprintable():
         text = "".join(c if c.isprintable() else " " for c in text)
     return " ".join(text.split())
+
+
+def without_backticks(text: str) -> str:
+    """The text on one line, as it may be in a sentence where backticks mean something."""
+    return one_line(text).replace("`", "'")
+
+
+def percent(share: float) -> str:
+    """A share that the matrix file sets: `2 %`."""
+    return f"{100 * share:g} %"
+
+
+def minute(moment: str) -> str:
+    """A time in ISO 8601, of UTC, for people: `2026-11-24 15:02 UTC`."""
+    return f"{moment[:16].replace('T', ' ')} UTC"
 
 
 def counted(number: int, noun: str) -> str:

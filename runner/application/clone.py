@@ -7,7 +7,6 @@ address, for that may hold a password.
 
 from __future__ import annotations
 
-import os
 import re
 import subprocess
 import tarfile
@@ -16,6 +15,7 @@ from pathlib import Path, PurePosixPath
 from typing import Final
 from urllib.parse import urlsplit, urlunsplit
 
+from runner.application.git import environment
 from runner.application.pins import Directory, GitSource
 from runner.application.source import Source, SourceFile
 from runner.errors import EngineError
@@ -127,12 +127,10 @@ def _clone(source: GitSource, tree: Path) -> None:
 
 
 def _git(source: GitSource | Directory, *arguments: str) -> str:
-    # A hook that runs this program has variables that name its own repository.
-    environment = {name: v for name, v in os.environ.items() if not name.startswith("GIT_DIR")}
     try:
         result = subprocess.run(
             [*COMMAND, *arguments], capture_output=True, check=False, timeout=TIMEOUT_S,
-            stdin=subprocess.DEVNULL, env=environment | ENVIRONMENT,
+            stdin=subprocess.DEVNULL, env=environment() | ENVIRONMENT,
         )  # fmt: skip
     except FileNotFoundError:
         raise _failed(source, "git is not installed here") from None

@@ -16,6 +16,16 @@ COMMAND: Final = (
     "ls-files", "--cached", "--others", "--exclude-standard", "-z",
 )  # fmt: skip
 TIMEOUT_S: Final = 60
+#: Variables that name a repository: a hook that runs this program has those of its own.
+OF_A_REPOSITORY: Final = frozenset({
+    "GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_PREFIX", "GIT_COMMON_DIR", "GIT_NAMESPACE",
+    "GIT_OBJECT_DIRECTORY", "GIT_ALTERNATE_OBJECT_DIRECTORIES", "GIT_QUARANTINE_PATH",
+})  # fmt: skip
+
+
+def environment() -> dict[str, str]:
+    """The variables of this program with which git looks for the repository by itself."""
+    return {name: value for name, value in os.environ.items() if name not in OF_A_REPOSITORY}
 
 
 def files(directory: Path) -> set[str]:
@@ -36,11 +46,9 @@ def files(directory: Path) -> set[str]:
 
 
 def _listed(directory: Path) -> list[str]:
-    # A hook that runs this program has variables that name its own repository.
-    environment = {name: v for name, v in os.environ.items() if not name.startswith("GIT_")}
     try:
         result = subprocess.run(
-            COMMAND, cwd=directory, env=environment, capture_output=True, check=False,
+            COMMAND, cwd=directory, env=environment(), capture_output=True, check=False,
             timeout=TIMEOUT_S,
         )  # fmt: skip
     except FileNotFoundError:

@@ -1,4 +1,4 @@
-"""The image of an application of the user's, on that of its environment."""
+"""The image of the user's application, on top of that of its environment."""
 
 from __future__ import annotations
 

@@ -2,60 +2,28 @@
 
 from __future__ import annotations
 
-import os
 import re
-import shlex
-import shutil
-import subprocess
-import tarfile
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from runner.build.recipe import KEY_LABEL, REPOSITORY, Image, Recipe, digest, ensure, labels
+from runner.build.suites import SUITES, bootstrap, contents, installed
 from runner.engine.protocol import Engine
-from runner.errors import EngineError, EngineUnavailableError
+from runner.errors import EngineError
 from runner.matrix.cell import Base
 from runner.paths import IMAGES
 from runner.text import listed
 
-#: Debian suites by the Python they carry.
-SUITES: Final = {"3.9": "bullseye", "3.11": "bookworm", "3.13": "trixie", "3.14": "forky"}
-#: Suites that are not released: which Python is their `python3` still changes, and a mirror's copy
-#: of their package lists expires after a week.
-MOVING: Final = frozenset({"forky"})
-#: Beside the essential packages and Python: wheels for manylinux count on libstdc++.
-PACKAGES: Final = ("ca-certificates", "libstdc++6", "tzdata")
-TIMEOUT_S = 900
 #: How apt says that a package does not exist, or has no version.
 NO_PACKAGE: Final = re.compile(
     r"Unable to locate package (?P<plain>[^\s'\"]+)"
     r"|Package '(?P<quoted>[^']+)' has no installation candidate"
 )
-ADDRESS: Final = re.compile(r"\b[a-z]+://\S+")
-#: What a cell never reads, what names this machine or its mirror, and what a container gets from
-#: its engine. It is left out when the archive is written: dpkg's option `path-exclude` would make
-#: mmdebstrap start a Python program for each package.
-LEFT_OUT: Final = (
-    "usr/share/doc/*", "usr/share/man/*", "usr/share/locale/*", "usr/share/info/*",
-    "etc/alternatives/*.gz", "etc/apt/sources.list", "etc/apt/sources.list.d/*",
-    "etc/apt/apt.conf.d/*mmdebstrap", "etc/dpkg/dpkg.cfg.d/*mmdebstrap", "etc/resolv.conf",
-    "etc/hostname", "etc/machine-id", "usr/sbin/policy-rc.d", "var/lib/apt/lists/*",
-    "var/cache/apt/*", "var/cache/ldconfig/*", "var/log/*",
-    "dev/*", "proc/*", "sys/*", "run/*", "tmp/*",
-)  # fmt: skip
-#: Where dpkg keeps what is installed.
-STATUS: Final = "./var/lib/dpkg/status"
 #: Of a base image: digest of its packages. Two that were made of the same ones differ in times.
 CONTENT_LABEL: Final = "org.monkey-matrix.content"
-#: In this suite a package that needs all of Perl merges /usr, and a hook of mmdebstrap does it
-#: without; later suites come merged.
-MERGED_BY_HOOK: Final = {"bookworm"}
-MERGE_HOOK: Final = Path("/usr/share/mmdebstrap/hooks/merged-usr")
-#: A bootstrap in memory is faster (no file is synced), but takes 400 MB.
-LEAST_MEMORY_KIB: Final = 3 << 20
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -232,13 +200,14 @@ def _from_suite(
     with tempfile.TemporaryDirectory() as directory:
         archives = {request: Path(directory) / f"{request.name}.tar" for request in missing}
         if missing:
+            wanted = {path: request.packages for request, path in archives.items()}
             try:
-                _bootstrap(suite, archives, base)
-            except NoBaseError as error:
+                bootstrap(python, wanted, allow_expired=base.allow_expired)
+            except EngineError as error:
                 for request in missing:
                     if told := _without_package(request, f"Debian's {suite}", str(error)):
                         raise told from None
-                raise
+                raise NoBaseError(str(error)) from None
         for request, path in archives.items():
             reference, key = named[request]
             said = {**labels("base", key), CONTENT_LABEL: digest([key, *installed(path)])}
@@ -250,10 +219,8 @@ def _from_suite(
 
 def _named(request: BaseRequest) -> tuple[str, str]:
     """The name of the image that a bootstrap makes for a request, and the key in it."""
-    suite = SUITES[request.python]
-    packages = (interpreter(suite, request.python), *PACKAGES, *request.packages)
-    key = digest([suite, *packages, *LEFT_OUT])[:12]
-    return f"{REPOSITORY}/base:{request.name}-{suite}-{key}", key
+    key = digest(contents(request.python, request.packages))[:12]
+    return f"{REPOSITORY}/base:{request.name}-{SUITES[request.python]}-{key}", key
 
 
 def _of_debian(engine: Engine, reference: str, key: str) -> BaseImage | None:
@@ -265,95 +232,6 @@ def _of_debian(engine: Engine, reference: str, key: str) -> BaseImage | None:
     if content is None:
         return None
     return BaseImage(reference=reference, image_id=found.id, key=content, origin="debian")
-
-
-def installed(archive: Path) -> list[str]:
-    """The packages of a Debian root file system in a tar archive, each with its version."""
-    with tarfile.open(archive) as tar:
-        status = tar.extractfile(STATUS)
-        text = status.read().decode("utf-8", "replace") if status else ""
-    return sorted(_packages(text))
-
-
-def _packages(status: str) -> Iterator[str]:
-    for paragraph in status.split("\n\n"):
-        fields = dict(line.split(": ", 1) for line in paragraph.splitlines() if ": " in line)
-        if "Package" in fields:
-            yield " ".join(fields.get(n, "") for n in ("Package", "Version", "Architecture"))
-
-
-def interpreter(suite: str, python: str) -> str:
-    """The package of a suite that has the Python."""
-    return f"python{python}" if suite in MOVING else "python3"
-
-
-def about_moving(pythons: Iterable[str]) -> str:
-    """What to know of the Pythons that come from a suite which is not released; empty for none."""
-    moving = [f"Python {p} from {SUITES[p]}" for p in pythons if SUITES.get(p) in MOVING]
-    if not moving:
-        return ""
-    return (
-        f"{', '.join(moving)}: a suite that is not released and changes daily. The expiry date of "
-        "its package lists is not checked, so that a mirror's older copy of them will do"
-    )
-
-
-def mmdebstrap_command(
-    suite: str, archives: Mapping[BaseRequest, Path], *, allow_expired: bool
-) -> list[str]:
-    """The command that writes the suite as tar archives, each with the packages of its request.
-
-    It reads the machine's own configured mirror where that serves the suite's distribution; every
-    trace of it is left out of the archives.
-    """
-    first, *others = archives
-    python = interpreter(suite, first.python)
-    command = ["mmdebstrap", "--variant=essential", "--format=null"]
-    command += [f"--include={','.join((python, *PACKAGES, *first.packages))}"]
-    command += ['--aptopt=Acquire::Languages "none"', "--dpkgopt=force-unsafe-io"]
-    command += ["--skip=chroot/start-stop-daemon"]  # its stand-in would be in the archives
-    if allow_expired or suite in MOVING:
-        command += ['--aptopt=Acquire::Check-Valid-Until "false"']
-    if suite in MERGED_BY_HOOK and MERGE_HOOK.is_dir():
-        command += [f"--hook-dir={MERGE_HOOK}"]
-    if suite in MOVING:
-        command += [f'--customize-hook=ln -sf {python} "$1"/usr/bin/python3']
-    command += [f"--customize-hook={_archived(archives[first])}"]
-    for request in others:
-        apt_get = 'APT_CONFIG="$MMDEBSTRAP_APT_CONFIG" apt-get -oDPkg::Chroot-Directory="$1"'
-        command += [f"--customize-hook={apt_get} --yes install {' '.join(request.packages)}"]
-        command += [f"--customize-hook={_archived(archives[request])}"]
-    return [*command, suite, "-"]
-
-
-def _archived(path: Path) -> str:
-    """The shell command that writes the file system as it is now."""
-    left_out = " ".join(f"--exclude='./{pattern}'" for pattern in LEFT_OUT)
-    return (
-        'tar --directory="$1" --create --sort=name --numeric-owner --one-file-system '
-        f"--anchored {left_out} --file={shlex.quote(str(path))} ."
-    )
-
-
-def _bootstrap(suite: str, archives: Mapping[BaseRequest, Path], base: Base) -> None:
-    _require_mmdebstrap()
-    command = mmdebstrap_command(suite, archives, allow_expired=base.allow_expired)
-    with tempfile.TemporaryDirectory() as directory, tempfile.TemporaryFile() as printed:
-        Path(directory).chmod(0o755)  # apt reads it as a user of its own
-        environment = {"TMPDIR": directory, "DEBIAN_FRONTEND": "noninteractive"}
-        try:
-            result = subprocess.run(
-                [*_in_memory(directory), *command], env=os.environ | environment, check=False,
-                stdin=subprocess.DEVNULL, stdout=printed, stderr=printed, timeout=TIMEOUT_S,
-            )  # fmt: skip
-        except subprocess.TimeoutExpired:
-            raise NoBaseError(
-                f"Debian's {suite} was not bootstrapped within {TIMEOUT_S} s: check the mirror "
-                "that this machine is configured to use, then run the same command again"
-            ) from None
-        if result.returncode:
-            printed.seek(0)
-            raise NoBaseError(_why_no_suite(suite, printed.read().decode("utf-8", "replace")))
 
 
 def _without_package(request: BaseRequest, where: str, why: str) -> NoBaseError | None:
@@ -369,47 +247,3 @@ def _without_package(request: BaseRequest, where: str, why: str) -> NoBaseError 
         f"`{request.named_in}`: {where}, which Python {request.python} comes from, has no package "
         f"{listed(list(names))}; correct the name, or leave it out"
     )
-
-
-def _in_memory(directory: str) -> list[str]:
-    """What to put before a command so that its temporary files are in memory, where that can be.
-
-    A mount that only the command sees needs a privilege that root in a container may lack.
-    """
-    mount = ["mount", "-t", "tmpfs", "tmpfs", directory]
-    if _available_memory_kib() < LEAST_MEMORY_KIB or shutil.which("unshare") is None:
-        return []
-    if subprocess.run(["unshare", "--mount", *mount], capture_output=True, check=False).returncode:
-        return []
-    script = f'{shlex.join(mount)} && exec "$@"'
-    return ["unshare", "--mount", "sh", "-c", script, "sh"]
-
-
-def _available_memory_kib() -> int:
-    for line in Path("/proc/meminfo").read_text(encoding="ascii").splitlines():
-        if line.startswith("MemAvailable:"):
-            return int(line.split()[1])
-    return 0
-
-
-def _why_no_suite(suite: str, printed: str) -> str:
-    if "Valid-Until" in printed or "is expired" in printed or "not valid anymore" in printed:
-        return (
-            f"the Release file of Debian's {suite} has expired on this machine's mirror; "
-            "`base: {kind: debian, allow_expired: true}` accepts it"
-        )
-    errors = [x.strip() for x in printed.splitlines() if x.startswith(("E:", "Err:"))]
-    why = errors[0] if errors else printed[-200:].strip()
-    # A cell's reason is published, and which mirror this machine uses is nobody's business.
-    return f"Debian's {suite} could not be bootstrapped: {ADDRESS.sub('the mirror', why)}"
-
-
-def _require_mmdebstrap() -> None:
-    remedy = "or set `base: registry` and an engine that reaches one"
-    if shutil.which("mmdebstrap") is None:
-        raise EngineUnavailableError(
-            "base images are made with mmdebstrap, which is not installed: "
-            f"`apt-get install mmdebstrap`, {remedy}"
-        )
-    if os.geteuid() != 0:
-        raise EngineUnavailableError(f"mmdebstrap needs root: run as root, {remedy}")

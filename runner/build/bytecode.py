@@ -24,13 +24,14 @@ from runner.build.recipe import Image, digest
 from runner.engine.ownership import owner_labels
 from runner.engine.pod import SERVER_USER
 from runner.engine.protocol import Attached, ContainerSpec, Engine
+from runner.engine.started import started
 from runner.errors import EngineError
 from runner.paths import IMAGES
 
 COMPILER: Final = (IMAGES / "base" / "bytecode.py").read_text(encoding="utf-8")
 #: Before Python 3.11, sets are written in the order of their hashes: the same in every process.
 ENVIRONMENT: Final = {"PYTHONHASHSEED": "0"}
-MEMORY_BYTES: Final = 512 * 1024 * 1024
+MEMORY_BYTES: Final = 512 << 20
 PIDS: Final = 16
 TIMEOUT_S: Final = 300.0
 #: What packages bring along and no server imports; a third of gevent's code.
@@ -97,14 +98,11 @@ def _interpreter(engine: Engine, base: Image) -> Iterator[Attached]:
         stdin=True,
         host_names=False,
     )
-    container = engine.create(spec)
-    try:
-        engine.start(container)
-        process = engine.attach(container)
-        with contextlib.closing(process):
-            yield process
-    finally:
-        engine.remove(container)
+    with (
+        started(engine, spec) as container,
+        contextlib.closing(engine.attach(container)) as process,
+    ):
+        yield process
 
 
 def _compiled(process: Attached, sources: Sources) -> dict[str, bytes]:

@@ -35,8 +35,6 @@ from runner.paths import IMAGES
 
 SERVER_PROGRAM: Final = IMAGES / "server" / "monkey_matrix_server"
 LOADGEN_PROGRAM: Final = IMAGES / "loadgen"
-AGENT: Final = LOADGEN_PROGRAM / "agent.py"
-RATE: Final = LOADGEN_PROGRAM / "rate.py"
 #: How engines say that a container uses an image.
 IN_USE: Final = re.compile(r"container \S+ is using|being used by|in use by a container")
 CELL_DOCKERFILE: Final = "ARG BASE\nFROM ${BASE}\n"

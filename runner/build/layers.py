@@ -1,4 +1,4 @@
-"""Files of images as tar archives that are the same bytes whoever makes them.
+"""Files of images as tar archives: the same files give the same bytes, whenever and wherever.
 
 The same files make an image's layers (`archive.py`) and the context of a build (`recipe.py`).
 """

@@ -18,7 +18,6 @@ from runner.build.bases import (
     BaseImage,
     BaseRequest,
     NoBaseError,
-    about_moving,
     ensure_bases,
     groups,
     resolve_kind,
@@ -44,6 +43,7 @@ from runner.build.service_images import (
     pull_all,
     service_images,
 )
+from runner.build.suites import about_moving
 from runner.build.wanted import OnEnvironment, Subject, Wanted
 from runner.build.wheels import Wheel, pack_all, wheels_of
 from runner.engine.protocol import Engine

@@ -11,7 +11,7 @@ from runner.build.bases import BaseImage, BaseRequest
 from runner.build.companions import PASSWD
 from runner.build.images import dockerfile_of, key_of
 from runner.build.layers import File, Layer
-from runner.build.recipe import Image, Recipe, digest
+from runner.build.recipe import REPOSITORY, Image, Recipe, digest
 from runner.engine.companions import (
     COMPANION_TMPFS,
     COMPANION_USER,
@@ -59,7 +59,7 @@ class DebianService:
         )
         key = key_of(base, files, dockerfile)
         return Recipe(
-            reference=f"monkey-matrix/service:{key}",
+            reference=f"{REPOSITORY}/service:{key}",
             kind="service",
             key=key,
             dockerfile=dockerfile,

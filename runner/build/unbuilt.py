@@ -189,7 +189,7 @@ def how_to_build(unbuilt: Unbuilt) -> tuple[Backend, tuple[str, ...]]:
 
 
 def requirements(several: Any) -> tuple[str, ...]:  # noqa: ANN401 - a stranger's
-    """Requirements of a build, each checked: they are written by whom nobody knows."""
+    """Requirements of a build, each checked, for a stranger may have written them."""
     found: list[str] = []
     for one in several if isinstance(several, Iterable) else ():
         try:

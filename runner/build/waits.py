@@ -1,9 +1,9 @@
 """Which installed distributions can wait in C for the network, where no patch of Python reaches.
 
 A library that does so calls `connect` and `recv` or `recvmsg` by itself, or needs a client library
-that comes with the system. What else waits says little: many import `poll`, `nanosleep` or
-`pthread_cond_wait` that never keep a request waiting. It is a hint: what waits in a launch is seen
-in the launch.
+that comes with the system. Other calls that wait are no sign: many libraries import `poll`,
+`nanosleep` or `pthread_cond_wait`, and no request ever waits in them. All this is a hint; a launch
+shows what really waits.
 """
 
 from __future__ import annotations

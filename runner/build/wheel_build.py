@@ -10,12 +10,13 @@ from functools import cache
 from pathlib import Path
 from typing import Final, TypeAlias
 
-from runner.build.bases import SUITES, BaseImage, BaseRequest, interpreter
+from runner.build.bases import BaseImage, BaseRequest
 from runner.build.build_container import PROGRAM, Backend, BuildError, builder
 from runner.build.layers import aside
 from runner.build.lock import Lock, lock_all
 from runner.build.missing import failure
 from runner.build.recipe import digest
+from runner.build.suites import interpreter_package
 from runner.build.unbuilt import Unbuilt, how_to_build, requirements
 from runner.build.wheels import Wheel, pack, pack_all, wheels_of
 from runner.engine.protocol import Engine
@@ -42,7 +43,7 @@ def base_with_compiler(python: str, debian: Sequence[str], kind: str = "debian")
 
     A Python of a registry brings its own headers; Debian's would be another one's.
     """
-    own = [f"{interpreter(SUITES[python], python)}-dev"] if python in SUITES else ["python3-dev"]
+    own = [f"{interpreter_package(python)}-dev"]
     headers = own if kind == "debian" else []
     packages = tuple(dict.fromkeys((*COMPILER, *headers, *debian)))
     return BaseRequest(name=f"py{python}-compiler", python=python, packages=packages)

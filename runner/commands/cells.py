@@ -12,8 +12,8 @@ from typing import TypeAlias
 
 from runner.application.application_lock import ApplicationLock
 from runner.application.facts import facts_of
-from runner.build.bases import MOVING, SUITES
 from runner.build.lock import Lock, Unavailable, lock_all, platform_of
+from runner.build.suites import MOVING, SUITES
 from runner.commands.like import experiment_like, locks_like
 from runner.errors import UsageError
 from runner.matrix.axes import BASE_AXES
@@ -162,7 +162,8 @@ def _by_baseline(experiment: Experiment) -> list[tuple[Cell, list[Cell]]]:
 def _parts(durations: Sequence[float], parts: int) -> Iterator[int]:
     """The part (from 1) of each piece of a line that is cut into parts of about equal length.
 
-    A piece belongs where its middle lies. Cut in line, few groups lie on both sides of a cut.
+    A piece is in the part in which its middle is. Pieces of one part are next to each other, so
+    few groups of them are divided.
     """
     whole, before = sum(durations), 0.0
     for duration in durations:

@@ -11,7 +11,7 @@ from runner.history.series import history as history_of
 from runner.history.write import write
 from runner.publish.index import DIRECTORY
 from runner.report.run import read_run
-from runner.store.run_directory import LATEST, RunDirectory, open_run
+from runner.store.run_directory import LATEST, RUN, RunDirectory, open_run
 
 #: Where histories are written below the directory of results, if nowhere else.
 HISTORY: Final = "history"
@@ -34,9 +34,16 @@ def history(results: Path, given: Sequence[str], output: Path | None) -> str:
 def _runs(results: Path, name: str) -> list[RunDirectory]:
     """The run of this name, or the runs in the directory of this name."""
     path = Path(name)
-    if name == LATEST or (path / "run.json").exists():
+    if name == LATEST or (path / RUN).exists():
         return [open_run(results, name)]
-    inside = sorted(one.parent for one in path.glob("*/run.json") if not one.parent.is_symlink())
+    inside = sorted(one.parent for one in path.glob(f"*/{RUN}") if not one.parent.is_symlink())
     if not inside:
-        raise UsageError(f"{name}: no run, and no directory of runs (it has no */run.json)")
+        raise UsageError(f"{name}: no run, and no directory of runs{_what_may_be_meant(path)}")
     return [open_run(results, str(one)) for one in inside]
+
+
+def _what_may_be_meant(path: Path) -> str:
+    """Where runs are instead: one level further down, or beside the published ones."""
+    around = path.parent if path.name == DIRECTORY else path
+    below = sorted(run.parent.parent for run in around.glob(f"*/*/{RUN}"))
+    return f"; name that of an experiment, such as {below[0]}" if below else f" (no */{RUN})"

@@ -11,8 +11,7 @@ from pathlib import Path
 from runner.commands.proposal import proposal
 from runner.errors import UsageError
 from runner.matrix import schema
-
-SCHEMA = "matrix.schema.json"
+from runner.options import MATRIX_FILE
 
 
 def init(file: Path) -> str:
@@ -22,8 +21,8 @@ def init(file: Path) -> str:
 
     Raises `UsageError` instead of changing a file that exists.
     """
-    template = resources.files("runner.commands") / "templates" / "matrix.yaml"
-    beside = file.with_name(SCHEMA)
+    template = resources.files("runner.commands") / "templates" / MATRIX_FILE
+    beside = file.with_name(schema.FILE)
     proposed = proposal(file.parent)
     written = proposed.text if proposed else template.read_text(encoding="utf-8")
     texts = {file: written, beside: schema.text()}
@@ -35,7 +34,7 @@ def init(file: Path) -> str:
             )
     for path, text in texts.items():
         _write(path, text)
-    option = "" if file == Path("matrix.yaml") else f" --file {file}"
+    option = "" if file == Path(MATRIX_FILE) else f" --file {file}"
     about = f" about {proposed.app.value} ({proposed.app.place})" if proposed else ""
     return (
         f"wrote {file}{about} and {beside}, which lets editors complete and check it\n"

@@ -1,4 +1,4 @@
-"""An application of the user's as a run needs it: read on the host, before anything is made."""
+"""The user's application as a run needs it: read on the host, before anything is made."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ from typing import Any
 from tabulate import tabulate
 
 from runner.application.source import Source
-from runner.build.bases import SUITES
+from runner.build.suites import SUITES
 from runner.commands.cells import Choice, LockedCells, Shard, expand, lock_chosen, locker, no_cells
 from runner.commands.own import read_own
 from runner.commands.own_locks import own_locker

@@ -9,15 +9,14 @@ from typing import Any, Final
 from runner.application.application_lock import ApplicationLock
 from runner.application.own_python import own_python
 from runner.application.source import Source
-from runner.build.bases import SUITES
+from runner.application.start_command.read import CONFIG
+from runner.build.suites import SUITES
 from runner.commands.cells import LockedCells
 from runner.matrix.application import NONE, Application, Service
 from runner.matrix.cell import Cell, Experiment
 from runner.store.application_record import without_credentials
 from runner.text import counted
 
-#: What gunicorn reads in the directory that it is started in, unless it is told otherwise.
-IMPLICIT: Final = "gunicorn.conf.py"
 #: So many of the paths that are left out are named.
 NAMED: Final = 12
 
@@ -71,7 +70,7 @@ def implicit_config(
         return None
     if not any(map(_is_gunicorn, cells)):
         return None
-    path = str(PurePosixPath(application.chdir) / IMPLICIT)
+    path = str(PurePosixPath(application.chdir) / CONFIG)
     return path if any(file.path == path for file in source.files) else None
 
 

@@ -29,6 +29,7 @@ from runner.matrix.known_images import known_image
 from runner.matrix.service_schema import ServiceSection
 from runner.matrix.services import services_of
 from runner.matrix.yaml_document import Document
+from runner.options import MATRIX_FILE
 from runner.text import listed, one_line
 
 COMPOSE: Final = ("compose.yaml", "compose.yml", "docker-compose.yml", "docker-compose.yaml")
@@ -249,7 +250,7 @@ class _Draft:
             content = read_compose(self.directory / self.compose).mapping("services")
         except SpecError as error:
             return [("db", one_line(str(error)))]
-        document = Document(path=self.directory / "matrix.yaml", content={})
+        document = Document(path=self.directory / MATRIX_FILE, content={})
         accepted: dict[str, ServiceSection] = {}
         found: list[tuple[str, str]] = []
         for name, service in content.items():

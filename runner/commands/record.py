@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from runner.build.prepare import Prepared
@@ -18,12 +18,12 @@ from runner.outcome import Outcome
 from runner.store.application_record import ApplicationRecord, installed
 from runner.store.machine import this_host
 from runner.store.records import (
-    BaseImage,
+    BaseRecord,
     CellRecord,
     CompanionRecord,
     EnvironmentRecord,
     ExpectationRecord,
-    Method,
+    MethodRecord,
     RunRecord,
     UnavailableCell,
     now,
@@ -47,14 +47,6 @@ def run_record(
     application: ApplicationRecord | None = None,
 ) -> RunRecord:
     """All that decides what the run's figures mean."""
-    unavailable = [
-        UnavailableCell(**_cell(c, experiment, locked), outcome=Outcome.UNAVAILABLE, reason=why)
-        for c, why in {**locked.unavailable, **prepared.unavailable}.items()
-    ]
-    unavailable += [
-        UnavailableCell(**_cell(c, experiment, locked), outcome=Outcome.BUILD_FAILED, reason=why)
-        for c, why in prepared.failed.items()
-    ]
     return RunRecord(
         run_id=run_id,
         experiment=experiment.name,
@@ -62,13 +54,7 @@ def run_record(
         command=tuple(sys.argv),
         host=this_host(),
         engine=engine,
-        method=Method(
-            version=METHOD_VERSION,
-            ab_version=ab.version,
-            loadgen_image=prepared.loadgen.image_id,
-            loadgen_key=prepared.loadgen.key,
-            ab_first_request_alone=ab.opening is AbOpening.FIRST_ALONE,
-        ),
+        method=_method(prepared.loadgen, ab),
         axes=experiment.axes,
         baseline=dict(experiment.baseline),
         limits=experiment.limits,
@@ -84,7 +70,7 @@ def run_record(
             for cell, image in prepared.cells.items()
         ),
         environments=_environments(locked, prepared),
-        unavailable=tuple(unavailable),
+        unavailable=tuple(_unavailable(experiment, locked, prepared)),
         companions={
             name: CompanionRecord(
                 image_id=image.image_id, key=image.key, versions=dict(image.versions)
@@ -103,6 +89,16 @@ def run_record(
         ),
         left_out=dict(experiment.skipped),
         application=application,
+    )
+
+
+def _method(loadgen: Image, ab: AbFacts) -> MethodRecord:
+    return MethodRecord(
+        version=METHOD_VERSION,
+        ab_version=ab.version,
+        loadgen_image=loadgen.image_id,
+        loadgen_key=loadgen.key,
+        ab_first_request_alone=ab.opening is AbOpening.FIRST_ALONE,
     )
 
 
@@ -133,6 +129,17 @@ def _cell(
     }
 
 
+def _unavailable(
+    experiment: Experiment, locked: LockedCells, prepared: Prepared
+) -> Iterator[UnavailableCell]:
+    for outcome, cells in (
+        (Outcome.UNAVAILABLE, {**locked.unavailable, **prepared.unavailable}),
+        (Outcome.BUILD_FAILED, prepared.failed),
+    ):
+        for cell, why in cells.items():
+            yield UnavailableCell(**_cell(cell, experiment, locked), outcome=outcome, reason=why)
+
+
 def _environments(locked: LockedCells, prepared: Prepared) -> Mapping[str, EnvironmentRecord]:
     records = {}
     for request, image in prepared.environments.items():
@@ -141,7 +148,7 @@ def _environments(locked: LockedCells, prepared: Prepared) -> Mapping[str, Envir
             python=request.python,
             lock=lock.shown,
             lock_digest=lock.digest,
-            base=BaseImage(origin=base.origin, reference=base.reference, digest=base.key),
+            base=BaseRecord(origin=base.origin, reference=base.reference, digest=base.key),
             image_id=image.image_id,
             **installed(locked.applications.get(request)),
         )

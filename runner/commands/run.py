@@ -305,7 +305,7 @@ def diagnose_all(ready: Ready, underway: Underway, reporter: Reporter, *, fresh:
 
 
 def _of_own(ready: Ready) -> dict[str, Any]:
-    """What the launches of an application of the user's have in common besides."""
+    """What all launches of the user's application have in common besides."""
     own = ready.own
     if own is None:
         return {}

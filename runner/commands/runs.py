@@ -13,7 +13,7 @@ from runner.measurement.records import LaunchRecord
 from runner.options import DELTAS, ExportFormat
 from runner.report.expected import Checked, check
 from runner.report.formats import render, stored_tables
-from runner.report.run import Run, collate, read_run
+from runner.report.run import Run, collate, launches_by_cell, read_run
 from runner.store.records import RunRecord
 from runner.store.run_directory import LATEST, RunDirectory, open_run
 from runner.text import suggestion
@@ -34,9 +34,7 @@ def stored_result(
     diagnoses: Mapping[str, DiagnosisRecord] | None = None,
 ) -> RunResult:
     """Collate a run that was just made and store its tables beside it."""
-    by_cell: dict[str, list[LaunchRecord]] = {}
-    for launch in sorted(launches, key=lambda launch: launch.launch):
-        by_cell.setdefault(launch.cell, []).append(launch)
+    by_cell = launches_by_cell(launches)
     run = collate(record, by_cell, rejected=directory.rejected(), diagnoses=diagnoses)
     directory.write_tables(stored_tables(run))
     return RunResult(

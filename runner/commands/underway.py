@@ -1,4 +1,4 @@
-"""A run while it is made: its launches are stored and counted, and it ends once that is enough."""
+"""A run while it is made: launches are stored and counted, and it ends once they are enough."""
 
 from __future__ import annotations
 

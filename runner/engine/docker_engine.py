@@ -37,7 +37,7 @@ ENDED_MEANWHILE = "container state improper"
 REMOVALS, REMOVAL_PAUSE_S = 5, 0.2
 IMPORT_CHUNK_BYTES = 1 << 20
 #: Of /dev/shm where a pod shares it, in bytes: a million requests of a process take 32 MiB.
-SHARED_MEMORY = 256 * 1024 * 1024
+SHARED_MEMORY = 256 << 20
 #: Bounded, for a container may print without end.
 LOG = LogConfig(type="json-file", config={"max-size": "8m", "max-file": "2"})
 #: What a process that is talked to says is an answer, and read as such: up to megabytes of a load.

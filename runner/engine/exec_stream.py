@@ -17,8 +17,6 @@ from runner.errors import EngineError
 
 HEADER = struct.Struct(">BxxxL")
 STDOUT, STDERR = 1, 2
-
-
 #: After so many seconds a silent stream is looked at again: it may have been closed meanwhile.
 LONGEST_WAIT_S = 1.0
 
@@ -80,7 +78,7 @@ class AttachedProcess:
         (self._stderr if kind == STDERR else self._stdout).extend(payload)
 
     def close(self) -> None:
-        """Hang up; whoever waits for an answer in another thread learns that there is none."""
+        """Hang up; a thread that waits for an answer gets an `EngineError`."""
         with contextlib.suppress(OSError):
             self._raw.shutdown(socket.SHUT_RDWR)
         _close(self._stream)

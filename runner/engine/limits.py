@@ -12,6 +12,7 @@ from typing import Final
 from runner.engine.ownership import owner_labels
 from runner.engine.pod import LOADGEN_USER
 from runner.engine.protocol import ContainerSpec, Engine
+from runner.engine.started import started
 
 #: More than Python and the init process need, and less than what is tried.
 MEMORY_BYTES: Final = 48 << 20
@@ -66,12 +67,8 @@ def _exceeds(engine: Engine, image: str, program: str) -> bool:
         pids=PIDS,
         host_names=False,
     )
-    container = engine.create(spec)
-    try:
-        engine.start(container)
+    with started(engine, spec) as container:
         deadline = time.monotonic() + TIMEOUT_S
         while engine.state(container).running and time.monotonic() < deadline:
             time.sleep(POLL_S)
         return EXCEEDED in engine.logs(container)
-    finally:
-        engine.remove(container)

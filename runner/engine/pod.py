@@ -20,7 +20,7 @@ SERVER_USER = "7001:7001"
 SERVER_UID = 7001
 #: Where a workload that needs a disk finds a volume; it has the owner that the image gives it.
 DISK = "/data"
-#: Where an application of the user's is, and its user's home: each launch has a copy of its own.
+#: Where the user's application is, and the home of the user it runs as; each launch has a copy.
 APPLICATION = "/application"
 HOME = "/home/application"
 #: Where the content of an application's files is put, by number; they are links to here.
@@ -31,7 +31,7 @@ FILE_MODE = 0o400
 PYTHON_PATH = "/site:/server"
 #: What a pod with names of its own calls itself.
 HOST_NAME = "application"
-LOADGEN_MEMORY_BYTES = 256 * 1024 * 1024
+LOADGEN_MEMORY_BYTES = 256 << 20
 LOADGEN_PIDS = 512
 #: The agent answers until its standard input ends: by removal, or with the runner that talks to it.
 #: Imported, it is not compiled again; and it needs nothing that Python looks for at its start.

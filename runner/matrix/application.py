@@ -1,4 +1,4 @@
-"""An application of the user's: what it is and needs, what is sent to it, and its right answer."""
+"""The user's application: what it is and needs, what is sent to it, and its right answer."""
 
 from __future__ import annotations
 
@@ -13,7 +13,9 @@ NONE: Final = "none"
 #: The section of an experiment that has the application.
 SECTION: Final = "application"
 #: The memory that a service may use unless it says something else, in bytes.
-SERVICE_MEMORY: Final = 512 * 1024 * 1024
+SERVICE_MEMORY: Final = 512 << 20
+#: Answers of these statuses have no body, whatever the application returns.
+BODILESS: Final = frozenset({204, 304})
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,4 +1,4 @@
-"""The sections of an experiment about an application of the user's, as the matrix file has them."""
+"""The sections of the matrix file about the user's application, its request and its answer."""
 
 from __future__ import annotations
 

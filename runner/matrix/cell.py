@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from typing import Final
 
 from runner.matrix.application import Application, Request, Response, Service
 from runner.matrix.axes import ALWAYS_SHOWN, SETTINGS, id_of, in_order
@@ -31,8 +32,12 @@ class Limits:
 
     startup_s: float = 30.0
     load_s: float = 300.0
-    memory_bytes: int = 512 * 1024 * 1024
+    memory_bytes: int = 512 << 20
     pids: int = 2048
+
+
+#: The limits of our own workloads.
+LIMITS: Final = Limits()
 
 
 @dataclass(frozen=True, kw_only=True, order=True, slots=True)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 
 from runner.matrix import plugins
-from runner.matrix.application import Application, Facts
+from runner.matrix.application import Application, Facts, Request
 from runner.matrix.axes import (
     BROUGHT,
     SETTINGS,
@@ -19,7 +19,7 @@ from runner.matrix.axes import (
 )
 from runner.matrix.canonical import full_loads
 from runner.matrix.ceiling import too_long
-from runner.matrix.cell import FEWEST_SENT, Base, Cell, Experiment, Requirement
+from runner.matrix.cell import FEWEST_SENT, Base, Cell, Experiment, Limits, Requirement
 from runner.matrix.combine import (
     AXES,
     Combination,
@@ -92,20 +92,12 @@ def expand(
     if application:
         cells = tuple(_with_servers_of_all(cells))
     limits = section.limits.of(section.application)
-    if problem := too_long(cells, limits):
-        document.fail(("limits", "load"), problem)
     request = section.request.value() if section.request else None
-    by_ab = not all(cell.rate for cell in cells)
-    if request and by_ab and (problem := too_long_for_ab(request, {})):
-        document.fail(("request",), problem)
+    _refuse_what_is_too_long(document, cells, limits, request)
     if any(cell.rate for cell in cells):
         axes = tuple(dict.fromkeys((*axes, "rate")))
-    baseline = read_entry(
-        document,
-        ("baseline",),
-        section.baseline,
-        (*axes, *SETTINGS, *section.workload.parameters),
-    )
+    keys = (*axes, *SETTINGS, *section.workload.parameters)
+    baseline = read_entry(document, ("baseline",), section.baseline, keys)
     _refuse_shares_of_nothing(document, section, baseline, axes, cells)
     return Experiment(
         name=name,
@@ -120,19 +112,26 @@ def expand(
         repeats=section.repeats,
         expect=expectations(document, section, axes, cells),
         skipped=skipped,
-        remarks=(
-            *combinations.remarks,
-            *remarks,
-            *(
-                remark
-                for s in (application.services if application else ())
-                for remark in s.remarks
-            ),
-        ),
+        remarks=(*combinations.remarks, *remarks, *_of_services(application)),
         application=application,
         request=request,
         response=section.response.value() if section.response else None,
     )
+
+
+def _refuse_what_is_too_long(
+    document: Document, cells: Sequence[Cell], limits: Limits, request: Request | None
+) -> None:
+    if problem := too_long(cells, limits):
+        document.fail(("limits", "load"), problem)
+    by_ab = not all(cell.rate for cell in cells)
+    if request and by_ab and (problem := too_long_for_ab(request, {})):
+        document.fail(("request",), problem)
+
+
+def _of_services(application: Application | None) -> list[str]:
+    services = application.services if application else ()
+    return [remark for service in services for remark in service.remarks]
 
 
 def _least(launches: LaunchesSection) -> int | None:

@@ -169,7 +169,7 @@ def workloads() -> Mapping[str, WorkloadKind]:
     )
 
 
-#: What a request to an application of the user's does is not known.
+#: Of a request to the user's application it is not known what it does.
 APPLICATION: Final = WorkloadKind(
     name="application",
     place=0,
@@ -199,7 +199,7 @@ def companions() -> Mapping[str, CompanionKind]:
             packages=plugin["PACKAGES"],
             exclude_newer=plugin["EXCLUDE_NEWER"],
             debian=plugin["DEBIAN"],
-            memory_bytes=plugin["MEMORY_MIB"] * 1024 * 1024,
+            memory_bytes=plugin["MEMORY_MIB"] << 20,
             startup_s=plugin["STARTUP_S"],
             program=plugin.path,
             port=plugin.get("PORT", None),

@@ -17,13 +17,14 @@ from pydantic import (
     model_validator,
 )
 
+from runner.matrix.application import BODILESS
 from runner.matrix.application_schema import (
     ApplicationSection,
     RequestSection,
     ResponseSection,
 )
 from runner.matrix.axes import NAMED_AXES, SCALAR, Schema, axis
-from runner.matrix.cell import Limits
+from runner.matrix.cell import LIMITS, Limits
 from runner.matrix.fields import (
     AxisValues,
     Boolean,
@@ -50,7 +51,7 @@ from runner.matrix.problems import EMPTY, report
 from runner.matrix.service_schema import unknown_word
 from runner.matrix.values import CLOSED, SIZES
 from runner.matrix.yaml_document import Document, KeyPath
-from runner.options import DELTAS, FEWEST_TO_STOP
+from runner.options import DELTAS, FEWEST_TO_STOP, MATRIX_FILE
 from runner.text import listed, suggestion
 
 
@@ -86,10 +87,10 @@ class LimitsSection(Section):
     An application of the user's has more of each unless it is named.
     """
 
-    startup: Seconds = 30.0
-    load: Seconds = 300.0
-    memory: Memory = 512 * SIZES["m"]
-    pids: Count = 2048
+    startup: Seconds = LIMITS.startup_s
+    load: Seconds = LIMITS.load_s
+    memory: Memory = LIMITS.memory_bytes
+    pids: Count = LIMITS.pids
 
     def of(self, application: ApplicationSection | None) -> Limits:
         """The limits as the file says, or as they are by default."""
@@ -246,8 +247,8 @@ SECTIONS: Mapping[KeyPath, type[BaseModel]] = {
     ("launches",): LaunchesSection,
     ("delta",): DeltaSection,
 }
-#: Statuses of answers that never have a body.
-BODILESS: Final = frozenset({204, 304})
+#: The file that `matrix init` writes for editors beside a matrix file.
+FILE: Final = "matrix.schema.json"
 #: Where services are, each under a name of its author's.
 SERVICES: Final = ("application", "services")
 CHOICES = {"base": ("auto", "registry", "debian")}
@@ -330,7 +331,7 @@ def json_schema() -> Schema:
     }
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "title": "matrix.yaml",
+        "title": MATRIX_FILE,
         "description": "The experiments that `make matrix` runs.",
         **{key: value for key, value in file.items() if key in {"type", "properties"}},
         "required": ["version", "experiments"],

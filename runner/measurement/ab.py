@@ -9,20 +9,24 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from runner.measurement.records import AbFigures
+from runner.text import last_line
 
 REPORT_LINE = re.compile(r"^(?P<name>[A-Z][^:\n]*):[ \t]*(?P<value>.*?)[ \t]*$", re.MULTILINE)
-PERCENTAGE_LINE = re.compile(r"^\s*(?P<share>[0-9]{1,3})%\s+(?P<ms>\S.*)$", re.MULTILINE)
+PERCENTAGE_LINE = re.compile(r"\s*(?P<share>[0-9]{1,3})%\s+(?P<ms>\S.*)")
 #: A number up to its end: a unit or a remark may follow, but nothing that could be more of it.
 NUMBER = re.compile(
     r"(?P<number>-?[0-9]{1,15}(?:\.(?P<decimals>[0-9]{1,15}))?)"
-    r"(?![0-9A-Za-z_.,'’])(?!\s*[.,'’]?[0-9])"
+    r"(?![0-9A-Za-z_.,'’])(?!\s*[^\s\w(\[{<#/\\|\"*=~（-]?[0-9])"
 )
+#: The numbers that a line of the table `Connection Times` begins with.
+COLUMNS = re.compile(r"(?:[\s|]*-?[0-9]+(?:\.[0-9]+)?(?![0-9A-Za-z_.,'’]))*")
 VERSION = re.compile(r"This is ApacheBench, Version (\S+)")
 GAVE_UP = re.compile(r"^Total of (\d+) requests completed", re.MULTILINE)
 PATIENT = "(be patient)"
 #: What `ab` prints while it goes on, and once more when all is done: below 150 requests on standard
 #: output, above on standard error, so that a report alone may hold neither.
 GOING_ON = re.compile(r"\(be patient\)\.\.\.|^Completed \d+ requests", re.MULTILINE)
+STEP = re.compile(r"^Completed (\d+) requests", re.MULTILINE)
 DONE = re.compile(r"\.\.done|^Finished \d+ requests", re.MULTILINE)
 #: More than so many requests were asked for where no dots follow these words.
 MANY = re.compile(r"\(be patient\)[ \t]*$", re.MULTILINE)
@@ -30,11 +34,22 @@ MANY_ABOVE = 150
 #: A load that `ab -t` ended took a whole number of seconds, and up to this much more.
 LATE_S = 0.05
 PERCENTAGES = "Percentage of the requests served"
+PRINTED_100 = re.compile(r"^\s*100%.*\((?:longest|last) request\)", re.MULTILINE)
 REPORT_BEGINS = re.compile(r"^(?:Server Software|Concurrency Level):", re.MULTILINE)
 FAILURES = re.compile(r"\((Connect: [0-9]{1,15}(?:, [A-Z][a-z]+: [0-9]{1,15})+)\)")
+#: Lines that not every report has, by what they say; a report that seems to have none may hide one.
+FLAWS = re.compile(r"\b(Non-2xx responses|Write errors|Broken pipe errors):\s*[1-9]")
+#: What `ab` or a shell says where it cannot even begin.
+NOT_BEGUN = re.compile(r"^(?:.*[\s/\\])?ab(?:\.exe)?: (\S.*)$", re.MULTILINE)
 #: An error that `ab` ended with, in the form that APR gives it, and other lines that say nothing.
 APR_ERROR = re.compile(r"^(?:.*\(be patient\)\.*)?[ \t]*(\S.*\([0-9]+\))[ \t]*$", re.MULTILINE)
-NO_WORDS = re.compile(r"This is Apache|Copyright |Licensed |Benchmarking |Completed |Total of ")
+NO_WORDS = re.compile(
+    r"This is Apache|Copyright |Licensed |Benchmarking |Completed |Finished |Total of "
+)
+#: As many numbers the last line of that table has, also where two of them touch each other.
+LEAST_COLUMNS = 2
+#: Requests that could not be written, as `ab` 2.0 and 1.3 count them.
+UNSENT = ("Write errors", "Broken pipe errors")
 #: Lines of which a report has one.
 ONCE = frozenset(
     {"Concurrency Level", "Time taken for tests", "Complete requests", "Failed requests",
@@ -61,14 +76,16 @@ class AbReportError(ValueError):
 class WholeReport:
     """A report from its first to its last line. `version` is that of `ab`, if it is printed.
 
-    `failures` are the failed requests by kind, as far as they are printed, `received_bytes` all
-    that came back. A report that breaks off before its table of times has no latencies.
+    `failures` are the failed requests by kind, as far as they are printed, `unsent` those that
+    could not be written, `received_bytes` all that came back. A report that breaks off before its
+    table of times has no latencies.
     """
 
     concurrency: int
     figures: AbFigures
     version: str | None
     failures: Mapping[str, int] = field(default_factory=dict)
+    unsent: int = 0
     received_bytes: int | None = None
     has_latencies: bool = True
 
@@ -97,9 +114,14 @@ class Printed:
 
 
 def _fields(report: str) -> dict[str, str]:
-    """`Name:  value` lines; of a name that may come twice, the first."""
+    """`Name:  value` lines; of a name that may come twice, the first.
+
+    Other programs print a `Total:`, too; that of `ab` has a row of numbers.
+    """
     fields: dict[str, str] = {}
     for match in REPORT_LINE.finditer(report):
+        if match["name"] == "Total" and len(_row(match["value"])) < LEAST_COLUMNS:
+            continue
         first = fields.setdefault(match["name"], match["value"])
         if match["name"] in ONCE and first != match["value"]:
             raise AbReportError(
@@ -141,11 +163,10 @@ def _optional_count(fields: Mapping[str, str], name: str) -> int | None:
     return _count(fields, name) if fields.get(name, "")[:1].isdecimal() else None
 
 
-def _columns(fields: Mapping[str, str], name: str) -> list[float]:
-    """The numbers of a line of the table `Connection Times`, none if one cannot be read."""
-    words = fields.get(name, "").split()
-    matches = [NUMBER.fullmatch(word) for word in words]
-    return [float(match["number"]) for match in matches if match] if all(matches) else []
+def _row(text: str) -> list[float]:
+    """The numbers that a line of the table `Connection Times` begins with."""
+    match = COLUMNS.match(text)
+    return [float(word) for word in match[0].replace("|", " ").split()] if match else []
 
 
 def _connection_times(
@@ -157,7 +178,7 @@ def _connection_times(
     separates a mean and a maximum of five digits. The line `Time per request` is no substitute for
     the mean: it is `c × T / n`, which is no latency where `ab` sends its first request alone.
     """
-    columns = _columns(fields, "Total")
+    columns = _row(fields.get("Total", ""))
     if len(columns) == 5:
         return columns[1], columns[3], columns[4]
     if len(columns) == 3:
@@ -174,11 +195,15 @@ def _percentiles(report: str, percentiles_csv: str | None = None) -> dict[int, f
         except (ValueError, csv.Error) as error:
             raise AbReportError(f"the percentile file is none of ab's: {error}") from None
     found: dict[int, float] = {}
-    for line in PERCENTAGE_LINE.finditer(report.partition(PERCENTAGES)[2]):
-        name = f"{line['share']}%"
-        ms = _number({name: line["ms"]}, name)
-        if found.setdefault(int(line["share"]), ms) != ms:
-            raise AbReportError(f"it has two {name!r} lines; keep the lines of one report")
+    for text in report.partition(PERCENTAGES)[2].splitlines():
+        line = PERCENTAGE_LINE.match(text)
+        if line is None and 100 in found:
+            break  # what follows is another program's
+        if line:
+            name = f"{line['share']}%"
+            ms = _number({name: line["ms"]}, name)
+            if found.setdefault(int(line["share"]), ms) != ms:
+                raise AbReportError(f"it has two {name!r} lines; keep the lines of one report")
     return found
 
 
@@ -206,7 +231,7 @@ def parse(report: str, percentiles_csv: str | None = None) -> AbFigures:
         complete=complete,
         failed=_count(fields, "Failed requests"),
         non_2xx=_count(fields, "Non-2xx responses") if "Non-2xx responses" in fields else 0,
-        requests_per_second=_number(fields, "Requests per second"),
+        requests_per_second=_number(fields, "Requests per second") if complete else 0.0,
         mean_ms=mean_ms,
         p50_ms=percentiles.get(50, median_ms),
         p90_ms=percentiles.get(90),
@@ -233,10 +258,7 @@ def parse_whole(text: str) -> WholeReport:
         raise _not_a_number("Concurrency Level", fields["Concurrency Level"])
     time_s = _agreed_time(fields)
     figures = parse(report).model_copy(update={"time_taken_s": time_s})
-    if PERCENTAGES in report and 100 not in _percentiles(report):
-        raise AbReportError(
-            "the report breaks off in its table of percentiles; give all that ab printed"
-        )
+    _refuse_parts(report, fields)
     if _was_stopped(text, figures):
         raise AbReportError(
             f"ab was stopped before its last request, {figures.complete} were complete; "
@@ -248,9 +270,34 @@ def parse_whole(text: str) -> WholeReport:
         figures=figures,
         version=version[1] if version else None,
         failures=_kinds(failures[1]) if failures else {},
+        unsent=sum(_count(fields, name) for name in UNSENT if name in fields),
         received_bytes=_optional_count(fields, "Total transferred"),
         has_latencies="Total" in fields,
     )
+
+
+def _refuse_parts(report: str, fields: Mapping[str, str]) -> None:
+    """`AbReportError` for a report that lacks lines, or has those of two."""
+    shares = _percentiles(report)
+    if PERCENTAGES in report and 100 not in shares:
+        raise AbReportError(
+            "the report breaks off in its table of percentiles; give all that ab printed"
+        )
+    if "Total transferred" not in fields:  # where it should be are lines that tell of failures
+        raise AbReportError("the report has no 'Total transferred' line; give all that ab printed")
+    for line in FLAWS.finditer(report):
+        if line[1] not in fields:
+            raise AbReportError(
+                f"its {line[1]!r} line begins with something else; give it as ab printed it"
+            )
+    if len(PRINTED_100.findall(report)) > 1:
+        raise AbReportError("it has two tables of percentiles; keep the lines of one report")
+    _, _, longest = _connection_times(fields)
+    if longest is not None and longest != shares.get(100, longest):
+        raise AbReportError(
+            f"its longest request took {longest:g} ms by one table and {shares[100]:g} ms by the "
+            "other; keep the lines of one report"
+        )
 
 
 def _kinds(text: str) -> dict[str, int]:
@@ -263,8 +310,10 @@ def _agreed_time(fields: Mapping[str, str]) -> float:
 
     `ab` 2.0.40 prints microseconds without leading zeros, which the rate tells, too.
     """
-    taken, rate = _printed(fields, "Time taken for tests"), _printed(fields, "Requests per second")
-    complete = _count(fields, "Complete requests")
+    taken, complete = _printed(fields, "Time taken for tests"), _count(fields, "Complete requests")
+    if not complete:
+        return taken.value  # `ab` prints no rate of nothing
+    rate = _printed(fields, "Requests per second")
     for time in (taken, taken.unpadded):
         if time.value >= 0 and _agree(complete, time, rate):
             return time.value
@@ -287,7 +336,7 @@ def _was_stopped(text: str, figures: AbFigures) -> bool:
 
     Before a tenth of many requests there is no progress to show, but that they were many is known.
     """
-    if DONE.search(text):
+    if DONE.search(text) or _went_to_its_end(text, figures.complete):
         return False
     if GOING_ON.search(text):
         return True
@@ -296,11 +345,21 @@ def _was_stopped(text: str, figures: AbFigures) -> bool:
     return bool(MANY.search(text)) and figures.complete <= MANY_ABOVE and not may_be_limited
 
 
+def _went_to_its_end(text: str, complete: int) -> bool:
+    """Whether the progress reached the last of ten steps, of which the last words may be cut."""
+    steps = [int(number) for number in STEP.findall(text)]
+    return bool(steps) and 10 * min(steps) <= max(steps) == complete
+
+
 def _refuse_given_up(text: str) -> None:
     """`AbReportError` with the last words of an `ab` that gave up, if this is one's output."""
+    if not_begun := NOT_BEGUN.search(text):
+        raise AbReportError(f"ab printed no report: {not_begun[1]}")
     given_up, words = GAVE_UP.search(text), _last_words(text)
-    if not given_up and not (PATIENT in text and words):
+    if not given_up and PATIENT not in text:
         return
+    if not given_up and not words:
+        raise AbReportError("it ends where ab had begun; give a report of a whole load")
     after = f" after {given_up[1]} requests" if given_up else ""
     raise AbReportError(f"ab gave up{after} and printed no report" + (words and f": {words}"))
 
@@ -317,5 +376,5 @@ def _last_words(text: str) -> str:
 def exit_reason(code: int | None, stderr: str) -> str:
     """One line for an `ab` that failed: what the exit status means and what it printed last."""
     meaning = EXIT_REASONS.get(code or 0, f"exit status {code}")
-    last = next((line.strip() for line in reversed(stderr.splitlines()) if line.strip()), "")
+    last = last_line(stderr)
     return f"ab: {meaning}" + (f" ({last})" if last else "")

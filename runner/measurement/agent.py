@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from runner.contract import (
     ASK,
@@ -29,6 +29,7 @@ from runner.contract import (
 from runner.engine.ownership import owner_labels
 from runner.engine.pod import SERVER_UID, Pod, loadgen_spec
 from runner.engine.protocol import Engine
+from runner.engine.started import started
 from runner.errors import EngineError
 from runner.matrix.ceiling import AbOpening
 from runner.measurement.blocks import BlocksReply
@@ -37,7 +38,7 @@ from runner.measurement.records import Canary, Effects
 from runner.measurement.why.seen import Seen
 from runner.measurement.wrong_answer import WrongAnswer
 
-T = TypeVar("T", bound="Reply")
+T = TypeVar("T", bound=BaseModel)
 #: No load takes less time.
 SHORTEST_S = 1e-6
 #: What the kernel counts of a pod's connections.
@@ -284,18 +285,12 @@ def load(pod: Pod, config: dict[str, Any], timeout: float) -> LoadReply | Refusa
 
 def stacks(pod: Pod, config: dict[str, Any], timeout: float) -> Seen:
     """Look at the server's threads while it works on requests, or on nothing."""
-    try:
-        return Seen(**ask(pod, "stacks", config, timeout))
-    except ValidationError as error:
-        raise EngineError(f"the sidecar's agent is of another version: {error}") from error
+    return _as(Seen, ask(pod, "stacks", config, timeout))
 
 
 def blocks(pod: Pod, since_ns: int, timeout: float) -> BlocksReply:
     """What blocked the server's event loops since a moment (`CLOCK_MONOTONIC` in ns)."""
-    try:
-        return BlocksReply(**ask(pod, "blocks", {"since_ns": since_ns}, timeout))
-    except ValidationError as error:
-        raise EngineError(f"the sidecar's agent is of another version: {error}") from error
+    return _as(BlocksReply, ask(pod, "blocks", {"since_ns": since_ns}, timeout))
 
 
 def canary(pod: Pod) -> Canary | None:
@@ -312,8 +307,12 @@ def accepts(pod: Pod, port: int) -> bool:
 
 
 def _read(kind: type[T], answer: dict[str, Any]) -> T | Refusal:
+    return _as(Refusal, answer) if "failed" in answer else _as(kind, answer)
+
+
+def _as(kind: type[T], answer: dict[str, Any]) -> T:
     try:
-        return Refusal(**answer) if "failed" in answer else kind(**answer)
+        return kind(**answer)
     except ValidationError as error:
         raise EngineError(f"the sidecar's agent is of another version: {error}") from error
 
@@ -328,12 +327,8 @@ def _sidecar(engine: Engine, image: str) -> Iterator[str]:
     """A sidecar without a server, for as long as the block lasts."""
     token = uuid.uuid4().hex[:12]
     spec = loadgen_spec(image, f"monkey-matrix-{token}", owner_labels("probe", "ab", token))
-    container = engine.create(spec)
-    try:
-        engine.start(container)
+    with started(engine, spec) as container:
         yield container
-    finally:
-        engine.remove(container)
 
 
 @dataclass(frozen=True, kw_only=True)

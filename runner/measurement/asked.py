@@ -9,10 +9,8 @@ from typing import Any, Final
 
 from runner.application.secret_values import Secrets
 from runner.contract import BODY
-from runner.matrix.application import Header, Request, Response
+from runner.matrix.application import BODILESS, Header, Request, Response
 
-#: Answers of these statuses have no body, whatever the application returns.
-BODILESS: Final = frozenset({204, 304})
 CONTENT_TYPE: Final = "Content-Type"
 
 

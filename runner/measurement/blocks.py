@@ -12,8 +12,9 @@ from dataclasses import dataclass, field
 from itertools import groupby
 from typing import Final, TypeAlias
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import ConfigDict
 
+from runner.measurement.bounded import Bounded
 from runner.measurement.diagnosis_record import BlockRecord
 from runner.measurement.why.seen import Stack
 
@@ -38,7 +39,7 @@ Tell: TypeAlias = Callable[[Stack, str], Told]
 UNKNOWN: Final = Told(place=None, what="not seen where")
 
 
-class _Part(BaseModel):
+class _Part(Bounded):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 

@@ -1,4 +1,4 @@
-"""What is read from elsewhere, an answer or a file, with numbers that can be counted with."""
+"""A model of an answer or a file whose numbers may be absurd, and are then refused."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from pydantic import BaseModel, model_validator
 
 
 class Bounded(BaseModel):
-    """A model that refuses infinite numbers, those that are none, and such as nothing has.
+    """A model that refuses NaN, infinity, and numbers above `largest`.
 
-    `largest` is the largest there may be: what is computed of a few such numbers is still finite.
+    `largest` is small enough that what is computed from a few such numbers is still finite.
     """
 
     largest: ClassVar[float] = 1e100

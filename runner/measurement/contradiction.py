@@ -1,7 +1,6 @@
-"""Reports that cannot be: what a load generator and the server say of one load excludes each other.
+"""Reports that cannot be true: the load generator and the server contradict each other.
 
-Such figures are nobody's, so no launch with them is accepted, and no report made elsewhere is
-imported.
+No launch with such figures is accepted, and no such report is imported.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What a launch found that was made to find out what blocks the event loop: it has no figures."""
+"""The record of a diagnosis: what blocked the event loop in a launch that was not measured."""
 
 from __future__ import annotations
 

@@ -92,13 +92,12 @@ def _log_file(plan: CompanionPlan) -> str:
 
 
 def masked(files: Mapping[str, bytes], secrets: Secrets) -> dict[str, bytes]:
-    """The files without what must not be seen; in those that are packed are numbers only."""
+    """The files without what must not be seen.
+
+    The packed ones are tables of numbers that this program made: there is no text in them to mask.
+    """
     return {
-        name: content
-        if name.endswith(".gz")
-        else secrets.mask(content.decode("utf-8", "surrogateescape")).encode(
-            "utf-8", "surrogateescape"
-        )
+        name: content if name.endswith(".gz") else secrets.mask_bytes(content)
         for name, content in files.items()
     }
 

@@ -33,7 +33,7 @@ DIAGNOSE: Final = {"MATRIX_DIAGNOSE": "1"}
 
 @dataclass(frozen=True, kw_only=True)
 class OwnStart:
-    """What an application of the user's is started with, and no image has: it may be secret.
+    """What the user's application is started with that no image has, for it may be secret.
 
     `environment` are variables, `files` the contents of the image's `files` in their order, and
     `services` what is started of those that are no companions, by name. `left_out` gives what of
@@ -89,7 +89,7 @@ class LaunchResult:
 def memory_of(cell: Cell, limits: Limits) -> int:
     """The memory in bytes that a cell's pod may use, as far as that limits how many are up.
 
-    It counts for applications of the user's: our own workloads use little of their limits.
+    It counts for users' applications: our own workloads use little of their limits.
     """
     if cell.workload.kind is not plugins.APPLICATION:
         return 0
@@ -128,7 +128,7 @@ def pod_plan(job: Job) -> PodPlan:
             *services_of(job.cell.services, own or OwnStart(), job.companion_images),
         ),
         # Our own servers and workloads call themselves 127.0.0.1; what runs in a companion,
-        # PostgreSQL for one, may look for `localhost`, and an application of the user's as well.
+        # PostgreSQL for one, may look for `localhost`, and a user's application as well.
         host_names=bool(own or job.cell.companions),
     )
 

@@ -15,7 +15,7 @@ from runner.outcome import Outcome
 LAUNCH_SCHEMA: Final = 7
 #: From this layout on a reused launch of another boot says so.
 FIRST_WITH_BOOT: Final = 5
-#: The boot of a launch of which nobody knows in which its machine was.
+#: In place of the id of a boot that is not known.
 UNKNOWN_BOOT: Final = "unknown"
 
 

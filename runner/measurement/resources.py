@@ -125,13 +125,13 @@ def _queues(resources: Resources) -> list[str]:
 
 
 def used(
-    reply: LoadReply | None, figures: AbFigures | None, throttled_s: float | None
+    reply: LoadReply, figures: AbFigures | None, throttled_s: float | None
 ) -> Resources | None:
     """The resources of a load, None if nothing was answered or the server has ended.
 
     `throttled_s` is the engine's figure, in seconds, None if it has none.
     """
-    if reply is None or figures is None or not figures.complete or not reply.server_alive:
+    if figures is None or not figures.complete or not reply.server_alive:
         return None
     cpu_ms = 1000 * (reply.after.cpu_s - reply.before.cpu_s)
     user = reply.after.user_ticks - reply.before.user_ticks
@@ -153,7 +153,7 @@ def used(
         listen_overflows=network["ListenOverflows"],
         listen_drops=network["ListenDrops"],
         syn_retransmits=network["TCPSynRetrans"],
-        loadgen_cpu_share=reply.ab.cpu_s / reply.ab.wall_s if reply.ab.wall_s else None,
+        loadgen_cpu_share=reply.ab.cpu_s / reply.ab.wall_s,
     )
 
 
@@ -167,10 +167,11 @@ def _ms(seconds: float | None) -> float | None:
     return None if seconds is None else 1000 * seconds
 
 
-def machine(growth: MachineGrowth, used: Used | None) -> Machine | None:
-    """Both as shares of the CPUs' time, None for a load that took none."""
-    if not growth.wall_s:
-        return None
+def machine(growth: MachineGrowth, used: Used | None) -> Machine:
+    """What the whole machine did over a load, as shares of the CPUs' time.
+
+    `used` is what became of it, None where that is not known.
+    """
     time_s = growth.wall_s * growth.cpus
     known = Machine(
         cpus=growth.cpus,

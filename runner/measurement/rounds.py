@@ -79,9 +79,10 @@ def measure(
     on_complete: Callable[[LaunchRecord, bool], None] = lambda *_: None,
     on_skip: Callable[[Sequence[str]], None] = lambda _: None,
     is_enough: Callable[[int], bool] = lambda _: False,
-) -> None:
+) -> Jobs:
     """Make every launch of every cell; `on_end` stores a result before the next launch starts.
 
+    Returns how many launches a further round may run together, fewer where many were disturbed.
     `is_enough` is asked at the end of each round, by its number, whether it was the last.
 
     A cell of which a launch failed has several, for one says nothing of how often.
@@ -103,7 +104,7 @@ def measure(
             full.update({**full_rates([record]), **full})
         on_end(result, final)
 
-    numbers = itertools.count(1)
+    maker = _Maker(engine, method, clock, on_begin, end, on_complete)
     for number, order in rounds(cells, max(last, method.failure_launches), method.seed):
         if number > max(last, method.failure_launches):
             break
@@ -121,19 +122,10 @@ def measure(
                 and (cell.id, number) not in method.done
                 and (number <= last or cell.id in failed)
             ]
-            jobs = _make(
-                engine,
-                wanted,
-                jobs,
-                method,
-                numbers=numbers,
-                clock=clock,
-                on_begin=on_begin,
-                on_end=end,
-                on_complete=on_complete,
-            )
+            jobs = maker.make(wanted, jobs)
         if number <= last and is_enough(number):
             last = number
+    return jobs
 
 
 def _at_its_rate(cell: Cell, method: Method, full: Mapping[str, float]) -> Cell | None:
@@ -144,36 +136,63 @@ def _at_its_rate(cell: Cell, method: Method, full: Mapping[str, float]) -> Cell 
     return None if rate is None else cell.at_share_of(rate)
 
 
-def _make(
-    engine: Engine,
-    wanted: Sequence[Job],
-    jobs: Jobs,
-    method: Method,
-    *,
-    numbers: Iterator[int],
-    clock: Clock,
-    on_begin: Callable[[Sequence[Job]], None],
-    on_end: Callable[[LaunchResult, bool], None],
-    on_complete: Callable[[LaunchRecord, bool], None],
-) -> Jobs:
-    """Make launches of a round with their repeats; return how many the next may run together."""
-    first, again = len(wanted), jobs
-    for attempt, side_by_side in enumerate(attempts(jobs, method.repeats), start=1):
-        tries = [replace(job, attempt=attempt) for job in wanted]
-        wanted = _attempt(
-            engine,
-            tries,
-            side_by_side,
-            last=attempt > method.repeats,
-            numbers=numbers,
-            clock=clock,
-            on_begin=on_begin,
-            on_end=on_end,
-            on_complete=on_complete,
+@dataclass(frozen=True)
+class _Maker:
+    """Makes the launches of a run; its waves are numbered through."""
+
+    engine: Engine
+    method: Method
+    clock: Clock
+    on_begin: Callable[[Sequence[Job]], None]
+    on_end: Callable[[LaunchResult, bool], None]
+    on_complete: Callable[[LaunchRecord, bool], None]
+    numbers: Iterator[int] = field(default_factory=lambda: itertools.count(1))
+
+    def make(self, wanted: Sequence[Job], jobs: Jobs) -> Jobs:
+        """Make launches of a round with their repeats.
+
+        Returns how many the next may run together.
+        """
+        repeats, first, again = self.method.repeats, len(wanted), jobs
+        for attempt, side_by_side in enumerate(attempts(jobs, repeats), start=1):
+            tries = [replace(job, attempt=attempt) for job in wanted]
+            wanted = self._attempt(tries, side_by_side, last=attempt > repeats)
+            if attempt == 1 and len(wanted) > MANY_DISTURBED * max(1, first):
+                again = jobs.halved
+        return again
+
+    def _attempt(self, jobs: Sequence[Job], side_by_side: Jobs, *, last: bool) -> list[Job]:
+        """Make the launches once, in waves; return those to be made again."""
+        waiting = waves(jobs, side_by_side)
+        return [job for wave in waiting for job in self._wave(wave, side_by_side, last=last)]
+
+    def _wave(self, wave: Sequence[Job], side_by_side: Jobs, *, last: bool) -> list[Job]:
+        number = next(self.numbers)
+        self.on_begin(wave)
+        by_cell = {job.cell.id: job for job in wave}
+        again: list[Job] = []
+        ended: list[tuple[LaunchRecord, bool]] = []
+
+        def end(result: LaunchResult) -> None:
+            repeated = not last and worth_repeating(result.record)
+            if repeated:
+                again.append(by_cell[result.record.cell])
+            ended.append((result.record, not repeated))
+            self.on_end(result, not repeated)
+
+        launches = [Launch(self.engine, replace(job, wave=number), self.clock) for job in wave]
+        canary = run_wave(
+            launches,
+            grouped=side_by_side.grouped,
+            cpus=side_by_side.cpus,
+            clock=self.clock,
+            on_end=end,
         )
-        if attempt == 1 and len(wanted) > MANY_DISTURBED * max(1, first):
-            again = jobs.halved
-    return again
+        for record, final in ended if canary else ():
+            self.on_complete(record.model_copy(update={"canary_after": canary}), final)
+        if any(launch.failed_for_engine for launch in launches):
+            self.engine.info()  # one that is gone ends the run here, not each launch to come
+        return again
 
 
 def attempts(jobs: Jobs, repeats: int) -> Iterator[Jobs]:
@@ -184,53 +203,6 @@ def attempts(jobs: Jobs, repeats: int) -> Iterator[Jobs]:
     yield jobs
     for left in range(repeats, 0, -1):
         yield jobs.halved if left == repeats > 1 else jobs.one_by_one
-
-
-def _attempt(
-    engine: Engine,
-    jobs: Sequence[Job],
-    side_by_side: Jobs,
-    *,
-    last: bool,
-    numbers: Iterator[int],
-    clock: Clock,
-    on_begin: Callable[[Sequence[Job]], None],
-    on_end: Callable[[LaunchResult, bool], None],
-    on_complete: Callable[[LaunchRecord, bool], None],
-) -> list[Job]:
-    """Make the launches once, in waves, numbered as given; return those to be made again."""
-    again: list[Job] = []
-    for wave in waves(jobs, side_by_side):
-        number = next(numbers)
-        on_begin(wave)
-        by_cell = {job.cell.id: job for job in wave}
-        ended: list[tuple[LaunchRecord, bool]] = []
-
-        def end(
-            result: LaunchResult,
-            by_cell: Mapping[str, Job] = by_cell,
-            ended: list[tuple[LaunchRecord, bool]] = ended,
-        ) -> None:
-            job = by_cell[result.record.cell]
-            repeated = not last and worth_repeating(result.record)
-            if repeated:
-                again.append(job)
-            ended.append((result.record, not repeated))
-            on_end(result, not repeated)
-
-        launches = [Launch(engine, replace(job, wave=number), clock) for job in wave]
-        canary = run_wave(
-            launches,
-            grouped=side_by_side.grouped,
-            cpus=side_by_side.cpus,
-            clock=clock,
-            on_end=end,
-        )
-        for record, final in ended if canary else ():
-            on_complete(record.model_copy(update={"canary_after": canary}), final)
-        if any(launch.failed_for_engine for launch in launches):
-            engine.info()  # an engine that is gone ends the run here, not each launch to come
-    return again
 
 
 def waves(jobs: Sequence[Job], side_by_side: Jobs) -> Iterator[Sequence[Job]]:

@@ -81,7 +81,7 @@ def run_wave(
 
     def end(launch: Launch) -> None:
         result = launch.collect()
-        # What a removed pod still seems to say, a crash for one, is not the cell's doing.
+        # Its pod was removed meanwhile, by this program: that it ended says nothing of the cell.
         if launch.closed:
             return
         with storing:

@@ -17,7 +17,8 @@ from collections.abc import Iterable, Sequence
 from http import HTTPStatus
 from typing import NamedTuple
 
-from runner.measurement.asked import BODILESS, Right
+from runner.matrix.application import BODILESS
+from runner.measurement.asked import Right
 from runner.measurement.records import AbFigures, Answers, Served
 
 #: A single request may take its time, and nobody waits for it.

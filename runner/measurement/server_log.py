@@ -20,6 +20,10 @@ CHAINED = ("During handling of the above", "The above exception was the direct c
 PLACED: Final = re.compile(r"(SyntaxError|IndentationError|TabError): ")
 #: What a gRPC error is about, some lines below its own.
 RPC_DETAILS: Final = re.compile(r'\s+details = "(?P<details>.+)"$')
+#: That an application ended its process by a number, which says nothing, and how gunicorn's lines
+#: begin.
+ENDED: Final = re.compile(r"it called sys\.exit\((?:\d+|None|True|False)\) while it was imported$")
+DATED: Final = re.compile(r"\[\d{4}-\d\d-\d\d ")
 #: How gunicorn says what it cannot be started with, below an empty line.
 GUNICORNS: Final = re.compile(r"^\nError: (?P<said>.*\w)\W*$", re.MULTILINE)
 #: How gunicorn says that somebody killed one of its processes.
@@ -113,6 +117,15 @@ def causes(log: str, reason: str) -> Iterator[str]:
     for chain in chains(log):
         if chain[-1] in reason:
             yield from reversed(chain[:-1])
+
+
+def with_words(exception: str, log: str) -> str:
+    """An exception with what the application printed before it ended its process, if it is that."""
+    if not ENDED.search(exception):
+        return exception
+    above = log[: log.find(TRACEBACK)].splitlines()
+    words = [line.strip() for line in above if re.search(r"\w", line) and not DATED.match(line)]
+    return f"{exception}: {words[-1]}" if words else exception
 
 
 def with_place(exception: str, log: str) -> str:

@@ -10,7 +10,7 @@ from runner.engine.protocol import ContainerState
 
 #: The shell's, for a program that it does not find.
 NO_PROGRAM: Final = 127
-MIB: Final = 1024 * 1024
+MIB: Final = 1 << 20
 #: By what its log says, and the path or name in it, what helps.
 BY_LOG: Final = (
     (

@@ -27,6 +27,7 @@ from runner.measurement.server_log import (
     exceptions,
     last_words,
     with_place,
+    with_words,
 )
 from runner.measurement.wrong_answer import WrongAnswer, is_deliberate, meaning, shown_of
 from runner.outcome import Outcome
@@ -69,7 +70,7 @@ def of_exit(state: ContainerState, log: str) -> Verdict:
         return OUT_OF_MEMORY
     last = last_words(log)
     if state.exit_code == IMPORT_FAILED:
-        why = with_place(exception_line(log), log) or last
+        why = with_words(with_place(exception_line(log), log), log) or last
         return Outcome.IMPORT_ERROR, why or "patching or importing failed"
     if state.exit_code == BEFORE_FAILED:
         return Outcome.BEFORE_FAILED, _of_before(log)
@@ -112,7 +113,9 @@ def remedy_in(reason: str, log: str, left_out: LeftOut) -> Remedy | None:
     Where that line is of no known kind, what led to its exception counts.
     """
     said = {line.strip() for line in log.splitlines()} | {last_words(log)}
-    quoted = sorted((line for line in said if line and line in reason), key=len, reverse=True)
+    # A reason that goes on has lost its full stop.
+    whole = (line for line in said if line and line.rstrip(".") in reason)
+    quoted = sorted(whole, key=len, reverse=True)
     lines = (*quoted, *causes(log, reason))
     return next(filter(None, (remedy_of(line, log, left_out) for line in lines)), None)
 

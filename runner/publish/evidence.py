@@ -16,7 +16,7 @@ from runner.publish.publication import Part, Publication
 from runner.publish.tables import Heading, Line
 from runner.publish.verdicts import judged
 from runner.report.by_hand import by_hand
-from runner.report.figures import FIGURES as COMPARED
+from runner.report.figures import FIGURES
 from runner.report.percentiles import has_p99
 from runner.report.row import Row, was_cut
 from runner.report.tables import NOTHING, milliseconds, two_decimals, whole
@@ -40,8 +40,8 @@ def data(
     return {
         "columns": [asdict(heading) for heading in headings],
         "cells": [_cell(line, numbers, held) for line in lines],
-        "figures": [name for name, _ in FIGURES],
-        "compared": [figure.label for figure in COMPARED],
+        "figures": [name for name, _ in OF_A_LAUNCH],
+        "compared": [figure.label for figure in FIGURES],
         "texts": list(numbers),
     }
 
@@ -99,7 +99,7 @@ def _cell(line: Line, numbers: Numbers, held: set[tuple[str, str]]) -> dict[str,
 
 def _contrasts(part: Part, row: Row) -> Iterator[tuple[str, ...] | None]:
     """Of each figure that is compared: the ratio, its level, the verdict, and that one's class."""
-    for figure in COMPARED:
+    for figure in FIGURES:
         contrast = row.contrast(figure.name)
         if contrast.verdict is None:
             yield None
@@ -140,7 +140,7 @@ def _launch(part: Part, launch: LaunchRecord, held: set[tuple[str, str]]) -> dic
         "outcome": str(launch.outcome),
         "why": "; ".join(word for word in (launch.reason, disturbed) if word),
         "cause": launch.why,
-        "figures": [show(launch) for _, show in FIGURES],
+        "figures": [show(launch) for _, show in OF_A_LAUNCH],
         "files": {
             name: text if (path, name) in held else None for name, text in part.files[path].items()
         },
@@ -169,7 +169,7 @@ def _factor(launch: LaunchRecord) -> str | None:
 
 
 #: A launch's own figures: heading, and the text that it has of a launch, if any.
-FIGURES: Final[tuple[tuple[str, Show], ...]] = (
+OF_A_LAUNCH: Final[tuple[tuple[str, Show], ...]] = (
     ("requests/s", _of_ab(lambda ab: two_decimals(rate_of(ab)))),
     ("p50 ms", _of_ab(lambda ab: _ms(ab.p50_ms))),
     ("p99 ms", _of_ab(lambda ab: _ms(ab.p99_ms))),

@@ -14,7 +14,7 @@ from runner.report.row import Row
 from runner.report.run import Run
 from runner.report.tables import shown_axes
 from runner.store.records import CellRecord, EnvironmentRecord, RunRecord
-from runner.text import NOT_KNOWN, counted, known, one_line, span
+from runner.text import NOT_KNOWN, counted, known, minute, one_line, span
 
 #: A name and what it is.
 Fact = tuple[str, str]
@@ -60,7 +60,7 @@ def overview(run: Run) -> Iterator[Fact]:
         in_order = sorted(values, key=lambda value: natural_key(axis, value))
         if values:
             yield axis, ", ".join(one_line(axis_text(value)) for value in in_order)
-    yield "run", f"{record.run_id}, started {record.started_at[:16].replace('T', ' ')} UTC"
+    yield "run", f"{record.run_id}, started {minute(record.started_at)}"
     yield (
         "measured",
         f"{counted(len(record.cells), 'cell')}, {counted(run.rounds, 'launch')} each",

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from runner.measurement.evidence import SERVER_LOG, STACKS
 from runner.measurement.records import LaunchRecord
 from runner.publish.charts import Chart, charts_of
 from runner.publish.charts.latency import curves_of
@@ -18,15 +19,14 @@ from runner.report.pivot import Grid
 from runner.report.row import Row
 from runner.report.run import Run
 from runner.store.run_directory import RunDirectory, disturbed_path, launch_path
-from runner.text import listed
+from runner.text import listed, minute
 
 #: The published files of a launch: name to content.
 Files = Mapping[str, str]
 
 ALWAYS: Final = ("ab.txt",)
 #: What is published as well of a launch without figures.
-STACKS, LOG = "stacks.txt", "server.log"
-OF_FAILURES: Final = (STACKS, "sockets.txt", LOG)
+OF_FAILURES: Final = (STACKS, "sockets.txt", SERVER_LOG)
 #: What a log has in place of the stacks: the server writes them where it writes everything.
 STACKS_IN_LOG: Final = f"[the stacks in {STACKS}]"
 #: A longer file keeps its head and its tail, half of this each.
@@ -54,7 +54,7 @@ class Part:
     def label(self) -> str:
         """How the run is told from others of the same page: `sleep, 2026-11-24 15:02 UTC`."""
         record = self.run.record
-        return f"{record.experiment}, {record.started_at[:16].replace('T', ' ')} UTC"
+        return f"{record.experiment}, {minute(record.started_at)}"
 
     def path(self, launch: LaunchRecord) -> str:
         """Where the launch's files are in the publication."""
@@ -90,7 +90,7 @@ class Publication:
 
     @property
     def has_application(self) -> bool:
-        """Whether a run is of an application of the user's."""
+        """Whether a run measures the user's own application."""
         return any(part.run.record.application for part in self.parts)
 
 
@@ -140,8 +140,8 @@ def _files(directory: Path, launch: LaunchRecord) -> dict[str, str]:
     names = ALWAYS if launch.outcome.has_figures else (*ALWAYS, *OF_FAILURES)
     paths = [directory / name for name in names]
     found = {path.name: path.read_bytes() for path in paths if path.exists()}
-    if LOG in found and (stacks := found.get(STACKS, b"").strip()):
-        found[LOG] = found[LOG].replace(stacks, STACKS_IN_LOG.encode())
+    if SERVER_LOG in found and (stacks := found.get(STACKS, b"").strip()):
+        found[SERVER_LOG] = found[SERVER_LOG].replace(stacks, STACKS_IN_LOG.encode())
     return {name: shortened(content) for name, content in found.items()}
 
 

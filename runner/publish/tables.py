@@ -13,14 +13,13 @@ from runner.report.axis_values import natural_key
 from runner.report.compare import CellComparison, Change, RunComparison
 from runner.report.comparison_text import basis, ending, reading, sums
 from runner.report.figures import Figure
-from runner.report.ledger import FIGURES as COMPARED
-from runner.report.ledger import CellLedger, Ledger
+from runner.report.ledger import COMPARED, CellLedger, Ledger
 from runner.report.row import Row
 from runner.report.run import Run
 from runner.report.statistics import Verdict
 from runner.report.tables import (
     ATTEMPTS,
-    FIGURES,
+    FIGURE_COLUMNS,
     NOTHING,
     OUTCOME,
     VERDICT,
@@ -177,7 +176,7 @@ def attempts(run: Run) -> Table | None:
     ledger = Ledger(run=run)
     if not ledger.reasons:
         return None
-    known = {column.key: column for column in FIGURES}
+    known = {column.key: column for column in FIGURE_COLUMNS}
     figures = [known[key] for key in COMPARED if _is_known(ledger.cells, key)]
     return Table(
         headings=(

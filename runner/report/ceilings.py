@@ -7,15 +7,15 @@ load, and from how the run's `ab` opens connections, so it is the same rule for 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from statistics import median
 from typing import Final
 
 from runner.matrix import plugins
 from runner.matrix.ceiling import AbOpening, ceiling_rps, measured_rps, shortest_time_s
 from runner.measurement.records import AbFigures, LaunchRecord, rate_of
-from runner.store.records import CellRecord, Method
+from runner.report.statistics import median_of_known
+from runner.store.records import CellRecord, MethodRecord
 
 #: `ab` prints the time of a load to so many seconds, by a clock that may run this much too fast:
 #: what adjusts a computer's clock makes it faster by 0.05 % at most.
@@ -38,7 +38,9 @@ class Ceilings:
     contradiction: str | None = None
 
 
-def ceilings_of(method: Method, cell: CellRecord, launches: Sequence[LaunchRecord]) -> Ceilings:
+def ceilings_of(
+    method: MethodRecord, cell: CellRecord, launches: Sequence[LaunchRecord]
+) -> Ceilings:
     """The ceilings of a cell's launches.
 
     There are none where a load was answered in less time than its requests can take: then a request
@@ -51,9 +53,9 @@ def ceilings_of(method: Method, cell: CellRecord, launches: Sequence[LaunchRecor
     kind = plugins.workloads().get(cell.workload or "")
     allowed = [] if kind and kind.cpu_bound else [_of_configuration(one) for one in launches]
     return Ceilings(
-        clients_rps=_median(of_clients),
-        configuration_rps=_median(allowed),
-        efficiency=_median(
+        clients_rps=median_of_known(of_clients),
+        configuration_rps=median_of_known(allowed),
+        efficiency=median_of_known(
             rate_of(launch.ab) / most
             for launch, most in zip(launches, of_clients, strict=True)
             if launch.ab and most
@@ -61,7 +63,7 @@ def ceilings_of(method: Method, cell: CellRecord, launches: Sequence[LaunchRecor
     )
 
 
-def _of_clients(method: Method, cell: CellRecord, launch: LaunchRecord) -> float | None:
+def _of_clients(method: MethodRecord, cell: CellRecord, launch: LaunchRecord) -> float | None:
     """The most that the clients of the load as asked for can get, or its rate."""
     if cell.load_s is not None:
         return launch.rate.rate if launch.rate else cell.rate
@@ -101,7 +103,7 @@ def _lone_s(launch: LaunchRecord) -> float | None:
     return min(launch.ceiling_lone_ms, under_load) / 1000
 
 
-def _openings(method: Method, cell: CellRecord, launch: LaunchRecord) -> Iterator[AbOpening]:
+def _openings(method: MethodRecord, cell: CellRecord, launch: LaunchRecord) -> Iterator[AbOpening]:
     """How `ab` can have opened its connections: where that is not known, the time may rule one out.
 
     A report made elsewhere does not say; an `ab` that sends its first request alone takes longer.
@@ -122,7 +124,7 @@ def _shortest_s(sent: AbFigures, clients: int, service_s: float, opening: AbOpen
     )
 
 
-def _contradiction(method: Method, cell: CellRecord, launch: LaunchRecord) -> str | None:
+def _contradiction(method: MethodRecord, cell: CellRecord, launch: LaunchRecord) -> str | None:
     """Why requests cannot have taken as long as their workload says, None if they can.
 
     At a fixed rate no load is answered faster than it was sent.
@@ -149,8 +151,3 @@ def _contradiction(method: Method, cell: CellRecord, launch: LaunchRecord) -> st
 
 def _spread_s(cell: CellRecord) -> float:
     return float(cell.workload_parameters.get("spread", 0))
-
-
-def _median(values: Iterable[float | None]) -> float | None:
-    known = [value for value in values if value is not None]
-    return median(known) if known else None

@@ -1,8 +1,8 @@
 """What changed from some runs to others, cell by cell.
 
-A machine has its days: launches of one run share one, so between runs the run is the unit. With
-three runs on both sides the figures themselves are compared. With fewer, what a day does to all
-cells alike is taken out instead: a cell's ratio to its own run's baseline is compared.
+A machine is faster on some days than on others, and all launches of a run share one: so between
+runs the unit is the run, not the launch. With three runs on both sides the figures themselves are
+compared. With fewer, each cell's ratio to its own run's baseline is, which such days do not change.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import Final
 from runner.outcome import Outcome
 from runner.report.baseline import TOO_SHORT, alpha_of
 from runner.report.figures import FIGURES, Figure
-from runner.report.pairing import Pair, paired
+from runner.report.pairing import Match, paired
 from runner.report.run import Run
 from runner.report.setup_differences import setup_differences
 from runner.report.side import Measured, Side, Values, values_of
@@ -38,7 +38,6 @@ ENOUGH_RUNS: Final = ENOUGH_FOR_INTERVAL
 #: The figures whose ratio to a baseline does not depend on the day.
 SAME_EVERY_DAY: Final = frozenset({"rate", "rss"})
 TOO_FEW_RUNS: Final = "absolute figures need three runs a side"
-NOT_BESIDE_ITS_BASELINE: Final = "on one side no round has figures of the cell and its baseline"
 
 
 class Change(StrEnum):
@@ -143,7 +142,7 @@ def compare(old: Sequence[Run], new: Sequence[Run]) -> RunComparison:
 
 
 def _lines(
-    before: Side, after: Side, pairs: Sequence[Pair]
+    before: Side, after: Side, pairs: Sequence[Match]
 ) -> Iterator[tuple[str, Measured | None, Measured | None]]:
     """What to call each cell or pair of cells, and what is known: those of the new runs first."""
     by_new = {pair.new.id: pair for pair in pairs}
@@ -181,7 +180,7 @@ def _outcome_change(before: Measured | None, after: Measured | None) -> Change:
 def _contrasts(
     before: Side,
     after: Side,
-    pairs: Sequence[Pair],
+    pairs: Sequence[Match],
     figure: Figure,
     *,
     absolute: bool,
@@ -190,16 +189,13 @@ def _contrasts(
     """The new figure over the old one, by the pair's label, where both have it."""
     old, new = values_of(before, figure), values_of(after, figure)
     changes = {
-        pair.label: _change(was, now, absolute=absolute)
+        pair.label: _change(was, now, figure, absolute=absolute)
         for pair in pairs
         if _same_kind(before.measured[pair.old.id].outcome, after.measured[pair.new.id].outcome)
         and (was := old.get(pair.old.id))
         and (now := new.get(pair.new.id))
     }
-    judged = sum(
-        isinstance(change, Sample) and change.number >= ENOUGH_FOR_INTERVAL
-        for change in changes.values()
-    )
+    judged = sum(isinstance(change, Sample) for change in changes.values())
     alpha = ALPHA if absolute else _alpha_of_rounds(before, after)
     return {
         label: change
@@ -218,18 +214,28 @@ def _alpha_of_rounds(before: Side, after: Side) -> float:
     return min(alpha_of(run.record, run.launches) for side in (before, after) for run in side.runs)
 
 
-def _change(was: Values, now: Values, *, absolute: bool) -> Sample | Contrast:
+def _change(was: Values, now: Values, figure: Figure, *, absolute: bool) -> Sample | Contrast:
     """The mean logarithm of the change, or why it is not judged."""
     if absolute:
         reason = _why_not_absolute(was, now)
         return _undecided(was.own, now.own, reason) if reason else ratio_of(was.own, now.own)
     if not (was.has_baseline and now.has_baseline):
         return _undecided(was.own, now.own, TOO_FEW_RUNS)
-    if not (was.ratios and now.ratios):
-        return Contrast(verdict=Verdict.UNDECIDED, reason=NOT_BESIDE_ITS_BASELINE)
-    if reason := was.reason or now.reason:
+    if reason := was.reason or now.reason or _why_too_few(was, now, figure):
         return _undecided(was.ratios, now.ratios, reason)
     return ratio_of(was.ratios, now.ratios)
+
+
+def _why_too_few(was: Values, now: Values, figure: Figure) -> str | None:
+    """How many rounds of each side can be compared, if they are too few for an interval."""
+    rounds = [len(was.ratios), len(now.ratios)]
+    if min(rounds) >= ENOUGH_FOR_INTERVAL:
+        return None
+    alike = " after as many attempts, so beside as many others" * figure.depends_on_neighbours
+    return (
+        f"{rounds[0]} → {rounds[1]} rounds have figures of the cell and its baseline{alike}; an "
+        f"interval needs {ENOUGH_FOR_INTERVAL} on each side"
+    )
 
 
 def _why_not_absolute(was: Values, now: Values) -> str | None:
@@ -244,6 +250,5 @@ def ratio_of(old: Sequence[float], new: Sequence[float]) -> Sample:
 
 
 def _undecided(old: Sequence[float], new: Sequence[float], reason: str) -> Contrast:
-    return Contrast(
-        ratio=math.exp(fmean(new) - fmean(old)), verdict=Verdict.UNDECIDED, reason=reason
-    )
+    ratio = math.exp(fmean(new) - fmean(old)) if old and new else None
+    return Contrast(ratio=ratio, verdict=Verdict.UNDECIDED, reason=reason)

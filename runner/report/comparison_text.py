@@ -15,7 +15,7 @@ from runner.report.side import Measured
 from runner.report.statistics import CONFIDENCE, Verdict
 from runner.report.tables import NOTHING, two_decimals
 from runner.store.records import RunRecord
-from runner.text import counted, listed, one_line
+from runner.text import counted, listed, one_line, percent
 
 #: What is printed is not wider, where cells are called no longer than usual.
 WIDEST: Final = 160
@@ -159,9 +159,9 @@ def reading(comparison: RunComparison) -> Iterator[str]:
 
 def intervals(comparison: RunComparison) -> str:
     """How to read an interval, and the word `same`."""
-    deltas = ", ".join(f"{f.label} {_percent(comparison, f)}" for f in FIGURES)
+    deltas = ", ".join(f"{f.label} {percent(comparison.deltas[f.name])}" for f in FIGURES)
     return (
-        f"[low–high]: all intervals of a figure hold together with {100 * CONFIDENCE:g} %. "
+        f"[low–high]: all intervals of a figure hold together with {percent(CONFIDENCE)}. "
         f"`same`: within δ of 1 ({deltas})."
     )
 
@@ -186,10 +186,6 @@ def _undecided(cell: CellComparison) -> dict[str, list[Figure]]:
     return found
 
 
-def _percent(comparison: RunComparison, figure: Figure) -> str:
-    return f"{100 * comparison.deltas[figure.name]:g} %"
-
-
 def _reasons(comparison: RunComparison) -> list[str]:
     """Why cells ended otherwise than before, or worse."""
     return [
@@ -206,7 +202,7 @@ def sums(comparison: RunComparison) -> Iterator[str]:
     yield f"outcomes: {_counted(changes)}"
     for figure in FIGURES:
         verdicts = Counter(
-            str(verdict).replace("δ", _percent(comparison, figure))
+            str(verdict).replace("δ", percent(comparison.deltas[figure.name]))
             for cell in comparison.cells
             if (verdict := cell.verdict(figure))
         )

@@ -14,7 +14,7 @@ from runner.matrix.expect import NO_LINE, pattern_of
 from runner.report.row import Row
 from runner.report.run import Run
 from runner.store.records import ExpectationRecord
-from runner.text import counted, one_line
+from runner.text import counted, without_backticks
 
 #: More unmet expectations than this are counted, not told one by one.
 MOST_TOLD: Final = 8
@@ -81,7 +81,7 @@ def unmet_lines(run: Run) -> tuple[str, ...]:
 
 def _plain(text: str) -> str:
     """A text on one line without backticks, not longer than `LONGEST` characters."""
-    return shorten(one_line(text).replace("`", "'"), LONGEST, placeholder=" […]")
+    return shorten(without_backticks(text), LONGEST, placeholder=" […]")
 
 
 def _concerns(expectation: ExpectationRecord, row: Row) -> bool:

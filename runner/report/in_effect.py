@@ -1,8 +1,8 @@
 """What was patched in a cell's processes, where that is not what the patch mode says, and by whom.
 
-A configuration or an application that brings gevent by itself makes another thing of `none`, and
-so does a server: gunicorn's gevent worker patches everything when it starts. Only the first of the
-two is news.
+With the patch mode `none` something else may patch: the application or its configuration, or the
+server, as gunicorn's gevent worker does when it starts. Of a server that is expected; of an
+application the table says it.
 """
 
 from __future__ import annotations

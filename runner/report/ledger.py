@@ -1,8 +1,7 @@
 """The ledger of a run: all attempts at its launches, and what the rejected ones would change.
 
-An attempt is rejected for what else happened on the machine, never for its figures. But what goes
-on there goes with the figures, so a reader of those of the kept attempts must be able to see what
-the others were.
+An attempt is rejected for what else happened on the machine, never for its figures. But that has
+an effect on its figures too, so a reader must be able to see those of the rejected attempts.
 """
 
 from __future__ import annotations
@@ -21,7 +20,7 @@ from runner.report.run import Run
 from runner.text import counted, listed
 
 #: The figures that are compared, keys of a row, with what a sentence calls them.
-FIGURES: Final[Mapping[str, str]] = {
+COMPARED: Final[Mapping[str, str]] = {
     "requests_per_second": "requests/s",
     "cpu_ms_per_request": "CPU ms/request",
     "p99_ms": "p99 ms",
@@ -144,7 +143,7 @@ def _were(number: int) -> str:
 
 def _consequences(cells: Sequence[CellLedger]) -> Iterator[str]:
     """What using the first attempts would do, as if none had been rejected."""
-    largest = [text for figure in FIGURES if (text := _largest_change(cells, figure))]
+    largest = [text for figure in COMPARED if (text := _largest_change(cells, figure))]
     if largest:
         changes = ", ".join(largest)
         yield f"The first attempts in place of those kept change a median by at most: {changes}."
@@ -159,4 +158,4 @@ def _largest_change(cells: Sequence[CellLedger], figure: str) -> str | None:
     if not known:
         return None
     cell = max(known, key=lambda cell: abs(known[cell]))
-    return f"{FIGURES[figure]} {known[cell]:+.2%} ({cell})"
+    return f"{COMPARED[figure]} {known[cell]:+.2%} ({cell})"

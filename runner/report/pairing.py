@@ -11,7 +11,7 @@ from runner.store.records import CellRecord
 
 
 @dataclass(frozen=True, kw_only=True)
-class Pair:
+class Match:
     """A cell of the old runs and the one of the new runs that it is compared with."""
 
     old: CellRecord
@@ -23,18 +23,18 @@ class Pair:
         return self.new.id if self.old.id == self.new.id else f"{self.old.id} → {self.new.id}"
 
 
-def paired(before: Side, after: Side) -> list[Pair]:
+def paired(before: Side, after: Side) -> list[Match]:
     """Cells of equal id; of an imported run also those that partly match exactly one cell."""
     olds, news = before.cells, after.cells
-    pairs = [Pair(old=olds[cell], new=news[cell]) for cell in news if cell in olds]
+    pairs = [Match(old=olds[cell], new=news[cell]) for cell in news if cell in olds]
     gone = [cell for cell in olds.values() if cell.id not in news]
     new = [cell for cell in news.values() if cell.id not in olds]
     if before.is_imported:
         found = _partners(gone, new, after.axes)
-        pairs += [Pair(old=cell, new=other) for cell, other in found]
+        pairs += [Match(old=cell, new=other) for cell, other in found]
     elif after.is_imported:
         found = _partners(new, gone, before.axes)
-        pairs += [Pair(old=other, new=cell) for cell, other in found]
+        pairs += [Match(old=other, new=cell) for cell, other in found]
     return pairs
 
 

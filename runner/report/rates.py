@@ -1,4 +1,4 @@
-"""At which rate a cell was loaded, where it has one; a rate in per cent is known of launches."""
+"""At which rate a cell was loaded, if at a fixed one; one in per cent is known from launches."""
 
 from __future__ import annotations
 

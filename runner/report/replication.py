@@ -1,7 +1,7 @@
-"""A run beside the one that it repeats, here and there.
+"""A run beside the one that it repeats, which another machine may have made.
 
-What is compared is each cell's ratio to the baseline of its own run: what a machine does to all its
-cells alike is not in it. The figures themselves stand side by side, and nothing is said of them.
+Each cell's ratio to the baseline of its own run is compared: a machine that is slower for all cells
+does not change it. The figures themselves are only shown, side by side.
 """
 
 from __future__ import annotations

@@ -16,7 +16,7 @@ from runner.report.percentiles import has_p99
 from runner.report.rates import load_of, why_not_launched
 from runner.report.reused import reused_text
 from runner.report.row import RATE_KEY, Launches, Row, Spread, axes_of, further_keys, was_cut
-from runner.report.statistics import median_interval
+from runner.report.statistics import median_interval, median_of_known
 from runner.store.records import CellRecord, RunRecord
 
 
@@ -157,9 +157,11 @@ def _with_rates(row: Row, launches: Sequence[LaunchRecord], ab: Sequence[AbFigur
         row,
         sent_requests=median_high(launch.requests for launch in launches),
         sent_concurrency=median_high(launch.concurrency or 0 for launch in launches) or None,
-        at_a_time=_median(launch.served.progressing for launch in launches if launch.served),
-        in_flight=_median(launch.served.in_flight for launch in launches if launch.served),
-        time_taken_s=_median(figures.time_taken_s for figures in ab),
+        at_a_time=median_of_known(
+            launch.served.progressing for launch in launches if launch.served
+        ),
+        in_flight=median_of_known(launch.served.in_flight for launch in launches if launch.served),
+        time_taken_s=median_of_known(figures.time_taken_s for figures in ab),
     )
     if not rates:
         return row
@@ -176,10 +178,10 @@ def _with_latencies(row: Row, launches: Sequence[LaunchRecord]) -> Row:
     enough = [launch.ab for launch in launches if launch.ab and has_p99(launch)]
     return replace(
         row,
-        mean_ms=_median(figures.mean_ms for figures in ab),
-        p50_ms=_median(figures.p50_ms for figures in ab),
-        p90_ms=_median(figures.p90_ms for figures in ab),
-        p99_ms=_median(figures.p99_ms for figures in enough),
+        mean_ms=median_of_known(figures.mean_ms for figures in ab),
+        p50_ms=median_of_known(figures.p50_ms for figures in ab),
+        p90_ms=median_of_known(figures.p90_ms for figures in ab),
+        p99_ms=median_of_known(figures.p99_ms for figures in enough),
         p99_ms_spread=_spread(figures.p99_ms for figures in enough),
         max_ms=max((f.max_ms for f in ab if f.max_ms is not None), default=None),
     )
@@ -194,17 +196,17 @@ def _with_resources(row: Row, launches: Sequence[LaunchRecord]) -> Row:
     ]
     return replace(
         row,
-        cpu_ms_per_request=_median(r.cpu_ms_per_request for r in used),
+        cpu_ms_per_request=median_of_known(r.cpu_ms_per_request for r in used),
         cpu_ms_per_request_spread=_spread(r.cpu_ms_per_request for r in used),
-        cpu_user_ms_per_request=_median(r.cpu_user_ms / n for r, n in served),
-        cpu_system_ms_per_request=_median(r.cpu_system_ms / n for r, n in served),
-        peak_rss_mib=_median(r.peak_rss_mib for r in used),
+        cpu_user_ms_per_request=median_of_known(r.cpu_user_ms / n for r, n in served),
+        cpu_system_ms_per_request=median_of_known(r.cpu_system_ms / n for r, n in served),
+        peak_rss_mib=median_of_known(r.peak_rss_mib for r in used),
         peak_rss_mib_spread=_spread(r.peak_rss_mib for r in used),
         peak_threads=median_high(r.peak_threads for r in used) if used else None,
-        voluntary_switches=_median(r.voluntary_switches for r in used),
-        involuntary_switches=_median(r.involuntary_switches for r in used),
-        run_queue_delay_ms=_median(r.run_queue_delay_ms for r in used),
-        loadgen_cpu_share=_median(r.loadgen_cpu_share for r in used),
+        voluntary_switches=median_of_known(r.voluntary_switches for r in used),
+        involuntary_switches=median_of_known(r.involuntary_switches for r in used),
+        run_queue_delay_ms=median_of_known(r.run_queue_delay_ms for r in used),
+        loadgen_cpu_share=median_of_known(r.loadgen_cpu_share for r in used),
         listen_overflows=_most(r.listen_overflows for r in used),
         syn_retransmits=_most(r.syn_retransmits for r in used),
     )
@@ -216,11 +218,6 @@ def _spread(values: Iterable[float | None]) -> Spread:
         return Spread()
     low, high, level = median_interval(known) or (None, None, None)
     return Spread(low=low, high=high, level=level, min=min(known), max=max(known))
-
-
-def _median(values: Iterable[float | None]) -> float | None:
-    known = [value for value in values if value is not None]
-    return median(known) if known else None
 
 
 def _most(values: Iterable[int | None]) -> int | None:

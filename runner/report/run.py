@@ -60,6 +60,14 @@ class Run:
                 yield row
 
 
+def launches_by_cell(launches: Iterable[LaunchRecord]) -> dict[str, list[LaunchRecord]]:
+    """The launches of each cell, in the order of their numbers."""
+    found: dict[str, list[LaunchRecord]] = {}
+    for launch in sorted(launches, key=lambda launch: launch.launch):
+        found.setdefault(launch.cell, []).append(launch)
+    return found
+
+
 def common_rounds(launches: Iterable[LaunchRecord]) -> int:
     """The number of the last round of which every cell that was launched at all has a launch."""
     numbers: dict[str, set[int]] = {}

@@ -25,9 +25,8 @@ from runner.report.summary import (
     is_compared,
     ratio_text,
     sensitivity,
-    share_text,
 )
-from runner.text import counted, listed, one_line
+from runner.text import counted, listed, percent, without_backticks
 
 #: More patch modes and loads than this are counted, not told one by one.
 MOST_TOLD: Final = 8
@@ -70,7 +69,7 @@ def _beyond_labels(found: Sequence[Mode]) -> Iterator[str]:
         rows = [row for row in mode.rows if row.in_effect_by == Source.APPLICATION]
         if rows:
             texts = listed(
-                [_plain(t) for t in dict.fromkeys(r.in_effect or "" for r in rows)], "or"
+                [without_backticks(t) for t in dict.fromkeys(r.in_effect or "" for r in rows)], "or"
             )
             where = f"{len(rows)} of {counted(len(mode.rows), 'cell')}"
             axes = [axis for axis in mode.values if axis not in _OF_LOAD]
@@ -106,7 +105,7 @@ def _subject(run: Run, mode: Mode) -> str:
     name = _name(mode.values, [axis for axis in mode.values if axis not in told])
     base = "" if mode.is_baseline else f" against {_base(run, mode)}"
     load = " or ".join(dict.fromkeys(map(_load, (cell.load for cell in cells))))
-    work = " or ".join(dict.fromkeys(_plain(workload_text(cell)) for cell in cells))
+    work = " or ".join(dict.fromkeys(without_backticks(workload_text(cell)) for cell in cells))
     return f"{name}{base} under {load} ({work})"
 
 
@@ -125,22 +124,17 @@ def _difference(mode: Mode, base: Row) -> tuple[dict[str, Value], list[str]]:
 def _name(values: Mapping[str, Value], axes: Sequence[str]) -> str:
     """`gevent`, then the values on the other axes with their names: `gevent`, copy b."""
     patch = values.get("patch") if "patch" in axes else None
-    others = (_plain(named(values, [axis])) for axis in axes if axis != "patch")
+    others = (without_backticks(named(values, [axis])) for axis in axes if axis != "patch")
     parts = ([] if patch is None else [_code(axis_text(patch))]) + [text for text in others if text]
     return ", ".join(parts)
 
 
 def _load(text: str) -> str:
-    return _code(text) if text.startswith("ab ") else _plain(text)
-
-
-def _plain(text: str) -> str:
-    """A text from a run's records, which may hold anything, without backticks."""
-    return one_line(text).replace("`", "'")
+    return _code(text) if text.startswith("ab ") else without_backticks(text)
 
 
 def _code(text: str) -> str:
-    return f"`{_plain(text)}`"
+    return f"`{without_backticks(text)}`"
 
 
 # -- what is claimed -------------------------------------------------------------------------------
@@ -156,7 +150,7 @@ def _claims(run: Run, mode: Mode) -> Iterator[str]:
             yield label + _disagreement(run, mode, figure)
     if same := [figure for figure, c in found.items() if c.verdict is Verdict.SAME]:
         labels = listed([figure.label + _disagreement(run, mode, figure) for figure in same])
-        deltas = [share_text(run.deltas[figure.name]) for figure in same]
+        deltas = [percent(run.deltas[figure.name]) for figure in same]
         yield f"{labels} the same within {listed(deltas if len({*deltas}) > 1 else deltas[:1])}"
     if unknown := [f.label for f, c in found.items() if c.verdict is Verdict.UNDECIDED]:
         yield f"undecided: {listed(unknown)}"
@@ -201,7 +195,7 @@ def _counted(run: Run, compared: Sequence[Mode]) -> Iterator[str]:
         verdicts = Counter(
             contrast.verdict for mode in compared if (contrast := contrast_of_mode(mode, figure))
         )
-        words = {Verdict.SAME: f"the same within {share_text(run.deltas[figure.name])}"}
+        words = {Verdict.SAME: f"the same within {percent(run.deltas[figure.name])}"}
         parts = [f"{words.get(v, v)} in {verdicts[v]}" for v in Verdict if verdicts[v]]
         if parts:
             yield f"{figure.label}: {listed(parts)}."

@@ -8,7 +8,7 @@ from statistics import median
 
 from runner.report.ledger import Ledger
 from runner.report.notes import workload_text
-from runner.report.pairing import Pair
+from runner.report.pairing import Match
 from runner.report.row import Row
 from runner.report.side import Side
 from runner.store.application_record import ApplicationRecord, ways_to_differ
@@ -22,7 +22,7 @@ from runner.store.records import (
 from runner.text import NOT_KNOWN, counted, known
 
 
-def setup_differences(before: Side, after: Side, pairs: Sequence[Pair]) -> Iterator[str]:
+def setup_differences(before: Side, after: Side, pairs: Sequence[Match]) -> Iterator[str]:
     """Differences of machine and method, a line each.
 
     First of them how fast the machine was, then launches that are on both sides, and cannot differ
@@ -76,7 +76,7 @@ def _spread(values: Sequence[float]) -> str:
 
 
 def _boots(before: Side, after: Side) -> Iterator[str]:
-    """Whether the machine was started again; boots of different machines are no news."""
+    """Whether the machine was started again; boots of different machines always differ."""
     runs = [run.record for side in (before, after) for run in side.runs]
     machines = {run.host.machine for run in runs if run.host}
     if len(machines) > 1 or any(run.host is None or run.blocks for run in runs):
@@ -186,7 +186,7 @@ def _address(application: ApplicationRecord | None) -> str:
 # -- conditions of cells ---------------------------------------------------------------------------
 
 
-def _cells(before: Side, after: Side, pairs: Sequence[Pair]) -> Iterator[str]:
+def _cells(before: Side, after: Side, pairs: Sequence[Match]) -> Iterator[str]:
     """Pairs of cells with different setups, those with equal differences on one line."""
     measured = [
         pair
@@ -203,7 +203,7 @@ def _cells(before: Side, after: Side, pairs: Sequence[Pair]) -> Iterator[str]:
         yield f"{which}: {words}"
 
 
-def _of_a_pair(before: Side, after: Side, pair: Pair) -> Iterator[str]:
+def _of_a_pair(before: Side, after: Side, pair: Match) -> Iterator[str]:
     old, new = _in_runs(before, pair.old), _in_runs(after, pair.new)
     load = _differing((_load(cell) for _, cell in old), (_load(cell) for _, cell in new))
     if load:

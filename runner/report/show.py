@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from runner.errors import UsageError
+from runner.measurement.evidence import COMPANION_LOG, SERVER_LOG, STACKS
 from runner.measurement.records import (
     Canary,
     LaunchRecord,
@@ -23,7 +24,7 @@ from runner.report.diagnosis_text import diagnosis_lines
 from runner.report.notes import CLOSED_LOOP, OPEN_LOOP, workload_text
 from runner.report.row import Row, is_held_back
 from runner.report.run import Run
-from runner.report.tables import FIGURES
+from runner.report.tables import FIGURE_COLUMNS, NOTHING
 from runner.store.diagnoses import RECORD as DIAGNOSIS
 from runner.store.diagnoses import diagnosis_path
 from runner.store.records import CellRecord, RunRecord
@@ -34,9 +35,9 @@ from runner.text import counted, known, printable, suggestion
 READABLE: Final = (
     "ab.txt",
     "looks.txt",
-    "stacks.txt",
-    "server.log",
-    "companion.log",
+    STACKS,
+    SERVER_LOG,
+    COMPANION_LOG,
     "sockets.txt",
     "removal-error.txt",
 )
@@ -70,7 +71,7 @@ def _summary(cell: CellRecord, row: Row) -> Iterator[str]:
         yield f"reason: {row.reason}"
     if row.why:
         yield f"why: {row.why}"
-    shown = [c for c in FIGURES if c.key != "configuration_rps" or is_held_back(row)]
+    shown = [c for c in FIGURE_COLUMNS if c.key != "configuration_rps" or is_held_back(row)]
     figures = [f"{c.heading} {c.text(row)}" for c in shown if row.value(c.key) is not None]
     if figures:
         yield f"figures: {', '.join(figures)}"
@@ -167,13 +168,13 @@ def _recorded(launch: LaunchRecord) -> Iterator[str]:
 
 def _served(seen: Served) -> Iterator[str]:
     """How concurrently the requests were served, in how many processes."""
-    at_a_time = "–" if seen.progressing is None else f"{seen.progressing:.2f}"
+    at_a_time = NOTHING if seen.progressing is None else f"{seen.progressing:.2f}"
     offered = "" if seen.offered is None else f" of {seen.offered:.2f} offered"
     yield (
         f"at a time {at_a_time}{offered}, in flight {seen.in_flight:.2f}, "
         f"in {counted(seen.processes, 'process')}"
     )
-    lone = "–" if seen.lone_service_ms is None else f"{seen.lone_service_ms:.1f} ms"
+    lone = NOTHING if seen.lone_service_ms is None else f"{seen.lone_service_ms:.1f} ms"
     yield f"in the application: a lone request {lone}, mean {seen.mean_service_ms:.1f} ms"
 
 

@@ -46,6 +46,12 @@ class Verdict(StrEnum):
     UNDECIDED = "undecided"
 
 
+def median_of_known(values: Iterable[float | None]) -> float | None:
+    """The median of the values that are known; None where none is."""
+    known = [value for value in values if value is not None]
+    return statistics.median(known) if known else None
+
+
 # -- a figure's own interval -----------------------------------------------------------------------
 
 
@@ -174,7 +180,7 @@ NOT_COMPARED: Final = Contrast()
 
 
 def contrast(logarithms: Sample, *, comparisons: int, delta: float, alpha: float) -> Contrast:
-    """What a mean logarithm of ratios says, as one of so many comparisons of a table.
+    """What a mean logarithm of enough ratios says, as one of so many comparisons of a table.
 
     Student's interval, Bonferroni: all of a table's hold together with a probability of at least
     95 %, however they depend on each other. `alpha` is what they are computed with: 5 %, or
@@ -182,14 +188,6 @@ def contrast(logarithms: Sample, *, comparisons: int, delta: float, alpha: float
     difference does not matter.
     """
     ratio = math.exp(logarithms.mean)
-    if logarithms.number < ENOUGH_FOR_INTERVAL:
-        few = f"{logarithms.number} round{'s' * (logarithms.number != 1)}"
-        return Contrast(
-            ratio=ratio,
-            rounds=logarithms.number,
-            verdict=Verdict.UNDECIDED,
-            reason=f"{few} with figures of both; an interval needs {ENOUGH_FOR_INTERVAL}",
-        )
     error = max(logarithms.error, ROUNDING)
     half = _student(logarithms.freedom, 1 - alpha / max(1, comparisons)) * error
     low, high = math.exp(logarithms.mean - half), math.exp(logarithms.mean + half)

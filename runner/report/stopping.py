@@ -14,9 +14,9 @@ from runner.report.baseline import TOO_FEW_ROUNDS, by_round
 from runner.report.figures import FIGURES, Figure
 from runner.report.modes import Mode, modes
 from runner.report.row import Row
-from runner.report.run import Run, collate, common_rounds
+from runner.report.run import Run, collate, common_rounds, launches_by_cell
 from runner.store.records import RunRecord
-from runner.text import counted
+from runner.text import counted, percent
 
 #: So many of several things are named; the others are counted.
 MOST_NAMED: Final = 4
@@ -144,11 +144,8 @@ def _why_without(run: Run, mode: Mode, figure: Figure) -> str | None:
 
 def at_round(record: RunRecord, launches: Iterable[LaunchRecord], number: int) -> Run:
     """The run as it is after so many rounds, whatever there is of later ones."""
-    by_cell: dict[str, list[LaunchRecord]] = {}
-    for launch in sorted(launches, key=lambda launch: launch.launch):
-        if launch.launch <= number:
-            by_cell.setdefault(launch.cell, []).append(launch)
-    return collate(record, by_cell)
+    made = [launch for launch in launches if launch.launch <= number]
+    return collate(record, launches_by_cell(made))
 
 
 def is_enough(record: RunRecord, launches: Iterable[LaunchRecord], number: int) -> bool:
@@ -193,7 +190,7 @@ def obstacles(found: Precision) -> str:
     widest = sorted(found.wide, key=lambda wide: wide.share / wide.delta, reverse=True)
     return _some(
         [
-            *(f"{w.what} is still {w.size}, wider than {100 * w.delta:g} %" for w in widest),
+            *(f"{w.what} is still {w.size}, wider than {percent(w.delta)}" for w in widest),
             *(f"{what} has too few rounds for an interval" for what in found.waiting),
         ]
     )

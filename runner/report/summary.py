@@ -15,7 +15,7 @@ from runner.report.row import Row
 from runner.report.run import Run
 from runner.report.statistics import ALPHA_OF_LOOKS, CONFIDENCE, Contrast, Verdict
 from runner.report.tables import NOTHING, Column, Table, milliseconds, two_decimals, whole
-from runner.text import counted, listed, one_line
+from runner.text import counted, listed, one_line, percent
 
 #: What the line of a baseline shows of each figure, by the figure's name.
 ABSOLUTE: Final[Mapping[str, Column]] = {
@@ -127,14 +127,9 @@ def cells_text(ratios: Range | None) -> str:
     return f"cells {ratios.min:.2f}–{ratios.max:.2f}" if ratios else ""
 
 
-def share_text(delta: float) -> str:
-    """A share that matters: `2 %`."""
-    return f"{100 * delta:g} %"
-
-
 def verdict_text(contrast: Contrast, delta: float) -> str:
     """The verdict in words; of a difference that is shown and small, or may be, that too."""
-    share = share_text(delta)
+    share = percent(delta)
     direction = "higher" if (contrast.ratio or 0.0) > 1 else "lower"
     if contrast.verdict is Verdict.SAME:
         return f"{direction}, by less than {share}" if contrast.is_shown else f"same within {share}"
@@ -178,9 +173,7 @@ def _reading(run: Run, found: Sequence[Mode], figures: Sequence[Figure]) -> Iter
 
 
 def _levels(run: Run, compared: Sequence[Mode], figures: Sequence[Figure]) -> str:
-    deltas = ", ".join(
-        f"{figure.label} {share_text(run.deltas[figure.name])}" for figure in figures
-    )
+    deltas = ", ".join(f"{figure.label} {percent(run.deltas[figure.name])}" for figure in figures)
     levels = {c.level for mode in compared for c in mode.contrasts.values() if c.level}
     each = " to ".join(f"{100 * level:.4g} %" for level in sorted({min(levels), max(levels)}))
     looked = ""
@@ -188,7 +181,7 @@ def _levels(run: Run, compared: Sequence[Mode], figures: Sequence[Figure]) -> st
         looked = ", computed with 2 % for 5 %, because the run was looked at as it went on"
     return (
         "[low–high]: all intervals of one figure in this table hold together with "
-        f"{100 * CONFIDENCE:g} %, each at the level {each}{looked}; other figures, and the table "
+        f"{percent(CONFIDENCE)}, each at the level {each}{looked}; other figures, and the table "
         f"of cells, are families of their own. `same`: the interval is within δ of 1 ({deltas}); "
         "`higher`, `lower`: it leaves 1 out, and the ratio is beyond δ; everything else is "
         "`undecided`."

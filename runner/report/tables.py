@@ -1,4 +1,4 @@
-"""Tables for people: which columns, how figures are rounded, and the pivot by one axis."""
+"""Tables for people: which columns, in which order, and how figures are rounded."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from runner.errors import UsageError
 from runner.matrix.axes import ALIASES, ALWAYS_SHOWN
 from runner.outcome import outcome_text
 from runner.report.axis_values import natural_key
-from runner.report.figures import FIGURES as COMPARED
+from runner.report.figures import FIGURES
 from runner.report.in_effect import Source
 from runner.report.notes import Note, notes
 from runner.report.row import Row, Spread, axes_of, is_cut, is_held_back, keys_of
@@ -111,7 +111,7 @@ def whole(value: float) -> str:
     return f"{value:.0f}"
 
 
-FIGURES: Final = (
+FIGURE_COLUMNS: Final = (
     Column(
         key="requests_per_second",
         heading="requests/s",
@@ -166,7 +166,7 @@ TROUBLE: Final = (
 def verdicts_of(row: Row) -> str:
     """All verdicts on a row: `CPU per request lower; same: requests/s, p99`. Empty for none."""
     found: dict[Verdict, list[str]] = {}
-    for figure in COMPARED:
+    for figure in FIGURES:
         if verdict := row.contrast(figure.name).verdict:
             found.setdefault(verdict, []).append(figure.label)
     parts = [f"{label} {v}" for v in (Verdict.HIGHER, Verdict.LOWER) for label in found.get(v, ())]
@@ -227,7 +227,7 @@ def columns_for(rows: Sequence[Row], run: RunRecord) -> list[Column]:
     seen = [c for c in (*CONCURRENCY, *TROUBLE) if any(row.value(c.key) for row in rows)]
     tried = [ATTEMPTS] if any((row.attempts or 0) > row.launches for row in rows) else []
     hidden = set() if any(is_held_back(row) for row in rows) else {"configuration_rps"}
-    figures = [column for column in FIGURES if column.key not in hidden]
+    figures = [column for column in FIGURE_COLUMNS if column.key not in hidden]
     own = [IN_EFFECT] if any(row.in_effect_by == Source.APPLICATION for row in rows) else []
     return [*axes, OUTCOME, *own, *sent, *figures, *seen, *repeated, *tried]
 
@@ -237,7 +237,7 @@ KNOWN: Final = (
     OUTCOME,
     IN_EFFECT,
     *SENT,
-    *FIGURES,
+    *FIGURE_COLUMNS,
     *CONCURRENCY,
     *TROUBLE,
     VERDICT,

@@ -1,4 +1,4 @@
-"""What `run.json` holds of an application of the user's: what was run, and nothing that is secret.
+"""What `run.json` holds of the user's application: what was run, and nothing that is secret.
 
 Of secrets there are names, and one digest by a key that stays on the machine: it tells whether two
 runs had the same ones, and nothing else.

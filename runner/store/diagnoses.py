@@ -1,7 +1,6 @@
-"""What launches found that were made to find out what blocks the event loop, beside the measured.
+"""The records of diagnoses: launches that find out what blocks the event loop, not measured.
 
-`cells/<cell id>/diagnosis/` has it. There is no `result.json`: for all that makes figures of
-launches, it is not there.
+They are in `cells/<cell id>/diagnosis/`, without a `result.json`, so that no figure is made of one.
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ from runner.measurement import contradiction
 from runner.measurement.ab import WholeReport
 from runner.measurement.records import LaunchRecord
 from runner.outcome import Outcome
-from runner.store.records import CellRecord, Method, RunRecord
+from runner.store.records import CellRecord, MethodRecord, RunRecord
 from runner.store.report_labels import SETTINGS, cell_id, packages
 
 #: No answer of HTTP is shorter than its status.
@@ -105,7 +105,7 @@ def run_of_reports(
         command=tuple(command),
         host=None,
         engine=None,
-        method=Method(
+        method=MethodRecord(
             version=None,
             ab_version=versions.pop() if len(versions) == 1 else None,
             ab_first_request_alone=_alone(openings.pop()) if len(openings) == 1 else None,
@@ -230,6 +230,8 @@ def flaw(report: Report, shared: Shared) -> str | None:
         return f"of {requests}, {whose} answered: ab received {received:,} bytes"
     if figures.non_2xx:
         return f"{figures.non_2xx:,} answers with a status other than 2xx"
+    if report.whole.unsent:
+        return f"{report.whole.unsent:,} requests could not be sent (ab's write errors)"
     return _failures(report.whole, shared) if figures.failed else None
 
 
@@ -243,7 +245,7 @@ def _failures(whole: WholeReport, shared: Shared) -> str | None:
         return None
     whose = "its" if failed == 1 else "their"
     return (
-        f"{failed:,} of {complete:,}, by {whose} length, which is not the first answer's; "
+        f"{failed:,} of {complete:,}, by {whose} length, which is not the Document Length; "
         "--ignore-length accepts that"
     )
 

@@ -15,14 +15,14 @@ from runner.measurement.diagnosis_record import DiagnosisRecord
 from runner.measurement.records import LaunchRecord, Record
 from runner.store.application_record import ApplicationRecord, RequestRecord, ResponseRecord
 from runner.store.records import (
-    BaseImage,
+    BaseRecord,
     Block,
     CellRecord,
     CompanionRecord,
     EnvironmentRecord,
     ExpectationRecord,
     Host,
-    Method,
+    MethodRecord,
     RunRecord,
     UnavailableCell,
 )
@@ -36,12 +36,12 @@ NAMES: Final[Mapping[type[Record], frozenset[str]]] = {
     CellRecord: frozenset(CellRecord.model_fields),
     UnavailableCell: frozenset(CellRecord.model_fields),
     EnvironmentRecord: frozenset({"python", "lock", "lock_digest", "base", "image_id"}),
-    BaseImage: frozenset(BaseImage.model_fields),
+    BaseRecord: frozenset(BaseRecord.model_fields),
     Block: frozenset(Block.model_fields),
     CompanionRecord: frozenset(CompanionRecord.model_fields),
     ExpectationRecord: frozenset(ExpectationRecord.model_fields),
     Host: frozenset(Host.model_fields),
-    Method: frozenset(Method.model_fields) - {"notes"},
+    MethodRecord: frozenset(MethodRecord.model_fields) - {"notes"},
     ApplicationRecord: frozenset(ApplicationRecord.model_fields)
     - {"prepare", "before", "environment", "args", "services", "request", "response"},
     ServiceRecord: frozenset(ServiceRecord.model_fields)

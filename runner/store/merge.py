@@ -19,7 +19,7 @@ from runner.store.records import (
     Block,
     CellRecord,
     Host,
-    Method,
+    MethodRecord,
     RunRecord,
     UnavailableCell,
     conditions,
@@ -246,7 +246,7 @@ def _load(cell: CellRecord) -> str:
 # -- what a reader should know ---------------------------------------------------------------------
 
 
-def _method(parts: Sequence[Part]) -> Method:
+def _method(parts: Sequence[Part]) -> MethodRecord:
     """The first run's, but for what they do not have in common, with remarks on what differs."""
     methods = [part.run.method for part in parts]
     remarks = [note for method in methods for note in method.notes]

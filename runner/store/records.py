@@ -50,7 +50,7 @@ class Host(Record):
         return self.model_copy(update={"boot_id": None, "hypervisor": None})
 
 
-class Method(Record):
+class MethodRecord(Record):
     """How the figures were made. Runs of different `version` are doubtful to compare.
 
     `version` is None if they come from reports of `ab` that were made elsewhere.
@@ -81,7 +81,7 @@ class Block(Record):
     engine: EngineInfo
 
 
-class BaseImage(Record):
+class BaseRecord(Record):
     """The image that an environment was built on. `origin` is `registry` or `debian`."""
 
     origin: str
@@ -101,7 +101,7 @@ class EnvironmentRecord(Record):
     python: str
     lock: str
     lock_digest: str
-    base: BaseImage
+    base: BaseRecord
     image_id: str | None = None
     moved: tuple[str, ...] = ()
     added: tuple[str, ...] = ()
@@ -257,7 +257,7 @@ class RunRecord(Record):
     command: tuple[str, ...]
     host: Host | None
     engine: EngineInfo | None
-    method: Method
+    method: MethodRecord
     axes: tuple[str, ...]
     baseline: dict[str, str]
     limits: Limits | None
@@ -274,7 +274,7 @@ class RunRecord(Record):
     companions: dict[str, CompanionRecord] = Field(default_factory=dict)
     expect: tuple[ExpectationRecord, ...] = ()
     left_out: dict[str, str] = Field(default_factory=dict)
-    shard: str | None = None
+    shard: str | None = Field(default=None, pattern=r"^[0-9]{1,6}/[0-9]{1,6}$")
     blocks: tuple[Block, ...] = ()
     application: ApplicationRecord | None = None
 

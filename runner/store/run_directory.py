@@ -20,6 +20,7 @@ from pydantic import BaseModel, ValidationError
 
 from runner.application.secret_values import Secrets
 from runner.errors import UsageError
+from runner.measurement import evidence
 from runner.measurement.diagnosis_record import DiagnosisRecord
 from runner.measurement.records import LAUNCH_SCHEMA, LaunchRecord
 from runner.store.atomic import link_atomic, unwritable, write_atomic
@@ -27,11 +28,11 @@ from runner.store.masking import masked
 from runner.store.records import RUN_SCHEMA, RunRecord
 
 LATEST: Final = "latest"
+#: What makes a directory a run directory.
+RUN: Final = "run.json"
 RESULT: Final = "result.json"
 DISTURBED: Final = "disturbed"
 NO_SECRETS: Final = Secrets()
-#: Tables of numbers that this program packs itself: there is no text in them to mask.
-PACKED: Final = ".gz"
 
 #: A launch and what it left besides its result, by name.
 WithFiles = tuple[LaunchRecord, Mapping[str, bytes]]
@@ -90,16 +91,16 @@ class RunDirectory:
     def write_run(self, record: RunRecord) -> RunRecord:
         """Store what is known of the run, in place of what was, and make it the latest."""
         stored = masked(record, self.secrets)
-        write_atomic(self.path / "run.json", _json(stored))
+        write_atomic(self.path / RUN, _json(stored))
         link_atomic(self.results / LATEST, self.path)
         return stored
 
     def read_run(self) -> RunRecord:
         """What is stored of the run; `UsageError` if run.json cannot be used."""
         try:
-            return read_record(self.path / "run.json", RunRecord, RUN_SCHEMA)
+            return read_record(self.path / RUN, RunRecord, RUN_SCHEMA)
         except FileNotFoundError as error:
-            raise UsageError(f"{self.path}: not a run directory (it has no run.json)") from error
+            raise UsageError(f"{self.path}: not a run directory (it has no {RUN})") from error
 
     def launch_directory(self, cell: str, launch: int) -> Path:
         """Where a launch's files go, whether they are there or not."""
@@ -158,10 +159,8 @@ class RunDirectory:
         try:
             shutil.rmtree(directory, ignore_errors=True)
             directory.mkdir(parents=True)
-            for name, content in files.items():
-                packed = name.endswith(PACKED)
-                text = content if packed else self.secrets.mask_bytes(content)
-                (directory / name).write_bytes(text)
+            for name, content in evidence.masked(files, self.secrets).items():
+                (directory / name).write_bytes(content)
         except OSError as error:
             raise unwritable(directory, error) from error
         write_atomic(directory / RESULT, _json(stored))
@@ -232,9 +231,9 @@ def _find(results: Path, run: str) -> Path:
     path = Path(run)
     if not path.exists():
         raise UsageError(f"{run}: no such run; pass `latest` or a directory below {results}")
-    if not (path / "run.json").exists():
+    if not (path / RUN).exists():
         raise UsageError(
-            f"{run}: not a run directory (it has no run.json); "
+            f"{run}: not a run directory (it has no {RUN}); "
             f"pass `latest` or a directory like {results}/EXPERIMENT/RUN-ID"
         )
     return path.resolve()
@@ -242,7 +241,7 @@ def _find(results: Path, run: str) -> Path:
 
 def _latest(results: Path) -> Path:
     link = results / LATEST
-    if (link / "run.json").exists():
+    if (link / RUN).exists():
         return link.resolve()
     if link.is_symlink():
         raise UsageError(
@@ -271,7 +270,7 @@ def subdirectories(path: Path) -> list[str]:
     try:
         with os.scandir(path) as entries:
             return sorted(entry.name for entry in entries if entry.is_dir())
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return []
 
 
@@ -328,7 +327,7 @@ def _first_problem(error: ValidationError) -> str:
 # -- the directory that all runs go to -------------------------------------------------------------
 
 #: A run of a thousand launches leaves some 30 MiB.
-ROOM_BYTES: Final = 50 * 1024 * 1024
+ROOM_BYTES: Final = 50 << 20
 
 
 def check_results(results: Path) -> None:

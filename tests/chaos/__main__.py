@@ -84,6 +84,9 @@ def _soak(directory: Path, record: Path, options: argparse.Namespace) -> None:
                 "the clock stays as it is: there is no C compiler (`apt-get install gcc libc6-dev`)"
             )
         soak.faults = [fault for fault in soak.faults if options.only in fault.name]
+        soak.host_faults = [fault for fault in soak.host_faults if options.only in fault.name]
+        if not soak.faults + soak.host_faults:
+            sys.exit(f"no fault has {options.only!r} in its name")
 
         def wanted() -> bool:
             return bool(soak.number < options.faults) and time.monotonic() < until

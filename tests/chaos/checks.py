@@ -54,6 +54,14 @@ def unstored(said: str, run: Path | None) -> Iterator[str]:
             yield f"lost: {match['cell']} #{number} was reported, and is not stored"
 
 
+def dropped(held: Finished, after: Iterable[LaunchRecord]) -> Iterator[str]:
+    """Launches that a worker had, and that neither a worker nor a run has any more."""
+    still = {(one.cell, one.launch, one.started_at) for one in after}
+    for one in made(held):
+        if (one.cell, one.launch, one.started_at) not in still:
+            yield f"lost: {one.cell} #{one.launch} was on a worker's disk"
+
+
 def made(files: Finished) -> list[LaunchRecord]:
     """The launches that were made, without the copies that later runs have."""
     records = (LaunchRecord.model_validate_json(content) for content in files.values())
@@ -61,10 +69,17 @@ def made(files: Finished) -> list[LaunchRecord]:
 
 
 def made_twice(launches: Iterable[LaunchRecord]) -> Iterator[str]:
-    """Launches that were made again although they had been finished. Engine errors are repeated."""
-    counts = Counter(
-        (one.cell, one.launch) for one in launches if one.outcome is not Outcome.ENGINE_ERROR
-    )
+    """Launches that were made again although they had been finished. Engine errors are repeated.
+
+    One that began at the same moment is the same: a part of a round is in the run that was
+    interrupted, and in the next one, which has the round from its worker.
+    """
+    moments = {
+        (one.cell, one.launch, one.started_at)
+        for one in launches
+        if one.outcome is not Outcome.ENGINE_ERROR
+    }
+    counts = Counter((cell, number) for cell, number, _ in moments)
     for (cell, number), times in counts.items():
         if times > 1:
             yield f"made {times} times: {cell} #{number}"

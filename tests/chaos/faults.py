@@ -18,6 +18,7 @@ import docker.errors
 import requests
 from docker.models.containers import Container
 
+from tests.chaos.hosts import Hosts
 from tests.chaos.own_engine import OwnEngine
 
 #: How long to wait for a container that something can happen to.
@@ -36,13 +37,17 @@ class TooLateError(Exception):
 
 @dataclass
 class Scene:
-    """A run that goes on: its process, its engine, its results, and what must be undone after."""
+    """A run that goes on: its process, its engine, its results, and what must be undone after.
+
+    With `hosts` the process is the client of a run on these.
+    """
 
     process: subprocess.Popen[str]
     engine: OwnEngine
     results: Path
     clock: Path
     random: random.Random
+    hosts: Hosts | None = None
     undo: contextlib.ExitStack = field(default_factory=contextlib.ExitStack)
 
     def require_running(self) -> None:
@@ -115,6 +120,31 @@ def _clock(scene: Scene) -> str:
     step = scene.random.choice([-1, 1]) * scene.random.choice([1, 60, 3600, 86400, TEN_YEARS_S])
     scene.clock.write_text(f"{step:+d}\n")
     return f"the clock jumps by {step} s"
+
+
+# -- workers ---------------------------------------------------------------------------------------
+
+
+def _worker_ends(number: signal.Signals) -> Callable[[Scene], str]:
+    """It ends, and another one is started a moment later."""
+
+    def end(scene: Scene) -> str:
+        assert scene.hosts
+        later = scene.random.uniform(0, 3)
+        scene.hosts.end_worker(number)
+        time.sleep(later)
+        scene.hosts.start()
+        return f"{number.name} to the worker, and another one {later:.1f} s later"
+
+    return end
+
+
+def _scheduler_killed(scene: Scene) -> str:
+    assert scene.hosts
+    scene.undo.callback(scene.hosts.start)
+    scene.undo.callback(scene.hosts.worker_ends)
+    scene.hosts.kill_scheduler()
+    return "SIGKILL to the scheduler"
 
 
 # -- the engine ------------------------------------------------------------------------------------
@@ -278,4 +308,17 @@ FAULTS = (
     _fault("network namespace down", _network),
     _fault("disk full", _fill, 2, ends=True),
     _fault("results read-only", _read_only, 2, ends=True),
+)
+
+#: What happens to runs with `--dask`: they have a client, a scheduler and a worker. Each has a name
+#: of its own in the summary.
+HOST_FAULTS = (
+    _fault("client killed", _signal(KILL), -KILL, ends=True),
+    _fault("client terminated", _signal(TERM), INTERRUPTED, -TERM, ends=True),
+    _fault("client interrupted", _signal(INT), INTERRUPTED, -INT, ends=True),
+    _fault("worker killed", _worker_ends(KILL)),
+    _fault("worker terminated", _worker_ends(TERM)),
+    _fault("scheduler killed", _scheduler_killed, 3, ends=True),
+    _fault("worker's container removed", _remove),
+    _fault("worker's container killed", _kill),
 )

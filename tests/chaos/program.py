@@ -18,6 +18,8 @@ MATRIX = Path(__file__).with_name("matrix.yaml")
 CLOCK = Path(__file__).with_name("jumping_clock.c")
 #: A run that lasts longer hangs: with all that may happen it takes a minute.
 HANG_S = 180.0
+#: The same of the first run, which builds the base images.
+FIRST_S = 1800.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,15 +48,19 @@ class Program:
         """Whether its clock can jump."""
         return self._library.is_file()
 
-    def start(self, results: Path, jobs: str, *, faked: bool = False) -> subprocess.Popen[str]:
+    def start(
+        self, results: Path, jobs: str, *, faked: bool = False, dask: str = ""
+    ) -> subprocess.Popen[str]:
+        """Start it, on the workers of the scheduler `dask` where that is given."""
         environment = os.environ | {"DOCKER_HOST": self._engine.url}
         if faked:
             self.clock.write_text("0")
             environment |= {"LD_PRELOAD": str(self._library), "CLOCK_STEP": str(self.clock)}
         command = [sys.executable, "-m", "runner", "run", "--file", str(MATRIX)]
+        command += ["--results", str(results), "--jobs", jobs, *(["--dask", dask] if dask else [])]
         with self._said.open("w") as said:
             return subprocess.Popen(
-                [*command, "--results", str(results), "--jobs", jobs],
+                command,
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=said,
@@ -64,16 +70,16 @@ class Program:
                 preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509
             )
 
-    def end(self, process: subprocess.Popen[str]) -> Ended:
+    def end(self, process: subprocess.Popen[str], hangs_s: float = HANG_S) -> Ended:
         """Wait until it has ended; one that hangs is killed."""
         code: int | None
         try:
-            code = process.wait(HANG_S)
+            code = process.wait(hangs_s)
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
             code = None
         return Ended(exit=code, said=self._said.read_text(errors="replace"), pid=process.pid)
 
-    def run(self, results: Path, jobs: str) -> Ended:
-        return self.end(self.start(results, jobs))
+    def run(self, results: Path, jobs: str, *, dask: str = "", hangs_s: float = HANG_S) -> Ended:
+        return self.end(self.start(results, jobs, dask=dask), hangs_s)

@@ -13,7 +13,7 @@ import shutil
 import subprocess
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -21,13 +21,17 @@ from runner.engine.ownership import OWNER_LABEL
 from runner.measurement.records import LaunchRecord
 from runner.store.records import now
 from tests.chaos import checks
-from tests.chaos.faults import FAULTS, Fault, Scene, TooLateError
+from tests.chaos.faults import FAULTS, HOST_FAULTS, Fault, Scene, TooLateError
+from tests.chaos.hosts import Hosts
 from tests.chaos.own_engine import OwnEngine
-from tests.chaos.program import HANG_S, Ended, Program
+from tests.chaos.program import FIRST_S, HANG_S, Ended, Program
 
 DISK = "size=128m"
-#: What an engine that was just asked to remove needs for it.
-GONE_S = 10.0
+#: What an engine that was just asked to remove needs for it, and a worker for what is left of a
+#: round whose client is gone.
+GONE_S, ROUND_S = 10.0, 90.0
+#: How many of the episodes are of runs with `--dask`.
+WITH_HOSTS = 0.25
 #: Most faults of one run, and starts of one episode after which it is let run to its end.
 MOST_FAULTS, MOST_STARTS = 3, 8
 #: What a start says that has removed what others left.
@@ -82,19 +86,37 @@ class _Fault:
     at: str
 
 
+@dataclass(kw_only=True)
+class Episode:
+    """A results directory, and how its runs are started: on `hosts`, or on the engine itself.
+
+    `held` are the launches that were on the worker's disk when it was last looked at.
+    """
+
+    number: int
+    results: Path
+    jobs: str
+    hosts: Hosts | None = None
+    held: checks.Finished = field(default_factory=dict)
+
+    @property
+    def dask(self) -> str:
+        return self.hosts.address if self.hosts else ""
+
+
 def plan(seed: int, start: int, faults: Sequence[Fault]) -> list[tuple[Fault, float]]:
     """What is to happen to the start of that number, each with the seconds to wait before it.
 
     It is the same whenever it is asked.
     """
     chance = random.Random(f"{seed}/{start}")
-    chosen: list[tuple[Fault, float]] = []
-    while len(chosen) < MOST_FAULTS:
-        fault = chance.choice(faults)
-        chosen.append((fault, chance.uniform(0.1, 2.5 if chosen else 12.0)))
-        if fault.ends:
-            break
-    return chosen
+    number = chance.randint(1, MOST_FAULTS)
+    going_on = [fault for fault in faults if not fault.ends]
+    chosen = [chance.choice(going_on) for _ in range(number - 1) if going_on]
+    chosen.append(chance.choice(faults))
+    return [
+        (fault, chance.uniform(0.1, 2.5 if place else 12.0)) for place, fault in enumerate(chosen)
+    ]
 
 
 class Soak:
@@ -123,6 +145,7 @@ class Soak:
         self.number = number
         clock = program.has_clock
         self.faults = [fault for fault in FAULTS if clock or fault.name != "clock jumps"]
+        self.host_faults = [*HOST_FAULTS]
         #: The processes whose containers the next start has to remove.
         self._left: set[int] = set()
         self.undisturbed: list[dict[str, Any]] = []
@@ -134,29 +157,38 @@ class Soak:
     def prepare(self) -> None:
         """Build all that is needed, and make the run that nothing happens to."""
         with self._disk() as results:
-            ended = self.program.run(results, "1")
+            ended = self.program.run(results, "1", hangs_s=FIRST_S)
             assert ended.exit == 0, ended.said
-            problems = self._problems(results, {}, ended)
+            problems = self._problems(Episode(number=0, results=results, jobs="1"), {}, ended)
             assert not problems, problems
             self.undisturbed = _rows(results)
         assert set(self._outcomes.values()) == {"ok"}, self._outcomes
 
     def episode(self, number: int, start: int, wanted: Callable[[], bool]) -> int:
         """One episode, from that start on; return the number of the next start."""
-        jobs = random.Random(f"{self.seed}/episode {number}").choice(["1", "auto"])
-        with self._disk() as results:
+        chance = random.Random(f"{self.seed}/episode {number}")
+        jobs, on_hosts = chance.choice(["1", "auto"]), chance.random() < WITH_HOSTS
+        if not (self.faults and self.host_faults):
+            on_hosts = not self.faults
+        with self._disk() as results, contextlib.ExitStack() as stack:
+            episode = Episode(number=number, results=results, jobs=jobs)
+            if on_hosts:
+                episode.hosts = Hosts(self.directory, self.engine)
+                stack.callback(episode.hosts.close)
+                episode.hosts.start()
             for _ in range(MOST_STARTS):
-                if not wanted() or self._start(number, start, results, jobs):
+                if not wanted() or self._start(episode, start):
                     break
                 start += 1
-            self._complete(number, results, jobs)
+            self._complete(episode)
         return start + 1
 
-    def _start(self, episode: int, start: int, results: Path, jobs: str) -> bool:
+    def _start(self, episode: Episode, start: int) -> bool:
         """Start it and let things happen; return whether it was complete all the same."""
+        results = episode.results
         before = checks.finished(results)
-        happened, ended = self._disturbed(start, results, jobs)
-        problems = self._problems(results, before, ended, [one.fault for one in happened])
+        happened, ended = self._disturbed(episode, start)
+        problems = self._problems(episode, before, ended, [one.fault for one in happened])
         after = checks.finished(results)
         new = checks.made({path: text for path, text in after.items() if path not in before})
         marks = checks.marked(new, self._outcomes)
@@ -166,7 +198,7 @@ class Soak:
                 Happened(
                     seed=self.seed,
                     number=self.number,
-                    episode=episode,
+                    episode=episode.number,
                     start=start,
                     at=one.at,
                     fault=one.fault.name,
@@ -180,16 +212,17 @@ class Soak:
                 )
             )
         if problems:
-            self._keep(f"start-{start}", results, ended)
+            self._keep(f"start-{start}", episode, ended)
         return ended.exit == 0
 
-    def _disturbed(self, start: int, results: Path, jobs: str) -> tuple[list[_Fault], Ended]:
+    def _disturbed(self, episode: Episode, start: int) -> tuple[list[_Fault], Ended]:
         """What happened to the start of that number, and how it ended."""
-        planned = plan(self.seed, start, self.faults)
+        planned = plan(self.seed, start, self.host_faults if episode.hosts else self.faults)
         faked = any(fault.name == "clock jumps" for fault, _ in planned)
-        process = self.program.start(results, jobs, faked=faked)
+        process = self.program.start(episode.results, episode.jobs, faked=faked, dask=episode.dask)
         chance = random.Random(f"{self.seed}/{start}/choices")
-        scene = Scene(process, self.engine, results, self.program.clock, chance)
+        clock = self.program.clock
+        scene = Scene(process, self.engine, episode.results, clock, chance, episode.hosts)
         happened = []
         with scene.undo:
             for fault, after_s in planned:
@@ -200,42 +233,45 @@ class Soak:
                     happened.append(_Fault(fault=fault, after_s=after_s, what=what, at=now()))
             return happened, self.program.end(process)
 
-    def _complete(self, episode: int, results: Path, jobs: str) -> None:
+    def _complete(self, episode: Episode) -> None:
         """Run it to its end, and again: it has the table of a run that nothing happened to."""
+        results = episode.results
         before = checks.finished(results)
-        ended = self.program.run(results, jobs)
-        problems = self._problems(results, before, ended)
+        ended = self.program.run(results, episode.jobs, dask=episode.dask)
+        problems = self._problems(episode, before, ended)
         after = checks.finished(results)
         launches = _of_newest(results, after)
         marks = checks.marked(launches, self._outcomes)
         if ended.exit == 0:
             problems += checks.other_table(_rows(results), self.undisturbed, marks)
-            again = self.program.run(results, jobs)
-            problems += self._problems(results, after, again)
+            again = self.program.run(results, episode.jobs, dask=episode.dask)
+            problems += self._problems(episode, after, again)
             if len(checks.made(checks.finished(results))) > len(checks.made(after)):
                 problems.append("made twice: a complete run measured something again")
         self.record(
             Completed(
                 seed=self.seed,
-                episode=episode,
+                episode=episode.number,
                 launches=len(launches),
                 marked=_words(marks),
                 problems=problems,
             )
         )
         if problems:
-            self._keep(f"episode-{episode}", results, ended)
+            self._keep(f"episode-{episode.number}", episode, ended)
 
     # -- what is left ------------------------------------------------------------------------------
 
     def _problems(
         self,
-        results: Path,
+        episode: Episode,
         before: checks.Finished,
         ended: Ended,
         faults: Sequence[Fault] = (),
     ) -> list[str]:
         """What does not hold after a start."""
+        orphans = self._orphans(ended, faults, ROUND_S if episode.hosts else GONE_S)
+        results = episode.results
         after = checks.finished(results)
         newest = (results / "latest").resolve() if (results / "latest").exists() else None
         problems = [
@@ -250,14 +286,20 @@ class Soak:
             problems.append(f"hangs: it did not end within {HANG_S:.0f} s")
         elif ended.exit not in (exits := _exits(faults, ended)):
             problems.append(f"exit: {ended.exit}, not one of {sorted(exits)}")
+        if episode.hosts:
+            problems += checks.tracebacks(episode.hosts.said)
+            now_held = episode.hosts.held()
+            problems += checks.dropped(episode.held, checks.made({**after, **now_held}))
+            episode.held = now_held
+        return problems + orphans
+
+    def _orphans(self, ended: Ended, faults: Sequence[Fault], seconds: float) -> list[str]:
+        """Containers of nobody, as soon as there are none, or after so many seconds."""
         if ended.exit == 0 or SWEPT in ended.said:
             self._left.clear()
         if any(fault.leaves for fault in faults):
             self._left.add(ended.pid)
-        return problems + self._orphans()
-
-    def _orphans(self) -> list[str]:
-        deadline = time.monotonic() + GONE_S
+        deadline = time.monotonic() + seconds
         while found := list(checks.orphans(self._containers(), self._left)):
             if time.monotonic() > deadline:
                 break
@@ -274,13 +316,15 @@ class Soak:
                 for one in client.api.containers(all=True)
             ]
 
-    def _keep(self, name: str, results: Path, ended: Ended) -> None:
+    def _keep(self, name: str, episode: Episode, ended: Ended) -> None:
         """Keep what a failed check was about."""
         kept = self.evidence / name
         kept.mkdir(parents=True, exist_ok=True)
-        if results.exists():
-            shutil.copytree(results, kept, symlinks=True, dirs_exist_ok=True)
+        if episode.results.exists():
+            shutil.copytree(episode.results, kept, symlinks=True, dirs_exist_ok=True)
         (kept / "said").write_text(ended.said)
+        if episode.hosts:
+            (kept / "worker").write_text(episode.hosts.said)
 
     @contextlib.contextmanager
     def _disk(self) -> Iterator[Path]:

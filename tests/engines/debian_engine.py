@@ -21,7 +21,8 @@ import docker
 import docker.errors
 import requests
 
-from runner.build.bases import MERGE_HOOK, MERGED_BY_HOOK, MOVING
+from runner.build.suites import MERGE_HOOK, MERGED_BY_HOOK, MOVING
+from runner.engine.ownership import process_start
 
 SOCKET = "/socket/engine.sock"
 START_S = 60.0
@@ -108,13 +109,18 @@ KINDS = (
 
 
 @contextlib.contextmanager
-def running(kind: Kind, directory: Path) -> Iterator[str]:
-    """The engine, started; its address. Everything of it is gone afterwards."""
-    root, state = directory / "root", directory / "state"
+def running(kind: Kind, directory: Path, root: Path | None = None) -> Iterator[str]:
+    """The engine, started; its address. Everything of it is gone afterwards.
+
+    But a root file system that is given, which is made first if it is not there: several engines
+    of a kind may share it, for what they write has mounts of its own.
+    """
+    root, state = root or directory / "root", directory / "state"
     try:
-        _bootstrap(kind, root)
+        if not root.exists():
+            _bootstrap(kind, root)
         for path in (state / "data", state / "socket", root / "data", root / "socket"):
-            path.mkdir(parents=True)
+            path.mkdir(parents=True, exist_ok=True)
         with _started(kind, root, state) as socket:
             yield f"unix://{socket}"
     finally:
@@ -171,17 +177,18 @@ def _answers(socket: Path) -> bool:
 def _stop(process: subprocess.Popen[bytes]) -> None:
     """End the engine, and if it does not, kill it; with it go all that it started."""
     children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
-    engine = children.read_text().split() if children.exists() else []
-    for pid in map(int, engine):
+    pids = map(int, children.read_text().split() if children.exists() else [])
+    engine = {pid: process_start(pid) for pid in pids}
+    for pid in engine:
         os.kill(pid, signal.SIGTERM)
     try:
         process.wait(STOP_S)
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait()
-    # Mounts go with the last process of their namespace.
-    for name in engine:
-        while Path(f"/proc/{name}").exists():
+    # Mounts go with the last process of their namespace; its number may be taken again.
+    for pid, started in engine.items():
+        while started and process_start(pid) == started:
             time.sleep(POLL_S)
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from tabulate import tabulate
 
 from tests.fuzz.loop import Tally, one, order, targets
-from tests.fuzz.targets import Target
+from tests.fuzz.target import Target
 
 SAID_EVERY = 50_000
 

@@ -14,7 +14,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
 
-from tests.fuzz.targets import TARGETS, Target
+from tests.fuzz.target import Target
+from tests.fuzz.targets import TARGETS
 
 #: Seconds of the CPU, and of the clock, after which an input hangs; none should take one.
 CPU_S, WALL_S = 10.0, 300.0

@@ -6,7 +6,7 @@ import copy
 import json
 import random
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 #: What is put in the place of something else in a text.
@@ -229,3 +229,50 @@ def json_bytes(chance: random.Random, original: Any) -> bytes:
     if chance.random() < 0.01:
         made = "[" * 100_000
     return as_bytes(chance, made)
+
+
+def message(chance: random.Random, original: Any) -> Any:
+    """A value of whatever class with a few places changed, as no constructor would let it be."""
+    made = original
+    for _ in range(chance.choice(CHANGES_MADE)):
+        made = _changed(chance, made)
+    return made
+
+
+def _changed(chance: random.Random, part: Any) -> Any:
+    """The value with one place changed, which is mostly below it."""
+    below = _inside(part)
+    if not below or chance.random() < 0.05:
+        return copy.deepcopy(chance.choice(VALUES))
+    key = chance.choice(list(below))
+    what = chance.random()
+    if what < 0.1:
+        del below[key]
+    elif what < 0.2:
+        below[key] = copy.deepcopy(below[chance.choice(list(below))])
+    else:
+        below[key] = _changed(chance, below[key])
+    return _with_inside(part, below)
+
+
+def _inside(part: Any) -> dict[Any, Any]:
+    """What a value is made of, by a key or a number."""
+    if isinstance(part, Mapping):
+        return dict(part)
+    if isinstance(part, (list, tuple, frozenset)):
+        return dict(enumerate(part))
+    return dict(getattr(part, "__dict__", {}))
+
+
+def _with_inside(part: Any, inside: dict[Any, Any]) -> Any:
+    """A value of the same class that is made of something else."""
+    if isinstance(part, Mapping):
+        return inside
+    if isinstance(part, tuple):
+        return tuple.__new__(type(part), inside.values())
+    if isinstance(part, (list, frozenset)):
+        return type(part)(inside.values())
+    made = copy.copy(part)
+    vars(made).clear()
+    vars(made).update(inside)
+    return made

@@ -1,25 +1,21 @@
-"""What gets the inputs: each target makes one by chance, and takes it as the program would.
-
-Messages between a client and its workers, once there are any, are one more target.
-"""
+"""What gets the inputs: each target makes one by chance, and takes it as the program would."""
 
 from __future__ import annotations
 
 import itertools
 import json
 import random
-from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import yaml
 
 from runner.commands.imports import _reports, shared_facts
 from runner.commands.runs import compared, exported, shown, table_text
 from runner.engine.protocol import ContainerSpec, ExecResult
-from runner.errors import EngineError, MatrixError
+from runner.errors import EngineError
 from runner.matrix import file
 from runner.measurement.launch import Launch
 from runner.measurement.records import LAUNCH_SCHEMA, LaunchRecord
@@ -28,6 +24,8 @@ from runner.store.import_ab import run_of_reports
 from runner.store.records import RUN_SCHEMA, RunRecord
 from runner.store.run_directory import RESULT, RunDirectory, read_record
 from tests.fuzz import mutate
+from tests.fuzz.messages import Messages
+from tests.fuzz.target import Target
 from tests.support.memory_engine import MemoryEngine
 from tests.support.simulated import SimulatedPods, VirtualClock, a_cell, a_job
 
@@ -35,30 +33,6 @@ ROOT = Path(__file__).resolve().parents[2]
 RECORDS = ROOT / "tests" / "data" / "records"
 #: The largest file that is changed: of larger ones a change reaches nothing new, and takes longer.
 LARGEST = 8000
-
-
-class Target(ABC):
-    """Something that takes inputs. Whatever else it raises than `allowed` is a fault."""
-
-    name: ClassVar[str]
-    allowed: ClassVar[tuple[type[Exception], ...]] = (MatrixError,)
-
-    def __init__(self, directory: Path) -> None:
-        self.directory = directory / self.name
-        self.directory.mkdir()
-
-    @abstractmethod
-    def make(self, chance: random.Random) -> bytes:
-        """An input."""
-
-    @abstractmethod
-    def take(self, made: bytes, chance: random.Random) -> None:
-        """Do with it what the program would."""
-
-    def _file(self, name: str, content: bytes) -> Path:
-        path = self.directory / name
-        path.write_bytes(content)
-        return path
 
 
 # -- matrix.yaml -----------------------------------------------------------------------------------
@@ -365,9 +339,10 @@ class Changed(SimulatedPods):
 
 #: Each with its share of the inputs: those that take long have few.
 TARGETS: tuple[tuple[type[Target], int], ...] = (
-    (Matrix, 5),
-    (Reports, 6),
-    (Records, 5),
-    (Runs, 1),
-    (Replies, 3),
+    (Matrix, 50),
+    (Reports, 60),
+    (Records, 50),
+    (Runs, 10),
+    (Replies, 30),
+    (Messages, 1),
 )

@@ -28,6 +28,8 @@ from runner.measurement.launch import Launch
 from runner.stages import Stages
 
 CACHE = Path(".cache")
+#: Files that take minutes: begun last, one of them would keep the others' processes waiting.
+LONGEST = {"test_workloads.py", "test_run.py", "test_services.py", "test_applications.py"}
 LIMITS = Limits(startup_s=3, load_s=6, memory_bytes=128 * 1024 * 1024, pids=256)
 FLASK = Requirement(name="flask", specifier="==3.1.*")
 GEVENT = Requirement(name="gevent", specifier="==25.9.1")
@@ -52,7 +54,11 @@ def a_cell(patch: str = "none", **changes: object) -> Cell:
 
 #: `ab` sends the first alone, so these are never all in work at a time.
 FOUR_REQUESTS = a_cell(
-    concurrency=2, requests=4, varied=("python", "gevent", "patch", "server", "concurrency")
+    # So few that a single pause of a busy machine decides, unless each takes longer than that.
+    workload=Workload(parameters=(("seconds", "0.5"),)),
+    concurrency=2,
+    requests=4,
+    varied=("python", "gevent", "patch", "server", "concurrency"),
 )
 #: Two hundred requests of forty clients.
 FORTY_CLIENTS = a_cell(
@@ -69,8 +75,9 @@ CELLS = (
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Where a base image must be made first, all of them need root."""
+    """The longest files first; where a base image must be made first, all tests need root."""
     here = [item for item in items if item.path.is_relative_to(Path(__file__).parent)]
+    items.sort(key=lambda item: item.path.name not in LONGEST)
     if os.geteuid() == 0 or not here:
         return
     with closing(connect()) as engine:

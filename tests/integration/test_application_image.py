@@ -30,6 +30,7 @@ from runner.store.application_record import ApplicationRecord, RequestRecord
 from runner.store.records import CompanionRecord
 from runner.store.service_record import ServiceRecord
 from tests.integration.conftest import CACHE, LIMITS, a_cell
+from tests.support.by_hand import OWN, PRINTED
 from tests.support.samples import cell_with_workload, run_record
 from tests.unit.application.applications import application
 
@@ -226,9 +227,10 @@ def test_the_commands_by_hand_start_it_with_what_is_set(
     run = run_record(cell).model_copy(
         update={"application": application, "companions": companions, "method": method}
     )
-    *commands, remove_joiners, remove_owner = by_hand(run, cell, [])
+    lines = [line.replace(PRINTED, OWN) for line in by_hand(run, cell, [])]
+    *commands, remove_joiners, remove_owner = lines
     look = "cat /etc/shop/shop.yml run; echo $TOKEN; touch written; getent hosts upstream web"
-    look = f"docker exec by-hand-server sh -c {shlex.quote(look)}"
+    look = f"docker exec {OWN}server sh -c {shlex.quote(look)}"
     for number in range(3):
         (tmp_path / f"file{number}").write_text(f"content {number}\n")
     variables = {f"FILE_{number}": str(tmp_path / f"file{number}") for number in range(3)}

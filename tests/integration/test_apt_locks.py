@@ -11,7 +11,7 @@ import pytest
 
 from runner import provision
 
-pytestmark = [pytest.mark.engine, pytest.mark.root]
+pytestmark = [pytest.mark.engine, pytest.mark.root, pytest.mark.alone]
 HELD_FOR_S = 3
 #: Locks as apt does, says so, and holds the lock for a while.
 HOLDER = """

@@ -35,7 +35,7 @@ from runner.resolver import Lock, Unavailable, resolve, run_uv, uv_command
 from runner.stages import Stages
 from tests.integration.conftest import CACHE, CELLS
 
-pytestmark = pytest.mark.engine
+pytestmark = [pytest.mark.engine, pytest.mark.alone]
 PLATFORM = "x86_64-manylinux_2_28"
 
 

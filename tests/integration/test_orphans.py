@@ -13,7 +13,7 @@ from runner.engine import ownership
 from runner.engine.docker_engine import DockerEngine
 from runner.engine.pod import loadgen_spec
 
-pytestmark = pytest.mark.engine
+pytestmark = [pytest.mark.engine, pytest.mark.alone]
 
 
 @pytest.fixture

@@ -22,7 +22,7 @@ from runner.engine.docker_engine import DockerEngine
 from runner.matrix.cell import Base, EnvironmentRequest
 from runner.resolver import Lock, Unavailable
 
-pytestmark = pytest.mark.engine
+pytestmark = [pytest.mark.engine, pytest.mark.alone]
 REQUEST = EnvironmentRequest(python="3.11", requirements=(), exclude_newer="2026-11-01")
 #: It tells where it ran, and tries to leave a trace on the machine and to reach a network.
 SETUP = """\

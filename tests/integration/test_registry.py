@@ -97,7 +97,7 @@ def test_a_run_on_a_registrys_images(served: str, tmp_path: Path) -> None:
     code, stdout, stderr = project.matrix("run")
     assert code == 0, stderr
     assert "base images: from the registry" in stderr
-    assert {row["outcome"] for row in project.rows()} == {"ok"}, stdout
+    assert {row["outcome"] for row in project.rows()} <= {"ok", "limited", "serialised"}, stdout
     run = (project.results / "latest" / "run.json").read_text()
     assert f"{served}python:3.11-slim" in run
     assert '"origin": "registry"' in run

@@ -16,6 +16,8 @@ from typing import Any
 import docker
 import pytest
 
+from tests.support.by_hand import printed_by
+
 pytestmark = [pytest.mark.engine, pytest.mark.usefixtures("prepared")]
 
 MATRIX = """\
@@ -141,6 +143,7 @@ def test_a_run_stores_everything_and_prints_a_table(project: Project, pods: Any)
 BUSY_LOOP = ("sh", "-c", "while :; do :; done")
 
 
+@pytest.mark.alone
 def test_busy_programs_beside_a_run_are_named_as_what_disturbed_it(project: Project) -> None:
     loops = [subprocess.Popen(BUSY_LOOP) for _ in range(os.cpu_count() or 1)]
     try:
@@ -251,6 +254,7 @@ def test_an_expectation_that_is_not_met_is_said_and_exits_1(tmp_path: Path) -> N
     assert project.matrix("run", *chosen, "--select", "patch=gevent")[0] == 0
 
 
+@pytest.mark.alone
 def test_plan_starts_nothing(project: Project, client: docker.DockerClient) -> None:
     before = {container.id for container in client.containers.list(all=True)}
     code, stdout, _ = project.matrix("plan", "--json")
@@ -360,17 +364,12 @@ def test_a_container_removed_by_somebody_else(
     assert pods() == []
 
 
-def by_hand(shown: str) -> str:
-    """The commands that `matrix show` printed."""
-    return shown.partition("== Reproduce by hand ==\n")[2].partition("\n== ")[0].strip()
-
-
 def test_show_prints_commands_that_reproduce_the_cell(project: Project, pods: Any) -> None:
     assert project.matrix("run", "--launches", "1", "--select", "patch=gevent")[0] == 0
     cell = "py3.11-gevent25.9.1-gevent"
     code, stdout, stderr = project.matrix("show", "latest", cell)
     assert code == 0, stderr
-    commands = by_hand(stdout)
+    commands = "\n".join(printed_by(stdout))
     assert commands.startswith("docker run")
     result = subprocess.run(
         ["bash", "-ec", commands], capture_output=True, text=True, check=False, timeout=120
@@ -402,7 +401,7 @@ def test_the_commands_reproduce_a_hang_with_what_it_talks_to(tmp_path: Path) -> 
     assert "hang-at-startup" in stdout
     _, stdout, _ = project.matrix("show", "latest", project.rows()[0]["cell"])
     assert "in _poll_connectivity" in stdout
-    commands = by_hand(stdout)
+    commands = "\n".join(printed_by(stdout))
     result = subprocess.run(
         ["bash", "-ec", commands], capture_output=True, text=True, check=False, timeout=240
     )

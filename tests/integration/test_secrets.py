@@ -17,7 +17,7 @@ from runner import cli
 from runner.engine.ownership import PROJECT_LABEL
 from runner.options import ExportFormat
 
-pytestmark = [pytest.mark.engine, pytest.mark.usefixtures("prepared")]
+pytestmark = [pytest.mark.engine, pytest.mark.usefixtures("prepared"), pytest.mark.alone]
 
 #: By where they stand: in `env_file`, a variable of the host, a header, a file, and what a command
 #: prints, which makes it of others.

@@ -26,6 +26,7 @@ from runner.stages import Stages
 from tests.integration.conftest import CACHE, LIMITS, a_cell
 from tests.integration.test_registry import registry
 from tests.integration.test_run import Project
+from tests.support.by_hand import OWN, printed_by
 
 pytestmark = pytest.mark.engine
 __all__ = ["registry"]
@@ -172,8 +173,7 @@ def test_three_services_at_once(
         p for p in project.results.rglob("*") if p.is_file() and SECRET in p.read_text("latin-1")
     ] == []
     code, shown, _ = project.matrix("show", "latest", "py3.11-none")
-    lines = shown.partition("== Reproduce by hand ==\n")[2].partition("\n\n")[0].splitlines()
-    *commands, _, remove_joiners, remove_owner = lines
+    *commands, _, remove_joiners, remove_owner = printed_by(shown)
     environment = {**os.environ, "DB_REDIS_PASSWORD": SECRET, "DB_FILES": str(tmp_path / "first")}
     try:
         done = subprocess.run(
@@ -183,7 +183,7 @@ def test_three_services_at_once(
         assert done.returncode == 0, done.stderr
         assert "Complete requests:      20" in done.stdout
         logs = {
-            name: client.containers.get(f"by-hand-companion-{name}").logs().decode()
+            name: client.containers.get(f"{OWN}companion-{name}").logs().decode()
             for name in ("db", "queue")
         }
         assert "as redis with" in logs["db"]

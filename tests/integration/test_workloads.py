@@ -234,6 +234,8 @@ def test_every_workload_does_its_work(engine: DockerEngine, matrix: Path) -> Non
     # Who writes to one disk waits for it; how long, alone and under load, depends on the disk.
     for patch in ("none", "gevent"):
         assert seen.pop(f"{patch}-file") in {"limited", "serialised"}
+        # Who computes has one CPU. Where others use it too, a lone request is as slow as many.
+        assert seen.pop(f"{patch}-cpu") in {"limited", "serialised"}
     of = {
         "none-http": "ok",
         "gevent-http": "ok",
@@ -246,8 +248,6 @@ def test_every_workload_does_its_work(engine: DockerEngine, matrix: Path) -> Non
         "gevent-postgres-psycopg": "ok",
         "none-postgres-pg8000": "ok",
         "gevent-postgres-pg8000": "ok",
-        "none-cpu": "serialised",
-        "gevent-cpu": "serialised",
     }
     assert seen == expected(seen, of), [r.record.reason for r in results.values()]
 

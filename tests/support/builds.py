@@ -7,11 +7,13 @@ import io
 import json
 import tarfile
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from runner.build.bases import BaseImage
+from runner.build.wheels import archived
 from runner.engine.protocol import ContainerSpec, ExecResult
 from runner.errors import EngineError
 from tests.support.memory_engine import MemoryEngine
@@ -25,6 +27,17 @@ COMPILER = BaseImage(
 def base(with_compiler: bool) -> BaseImage:
     """The base image without or with a compiler."""
     return COMPILER if with_compiler else PLAIN
+
+
+def packed_distribution(directory: Path, name: str, files: Mapping[str, str]) -> Path:
+    """A distribution's archive with these files, as made by uv and packed."""
+    site = directory / f"{name}-site"
+    for path, content in files.items():
+        (site / path).parent.mkdir(parents=True, exist_ok=True)
+        (site / path).write_text(content)
+    archive = directory / f"{name}-1.0-0123456789abcdef.tar"
+    archive.write_bytes(b"".join(archived(site)))
+    return archive
 
 
 def wheel(name: str, version: str, requires: tuple[str, ...] = ()) -> bytes:

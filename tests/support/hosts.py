@@ -46,6 +46,7 @@ def shards_of(
     launches: int = 6,
     least: int | None = None,
     fresh: bool = False,
+    jobs: int = 1,
 ) -> list[Assignment]:
     """The patched cells in so many parts, each with the baseline."""
     baseline, patched = cells[0], cells[1:]
@@ -65,7 +66,7 @@ def shards_of(
                 run=run,
                 experiment=experiment,
                 locked=LockedCells(cells=own, locks={}, unavailable={}),
-                jobs=1,
+                jobs=jobs,
                 seed=7,
                 shard=index + 1,
                 shards=number,

@@ -8,6 +8,9 @@ from typing import Any
 
 from runner.build.images import LOADGEN_PROGRAM
 
+AGENT = LOADGEN_PROGRAM / "agent.py"
+RATE = LOADGEN_PROGRAM / "rate.py"
+
 
 def program(name: str) -> Any:
     """One of the sidecar's modules."""

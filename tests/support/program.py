@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import contextlib
 import http.client
+import importlib.util
 import os
 import signal
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
 
 from runner import contract
 from runner.build.images import server_files
@@ -38,11 +40,29 @@ def install(directory: Path, *, port: int = contract.PORT) -> Path:
     return directory / "server"
 
 
+def module(name: str, path: Path) -> ModuleType:
+    """A file as a module, which need not be in a package."""
+    spec = importlib.util.spec_from_file_location(name, path)
+    assert spec
+    assert spec.loader
+    made = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(made)
+    return made
+
+
 def free_port() -> int:
     """A port of the loopback that nobody listens on now."""
     with socket.create_server(("127.0.0.1", 0)) as listening:
         port: int = listening.getsockname()[1]
     return port
+
+
+def eventually(what: Callable[[], bool]) -> bool:
+    """Whether something is so within `WITHIN_S`."""
+    deadline = time.monotonic() + WITHIN_S
+    while not (is_so := what()) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    return is_so
 
 
 @dataclass(frozen=True, kw_only=True)

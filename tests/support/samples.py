@@ -13,11 +13,11 @@ from runner.matrix.values import workload
 from runner.measurement.records import AbFigures, LaunchRecord, RateFigures, Resources
 from runner.outcome import Outcome
 from runner.store.records import (
-    BaseImage,
+    BaseRecord,
     CellRecord,
     EnvironmentRecord,
     Host,
-    Method,
+    MethodRecord,
     RunRecord,
     UnavailableCell,
 )
@@ -115,7 +115,7 @@ def run_record(
             storage_driver="overlay2",
             security=("seccomp",),
         ),
-        method=Method(version=1, ab_version="2.3", ab_first_request_alone=True),
+        method=MethodRecord(version=1, ab_version="2.3", ab_first_request_alone=True),
         axes=axes,
         baseline={"patch": "none"} if baseline is None else baseline,
         limits=Limits(),
@@ -128,7 +128,7 @@ def run_record(
                 python="3.11",
                 lock=LOCK,
                 lock_digest="sha256:aa",
-                base=BaseImage(origin="debian", reference="matrix-base:3.11"),
+                base=BaseRecord(origin="debian", reference="matrix-base:3.11"),
                 image_id="sha256:bb",
             )
         },

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import typer
 
-from runner.build.bases import SUITES
+from runner.build.suites import SUITES
 from runner.cli import application
 from runner.matrix import plugins
 from runner.matrix.file import load

@@ -96,3 +96,50 @@ def test_no_memory_to_begin_with(tmp_path: Path) -> None:
     assert done.returncode == 2
     assert done.stderr.startswith("error: no memory left")
     assert len(done.stderr.splitlines()) == 1
+
+
+#: Threads get no memory, or no thing's end does: in the main thread as in one that another starts.
+WITHOUT = """\
+import sys, threading
+from concurrent.futures import ThreadPoolExecutor
+from runner.threads import end_where_none_can_start
+
+end_where_none_can_start()
+
+def fail(*_):
+    raise MemoryError
+
+class Ends:
+    __del__ = fail
+
+Ends()
+print("goes on", flush=True)
+
+def start():
+    threading.Thread._bootstrap_inner = fail
+    threading.Thread(target=print).start()
+
+{call}
+"""
+
+
+@pytest.mark.parametrize("call", ["start()", "ThreadPoolExecutor().submit(start).result()"])
+def test_a_thread_without_memory_for_its_start_ends_the_program(call: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", WITHOUT.format(call=call)],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=30,
+    )
+    assert done.returncode == 2
+    assert done.stdout == "goes on\n"
+    assert done.stderr.splitlines()[-1].startswith("error: no memory left for a thread")
+
+
+def test_the_program_ends_where_no_thread_can_start(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "unraisablehook", sys.__unraisablehook__)
+    command_line(monkeypatch, capsys)("--version")
+    assert sys.unraisablehook is not sys.__unraisablehook__

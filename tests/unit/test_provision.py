@@ -158,6 +158,7 @@ def test_engine_and_tools_are_installed_in_one_go(machine: Machine) -> None:
 
 def test_every_apt_get_waits_for_the_lock_of_dpkg(machine: Machine) -> None:
     provision.install_packages(["something"], machine.said.append)
+    assert machine.commands
     for command in machine.commands:
         assert command[:3] == ["apt-get", "-o", "DPkg::Lock::Timeout=600"]
 

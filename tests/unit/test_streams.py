@@ -14,12 +14,13 @@ RUN = """\
 import sys, time
 from runner import cli
 from runner.progress import Messages, PlainReporter
+from runner.streams import say
 
 def table(*_, **__):
     with PlainReporter(Messages(stderr=True)) as reporter:
         for number in range(3000):
             reporter.say(f"message {number}, and some more words so that the pipe is full")
-    cli._say("the last message")
+    say("the last message")
     open("measured", "w").close()
     return "the table"
 

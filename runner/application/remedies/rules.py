@@ -15,6 +15,7 @@ from typing import Final, TypeAlias
 
 from runner.application.remedies.debian_packages import FOR_BUILDS, with_library, with_program
 from runner.application.remedies.remedy import Remedy, setting
+from runner.engine.pod import APPLICATION
 from runner.matrix import plugins
 
 #: What of the source was not copied and may be a module or a file, by the name that was missed.
@@ -22,11 +23,20 @@ LeftOut: TypeAlias = Callable[[str], Sequence[str]]
 #: Gives the value of a key by the name of what is missing and the line that says so.
 Values: TypeAlias = Callable[[str, str], str | None]
 
-#: Where an application is in its container.
-APPLICATION: Final = "/application/"
 #: The name of a variable, as programs print it when it is missing.
 NAME: Final = r"[\"'`\[]*(?P<name>[A-Z][A-Z0-9_]{2,})[\"'`\]]*"
 VARIABLE: Final = r"(?i:environment|env) ?var(?:iable)?s?"
+#: How Python says that a path cannot be written, of two the second.
+UNWRITABLE: Final = r"(?:\[Errno 13\] Permission denied|\[Errno 30\] [\w -]+): '(?:[^']+' -> ')?"
+#: How programs say that a file is not there.
+IS_NOT_THERE: Final = r"(?:(?:was |is )?(?:not found|missing)|does not exist|doesn't exist)"
+#: How programs ask for a variable.
+ASKED: Final = r"(?i:please|you must|you need to) (?i:set|configure|provide|define|export|specify)"
+#: How programs go on behind the name of a variable that they miss.
+LACKS: Final = (
+    r"(?:(?:must be|has to be|needs to be|is|was) (?:not )?|(?:has )?not (?:been )?)"
+    r"(?:set|defined|missing|required|found|provided|configured)\b"
+)
 #: Distributions by the module in them, where the names differ by more than a `-`.
 DISTRIBUTIONS: Final = {
     "MySQLdb": "mysqlclient", "PIL": "pillow", "bs4": "beautifulsoup4", "cv2": "opencv-python",
@@ -130,7 +140,9 @@ RULES: Final = (
         patterns=(
             rf"{VARIABLE} {NAME} ?(?:is |was |has )?(?:not|missing|required|undefined|must)",
             rf"(?:[Mm]issing|[Ss]et)(?: the)?(?: required)? {VARIABLE}:? {NAME}",
-            rf"{NAME} (?:{VARIABLE} )?(?:must be|is|was) (?:not )?(?:set|defined|missing|required)",
+            rf"{ASKED}(?: [a-z]+){{0,3}} [\"'`]?(?P<name>[A-Z][A-Z0-9]*_[A-Z0-9_]+|[A-Z]{{6,}})\b",
+            rf"Either {NAME} or .* must be set",
+            rf"{NAME} (?:{VARIABLE} )?{LACKS}",
             rf"{NAME} (?:setting )?must not be empty",
             rf"{NAME} not found\. Declare it as envvar",
         ),
@@ -225,6 +237,10 @@ RULES: Final = (
             r"\benv: '?(?P<name>[\w.+-]+)'?: No such file or directory\s*$",
             r"(?i:cannot find command) '(?P<name>[\w.+-]+)'",
             r"(?P<name>[\w.+-]+) (?i:executable (?:must be|not found))",
+            r"(?i:bad) (?P<name>[\w.+-]+) (?i:executable)",
+            r"(?i:no) (?P<name>[\w.+-]+) (?i:executable found)",
+            r"(?P<name>[\w.+-]+) is not installed or it's not in your PATH",
+            r"failed to execute (?:PosixPath\()?'(?P<name>[\w.+-]+)'",
         ),
         key="debian",
         value=_program,
@@ -237,6 +253,8 @@ RULES: Final = (
         patterns=(
             r"No such file or directory: b?'(?P<name>[^']+)'",
             r"can't open file '(?P<name>[^']+)'",
+            r"Invalid value for .*'(?P<name>[^']+)': No such file or directory",
+            rf"\b(?i:path|file|directory|folder):? [\"'](?P<name>[^\"']+)[\"'] {IS_NOT_THERE}",
         ),
         key="files",
         says="there is no file {name}",
@@ -245,7 +263,15 @@ RULES: Final = (
     ),
     Rule(
         kind="unwritable",
-        patterns=(r"(?:\[Errno 13\] Permission denied|\[Errno 30\] [\w -]+): '(?P<name>[^']+)'",),
+        patterns=(rf"{UNWRITABLE}(?P<name>/site/[^']*)'",),
+        key="",
+        says="{name} cannot be written",
+        to_do="it is where distributions are installed; run this in a checkout of the application, "
+        "whose own directory can be written",
+    ),
+    Rule(
+        kind="unwritable",
+        patterns=(rf"{UNWRITABLE}(?P<name>[^']+)'",),
         key="environment",
         says="{name} cannot be written",
         to_do="only the application's own directory, its HOME and /tmp can; set another path, e.g. "
@@ -330,7 +356,7 @@ def remedy_of(
     """
     known = next(filter(None, (rule.remedy(line, log) for rule in rules)), None)
     if known and known.kind in MAY_BE_LEFT_OUT:
-        name = known.name.removeprefix(APPLICATION)
+        name = known.name.removeprefix(f"{APPLICATION}/")
         return next((_included(path) for path in left_out(name)), known)
     return known
 

@@ -1,4 +1,4 @@
-"""Which module of a checkout has the application, by what stands in it. Nothing is imported."""
+"""Which module of a checkout has the application, by its text. Nothing is imported."""
 
 from __future__ import annotations
 

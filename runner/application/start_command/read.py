@@ -32,6 +32,7 @@ REQUIREMENTS: Final = (
 )  # fmt: skip
 #: What files of requirements are called that are for developers.
 FOR_DEVELOPERS = re.compile(r"dev|test|doc|lint|ci\b", re.IGNORECASE)
+#: What gunicorn reads in the directory that it is started in, unless it is told otherwise.
 CONFIG: Final = "gunicorn.conf.py"
 
 

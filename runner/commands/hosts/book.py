@@ -24,9 +24,10 @@ ROUNDS: Final = "rounds"
 
 
 class Earlier(NamedTuple):
-    """A round that is stored whole in an earlier run: where, and what made it."""
+    """A round that is stored whole in an earlier run: where, how many launches, of which engine."""
 
     directory: RunDirectory
+    launches: int
     engine_key: str
 
 
@@ -99,24 +100,27 @@ class Book:
             if stored.final:
                 launches.append(kept)
         if made.whole:
-            self._mark(greeting, prepared, number)
+            self._mark(greeting, prepared, number, len(launches))
         return launches
 
-    def _mark(self, greeting: Greeting, prepared: Prepared, number: int) -> None:
+    def _mark(self, greeting: Greeting, prepared: Prepared, number: int, launches: int) -> None:
         rounds = self.directory.path / ROUNDS
         rounds.mkdir(exist_ok=True)
-        write_atomic(rounds / str(number), f"{prepared.key} {greeting.engine_key}\n")
+        write_atomic(rounds / str(number), f"{prepared.key} {launches} {greeting.engine_key}\n")
 
     def adopt(
         self, greeting: Greeting, prepared: Prepared, number: int
     ) -> list[LaunchRecord] | None:
-        """The launches of a round that an earlier run has, now this run's; None where none has."""
+        """The launches of a round that an earlier run has, now this run's; None where none has.
+
+        One of which a file is missing or damaged is not used.
+        """
         found = self.earlier.get((prepared.key, number))
         if found is None:
             return None
         cells = [cell.id for cell in prepared.record.cells]
         records = [*_launches(found.directory, cells, number)]
-        if any(not counts(one, self.repeats) for one in records):
+        if len(records) != found.launches or any(not counts(one, self.repeats) for one in records):
             return None
         label, run_id = self.label(greeting), found.directory.run_id
         rejected = self._rejected_in(found.directory)
@@ -138,7 +142,7 @@ class Book:
             )
             for record in records
         ]
-        self._mark(greeting, prepared, number)
+        self._mark(greeting, prepared, number, len(adopted))
         return adopted
 
     def _rejected_in(self, directory: RunDirectory) -> Mapping[str, Sequence[LaunchRecord]]:
@@ -161,7 +165,9 @@ def _launches(directory: RunDirectory, cells: Iterable[str], number: int) -> Ite
     for cell in cells:
         path = directory.launch_directory(cell, number) / RESULT
         with suppress(FileNotFoundError, UsageError):  # what cannot be read is not used
-            yield read_record(path, LaunchRecord, LAUNCH_SCHEMA)
+            record = read_record(path, LaunchRecord, LAUNCH_SCHEMA)
+            if (record.cell, record.launch) == (cell, number):
+                yield record
 
 
 def earlier_rounds(results: Path, experiment: str) -> dict[tuple[str, int], Earlier]:
@@ -169,7 +175,7 @@ def earlier_rounds(results: Path, experiment: str) -> dict[tuple[str, int], Earl
     found: dict[tuple[str, int], Earlier] = {}
     for path in sorted((results / experiment).glob(f"*/{ROUNDS}/*")):
         with suppress(OSError, ValueError):
-            key, engine_key = path.read_text(encoding="utf-8").strip().split(" ", 1)
+            key, launches, engine_key = path.read_text(encoding="utf-8").strip().split(" ", 2)
             directory = RunDirectory(results=results, path=path.parents[1])
-            found[key, int(path.name)] = Earlier(directory, engine_key)
+            found[key, int(path.name)] = Earlier(directory, int(launches), engine_key)
     return found

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import logging
 from typing import Any, Final
 
 from runner.errors import UsageError
@@ -11,7 +12,11 @@ from runner.errors import UsageError
 #: each 500 ms, no tick each 20 ms; no task moved to another worker, or tried again on one.
 #: What fails is reported by this program: the library logs tracebacks, so it logs nothing.
 SETTINGS: Final = {
-    "logging": {"distributed": "critical", "distributed.client": "critical"},
+    "logging": {
+        "distributed": "critical",
+        "distributed.client": "critical",
+        "distributed.protocol.core": logging.CRITICAL + 1,
+    },
     "distributed.worker.profile.enabled": False,
     "distributed.admin.system-monitor.interval": "10s",
     "distributed.admin.tick.interval": "1s",

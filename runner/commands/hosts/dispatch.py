@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from runner.commands.hosts import tasks
+from runner.commands.hosts.answers import misfit, next_answer
 from runner.commands.hosts.book import Book
 from runner.commands.hosts.pool import Ended, Pool
 from runner.commands.hosts.post import NotReadyError
@@ -92,7 +93,7 @@ class Dispatch:
             self._greet()
             self._hand_out()
             if any(member.task for member in self.members.values()) or self.greeted:
-                if ended := self.pool.next_ended(LOOK_S):
+                if ended := next_answer(self.pool, LOOK_S):
                     self._end(ended)
             elif self._left():
                 self._wait_for_a_host()
@@ -269,10 +270,10 @@ class Dispatch:
         if ended.lost:
             self._leave(member, f"lost its worker in round {task.round}, shard {task.shard}")
             self._lose(task)
-        elif ended.error is not None:
-            if not isinstance(ended.error, NotReadyError):
+        elif error := ended.error or self._misfit(member, task, ended.result):
+            if not isinstance(error, NotReadyError):
                 self.refused.add(member.address)
-            self._leave(member, words(ended.error))
+            self._leave(member, words(error))
             self._lose(task)
         elif isinstance(ended.result, Prepared):
             member.prepared[task.shard] = ended.result
@@ -281,6 +282,11 @@ class Dispatch:
             self._start(member, task)
         else:
             self._made(member, task, ended.result)
+
+    def _misfit(self, member: Member, task: Task, answer: object) -> MatrixError | None:
+        prepared = member.prepared.get(task.shard)
+        asked = (prepared, self._order(member, prepared, task)) if prepared else None
+        return misfit(answer, self.shards[task.shard - 1], asked)
 
     def _answered(self, ended: Ended) -> None:
         """A worker that came said who it is, or failed to."""
@@ -333,7 +339,7 @@ class Dispatch:
             self.pool.tell(member.address, tasks.stop, self._experiment.run)
         waiting = {member.address: member for member in busy}
         while waiting:
-            ended = self.pool.next_ended(LOOK_S)
+            ended = next_answer(self.pool, LOOK_S)
             if ended is None or ended.host not in waiting:
                 continue
             member = waiting.pop(ended.host)
@@ -342,6 +348,8 @@ class Dispatch:
 
     def _keep(self, member: Member, task: Task, made: Made) -> None:
         """A part of a round is stored for the table; the host keeps it to make the rest."""
+        if self._misfit(member, task, made):
+            return
         if made.whole:
             self._store(member, task, made)
         else:
@@ -356,7 +364,7 @@ def words(error: BaseException | None) -> str:
     if isinstance(error, (MatrixError, EngineError)):
         return str(error)
     if isinstance(error, ModuleNotFoundError):
-        return f"{error}: install `monkey-matrix[dask]` there"
+        return f"{error}: install the same version of `monkey-matrix[dask]` here and there"
     return f"{type(error).__name__}: {error}; its worker's log has more"
 
 
@@ -374,7 +382,7 @@ def greetings(pool: Pool, seconds: float, clock: Callable[[], float]) -> Iterato
         pool.submit(address, tasks.greet)
     waiting = set(addresses)
     while waiting:
-        ended = pool.next_ended(LOOK_S)
+        ended = next_answer(pool, LOOK_S)
         if ended and ended.host in waiting:
             waiting.remove(ended.host)
             yield ended

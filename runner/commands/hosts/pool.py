@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import queue
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any, Final, Protocol
+from typing import Any, Protocol
 
 from runner.commands.hosts.dask_extra import distributed
+from runner.commands.hosts.reach import ANSWER_S, CONNECT_S, no_scheduler, reach
 from runner.errors import EngineUnavailableError
-
-#: How long, in seconds, the scheduler has to answer.
-ANSWER_S: Final = 30
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,14 +21,6 @@ class Ended:
     result: Any = None
     error: BaseException | None = None
     lost: bool = False
-
-
-def no_scheduler(address: str, error: Exception) -> EngineUnavailableError:
-    """The error for an address that nothing answers at."""
-    return EngineUnavailableError(
-        f"{address}: no Dask scheduler answers there ({error}); start one with `dask scheduler "
-        "--host ADDRESS`, see docs/hosts.md"
-    )
 
 
 class Pool(Protocol):
@@ -70,12 +61,13 @@ class DaskPool:
         self._made = 0
         self._futures: dict[str, Any] = {}
         self._ended: queue.SimpleQueue[_Done] = queue.SimpleQueue()
+        asyncio.run(reach(scheduler, "client"))
         try:
             self._client = distributed().Client(
-                scheduler, timeout=ANSWER_S, set_as_default=False, heartbeat_interval="5s"
+                scheduler, timeout=CONNECT_S, set_as_default=False, heartbeat_interval="5s"
             )
-        except (OSError, ValueError) as error:
-            raise no_scheduler(scheduler, error) from None
+        except OSError as error:  # it ended meanwhile
+            raise no_scheduler(scheduler, str(error)) from None
 
     def close(self) -> None:
         """Leave the scheduler; workers go on with what they do."""
@@ -136,6 +128,8 @@ class DaskPool:
                 return Ended(host=host, result=future.result(timeout=ANSWER_S))
             except (OSError, TimeoutError, distributed().client.FutureCancelledError):
                 return Ended(host=host, lost=True)  # it died with the result
+            except Exception as raised:  # noqa: BLE001 - whatever unpickling it may raise
+                return Ended(host=host, error=raised)
         error = future.exception() if future.status == "error" else None
         if error is None or isinstance(error, distributed().scheduler.KilledWorker):
             self.hosts()  # says it where it is the scheduler that is gone

@@ -18,6 +18,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final, Protocol
 
+from runner.commands.hosts.answers import received
 from runner.commands.hosts.wire import Assignment, Greeting, Held, Made, Order, Prepared, Stored
 from runner.commands.hosts.wire import program as this_program
 from runner.commands.machine import usable_engine
@@ -65,7 +66,9 @@ class Maker(Protocol):
 class Post:
     """A worker's engine, its disk, and the shards that it is ready for.
 
-    `stopped` are the runs that no further launch is made for, None among them: nothing at all.
+    `side_by_side` is by run the share of the usual number of launches that run together here: less
+    than 1 after a round with many that were disturbed. `stopped` are the runs that no further
+    launch is made for, None among them: nothing at all.
     """
 
     engine: Engine
@@ -74,6 +77,7 @@ class Post:
     make_ready: Maker
     clock: Clock = field(default_factory=SystemClock)
     shards: dict[str, tuple[Ready, Path]] = field(default_factory=dict)
+    side_by_side: dict[str, float] = field(default_factory=dict)
     stopped: set[str | None] = field(default_factory=set)
     #: Held while a round is made: who ends the worker waits for it.
     busy: threading.Lock = field(default_factory=threading.Lock)
@@ -106,6 +110,7 @@ class Post:
 
     def make_round(self, order: Order) -> Made:
         """Make what is missing of a round, and hand it over as it is on the disk."""
+        order = received(order)
         if order.key not in self.shards:
             raise NotReadyError("its worker was started again")
         ready, path = self.shards[order.key]
@@ -129,12 +134,13 @@ class Post:
         self, ready: Ready, order: Order, directory: RunDirectory, wanted: set[str]
     ) -> None:
         made = [one for of_cell in directory.launches().values() for one in of_cell]
+        jobs = replace(ready.jobs, share=self.side_by_side.get(order.run, 1.0))
         method = replace(
             method_of(ready, order.run),
             launches=1,
             failure_launches=1,
             seed=ready.seed + order.number,
-            jobs=Interruptible(**vars(ready.jobs), check=lambda: self._check(order.run)),
+            jobs=Interruptible(**vars(jobs), check=lambda: self._check(order.run)),
             done=frozenset((one.cell, 1) for one in made),
             rate_of={
                 cell.id: full.id
@@ -148,7 +154,7 @@ class Post:
             store = directory.write_launch if final else directory.write_disturbed
             store(_numbered(result.record, order.number), result.files)
 
-        measure(
+        jobs = measure(
             self.engine,
             [cell for cell in ready.prepared.cells if cell.id in wanted],
             method,
@@ -157,6 +163,7 @@ class Post:
             on_end=end,
             on_complete=lambda record, final: _complete(directory, record, order.number, final),
         )
+        self.side_by_side[order.run] = jobs.share
 
     def _is_stopped(self, run: str) -> bool:
         return bool(self.stopped & {run, None})
@@ -167,6 +174,7 @@ class Post:
 
     def acknowledge(self, order: Order) -> None:
         """The client has the round: it is needed no longer."""
+        order = received(order)
         if order.key in self.shards:
             _, path = self.shards[order.key]
             shutil.rmtree(path / str(order.number), ignore_errors=True)

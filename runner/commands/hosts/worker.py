@@ -10,9 +10,9 @@ from typing import Any
 
 from runner.commands.hosts import tasks
 from runner.commands.hosts.dask_extra import distributed
-from runner.commands.hosts.pool import ANSWER_S, no_scheduler
 from runner.commands.hosts.post import Post, open_post, say
-from runner.errors import EngineUnavailableError
+from runner.commands.hosts.reach import ANSWER_S, reach
+from runner.errors import EngineUnavailableError, UsageError
 
 
 def work(scheduler: str, spool: Path, *, host: str | None, port: int) -> None:
@@ -38,15 +38,19 @@ def serve(scheduler: str, post: Post, *, host: str | None = None, port: int = 0)
 
 async def _served(scheduler: str, post: Post, host: str | None, port: int) -> bool:
     """Whether it ended because it was told to. A round that is being made then is not finished."""
+    here = await reach(scheduler, "worker")
     told, loop = asyncio.Event(), asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, told.set)
     with tempfile.TemporaryDirectory(prefix="monkey-matrix-worker-") as scratch:
-        worker = _worker(scheduler, scratch, host, port)
+        worker = _worker(scheduler, scratch, host or here, port)
         try:
             await worker
-        except (OSError, TimeoutError, ValueError) as error:
-            raise no_scheduler(scheduler, error) from None
+        except (OSError, RuntimeError, ValueError) as error:
+            raise UsageError(
+                f"cannot serve {scheduler} at {host or here}, port {port or 'any'} "
+                f"({error.__cause__ or error}): see --listen and --port"
+            ) from None
         say(f"serving {scheduler} at {worker.address}; Ctrl-C ends after the launch in flight")
         gone = asyncio.ensure_future(worker.finished())
         stopping = asyncio.ensure_future(told.wait())
@@ -60,17 +64,12 @@ async def _served(scheduler: str, post: Post, host: str | None, port: int) -> bo
     return told.is_set()
 
 
-def _worker(scheduler: str, scratch: str, host: str | None, port: int) -> Any:  # noqa: ANN401
-    """One task at a time, no process that watches it, no limit of memory, no page to look at.
-
-    It listens at the address that it reaches the scheduler from, not at all of the machine's.
-    """
-    library = distributed()
-    towards = library.comm.get_address_host(scheduler)
-    return library.Worker(
+def _worker(scheduler: str, scratch: str, host: str, port: int) -> Any:  # noqa: ANN401
+    """One task at a time, no process that watches it, no limit of memory, no page to look at."""
+    return distributed().Worker(
         scheduler,
         nthreads=1,
-        host=host or library.utils.get_ip(towards),  # without one it listens everywhere
+        host=host,  # without one it listens everywhere
         port=port,
         memory_limit=0,
         local_directory=scratch,

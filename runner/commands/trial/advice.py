@@ -11,6 +11,7 @@ from typing import Final
 
 from runner.application.remedies.remedy import Remedy
 from runner.application.remedies.rules import BUILDING, RULES, LeftOut, remedy_of
+from runner.application.secret_values import MASK
 from runner.application.start_command.read import start_command
 from runner.commands.trial.draft import Draft
 from runner.commands.trial.look import Look
@@ -80,8 +81,15 @@ def advice(remedy: Remedy, draft: Draft) -> Advice:
     return replace(found, missing=missing)
 
 
-def _variable(remedy: Remedy, _: Draft) -> Advice | None:
-    return Advice(option=f"-e {remedy.value}={OPEN}") if remedy.value else None
+def _variable(remedy: Remedy, _: Draft) -> Advice:
+    """The variable; where a path cannot be written, another that some variable may name."""
+    if remedy.value:
+        return Advice(option=f"-e {remedy.value}={OPEN}")
+    return Advice(
+        option=f"-e {OPEN}=/tmp/{OPEN}",
+        remark="the variable that names this path; the application's own directory, its HOME and "
+        "/tmp can be written",
+    )
 
 
 def _debian(remedy: Remedy, _: Draft) -> Advice:
@@ -94,6 +102,14 @@ def _before(_: Remedy, draft: Draft) -> Advice:
     if command := tables_command(draft):
         return Advice(option=_option("before", command))
     return Advice(option=_option("before", OPEN), remark="the command that makes its tables")
+
+
+def _file(remedy: Remedy, draft: Draft) -> Advice:
+    """What makes it, or where to put it; a path that a variable gives is secret, not its name."""
+    paths = [name for name, value in draft.given.variables.items() if {"/", "."} & {*value}]
+    whose = f"{' or '.join(paths)} names it; " if paths and MASK in remedy.name else ""
+    remark = f"{whose}the command that makes it, or put it into this directory, which is copied"
+    return Advice(option=_option("before", OPEN), remark=remark)
 
 
 def _requirements(remedy: Remedy, draft: Draft) -> Advice:
@@ -132,6 +148,7 @@ OF_KEYS: Final[Mapping[str, Callable[[Remedy, Draft], Advice | None]]] = {
     "before": _before,
     "debian": _debian,
     "environment": _variable,
+    "files": _file,
     "include": _include,
     "requirements": _requirements,
     "services": _service,

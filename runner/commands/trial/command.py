@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import platform
 import time
@@ -18,7 +19,7 @@ from runner.build.lock import platform_of
 from runner.commands.cells import PYTHONS, Choice
 from runner.commands.own import Own, read_own
 from runner.commands.run import Ready, RunOptions, finish, make_ready, measure_all, open_directory
-from runner.commands.trial.draft import FILE, GRPCIO, NAME, WITH_GRPC, Draft
+from runner.commands.trial.draft import GRPCIO, NAME, WITH_GRPC, Draft
 from runner.commands.trial.given import Given, completed
 from runner.commands.trial.look import ROOT, Probed, probe, served_by
 from runner.commands.trial.told import shown
@@ -26,6 +27,7 @@ from runner.commands.trial.write import refuse_existing, write
 from runner.commands.underway import Underway
 from runner.errors import SpecError
 from runner.matrix.cell import Cell, Experiment
+from runner.options import MATRIX_FILE
 from runner.outcome import Kind
 from runner.progress import Reporter
 from runner.store.run_directory import check_results, only_run
@@ -129,7 +131,7 @@ def made(draft: Draft, options: RunOptions, reporter: Reporter) -> tuple[Draft, 
 def _ready(
     draft: Draft, experiment: Experiment, own: Own, options: RunOptions, reporter: Reporter
 ) -> Ready:
-    choice = Choice(file=draft.given.directory / FILE, experiment=NAME)
+    choice = Choice(file=draft.given.directory / MATRIX_FILE, experiment=NAME)
     return make_ready(experiment, choice, options, reporter, own)
 
 
@@ -176,7 +178,7 @@ def sized(draft: Draft, ready: Ready, probed: Probed) -> tuple[Draft, Ready]:
     def loaded(cell: Cell) -> Cell:
         return replace(cell, concurrency=CONCURRENCY, requests=requests)
 
-    startup_s = max(STARTUP_S, STARTUP_TIMES * probed.loaded_s)
+    startup_s = max(STARTUP_S, math.ceil(STARTUP_TIMES * probed.loaded_s))
     limits = replace(ready.experiment.limits, load_s=LOADS_S / number, startup_s=startup_s)
     experiment, locked, prepared = ready.experiment, ready.locked, ready.prepared
     request = replace(ready.own.request, path=path) if ready.own else None

@@ -12,17 +12,18 @@ from runner.application.source import Source
 from runner.commands.proposal import quoted, words
 from runner.commands.trial.given import Given
 from runner.errors import SpecError, UsageError
+from runner.matrix import schema
 from runner.matrix.file import MatrixFile, outlined
 from runner.matrix.yaml_document import parsed
+from runner.options import MATRIX_FILE
 
 NAME: Final = "try"
-FILE: Final = "matrix.yaml"
 SERVERS: Final = ("gunicorn-gthread", "gunicorn-gevent", "werkzeug")
 PATCHES: Final = ("none", "gevent")
 WITH_GRPC: Final = "gevent+grpc"
 GRPCIO: Final = "grpcio"
 #: What is never the application's, of a directory that has nothing else.
-NOT_THE_SOURCE: Final = frozenset({"results", FILE, "matrix.schema.json", ".git", "__pycache__"})
+NOT_THE_SOURCE: Final = frozenset({"results", MATRIX_FILE, schema.FILE, ".git", "__pycache__"})
 #: What `matrix run` is to do that `matrix try` does not.
 PROPER_REQUESTS: Final = 1000
 PROPER_ROUNDS: Final = "{min: 3, max: 15}"
@@ -77,7 +78,7 @@ class Draft:
 
         Raises `UsageError` that names the option which is wrong.
         """
-        path = self.given.directory / FILE
+        path = self.given.directory / MATRIX_FILE
         try:
             return outlined(parsed(self.whole, path))
         except SpecError as error:
@@ -85,7 +86,7 @@ class Draft:
 
     def blamed(self, error: SpecError) -> SpecError | UsageError:
         """An error in the file as one on the command line; another file's stays as it is."""
-        path = re.escape(str(self.given.directory / FILE))
+        path = re.escape(str(self.given.directory / MATRIX_FILE))
         match = re.match(rf"{path}:(?P<line>[0-9]+):[0-9]+: (?P<what>.*)", str(error), re.DOTALL)
         if match is None:
             return error

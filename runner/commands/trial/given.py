@@ -7,15 +7,11 @@ from collections import ChainMap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Final
 
 from runner.application.start_command.found import StartCommand
-from runner.application.start_command.read import start_command
+from runner.application.start_command.read import CONFIG, start_command
 from runner.errors import UsageError
 from runner.matrix.application_values import variable_name
-
-#: What `gunicorn_config` need not name.
-READ_ANYWAY: Final = "gunicorn.conf.py"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,7 +98,7 @@ def _with_app(given: Given, start: StartCommand) -> Given:
         app=start.app.value,
         chdir=chdir or None,
         flask_app=start.flask_app.value if start.flask_app else None,
-        gunicorn_config=None if config == READ_ANYWAY else config,
+        gunicorn_config=None if config == CONFIG else config,
         found=(*given.found, f"application: {start.app.value} ({start.app.place})"),
     )
 

@@ -168,8 +168,12 @@ def _time(found: LookedAt) -> str:
     return f"{alone}, {_ms(waited_s(found))} of it waiting" if waited_s(found) else alone
 
 
+#: From here on three digits are not all that is shown of a time in ms.
+ALMOST_1_S: Final = 0.9995
+
+
 def _ms(seconds: float) -> str:
-    return f"{1000 * seconds:.3g} ms"
+    return f"{1000 * seconds:.3g} ms" if seconds < ALMOST_1_S else f"{1000 * seconds:,.0f} ms"
 
 
 # -- the launch ------------------------------------------------------------------------------------

@@ -13,6 +13,7 @@ from runner.commands.trial.draft import SERVERS, Draft
 from runner.commands.trial.look import Look
 from runner.commands.underway import Underway
 from runner.matrix import plugins
+from runner.measurement.evidence import SERVER_LOG
 from runner.outcome import Outcome
 from runner.report.formats import FOR_PEOPLE
 from runner.report.row import Row
@@ -31,7 +32,6 @@ FIRST_LOOK: Final = (
 )
 #: What helps against the failure of a cell, by its id.
 Helps: TypeAlias = Mapping[str, Remedy | None]
-LOG: Final = "server.log"
 #: So much is said to be missing at a time: what is supplied first may explain the rest.
 MOST_ADVICE: Final = 3
 
@@ -123,9 +123,9 @@ def _advice(run: Run, helps: Helps, draft: Draft, look: Look | None) -> list[Adv
 def _log(underway: Underway, row: Row) -> str:
     """What the server of a row's first launch printed."""
     path = underway.directory.launch_directory(row.cell, 1)
-    if not (path / RESULT).is_file() or not (path / LOG).is_file():
+    if not (path / RESULT).is_file() or not (path / SERVER_LOG).is_file():
         return ""
-    return (path / LOG).read_text(encoding="utf-8", errors="replace")
+    return (path / SERVER_LOG).read_text(encoding="utf-8", errors="replace")
 
 
 def _evidence(run: Run) -> Iterator[str]:

@@ -5,19 +5,19 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Final
 
-from runner.commands.init import SCHEMA
-from runner.commands.trial.draft import FILE, HEAD, NAME
+from runner.commands.trial.draft import HEAD, NAME
 from runner.errors import SpecError, UsageError
 from runner.matrix import schema
 from runner.matrix.file import load, outlined
 from runner.matrix.yaml_document import KEY, Document, parsed
+from runner.options import MATRIX_FILE
 
 EXPERIMENTS: Final = "experiments"
 
 
 def refuse_existing(directory: Path) -> None:
     """`UsageError` where the experiment could not be written in the end."""
-    path = directory / FILE
+    path = directory / MATRIX_FILE
     if path.exists() and NAME in load(path).sections:
         raise UsageError(
             f"--write: {path} has an experiment {NAME!r} already, which is left as it is; rename "
@@ -32,15 +32,15 @@ def write(directory: Path, experiment: str) -> str:
     Raises `UsageError` where that cannot be done.
     """
     refuse_existing(directory)
-    path = directory / FILE
+    path = directory / MATRIX_FILE
     try:
         if path.exists():
             text = with_experiment(path.read_text(encoding="utf-8"), path, experiment)
             path.write_text(text, encoding="utf-8")
             return f"added the experiment {NAME!r} to {path.name}"
         with path.open("x", encoding="utf-8") as file:
-            file.write(f"# yaml-language-server: $schema={SCHEMA}\n{HEAD}{experiment}")
-        beside = path.with_name(SCHEMA)
+            file.write(f"# yaml-language-server: $schema={schema.FILE}\n{HEAD}{experiment}")
+        beside = path.with_name(schema.FILE)
         if not beside.exists():
             beside.write_text(schema.text(), encoding="utf-8")
     except OSError as error:

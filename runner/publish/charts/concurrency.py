@@ -11,7 +11,7 @@ from runner.publish.environments import PATCH, varying_axes
 from runner.report.axis_values import named
 from runner.report.row import Row
 from runner.report.run import Run
-from runner.report.tables import FIGURES, Column
+from runner.report.tables import FIGURE_COLUMNS, Column
 from runner.text import counted, known
 
 NAME: Final = "concurrency"
@@ -26,7 +26,7 @@ _KEYS: Final = (
     "peak_threads",
     "p99_ms",
 )
-PANELS: Final = [column for key in _KEYS for column in FIGURES if column.key == key]
+PANELS: Final = [column for key in _KEYS for column in FIGURE_COLUMNS if column.key == key]
 
 #: What serves, and the patch mode.
 LineName = tuple[str, str]

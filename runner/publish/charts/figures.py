@@ -11,7 +11,7 @@ from runner.publish.environments import Environment, most_different
 from runner.report.ledger import Ledger
 from runner.report.row import Row, Spread
 from runner.report.run import Run
-from runner.report.tables import FIGURES, Column
+from runner.report.tables import FIGURE_COLUMNS, Column
 from runner.text import counted, known
 
 NAME: Final = "figures"
@@ -19,7 +19,7 @@ NAME: Final = "figures"
 MOST_LINES: Final = 40
 LINE_HEIGHT: Final = 18
 WIDTHS: Final = {"requests_per_second": 330, "cpu_ms_per_request": 200, "peak_rss_mib": 200}
-PANELS: Final = [column for column in FIGURES if column.key in WIDTHS]
+PANELS: Final = [column for column in FIGURE_COLUMNS if column.key in WIDTHS]
 LETTER_WIDTH: Final = 7
 #: Figures this many times apart need a logarithmic axis.
 WIDE: Final = 50

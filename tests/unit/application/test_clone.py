@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
 import tarfile
 from pathlib import Path
 
@@ -20,23 +18,9 @@ from runner.application.pins import Directory, GitSource
 from runner.application.source import project_of
 from runner.errors import EngineError
 from tests.support.archives import unpack
+from tests.support.git import commit, git
 
 USER = "somebody"
-
-
-def git(directory: Path, *arguments: str) -> str:
-    own = {"GIT_CONFIG_GLOBAL": "/dev/null", "GIT_CONFIG_NOSYSTEM": "1"}
-    who = ("-c", "user.name=n", "-c", "user.email=n@localhost", "-c", "protocol.file.allow=always")
-    return subprocess.run(
-        ["git", *who, *arguments], cwd=directory, check=True, capture_output=True, text=True,
-        env=os.environ | own,
-    ).stdout.strip()  # fmt: skip
-
-
-def commit(directory: Path, message: str = "x") -> str:
-    git(directory, "add", "--all")
-    git(directory, "commit", "--quiet", "--message", message)
-    return git(directory, "rev-parse", "HEAD")
 
 
 @pytest.fixture
@@ -139,6 +123,24 @@ def test_a_project_has_its_files_as_they_are_and_the_history(
     ]  # fmt: skip
     git(repository, "tag", "v2")
     assert state_of(project) != before
+
+
+def test_a_hook_of_another_repository_may_run_this(
+    repository: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`git commit` tells its hooks where its own index and files are."""
+    other = tmp_path / "other"
+    other.mkdir()
+    git(other, "init", "--quiet")
+    (other / "mine").write_text("mine\n")
+    git(other, "add", "mine")
+    index = (other / ".git" / "index").read_bytes()
+    for name, path in {"DIR": ".git", "WORK_TREE": "", "INDEX_FILE": ".git/index"}.items():
+        monkeypatch.setenv(f"GIT_{name}", str(other / path))
+    project = Directory(name="utils", path=repository)
+    archive_with_history(project, project_of(repository), tmp_path / "a.tar")
+    assert (other / ".git" / "index").read_bytes() == index
+    assert "source/.git/index" in contents(tmp_path / "a.tar")
 
 
 def test_a_repository_that_cannot_be_had_is_an_error_without_its_address(tmp_path: Path) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ import pytest
 
 from runner.application.source import Rule, Source, SourceFile, source_of
 from runner.errors import SpecError, UsageError
+from tests.support.git import git
 from tests.unit.application.applications import application
 
 
@@ -27,14 +27,6 @@ def write(directory: Path, names: Iterable[str]) -> None:
     for name in names:
         (directory / name).parent.mkdir(parents=True, exist_ok=True)
         (directory / name).write_text(f"{name}\n")
-
-
-def git(directory: Path, *arguments: str) -> None:
-    command = ("git", "-c", "user.name=a", "-c", "user.email=a@b", "-c", "init.defaultBranch=main")
-    clean = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
-    subprocess.run(
-        [*command, *arguments], cwd=directory, check=True, capture_output=True, env=clean
-    )
 
 
 def chosen(directory: Path, apart_from: Iterable[Path] = (), **section: Any) -> Source:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from runner.build import bases
+from runner.build import bases, suites
 from runner.build.bases import (
     LOADGEN,
     BaseImage,
@@ -19,13 +19,12 @@ from runner.build.bases import (
     base_of_cells,
     ensure_bases,
     groups,
-    installed,
-    mmdebstrap_command,
     pull_again,
     resolve_kind,
 )
 from runner.build.lock import Lock
 from runner.build.prepare import prepare
+from runner.build.suites import installed, mmdebstrap_command
 from runner.engine.protocol import EngineImage
 from runner.errors import EngineError, EngineUnavailableError
 from runner.matrix.cell import Base
@@ -65,7 +64,7 @@ def mmdebstrap(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, script: str = WR
     tool.write_text(f"#!/bin/sh\n{script}\n")
     tool.chmod(0o755)
     monkeypatch.setenv("PATH", str(tool.parent), prepend=os.pathsep)
-    monkeypatch.setattr("runner.build.bases.os.geteuid", lambda: 0)
+    monkeypatch.setattr("runner.build.suites.os.geteuid", lambda: 0)
     return tool.parent / "calls"
 
 
@@ -123,13 +122,13 @@ def test_another_recipe_is_another_image(
 ) -> None:
     mmdebstrap(monkeypatch, tmp_path)
     before = made(engine, PYTHON)
-    monkeypatch.setattr(bases, "PACKAGES", (*bases.PACKAGES, "netbase"))
+    monkeypatch.setattr(suites, "PACKAGES", (*suites.PACKAGES, "netbase"))
     assert made(engine, PYTHON)[0].reference != before[0].reference
 
 
 def test_packages_of_another_image_come_after_the_plain_one_is_written(tmp_path: Path) -> None:
-    archives = {PYTHON: tmp_path / "plain", LOADGEN: tmp_path / "more"}
-    command = mmdebstrap_command("bookworm", archives, allow_expired=False)
+    archives = {tmp_path / "plain": (), tmp_path / "more": ("apache2-utils",)}
+    command = mmdebstrap_command("3.11", archives, allow_expired=False)
     hooks = [word for word in command if word.startswith("--customize-hook=")]
     assert [("apt-get" in hook, hook.split()[-2]) for hook in hooks] == [
         (False, f"--file={tmp_path}/plain"),
@@ -143,26 +142,25 @@ def test_packages_of_another_image_come_after_the_plain_one_is_written(tmp_path:
 
 def test_mmdebstrap_filters_no_package() -> None:
     """Each package would start a Python program, for half of a bootstrap's time."""
-    command = mmdebstrap_command("trixie", {PYTHON: Path("x")}, allow_expired=False)
+    command = mmdebstrap_command("3.13", {Path("x"): ()}, allow_expired=False)
     assert "path-exclude" not in " ".join(command)
 
 
 @pytest.mark.parametrize(
-    ("suite", "allowed", "accepted"),
-    [("trixie", False, False), ("trixie", True, True), ("forky", False, True)],
+    ("python", "allowed", "accepted"),
+    [("3.13", False, False), ("3.13", True, True), ("3.14", False, True)],
 )
 def test_an_expired_suite_is_accepted_if_the_file_says_so_or_it_is_not_released(
-    suite: str, allowed: bool, accepted: bool
+    python: str, allowed: bool, accepted: bool
 ) -> None:
-    command = mmdebstrap_command(suite, {PYTHON: Path("x")}, allow_expired=allowed)
+    command = mmdebstrap_command(python, {Path("x"): ()}, allow_expired=allowed)
     assert ('--aptopt=Acquire::Check-Valid-Until "false"' in command) is accepted
 
 
 def test_a_suite_that_still_changes_gives_the_python_that_was_asked_for(tmp_path: Path) -> None:
-    released = mmdebstrap_command("trixie", {PYTHON: tmp_path}, allow_expired=False)
+    released = mmdebstrap_command("3.13", {tmp_path: ()}, allow_expired=False)
     assert any(word.startswith("--include=python3,") for word in released)
-    archives = {base_of_cells("3.14"): tmp_path / "archive"}
-    moving = mmdebstrap_command("forky", archives, allow_expired=False)
+    moving = mmdebstrap_command("3.14", {tmp_path: ()}, allow_expired=False)
     assert any(word.startswith("--include=python3.14,") for word in moving)
     hooks = [word.partition("=")[2] for word in moving if word.startswith("--customize-hook=")]
     assert hooks[0] == 'ln -sf python3.14 "$1"/usr/bin/python3'
@@ -229,7 +227,7 @@ def test_a_bootstrap_works_with_much_memory_and_with_little(
     engine: MemoryEngine, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, memory_kib: int
 ) -> None:
     mmdebstrap(monkeypatch, tmp_path)
-    monkeypatch.setattr(bases, "_available_memory_kib", lambda: memory_kib)
+    monkeypatch.setattr(suites, "_available_memory_kib", lambda: memory_kib)
     assert made(engine, PYTHON)[0].origin == "debian"
 
 
@@ -254,28 +252,30 @@ def test_without_the_tool_or_root_it_says_what_to_type(
     user: int,
     message: str,
 ) -> None:
-    monkeypatch.setattr("runner.build.bases.shutil.which", lambda _: which)
-    monkeypatch.setattr("runner.build.bases.os.geteuid", lambda: user)
+    monkeypatch.setattr("runner.build.suites.shutil.which", lambda _: which)
+    monkeypatch.setattr("runner.build.suites.os.geteuid", lambda: user)
     with pytest.raises(EngineUnavailableError, match=message):
         ensure_bases(engine, [PYTHON], "debian", DEBIAN)
 
 
 @pytest.mark.parametrize(
-    ("script", "message"),
+    ("script", "within_s", "message"),
     [
-        ("echo 'E: apt-get update failed' >&2; exit 25", "E: apt-get update failed"),
-        ("exec sleep 60", "was not bootstrapped within"),
+        ("echo 'E: apt-get update failed' >&2; exit 25", 60, "E: apt-get update failed"),
+        ("exec sleep 60", 0.5, "was not bootstrapped within"),
     ],
 )
 def test_a_run_without_a_sidecar_ends_with_one_message(
     engine: MemoryEngine,
     monkeypatch: pytest.MonkeyPatch,
     tmp_path: Path,
+    *,
     script: str,
+    within_s: float,
     message: str,
 ) -> None:
     mmdebstrap(monkeypatch, tmp_path, script)
-    monkeypatch.setattr(bases, "TIMEOUT_S", 0.5)
+    monkeypatch.setattr(suites, "TIMEOUT_S", within_s)
     with pytest.raises(EngineUnavailableError, match=message) as caught:
         prepare(
             engine,

@@ -16,9 +16,9 @@ import pytest
 from runner.build.bytecode import COMPILER, Sources, compile_all, of_archive, of_program
 from runner.build.layers import File
 from runner.build.recipe import Image
-from runner.build.wheels import archived
 from runner.errors import EngineError
 from tests.support.archives import unpack
+from tests.support.builds import packed_distribution
 from tests.support.memory_engine import MemoryEngine, silent
 
 BASE = Image(reference="below", image_id="sha256:below", key="below")
@@ -60,13 +60,7 @@ def engine() -> Running:
 
 
 def packed(directory: Path, name: str, files: Mapping[str, str]) -> Sources:
-    site = directory / f"{name}-site"
-    for path, content in files.items():
-        (site / path).parent.mkdir(parents=True, exist_ok=True)
-        (site / path).write_text(content)
-    archive = directory / f"{name}-1.0-0.tar"
-    archive.write_bytes(b"".join(archived(site)))
-    return of_archive(archive)
+    return of_archive(packed_distribution(directory, name, files))
 
 
 def names(archive: Path) -> list[str]:

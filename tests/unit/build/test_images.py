@@ -245,7 +245,7 @@ def test_an_image_stands_on_the_base_that_it_was_planned_for(engine: Watched) ->
 def test_that_it_does_not_load_is_said_once_although_two_find_out(
     engine: Watched, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    both_load = threading.Barrier(2, timeout=10)
+    both_load = threading.Barrier(2, timeout=30)
 
     def refuse(_: object) -> None:
         both_load.wait()

@@ -8,7 +8,6 @@ import io
 import os
 import tarfile
 import time
-from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -23,18 +22,7 @@ from runner.build.layers import (
     shared_layers,
     whole,
 )
-from runner.build.wheels import archived
-
-
-def packed(directory: Path, name: str, files: Mapping[str, str]) -> Path:
-    """A distribution's archive, as made by uv and packed."""
-    site = directory / f"{name}-site"
-    for path, content in files.items():
-        (site / path).parent.mkdir(parents=True, exist_ok=True)
-        (site / path).write_text(content)
-    archive = directory / f"{name}-1.0-0123456789abcdef.tar"
-    archive.write_bytes(b"".join(archived(site)))
-    return archive
+from tests.support.builds import packed_distribution
 
 
 def opened(tar: Tar) -> tarfile.TarFile:
@@ -47,8 +35,8 @@ def contents(tar: Tar) -> dict[str, str]:
 
 
 def test_an_archives_size_is_known_before_it_is_written(tmp_path: Path) -> None:
-    one = packed(tmp_path, "one", {"one/a.py": "a" * 700, "one/b.py": ""})
-    two = packed(tmp_path, "two", {f"two/{'deep/' * 40}x.py": "x"})
+    one = packed_distribution(tmp_path, "one", {"one/a.py": "a" * 700, "one/b.py": ""})
+    two = packed_distribution(tmp_path, "two", {f"two/{'deep/' * 40}x.py": "x"})
     tar = Tar(Layer(title="", packed=(one, two), files=(File(path="data", content=None),)))
     assert tar.size == len(b"".join(tar))
 
@@ -59,7 +47,7 @@ def test_the_same_files_are_the_same_bytes_whenever_and_however_made(tmp_path: P
         directory = tmp_path / str(number)
         directory.mkdir()
         before = os.umask(0o077 if number else 0o022)
-        archive = packed(directory, "one", {f"one/{name}.py": name for name in order})
+        archive = packed_distribution(directory, "one", {f"one/{name}.py": name for name in order})
         os.umask(before)
         os.utime(archive, (number, number))
         tar = Tar(Layer(title="", packed=(archive,)))
@@ -69,8 +57,8 @@ def test_the_same_files_are_the_same_bytes_whenever_and_however_made(tmp_path: P
 
 def test_every_directory_is_there_once_and_readable(tmp_path: Path) -> None:
     """An engine refuses a path twice, and gives a directory that is missing to root alone."""
-    one = packed(tmp_path, "one", {"zope/event/x.py": ""})
-    two = packed(tmp_path, "two", {"zope/interface/y.py": ""})
+    one = packed_distribution(tmp_path, "one", {"zope/event/x.py": ""})
+    two = packed_distribution(tmp_path, "two", {"zope/interface/y.py": ""})
     with opened(Tar(Layer(title="", packed=(one, two)))) as tar:
         found = [(m.name, m.mode, m.uid, m.mtime) for m in tar if m.isdir()]
     names = ["site", "site/zope", "site/zope/event", "site/zope/interface"]
@@ -78,8 +66,8 @@ def test_every_directory_is_there_once_and_readable(tmp_path: Path) -> None:
 
 
 def test_a_file_of_two_distributions_is_there_once_as_the_later_has_it(tmp_path: Path) -> None:
-    one = packed(tmp_path, "one", {"a.py": "1", "shared.py": "of one", "z.py": "1"})
-    two = packed(tmp_path, "two", {"shared.py": "of two"})
+    one = packed_distribution(tmp_path, "one", {"a.py": "1", "shared.py": "of one", "z.py": "1"})
+    two = packed_distribution(tmp_path, "two", {"shared.py": "of two"})
     tar = Tar(Layer(title="", packed=(one, two)))
     assert contents(tar) == {"site/a.py": "1", "site/shared.py": "of two", "site/z.py": "1"}
     with opened(tar) as archive:
@@ -100,7 +88,7 @@ def test_what_the_same_images_hold_is_one_layer_and_what_most_hold_comes_first(
     tmp_path: Path,
 ) -> None:
     flask, click, old, new, grpc = (
-        packed(tmp_path, name, {f"{name}.py": name})
+        packed_distribution(tmp_path, name, {f"{name}.py": name})
         for name in ("flask", "click", "old", "new", "grpc")
     )
     layers = shared_layers(
@@ -122,17 +110,17 @@ def test_what_the_same_images_hold_is_one_layer_and_what_most_hold_comes_first(
 
 
 def test_a_distribution_and_its_bytecode_are_one_layer_with_one_name(tmp_path: Path) -> None:
-    flask = packed(tmp_path, "flask", {"flask.py": ""})
+    flask = packed_distribution(tmp_path, "flask", {"flask.py": ""})
     (tmp_path / "bytecode").mkdir()
-    compiled = packed(tmp_path / "bytecode", "flask", {"__pycache__/flask.pyc": ""})
+    compiled = packed_distribution(tmp_path / "bytecode", "flask", {"__pycache__/flask.pyc": ""})
     (layer,) = shared_layers({"": [flask, compiled]})[""]
     assert (layer.title, set(layer.packed)) == ("flask-1.0", {flask, compiled})
 
 
 def test_an_image_whose_distributions_collide_has_one_layer(tmp_path: Path) -> None:
     """Two layers of which one hides the other's file would depend on their order."""
-    one = packed(tmp_path, "one", {"shared.py": "1", "a.py": ""})
-    two = packed(tmp_path, "two", {"shared.py": "2"})
+    one = packed_distribution(tmp_path, "one", {"shared.py": "1", "a.py": ""})
+    two = packed_distribution(tmp_path, "two", {"shared.py": "2"})
     layers = shared_layers({"both": [one, two], "one": [one]})
     assert [layer.packed for layer in layers["both"]] == [(one, two)]
     assert contents(Tar(*layers["both"]))["site/shared.py"] == "2"
@@ -140,7 +128,7 @@ def test_an_image_whose_distributions_collide_has_one_layer(tmp_path: Path) -> N
 
 def test_there_are_never_more_layers_than_an_engine_takes(tmp_path: Path) -> None:
     number = MOST_LAYERS + 20
-    archives = [packed(tmp_path, f"p{n}", {f"p{n}.py": ""}) for n in range(number)]
+    archives = [packed_distribution(tmp_path, f"p{n}", {f"p{n}.py": ""}) for n in range(number)]
     sites = {n: archives[n:] for n in range(number)}
     layers = shared_layers(sites)
     assert max(len(found) for found in layers.values()) == MOST_LAYERS
@@ -177,7 +165,9 @@ def test_what_a_killed_process_left_goes_and_what_another_is_writing_stays(tmp_p
 
 
 def test_a_single_file_or_link_counts_before_one_in_an_archive(tmp_path: Path) -> None:
-    one = packed(tmp_path, "one", {"a.py": "of the archive", "b.py": "kept", "c.py": "kept too"})
+    one = packed_distribution(
+        tmp_path, "one", {"a.py": "of the archive", "b.py": "kept", "c.py": "kept too"}
+    )
     single = File(path="site/a.py", content=None, target="/files/0")
     tar = Tar(Layer(title="", packed=(one,)), Layer(title="", files=(single,)))
     with opened(tar) as archive:

@@ -23,9 +23,9 @@ from runner.errors import EngineError, EngineUnavailableError
 from runner.matrix.cell import EnvironmentRequest, Requirement
 from runner.resolver import Pinned, Unavailable
 from tests.support.builds import COMPILER, PLAIN, Builds, Outcome, base
+from tests.support.git import commit, git
 from tests.support.index import BUILD, Index, index_in
 from tests.support.memory_engine import MemoryEngine
-from tests.unit.application.test_clone import commit, git
 
 PLATFORM = "x86_64-manylinux_2_28"
 NO_HEADER = "a.c:1:10: fatal error: libpq-fe.h: No such file\ncompilation terminated.\n"

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from runner.application.services import OwnService, own_services
-from runner.build.recipe import Image
+from runner.build.recipe import REPOSITORY, Image
 from runner.build.service_images import (
     RUN,
     WITH_PATH,
@@ -21,6 +21,7 @@ from runner.engine.companions import COMPANION_USER
 from runner.engine.protocol import EngineImage
 from runner.errors import EngineUnavailableError
 from runner.stages import Stages
+from tests.support.builds import PLAIN
 from tests.support.memory_engine import MemoryEngine, silent
 from tests.unit.application.applications import application
 
@@ -127,6 +128,7 @@ def test_services_with_equal_packages_share_an_image(tmp_path: Path) -> None:
     other = own(tmp_path, debian=["tzdata", "redis-server"], command="y").service
     assert debian_service(one) == debian_service(other)
     assert debian_service(one).base.packages == ("redis-server", "tzdata")
+    assert debian_service(one).recipe((), PLAIN).reference.startswith(f"{REPOSITORY}/service:")
 
 
 def test_an_image_that_cannot_be_pulled_is_told_with_what_can_be_done(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from runner.build.fetch import sha256
 from runner.build.unbuilt import LEGACY, SETUPTOOLS, Fetching, Unbuilt, fetched, how_to_build
 from runner.errors import EngineError
 from runner.matrix.cell import EnvironmentRequest
-from tests.unit.application.test_clone import commit, git
+from tests.support.git import commit, git
 
 PYPROJECT = """\
 [build-system]

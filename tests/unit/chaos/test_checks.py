@@ -15,12 +15,13 @@ from runner.outcome import Outcome
 from runner.store.run_directory import RESULT, RunDirectory
 from tests.chaos import checks
 from tests.chaos.__main__ import summary
-from tests.chaos.faults import FAULTS
+from tests.chaos.faults import FAULTS, HOST_FAULTS, Fault
 from tests.chaos.own_engine import children
 from tests.chaos.soak import plan
 from tests.support.samples import cell, run_record
 
 CELL = "py3.11-none"
+LATER = "2026-11-02T12:00:00+00:00"
 
 
 def a_launch(number: int = 1, **changes: object) -> LaunchRecord:
@@ -86,13 +87,25 @@ def test_a_launch_made_twice(directory: RunDirectory) -> None:
     second = RunDirectory.create(directory.results, "chaos", datetime(2026, 11, 2, tzinfo=UTC))
     second.write_launch(a_launch(1, reused_from=directory.run_id), {})
     assert list(checks.made_twice(checks.made(checks.finished(directory.results)))) == []
-    second.write_launch(a_launch(2), {})
+    second.write_launch(a_launch(2, started_at=LATER), {})
     made = checks.made(checks.finished(directory.results))
     assert list(checks.made_twice(made)) == [f"made 2 times: {CELL} #2"]
 
 
+def test_a_launch_that_two_runs_have_from_a_worker_was_made_once() -> None:
+    assert list(checks.made_twice([a_launch(1), a_launch(1)])) == []
+
+
+def test_a_launch_that_a_worker_had_and_nobody_has(directory: RunDirectory) -> None:
+    held = checks.finished(directory.results)
+    assert list(checks.dropped(held, checks.made(held))) == []
+    assert list(checks.dropped(held, [a_launch(1)])) == [f"lost: {CELL} #2 was on a worker's disk"]
+    again = a_launch(2, started_at=LATER)
+    assert len(list(checks.dropped(held, [a_launch(1), again]))) == 1
+
+
 def test_a_launch_that_failed_for_the_engine_is_made_again() -> None:
-    launches = [a_launch(1, outcome=Outcome.ENGINE_ERROR), a_launch(1)]
+    launches = [a_launch(1, outcome=Outcome.ENGINE_ERROR), a_launch(1, started_at=LATER)]
     assert list(checks.made_twice(launches)) == []
 
 
@@ -148,11 +161,12 @@ def test_an_error_that_is_none_of_the_programs_own() -> None:
     assert list(checks.tracebacks(said)) == ["traceback: MemoryError"]
 
 
-def test_chance_is_the_same_for_the_same_seed() -> None:
-    plans = [plan(7, start, FAULTS) for start in range(1, 200)]
-    assert plans == [plan(7, start, FAULTS) for start in range(1, 200)]
-    assert plans != [plan(8, start, FAULTS) for start in range(1, 200)]
-    assert {fault for faults in plans for fault, _ in faults} == {*FAULTS}
+@pytest.mark.parametrize("all_of_them", [FAULTS, HOST_FAULTS], ids=["engine", "hosts"])
+def test_chance_is_the_same_for_the_same_seed(all_of_them: tuple[Fault, ...]) -> None:
+    plans = [plan(7, start, all_of_them) for start in range(1, 200)]
+    assert plans == [plan(7, start, all_of_them) for start in range(1, 200)]
+    assert plans != [plan(8, start, all_of_them) for start in range(1, 200)]
+    assert {fault for faults in plans for fault, _ in faults} == {*all_of_them}
     for faults in plans:
         assert not any(fault.ends for fault, _ in faults[:-1])
 

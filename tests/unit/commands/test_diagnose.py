@@ -21,7 +21,7 @@ from runner.outcome import Outcome
 from runner.progress import PlainReporter
 from runner.report.run import collate, read_run
 from runner.store.diagnoses import diagnoses, write_diagnosis
-from runner.store.records import BaseImage, EnvironmentRecord
+from runner.store.records import BaseRecord, EnvironmentRecord
 from runner.store.run_directory import RESULT
 from tests.support.memory_engine import MemoryEngine
 from tests.support.simulated import SimulatedPods, VirtualClock
@@ -146,7 +146,7 @@ def test_a_cell_whose_lock_has_no_gevent_is_left_out_though_it_never_answered(
         python="3.11",
         lock="flask==3.1.3 \\\n",
         lock_digest="aa",
-        base=BaseImage(reference="base", origin="debian"),
+        base=BaseRecord(reference="base", origin="debian"),
         image_id="sha256:bb",
     )
     cells = tuple(cell.model_copy(update={"environment": "env"}) for cell in underway.record.cells)

@@ -320,7 +320,7 @@ LINES: dict[str, tuple[tuple[str, ...], *tuple[str, ...]]] = {
         "label them differently",
     ),
     "not UTF-8": (("d.txt",), "d.txt: not UTF-8"),
-    "too large": (("e.txt",), "not a report of ab"),
+    "too large": (("e.txt",), "e.txt: more than 16 MiB"),
 }
 
 
@@ -332,7 +332,7 @@ def test_bad_lines_leave_nothing(matrix: Matrix, case: str) -> None:
     written("b.txt")
     written("c.txt", changes={"requests:      5000": "requests:      4000", "49.77": "39.82"})
     Path("d.txt").write_bytes(REPORT.encode("utf-16"))
-    written("e.txt", REPORT + " " * 2**20)
+    written("e.txt", REPORT + " " * 2**24)
     assert_error(matrix("import-ab", "mine", *arguments), *words)
     assert list(Path("results").iterdir()) == []
 

@@ -76,6 +76,10 @@ LOGS = {
         ),
         "--service postgres",
     ),
+    "a path that cannot be written": (
+        f"{TRACEBACK}OSError: [Errno 30] Read-only file system: '/var/lib/shop'\n",
+        "-e …=/tmp/…",
+    ),
     "a service that is not known": (
         f"{TRACEBACK}ConnectionRefusedError: [Errno 111] Connection refused\n",
         "--service …",
@@ -97,6 +101,17 @@ def option(log: str, draft: Draft, outcome: Outcome = Outcome.IMPORT_ERROR) -> s
 @pytest.mark.parametrize(("log", "expected"), LOGS.values(), ids=LOGS)
 def test_a_log_has_its_option(log: str, expected: str, tmp_path: Path) -> None:
     assert option(log, a_draft(tmp_path)) == expected
+
+
+def test_of_a_file_by_a_secret_path_the_variable_is_named(tmp_path: Path) -> None:
+    log = f"{TRACEBACK}FileNotFoundError: [Errno 2] No such file or directory: '***'\n"
+    remedy = remedy_for(Outcome.IMPORT_ERROR, exception_line(log), log, lambda _: ())
+    assert remedy
+    variables = {"SHOP_CONFIG": "/tmp/shop.yml", "SECRET_KEY": "aHR0cHM6"}
+    found = advice(remedy, a_draft(tmp_path, variables=variables))
+    assert (found.missing, found.option) == ("there is no file ***", "--before …")
+    assert found.remark.startswith("SHOP_CONFIG names it; the command that makes it, or put it")
+    assert "names it" not in advice(remedy, a_draft(tmp_path)).remark
 
 
 def test_a_build_that_fails_has_its_option(tmp_path: Path) -> None:
@@ -163,12 +178,12 @@ def test_a_ready_made_service_says_where_it_is(tmp_path: Path) -> None:
 
 
 def test_what_no_option_helps_says_what_does(tmp_path: Path) -> None:
-    log = f"{TRACEBACK}PermissionError: [Errno 13] Permission denied: '/var/lib/shop'\n"
+    log = f"{TRACEBACK}OSError: [Errno 30] Read-only file system: '/site/a' -> '/site/shop/b'\n"
     remedy = remedy_for(Outcome.IMPORT_ERROR, exception_line(log), log, lambda _: ())
     assert remedy
     found = advice(remedy, a_draft(tmp_path))
-    assert (found.missing, found.option) == ("/var/lib/shop cannot be written", None)
-    assert "HOME" in found.remark
+    assert (found.missing, found.option) == ("/site/shop/b cannot be written", None)
+    assert "checkout" in found.remark
 
 
 # -- the request -----------------------------------------------------------------------------------

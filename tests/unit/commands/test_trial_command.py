@@ -97,7 +97,7 @@ def test_every_cell_is_launched_once_and_one_of_them_looked_at(attempt: Try) -> 
     assert tried.served
     assert names(pods, "look") == ["py3.11-none-gunicorn-gthread-w1-t16"]
     assert len(names(pods, "load")) == len(set(names(pods, "load"))) == 5
-    assert "request: GET /, which answers with 200; 2e+03 ms alone" in tried.text
+    assert "request: GET /, which answers with 200; 2,000 ms alone" in tried.text
     assert "Building took 12 s, which is in no figure" in tried.text
     assert "A first look" in tried.text
     assert "gunicorn-gevent patches by itself: there `none` is patched" in tried.text
@@ -156,6 +156,8 @@ def test_the_loads_together_take_two_minutes_at_the_most(tmp_path: Path) -> None
     limits = fitted.experiment.limits
     assert limits.load_s * len(fitted.prepared.cells) == pytest.approx(120)
     assert limits.startup_s == 20.0  # five times 3 s, and 1 s until the first answer
+    limits = sized(draft, ready, replace(probed, startup_s=2.61244))[1].experiment.limits
+    assert limits.startup_s == 19  # it is printed
     assert sized(draft, ready, replace(probed, startup_s=0.4))[1].experiment.limits.startup_s == 10
     assert {cell.requests for cell in fitted.prepared.cells} == {chosen.requests} == {1600}
     assert {*fitted.prepared.cells} == {*fitted.locked.cells} == {*fitted.experiment.cells}

@@ -51,7 +51,7 @@ def test_frames_may_be_cut_anywhere(frames: list[tuple[int, bytes]], share: floa
 def test_silence_ends_at_the_deadline(pair: tuple[socket.socket, socket.socket]) -> None:
     ours, theirs = pair
     theirs.sendall(frame(1, b"begun"))
-    finished, stdout, _ = read_exec(ours, timeout=0.05)
+    finished, stdout, _ = read_exec(ours, timeout=0.5)
     assert not finished
     assert stdout == b"begun"
 
@@ -60,6 +60,7 @@ def test_a_stream_that_never_stops_ends_at_the_deadline(
     pair: tuple[socket.socket, socket.socket],
 ) -> None:
     ours, theirs = pair
+    theirs.sendall(frame(2, b"."))
     stop = threading.Event()
 
     def chatter() -> None:

@@ -14,11 +14,12 @@ from runner.errors import MatrixError
 from tests.fuzz import loop, mutate
 from tests.fuzz.__main__ import figures
 from tests.fuzz.loop import Tally, one
-from tests.fuzz.targets import TARGETS, Target
+from tests.fuzz.target import Target
+from tests.fuzz.targets import TARGETS
 
 SEED = 20261127
 #: Of each target so many that all of them together take few seconds.
-INPUTS = {"matrix": 150, "reports": 300, "records": 300, "runs": 40, "replies": 120}
+INPUTS = {"matrix": 150, "reports": 300, "records": 300, "runs": 40, "replies": 120, "messages": 60}
 
 
 @pytest.mark.parametrize("kind", [kind for kind, _ in TARGETS], ids=lambda kind: str(kind.name))

@@ -269,6 +269,17 @@ def test_what_is_no_run_is_an_error(given: list[str], tmp_path: Path) -> None:
         command(tmp_path / "results", given, None)
 
 
+@pytest.mark.parametrize("given", [["results"], []])
+def test_where_runs_are_instead_is_said(
+    given: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    record, launches = next(iter(records()))
+    stored(Path("results"), record, launches)
+    with pytest.raises(UsageError, match=r"of an experiment, such as results/sleep$"):
+        command(Path("results"), given, None)
+
+
 def test_runs_in_which_nothing_was_launched_are_an_error(tmp_path: Path) -> None:
     directory = stored(tmp_path / "results", run_record(NONE), [])
     with pytest.raises(UsageError, match="nothing was launched in these runs"):

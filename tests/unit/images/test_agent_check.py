@@ -15,9 +15,8 @@ from typing import Any
 import pytest
 
 from runner import contract
-from runner.build.images import AGENT, RATE
 from runner.measurement.asked import WORKLOAD
-from tests.support.loadgen import program
+from tests.support.loadgen import AGENT, RATE, program
 
 check, load, network = map(program, ("check", "load", "network"))
 

@@ -4,28 +4,19 @@ from __future__ import annotations
 
 import re
 import signal
-import time
-from collections.abc import Callable
 
 import pytest
 
 from runner import contract
 from tests.support import gunicorn_shop
 from tests.support.gunicorn_shop import ADDRESS, ANSWER
-from tests.support.program import WITHIN_S, Program
+from tests.support.program import Program, eventually
 
 
 @pytest.fixture
 def shop(served: Program) -> Program:
     gunicorn_shop.write(served)
     return served
-
-
-def eventually(what: Callable[[], bool]) -> bool:
-    deadline = time.monotonic() + WITHIN_S
-    while not what() and time.monotonic() < deadline:
-        time.sleep(0.02)
-    return what()
 
 
 def test_the_configuration_that_lies_there_is_read_and_the_cell_wins(shop: Program) -> None:

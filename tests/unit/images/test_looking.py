@@ -19,7 +19,7 @@ from runner.measurement.agent import LookReply
 from runner.measurement.asked import Asked
 from tests.support import gunicorn_shop
 from tests.support.loadgen import program
-from tests.support.program import Program
+from tests.support.program import Program, eventually
 
 LOOK = program("look")
 NOBODY = lambda *_: None  # noqa: E731
@@ -116,9 +116,7 @@ def test_a_server_tells_only_where_it_is_looked_at(served: Program, is_wanted: b
     variables = {"MATRIX_APPLICATION": gunicorn_shop.ADDRESS, "MATRIX_SERVER": "gunicorn-gthread"}
     with served.started(**variables, **({"MATRIX_LOOK": "1"} if is_wanted else {})) as process:
         served.answer(process)
-        deadline = time.monotonic() + 5
-        while is_wanted and not served.shared("looked-") and time.monotonic() < deadline:
-            time.sleep(0.01)
+        assert not is_wanted or eventually(lambda: bool(served.shared("looked-")))
     assert bool(served.shared("looked-")) is is_wanted
 
 

@@ -23,11 +23,11 @@ from typing import Any
 
 import pytest
 
-from runner.build.images import RATE
 from runner.contract import BODY
 from runner.measurement import rate as runner_rate
 from runner.measurement.asked import WORKLOAD
-from tests.unit.images.test_server_program import module
+from tests.support.loadgen import RATE
+from tests.support.program import module
 
 rate: Any = module("rate_in_pod", RATE)
 

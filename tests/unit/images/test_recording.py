@@ -17,7 +17,7 @@ import pytest
 
 from runner import contract
 from runner.build.images import LOADGEN_PROGRAM
-from tests.unit.images.test_server_program import module
+from tests.support.program import module
 
 Start = Any
 

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import ast
-import importlib.util
 import os
 import socket
 import subprocess
 import sys
 from pathlib import Path
-from types import ModuleType
 
 import pytest
 
@@ -21,15 +19,6 @@ from tests.support.simulated import a_cell
 
 FILES = sorted(SERVER_PROGRAM.rglob("*.py"))
 PACKAGE = SERVER_PROGRAM.name
-
-
-def module(name: str, path: Path) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(name, path)
-    assert spec
-    assert spec.loader
-    made = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(made)
-    return made
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)

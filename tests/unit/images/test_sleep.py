@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from runner.matrix.plugins import PROGRAM
-from tests.unit.images.test_server_program import module
+from tests.support.program import module
 
 
 def slept(directory: Path, number: int = 1000, **parameters: str) -> list[float]:

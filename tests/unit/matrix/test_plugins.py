@@ -65,6 +65,7 @@ def test_a_plugin_that_lacks_something_is_named(
 
 
 def test_a_parameter_has_one_kind_in_all_workloads() -> None:
+    assert "spin" in plugins.parameters()
     for name in plugins.parameters():
         kinds = {type(k.parameters[name]) for k in workloads().values() if name in k.parameters}
         assert len(kinds) == 1

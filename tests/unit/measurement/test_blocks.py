@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
+from pydantic import ValidationError
 
 from runner.measurement.blocks import PLACES, BlocksReply, Sample, Told, Watched, blocks_of
 from runner.measurement.why.seen import Frame, Stack
@@ -73,3 +76,8 @@ def test_there_are_not_more_places_than_anybody_reads() -> None:
     found = blocks_of(reply(*samples, stacks=stacks), 0, tell)
     assert len(found) == PLACES
     assert found[0].where == str(len(stacks) - 1), "the longest first"
+
+
+def test_numbers_that_nothing_has_are_refused() -> None:
+    with pytest.raises(ValidationError, match="period_s is beyond all measure"):
+        Watched(period_s=math.inf)

@@ -27,7 +27,6 @@ def moment(
 
 def test_others_used_what_nobody_known_did() -> None:
     found = machine(GROWTH, USED)
-    assert found
     assert found.busy_share == pytest.approx(0.25)
     assert found.steal_share == pytest.approx(0.005)
     assert found.psi_some_share == pytest.approx(0.25)
@@ -40,14 +39,11 @@ def test_others_used_what_nobody_known_did() -> None:
 def test_what_is_not_known_is_none() -> None:
     unknown = GROWTH.model_copy(update={"steal_s": None, "pressure_s": None})
     found = machine(unknown, None)
-    assert found
     assert found.model_dump(exclude={"cpus", "busy_share"}, exclude_none=True) == {}
-    assert machine(GROWTH.model_copy(update={"wall_s": 0.0}), USED) is None
 
 
 def test_ticks_never_make_a_negative_share() -> None:
     found = machine(GROWTH, Used(wall_s=1, busy_s=1, pods_s=1.01, engine_s=0, runner_s=0))
-    assert found
     assert found.others_cpu_share == 0
 
 

@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from runner.contract import END_OF_DUMP
 from runner.engine.protocol import ContainerState, ExecResult
 from runner.errors import EngineError
 from runner.measurement import evidence
@@ -58,21 +59,28 @@ import sys, threading, time, os, signal
 sys.path[:0] = [{program!r}]
 from monkey_matrix_server import diagnostics
 diagnostics.install()
-def stall(): time.sleep(600)
+begun = []
+def stall(): begun.append(1); time.sleep(60)
 for _ in range(150): threading.Thread(target=stall, daemon=True).start()
+while len(begun) < 150: time.sleep(0.01)
 os.kill(os.getpid(), signal.SIGUSR1)
-time.sleep(1)
+time.sleep(60)
 """
 
 
 def test_all_of_many_threads_are_in_a_real_dump(tmp_path: Path) -> None:
     """More of them than faulthandler writes."""
     program = DUMPED.format(program=str(install(tmp_path)))
-    result = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, check=True
-    )
-    assert "stall" in (evidence.blocked_frame(result.stderr) or "")
-    assert "150 threads" in (evidence.blocked_frame(result.stderr) or "")
+    command = [sys.executable, "-c", program]
+    dump = ""
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+        for line in process.stderr or ():
+            dump += line
+            if line.strip() == END_OF_DUMP:
+                break
+        process.kill()
+    assert "stall" in (evidence.blocked_frame(dump) or "")
+    assert "150 threads" in (evidence.blocked_frame(dump) or "")
 
 
 def test_a_log_that_cannot_be_read_says_so() -> None:

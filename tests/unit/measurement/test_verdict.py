@@ -110,3 +110,49 @@ def test_a_body_with_a_colon_is_shown_whole() -> None:
         "body 'Error: no', expected 'Hello World': pymilvus.exceptions.MilvusException: "
         "<MilvusException: (code=2, message=Fail connecting)>"
     )
+
+
+ENDED = """\
+*** Starting
+Error: Please configure a random SECRET_KEY with a length of at least 16 characters.
+
+[2026-11-27 09:59:59 +0000] [9] [INFO] Booting worker
+Traceback (most recent call last):
+  File "/site/wiki.py", line 13, in fatal_error
+    sys.exit(1)
+SystemExit: 1
+
+The above exception was the direct cause of the following exception:
+
+Traceback (most recent call last):
+  File "/server/main.py", line 1, in <module>
+    work()
+loading.EndedError: it called sys.exit(1) while it was imported
+[2026-11-27 09:59:59 +0000] [9] [ERROR] Shutting down: Master
+"""
+
+
+def test_of_an_application_that_ends_itself_its_last_words_are_the_reason() -> None:
+    state = ContainerState(running=False, exit_code=IMPORT_FAILED, oom_killed=False)
+    outcome, reason = verdict.with_remedy(verdict.of_exit(state, ENDED), ENDED, lambda _: ())
+    assert outcome is Outcome.IMPORT_ERROR
+    assert reason
+    assert reason.startswith(
+        "loading.EndedError: it called sys.exit(1) while it was imported: Error: Please configure "
+        "a random SECRET_KEY with a length of at least 16 characters; the variable SECRET_KEY is"
+    )
+    silent = ENDED[ENDED.index("[2026") :]
+    assert verdict.of_exit(state, silent)[1] == (
+        "loading.EndedError: it called sys.exit(1) while it was imported"
+    )
+
+
+@pytest.mark.parametrize("log", [ENDED, f"{TRACEBACK}RuntimeError: SECRET_KEY must be set.\n"])
+def test_what_helps_is_found_in_a_reason_that_says_it_already(log: str) -> None:
+    log = log.replace(TRACEBACK, "Traceback (most recent call last):\n  File 'a', line 1\n")
+    state = ContainerState(running=False, exit_code=IMPORT_FAILED, oom_killed=False)
+    _, reason = verdict.with_remedy(verdict.of_exit(state, log), log, lambda _: ())
+    assert reason
+    found = verdict.remedy_in(reason, log, lambda _: ())
+    assert found
+    assert (found.key, found.value) == ("environment", "SECRET_KEY")

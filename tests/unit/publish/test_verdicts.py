@@ -83,6 +83,7 @@ def test_a_line_leads_to_its_cells_in_the_table_of_all(tmp_path: Path) -> None:
     choices = {heading.key: heading.choices for heading in headings}
     keys = [heading.key for heading in headings]
     [one] = answers(found)
+    assert one.lines
     for line in one.lines:
         assert {"patch", "rate"} == {key for key, _ in line.view}
         assert all(text in choices[key] for key, text in line.view)

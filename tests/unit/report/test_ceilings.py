@@ -13,16 +13,16 @@ from runner.report.ceilings import Ceilings, ceilings_of
 from runner.report.formats import render
 from runner.report.row import is_held_back
 from runner.report.run import Run, collate
-from runner.store.records import CellRecord, Method
+from runner.store.records import CellRecord, MethodRecord
 from tests.support.samples import cell, launch, launch_at, run_record, traffic
 
-ALONE = Method(version=1, ab_first_request_alone=True)
-UNKNOWN = Method(version=None)
+ALONE = MethodRecord(version=1, ab_first_request_alone=True)
+UNKNOWN = MethodRecord(version=None)
 CELL = cell("3.11", "none")
 MOST = 5000 / 102
 
 
-def of(*launches: LaunchRecord, method: Method = ALONE, cell: CellRecord = CELL) -> Ceilings:
+def of(*launches: LaunchRecord, method: MethodRecord = ALONE, cell: CellRecord = CELL) -> Ceilings:
     return ceilings_of(method, cell, launches)
 
 

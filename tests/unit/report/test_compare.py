@@ -14,7 +14,6 @@ from runner.measurement.records import Canary, LaunchRecord
 from runner.outcome import Outcome
 from runner.report.baseline import TOO_SHORT
 from runner.report.compare import (
-    NOT_BESIDE_ITS_BASELINE,
     TOO_FEW_RUNS,
     CellComparison,
     Change,
@@ -141,14 +140,46 @@ def test_nor_does_a_cell_without_a_baseline() -> None:
 def test_a_baseline_that_failed_leaves_nothing_to_compare_with() -> None:
     new = run_of(RATES, run_id="later")
     hung = collate(new.record, {**new.launches, NONE.id: launches_of(NONE, (), HANG)})
-    assert rate_of(between(run_of(RATES), hung)).reason == NOT_BESIDE_ITS_BASELINE
+    found = rate_of(between(run_of(RATES), hung))
+    assert (found.ratio, found.verdict) == (None, UNDECIDED)
+    assert found.reason
+    assert found.reason.startswith("5 → 0 rounds have figures of the cell and its baseline;")
 
 
 def test_two_rounds_have_no_interval() -> None:
     found = rate_of(between(run_of(RATES[:2]), run_of(times(0.5), run_id="later")))
     assert (found.verdict, found.low) == (UNDECIDED, None)
     assert found.reason
-    assert found.reason.startswith("2 rounds")
+    assert found.ratio == pytest.approx(0.5, rel=1e-2)
+    assert found.reason.startswith("2 → 5 rounds have figures of the cell and its baseline;")
+    assert found.reason.endswith("an interval needs 3 on each side")
+
+
+def test_rounds_beside_other_neighbours_are_no_rounds_of_cpu() -> None:
+    def run(run_id: str, *attempts: int) -> Run:
+        own = [
+            launch(GEVENT, n, rate=rate).model_copy(
+                update={"attempt": attempt, "resources": RESOURCES}
+            )
+            for n, (rate, attempt) in enumerate(zip(RATES, attempts, strict=False), start=1)
+        ]
+        base = [one.model_copy(update={"resources": RESOURCES}) for one in launches_of(NONE, RATES)]
+        return collate(
+            run_record(NONE, GEVENT, launches=5).model_copy(update={"run_id": run_id}),
+            {NONE.id: base, GEVENT.id: own},
+        )
+
+    repeated = between(run("old", 1, 1, 1, 1, 1), run("new", 2, 1, 2, 1, 3))
+    found = of(repeated).contrasts
+    assert found["rate"].reason is None
+    assert found["cpu"].reason == (
+        "5 → 2 rounds have figures of the cell and its baseline after as many attempts, so beside "
+        "as many others; an interval needs 3 on each side"
+    )
+    assert found["cpu"].ratio == pytest.approx(1.0)
+    every = of(between(run("old", 1, 1, 1, 1, 1), run("new", 2, 2, 2, 2, 2))).contrasts["cpu"]
+    assert (every.ratio, every.verdict) == (None, UNDECIDED)
+    assert "5 → 0 rounds" in str(every.reason)
 
 
 def test_rounds_of_a_run_that_stopped_early_have_wider_intervals() -> None:

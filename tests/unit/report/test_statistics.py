@@ -111,15 +111,6 @@ def test_intervals_of_a_larger_table_are_wider_and_say_their_level() -> None:
     assert of_many.half_width > 2 * one.half_width
 
 
-@pytest.mark.parametrize("number", [1, 2])
-def test_fewer_than_three_rounds_claim_nothing(number: int) -> None:
-    found = contrast(sample([0.7] * number), comparisons=1, delta=0.02, alpha=0.05)
-    assert (found.low, found.verdict) == (None, Verdict.UNDECIDED)
-    assert found.ratio == pytest.approx(math.exp(0.7))
-    assert found.reason is not None
-    assert found.reason.startswith(f"{number} round")
-
-
 @pytest.mark.parametrize(
     ("ratio", "low", "high", "expected"),
     [

@@ -226,6 +226,11 @@ def test_a_damaged_result_is_reported_and_left_out(
     assert re.search(problem, messages[0])
 
 
+def test_a_file_in_the_place_of_a_directory_holds_no_launches(directory: RunDirectory) -> None:
+    (directory.path / "cells").write_bytes(b"")
+    assert directory.launches() == {}
+
+
 def test_damage_goes_to_standard_error_by_default(
     directory: RunDirectory, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -246,6 +251,10 @@ def test_damage_goes_to_standard_error_by_default(
         (
             '{"distributions": [], "environments": {"a": {"lock": ["b==1"]}}}',
             "damaged: Value error, the locks do not fit the distributions",
+        ),
+        (
+            run_record(NONE).model_dump_json().replace('"shard":null', '"shard":"2"'),
+            "damaged: shard",
         ),
     ],
 )

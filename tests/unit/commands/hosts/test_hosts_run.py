@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -39,6 +39,7 @@ class Hosts:
     number: int = 3
     launches: int = ROUNDS
     least: int | None = None
+    jobs: int = 1
     posts: dict[str, Post] = field(default_factory=dict)
     pods: dict[str, SimulatedPods] = field(default_factory=dict)
     said: io.StringIO = field(default_factory=io.StringIO)
@@ -78,6 +79,7 @@ class Hosts:
             launches=self.launches,
             least=self.least,
             fresh=fresh,
+            jobs=self.jobs,
         )
         return handed_out(pool, found, shards, book, reporter)
 
@@ -223,6 +225,29 @@ def test_rounds_of_a_lost_host_are_asked_of_the_host_that_made_them(hosts: Hosts
     assert hosts.loads == 3 * ROUNDS * 4
 
 
+@pytest.mark.parametrize("damage", ["no JSON", "removed", "of another round"])
+def test_a_round_of_which_a_launch_is_damaged_is_made_again(hosts: Hosts, damage: str) -> None:
+    hosts.run(hosts.pool())
+    assert hosts.last
+    first, second = sorted(hosts.last.path.glob("cells/*gevent1.0*/launch-*/result.json"))[:2]
+    if damage == "removed":
+        first.unlink()
+    else:
+        first.write_bytes(second.read_bytes() if damage == "of another round" else b"{")
+    hosts.run(hosts.pool())
+    assert complete(hosts.result)
+    assert hosts.loads == 3 * ROUNDS * 4 + 4
+
+
+def test_a_worker_that_answers_something_else_is_not_used(hosts: Hosts) -> None:
+    post = hosts.posts["tcp://b"]
+    make_round = post.make_round
+    post.make_round = lambda order: replace(make_round(order), launches=[])  # type: ignore[method-assign]
+    hosts.run(hosts.pool())
+    assert complete(hosts.result)
+    assert "#2: its worker answered what cannot be used" in hosts.said.getvalue()
+
+
 def test_fresh_makes_all_of_it_again(hosts: Hosts) -> None:
     hosts.run(hosts.pool())
     hosts.run(hosts.pool())
@@ -296,6 +321,21 @@ def test_a_run_waits_for_a_worker_that_is_started_again(hosts: Hosts) -> None:
     assert complete(hosts.result)
     assert "no host is left; waiting 60 s for one" in hosts.said.getvalue()
     assert hosts.loads == 3 * ROUNDS * 4
+
+
+def test_where_many_are_disturbed_fewer_run_together_in_that_hosts_next_rounds(
+    hosts: Hosts,
+) -> None:
+    hosts.jobs = 4
+    hosts.pods["a"].wait_ms = lambda made: 20 if made < 4 else 0
+    hosts.run(hosts.pool())
+    assert complete(hosts.result)
+    launches = [one for of_cell in hosts.result.launches.values() for one in of_cell]
+    rejected = [one for of_cell in hosts.result.rejected.values() for one in of_cell]
+    label = rejected[0].block
+    sizes = {(one.block == label, one.placement.group_size) for one in launches if one.placement}
+    assert len(rejected) == 4
+    assert sizes == {(True, 2), (False, 4)}
 
 
 def test_a_run_ends_once_its_intervals_are_narrow(hosts: Hosts) -> None:

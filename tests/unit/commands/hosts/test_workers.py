@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import logging
 import os
 import signal
 import socket
@@ -17,10 +18,11 @@ from types import ModuleType
 
 import pytest
 
+from runner.commands.hosts import tasks
 from runner.commands.hosts.dask_extra import distributed
+from runner.commands.hosts.dispatch import words
 from runner.commands.hosts.pool import DaskPool, Ended
 from runner.commands.hosts.post import lock_engine
-from runner.commands.hosts.ssh import SshHost, parse_hosts
 from runner.errors import EngineUnavailableError, UsageError
 
 SERVE = """
@@ -49,13 +51,24 @@ def ended(pool: DaskPool) -> Ended:
             return found
 
 
-def worker(scheduler: str, directory: Path) -> subprocess.Popen[str]:
+def worker(scheduler: str, directory: Path, before: str = "") -> subprocess.Popen[str]:
     return subprocess.Popen(
-        [sys.executable, "-c", SERVE, scheduler, str(directory)],
+        [sys.executable, "-c", before + SERVE, scheduler, str(directory)],
         cwd=ROOT,
         stderr=subprocess.PIPE,
         text=True,
     )
+
+
+#: A worker of another version: what it answers is of a class that is not known here.
+OLD = """
+import sys, types
+from runner.commands.hosts import tasks
+older = types.ModuleType("older")
+sys.modules["older"] = older
+exec("class Greeting: pass\\ndef greet(): return Greeting()", vars(older))
+tasks.greet = older.greet
+"""
 
 
 def there(pool: DaskPool, number: int) -> list[str]:
@@ -82,6 +95,20 @@ def test_a_worker_answers_fails_and_is_lost(scheduler: str, tmp_path: Path) -> N
         assert ended(pool) == Ended(host=host, lost=True)
         there(pool, 0)
     process.communicate()
+
+
+def test_an_answer_of_a_class_that_is_not_known(scheduler: str, tmp_path: Path) -> None:
+    process = worker(scheduler, tmp_path, OLD)
+    with closing(DaskPool(scheduler)) as pool:
+        (host,) = there(pool, 1)
+        pool.submit(host, tasks.greet)
+        error = ended(pool).error
+        process.terminate()
+        process.communicate()
+        there(pool, 0)
+    assert words(error).startswith("No module named 'older': install the same version of")
+    # Dask would log a traceback of it.
+    assert not logging.getLogger("distributed.protocol.core").isEnabledFor(logging.CRITICAL)
 
 
 def test_a_worker_that_is_told_to_end_leaves_nothing(scheduler: str, tmp_path: Path) -> None:
@@ -111,7 +138,7 @@ def test_a_worker_listens_where_it_reaches_the_scheduler_from_alone(
 
 
 def test_a_scheduler_that_is_not_there_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("runner.commands.hosts.pool.ANSWER_S", 1)
+    monkeypatch.setattr("runner.commands.hosts.reach.ANSWER_S", 1)
     with pytest.raises(EngineUnavailableError, match="no Dask scheduler answers there"):
         DaskPool("tcp://127.0.0.1:9")
 
@@ -133,18 +160,3 @@ def test_without_dask_the_error_says_how_to_install_it(monkeypatch: pytest.Monke
     monkeypatch.setattr(importlib, "import_module", missing)
     with pytest.raises(UsageError, match=r"not installed \(dask\).*monkey-matrix\[dask\]"):
         distributed()
-
-
-def test_hosts_are_read_as_ssh_writes_them() -> None:
-    assert parse_hosts("ssh://bench1,ssh://ci@bench2:2222/srv/matrix") == [
-        SshHost(destination="bench1", port=None, command="matrix"),
-        SshHost(destination="ci@bench2", port="2222", command="/srv/matrix"),
-    ]
-
-
-@pytest.mark.parametrize(
-    "text", ["", "bench1", "ssh://", "ssh://" + "-oProxyCommand=x", "ssh://a,"]
-)
-def test_other_hosts_are_refused(text: str) -> None:
-    with pytest.raises(UsageError, match="write ssh://HOST"):
-        parse_hosts(text)

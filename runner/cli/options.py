@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from runner.options import MATRIX_FILE
+
 FileOption = Annotated[Path, typer.Option("--file", help="The matrix file.")]
 ResultsOption = Annotated[Path, typer.Option("--results", help="Where runs are stored.")]
 ExperimentArgument = Annotated[
@@ -103,5 +105,5 @@ DaskOption = Annotated[
 ]
 LaunchesOption = Annotated[int | None, typer.Option(help="Launches per cell.")]
 RepeatsOption = Annotated[int | None, typer.Option(help="Maximum repeats of a disturbed launch.")]
-MATRIX_FILE = Path("matrix.yaml")
+DEFAULT_FILE = Path(MATRIX_FILE)
 RESULTS = Path("results")
