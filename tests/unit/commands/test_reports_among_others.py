@@ -154,7 +154,7 @@ PARTS = {
         "/usr/bin/ab: Cannot use concurrency level greater than total number of requests\nUsage: x",
         "ab printed no report: Cannot use concurrency level",
     ),
-    "no ab": ("$ ab -n 5 http://host/\nbash: ab: command not found\n", "command not found"),
+    "no ab": ("$ ab -n 5 -c 2\nbash: ab: command not found\n", "command not found"),
     "a file of NULs": (REPORT + "\0" * 9, "not a text (byte"),
 }  # fmt: skip
 
