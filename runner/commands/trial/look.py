@@ -163,9 +163,10 @@ def _computing(found: LookedAt) -> str:
 
 
 def _time(found: LookedAt) -> str:
-    """`12 ms alone, 11 ms of it waiting`."""
-    alone = f"{_ms(found.lone_s or 0.0)} alone"
-    return f"{alone}, {_ms(waited_s(found))} of it waiting" if waited_s(found) else alone
+    """`12 ms alone, 11 ms of it waiting`. An application may wait on when its answer has gone."""
+    lone_s = found.lone_s or 0.0
+    alone, waited = f"{_ms(lone_s)} alone", min(waited_s(found), lone_s)
+    return f"{alone}, {_ms(waited)} of it waiting" if waited else alone
 
 
 #: From here on three digits are not all that is shown of a time in ms.

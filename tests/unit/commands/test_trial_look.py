@@ -20,6 +20,13 @@ def test_the_root_is_taken_where_it_answers_and_waits() -> None:
     ]
 
 
+def test_no_more_waiting_is_told_than_there_was() -> None:
+    streamed = right("/", took_ms=2001.0).model_copy(update={"lone_s": 1.8371})
+    assert [*look(streamed, routes=("/",)).told()] == [
+        "request: GET /, which answers with 200; 1,837 ms alone, 1,837 ms of it waiting"
+    ]
+
+
 def test_where_it_does_not_the_route_that_waits_the_longest_is() -> None:
     routes = ("/", "/about", "/logout", "/items/delete", "/slow", "/slower")
     first = look(wrong("/", 302, "/login?next=/"), routes=routes)
