@@ -121,7 +121,9 @@ class Post:
                     pass
                 finally:
                     remove_run(self.engine, order.run)
-        return Made(launches=[*_stored(directory)], whole=self._is_whole(order, directory, wanted))
+        return Made(
+            launches=[*_stored(directory, wanted)], whole=self._is_whole(order, directory, wanted)
+        )
 
     def _is_whole(self, order: Order, directory: RunDirectory, wanted: set[str]) -> bool:
         """Cells at a percentage of a rate that is not known have no launch, and miss none."""
@@ -204,9 +206,9 @@ def _complete(directory: RunDirectory, record: LaunchRecord, number: int, final:
     directory.complete(_numbered(record, number), final=final)
 
 
-def _stored(directory: RunDirectory) -> Iterator[Stored]:
+def _stored(directory: RunDirectory, wanted: set[str]) -> Iterator[Stored]:
     for by_cell, final in ((directory.launches(), True), (directory.rejected(), False)):
-        for record in (one for of_cell in by_cell.values() for one in of_cell):
+        for record in (one for cell in wanted & by_cell.keys() for one in by_cell[cell]):
             files = directory.files_of(record, final=final)
             yield Stored(record.model_dump_json().encode(), files, final)
 
