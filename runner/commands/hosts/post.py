@@ -15,6 +15,7 @@ import tempfile
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import chain
 from pathlib import Path
 from typing import Final, Protocol
 
@@ -37,6 +38,7 @@ from runner.paths import CACHE
 from runner.stages import Stages
 from runner.store.machine import this_host
 from runner.store.records import RunRecord
+from runner.store.reuse import counts
 from runner.store.reuse import key as cell_key
 from runner.store.run_directory import RESULT, RunDirectory
 
@@ -114,6 +116,7 @@ class Post:
         directory = RunDirectory(results=self.spool, path=path / str(order.number))
         wanted = {c.id for c in ready.prepared.cells if order.cells is None or c.id in order.cells}
         with self.busy:
+            _forget(directory, ready.experiment.repeats)
             if wanted - directory.launches().keys():
                 try:
                     self._measure(ready, order, directory, wanted)
@@ -192,6 +195,13 @@ class Interruptible(Jobs):
         for group in super().grouped(launches):
             self.check()
             yield group
+
+
+def _forget(directory: RunDirectory, repeats: int) -> None:
+    """Remove what was made of a round before and says nothing, an engine's error for one."""
+    for record in chain.from_iterable(directory.launches().values()):
+        if not counts(record, repeats):
+            shutil.rmtree(directory.launch_directory(record.cell, record.launch))
 
 
 def _numbered(record: LaunchRecord, number: int) -> LaunchRecord:

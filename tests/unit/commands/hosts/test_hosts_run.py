@@ -241,7 +241,10 @@ def test_of_a_stored_round_a_damaged_launch_alone_is_made_again(hosts: Hosts, da
     assert hosts.loads == 3 * ROUNDS * 4 + 1
 
 
-def test_of_a_round_with_an_engine_error_that_launch_alone_is_made_again(hosts: Hosts) -> None:
+@pytest.mark.parametrize("stored", ["by the client", "by its host alone"])
+def test_of_a_round_with_an_engine_error_that_launch_alone_is_made_again(
+    hosts: Hosts, stored: str
+) -> None:
     failed: list[object] = []
 
     def fail_once(answer: dict[str, object]) -> dict[str, object]:
@@ -250,10 +253,22 @@ def test_of_a_round_with_an_engine_error_that_launch_alone_is_made_again(hosts: 
             raise EngineError("gone for a moment")
         return answer
 
+    def die(_pool: MemoryPool, _number: int, host: str) -> None:
+        if host == "tcp://b":
+            raise KilledError
+
     hosts.pods["b"].ready = fail_once
-    hosts.run(hosts.pool())
-    assert hosts.loads == 3 * ROUNDS * 4 - 1
-    hosts.run(hosts.pool())
+    pool = hosts.pool()
+    if stored == "by its host alone":
+        pool.after = die
+        with pytest.raises(KilledError):
+            hosts.run(pool)
+        assert hosts.loads == 2 * 4 - 1
+        hosts.run(hosts.pool())
+    else:
+        hosts.run(pool)
+        assert hosts.loads == 3 * ROUNDS * 4 - 1
+        hosts.run(hosts.pool())
     assert complete(hosts.result)
     assert hosts.loads == 3 * ROUNDS * 4
     outcomes = {one.outcome for of_cell in hosts.result.launches.values() for one in of_cell}
