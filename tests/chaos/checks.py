@@ -55,10 +55,14 @@ def unstored(said: str, run: Path | None) -> Iterator[str]:
 
 
 def dropped(held: Finished, after: Iterable[LaunchRecord]) -> Iterator[str]:
-    """Launches that a worker had, and that neither a worker nor a run has any more."""
+    """Launches that a worker had, and that neither a worker nor a run has any more.
+
+    But for the engine's errors, which are made again.
+    """
     still = {(one.cell, one.launch, one.started_at) for one in after}
     for one in made(held):
-        if (one.cell, one.launch, one.started_at) not in still:
+        is_error = one.outcome is Outcome.ENGINE_ERROR
+        if not is_error and (one.cell, one.launch, one.started_at) not in still:
             yield f"lost: {one.cell} #{one.launch} was on a worker's disk"
 
 

@@ -60,7 +60,7 @@ class Scene:
         role = self.random.choice(ROLES)
         later = self.random.uniform(0, 1.5)
         deadline = time.monotonic() + APPEAR_S
-        with contextlib.closing(self.engine.client()) as client:
+        with contextlib.closing(self.engine.client(timeout=60)) as client:
             while not _of_role(client, role):
                 self.require_running()
                 if time.monotonic() > deadline:

@@ -31,6 +31,16 @@ class Earlier(NamedTuple):
     engine_key: str
 
 
+class Kept(NamedTuple):
+    """Launches of a round that need not be made again. It is `whole` where they are all of it."""
+
+    launches: tuple[Reusable, ...]
+    whole: bool
+
+
+NOTHING: Final = Kept((), whole=False)
+
+
 @dataclass(kw_only=True)
 class Book:
     """The run's directory, its record as far as it is known, and rounds of earlier runs.
@@ -88,17 +98,27 @@ class Book:
         return self._record
 
     def store(
-        self, greeting: Greeting, prepared: Prepared, number: int, made: Made
+        self,
+        greeting: Greeting,
+        prepared: Prepared,
+        number: int,
+        made: Made,
+        kept: Kept = NOTHING,
     ) -> list[LaunchRecord]:
-        """Store what a host made of a round. It counts as a round where it is whole."""
+        """Store what a host made of a round, and what was kept of it once the rest is there.
+
+        It counts as a round where it is whole.
+        """
         label, launches = self.label(greeting), []
+        if made.whole:
+            launches += self.adopt(greeting, prepared, number, kept)
         for stored in made.launches:
             record = LaunchRecord.model_validate_json(stored.result)
             record = record.model_copy(update={"block": label})
             write = self.directory.write_launch if stored.final else self.directory.write_disturbed
-            kept = write(record, stored.files)
+            written = write(record, stored.files)
             if stored.final:
-                launches.append(kept)
+                launches.append(written)
         if made.whole:
             self._mark(greeting, prepared, number, len(launches))
         return launches
@@ -108,41 +128,40 @@ class Book:
         rounds.mkdir(exist_ok=True)
         write_atomic(rounds / str(number), f"{prepared.key} {launches} {greeting.engine_key}\n")
 
-    def adopt(
-        self, greeting: Greeting, prepared: Prepared, number: int
-    ) -> list[LaunchRecord] | None:
-        """The launches of a round that an earlier run has, now this run's; None where none has.
-
-        One of which a file is missing or damaged is not used.
-        """
+    def kept(self, greeting: Greeting, prepared: Prepared, number: int) -> Kept:
+        """What an earlier run has of a round: launches that count, and whose files are whole."""
         found = self.earlier.get((prepared.key, number))
         if found is None:
-            return None
+            return NOTHING
         cells = [cell.id for cell in prepared.record.cells]
-        records = [*_launches(found.directory, cells, number)]
-        if len(records) != found.launches or any(not counts(one, self.repeats) for one in records):
-            return None
-        label, run_id = self.label(greeting), found.directory.run_id
-        rejected = self._rejected_in(found.directory)
-        adopted = [
-            adopt(
-                self.directory,
-                Reusable(
-                    cell=record.cell,
-                    record=record.model_copy(update={"block": label}),
-                    rejected=[
-                        one.model_copy(update={"block": label})
-                        for one in rejected.get(record.cell, [])
-                        if one.launch == number
-                    ],
-                    directory=found.directory,
-                    run_id=run_id,
-                    other_boot=None,
-                ),
+        records = [
+            one for one in _launches(found.directory, cells, number) if counts(one, self.repeats)
+        ]
+        label, rejected = self.label(greeting), self._rejected_in(found.directory)
+        launches = [
+            Reusable(
+                cell=record.cell,
+                record=record.model_copy(update={"block": label}),
+                rejected=[
+                    one.model_copy(update={"block": label})
+                    for one in rejected.get(record.cell, [])
+                    if one.launch == number
+                ],
+                directory=found.directory,
+                run_id=found.directory.run_id,
+                other_boot=None,
             )
             for record in records
         ]
-        self._mark(greeting, prepared, number, len(adopted))
+        return Kept(tuple(launches), whole=len(launches) == found.launches)
+
+    def adopt(
+        self, greeting: Greeting, prepared: Prepared, number: int, kept: Kept
+    ) -> list[LaunchRecord]:
+        """Store the launches that were kept of a round, and that it is whole if it is."""
+        adopted = [adopt(self.directory, one) for one in kept.launches]
+        if kept.whole:
+            self._mark(greeting, prepared, number, len(adopted))
         return adopted
 
     def _rejected_in(self, directory: RunDirectory) -> Mapping[str, Sequence[LaunchRecord]]:

@@ -14,7 +14,7 @@ from typing import Final
 
 from runner.commands.hosts import tasks
 from runner.commands.hosts.answers import misfit, next_answer
-from runner.commands.hosts.book import Book
+from runner.commands.hosts.book import NOTHING, Book, Kept
 from runner.commands.hosts.pool import Ended, Pool
 from runner.commands.hosts.post import NotReadyError
 from runner.commands.hosts.square import Task, home
@@ -23,7 +23,7 @@ from runner.errors import EngineError, EngineUnavailableError, MatrixError
 from runner.measurement.records import LaunchRecord
 from runner.measurement.rounds import FAILURE_LAUNCHES, full_rates
 from runner.progress import Reporter
-from runner.text import counted, listed
+from runner.text import listed
 
 #: How often a round may be lost with its host before it is left out.
 MOST_LOST: Final = 3
@@ -37,6 +37,7 @@ MOST_LOOKS: Final = 60
 class Member:
     """A host of the run, and what its worker does: makes ready for a task's shard, or the task.
 
+    The `order` is what it was asked for in the latter case, `kept` what need not be made of it.
     `full_rates` are the rates that its baselines reached, in requests per second.
     """
 
@@ -46,6 +47,8 @@ class Member:
     prepared: dict[int, Prepared] = field(default_factory=dict)
     full_rates: dict[str, float] = field(default_factory=dict)
     task: Task | None = None
+    order: Order | None = None
+    kept: Kept = NOTHING
 
 
 @dataclass(kw_only=True)
@@ -227,26 +230,31 @@ class Dispatch:
         """Have the host make a round, once it is ready for the shard."""
         prepared = member.prepared.get(task.shard)
         if prepared is None:
-            member.task = task
+            member.task, member.order = task, None
             self.pool.submit(member.address, tasks.prepare, self.shards[task.shard - 1])
             return
+        number = task.number(len(self.shards))
+        member.kept = kept = self.book.kept(member.greeting, prepared, number)
+        member.full_rates |= full_rates([one.record for one in kept.launches])
         order = self._order(member, prepared, task)
-        adopted = self.book.adopt(member.greeting, prepared, order.number)
-        if adopted is not None:
-            self._finish(member, task, adopted)
+        if kept.whole:
+            self._finish(member, task, self.book.adopt(member.greeting, prepared, number, kept))
             self.pool.tell(member.address, tasks.acknowledge, order)
-            self.reporter.more(-len(adopted))
+            self.reporter.more(-len(kept.launches))
             return
-        member.task = task
+        member.task, member.order = task, order
         self.reporter.say(f"{member.label}: round {task.round}, shard {task.shard}")
         self.pool.submit(member.address, tasks.make_round, order)
 
     def _order(self, member: Member, prepared: Prepared, task: Task) -> Order:
+        cells = self._cells(task)
+        if kept := {one.cell for one in member.kept.launches}:
+            cells = frozenset((cells or {cell.id for cell in prepared.record.cells}) - kept)
         return Order(
             run=self._experiment.run,
             key=prepared.key,
             number=task.number(len(self.shards)),
-            cells=self._cells(task),
+            cells=cells,
             full_rates=dict(member.full_rates),
         )
 
@@ -284,8 +292,7 @@ class Dispatch:
             self._made(member, task, ended.result)
 
     def _misfit(self, member: Member, task: Task, answer: object) -> MatrixError | None:
-        prepared = member.prepared.get(task.shard)
-        asked = (prepared, self._order(member, prepared, task)) if prepared else None
+        asked = (member.prepared[task.shard], member.order) if member.order else None
         return misfit(answer, self.shards[task.shard - 1], asked)
 
     def _answered(self, ended: Ended) -> None:
@@ -308,9 +315,11 @@ class Dispatch:
     def _store(self, member: Member, task: Task, made: Made) -> None:
         prepared = member.prepared[task.shard]
         order = self._order(member, prepared, task)
-        launches = self.book.store(member.greeting, prepared, order.number, made)
+        launches = self.book.store(member.greeting, prepared, order.number, made, member.kept)
         self._finish(member, task, launches)
-        for launch in launches:
+        kept = len(member.kept.launches)
+        self.reporter.more(-kept)
+        for launch in launches[kept:]:
             self.reporter.ended(launch, final=True)
         # Only now is it on this disk.
         self.pool.tell(member.address, tasks.acknowledge, order)
@@ -386,9 +395,3 @@ def greetings(pool: Pool, seconds: float, clock: Callable[[], float]) -> Iterato
         if ended and ended.host in waiting:
             waiting.remove(ended.host)
             yield ended
-
-
-def counted_hosts(members: Mapping[str, Member]) -> str:
-    """`4 hosts: a, b, c, d`."""
-    labels = [member.label for member in members.values()]
-    return f"{counted(len(labels), 'host')}: {', '.join(labels)}"

@@ -15,6 +15,7 @@ import tempfile
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import chain
 from pathlib import Path
 from typing import Final, Protocol
 
@@ -37,6 +38,7 @@ from runner.paths import CACHE
 from runner.stages import Stages
 from runner.store.machine import this_host
 from runner.store.records import RunRecord
+from runner.store.reuse import counts
 from runner.store.reuse import key as cell_key
 from runner.store.run_directory import RESULT, RunDirectory
 
@@ -117,6 +119,7 @@ class Post:
         directory = RunDirectory(results=self.spool, path=path / str(order.number))
         wanted = {c.id for c in ready.prepared.cells if order.cells is None or c.id in order.cells}
         with self.busy:
+            _forget(directory, ready.experiment.repeats)
             if wanted - directory.launches().keys():
                 try:
                     self._measure(ready, order, directory, wanted)
@@ -124,7 +127,9 @@ class Post:
                     pass
                 finally:
                     remove_run(self.engine, order.run)
-        return Made(launches=[*_stored(directory)], whole=self._is_whole(order, directory, wanted))
+        return Made(
+            launches=[*_stored(directory, wanted)], whole=self._is_whole(order, directory, wanted)
+        )
 
     def _is_whole(self, order: Order, directory: RunDirectory, wanted: set[str]) -> bool:
         """Cells at a percentage of a rate that is not known have no launch, and miss none."""
@@ -197,6 +202,13 @@ class Interruptible(Jobs):
             yield group
 
 
+def _forget(directory: RunDirectory, repeats: int) -> None:
+    """Remove what was made of a round before and says nothing, an engine's error for one."""
+    for record in chain.from_iterable(directory.launches().values()):
+        if not counts(record, repeats):
+            shutil.rmtree(directory.launch_directory(record.cell, record.launch))
+
+
 def _numbered(record: LaunchRecord, number: int) -> LaunchRecord:
     """A launch as one of its run's: the worker makes one round, and calls it the first."""
     place = record.placement
@@ -209,9 +221,9 @@ def _complete(directory: RunDirectory, record: LaunchRecord, number: int, final:
     directory.complete(_numbered(record, number), final=final)
 
 
-def _stored(directory: RunDirectory) -> Iterator[Stored]:
+def _stored(directory: RunDirectory, wanted: set[str]) -> Iterator[Stored]:
     for by_cell, final in ((directory.launches(), True), (directory.rejected(), False)):
-        for record in (one for of_cell in by_cell.values() for one in of_cell):
+        for record in (one for cell in wanted & by_cell.keys() for one in by_cell[cell]):
             files = directory.files_of(record, final=final)
             yield Stored(record.model_dump_json().encode(), files, final)
 

@@ -27,7 +27,6 @@ from runner.commands.hosts.book import Book, earlier_rounds
 from runner.commands.hosts.dask_extra import distributed
 from runner.commands.hosts.dispatch import (
     Dispatch,
-    counted_hosts,
     greetings,
     words,
 )
@@ -136,7 +135,9 @@ def handed_out(
         _remove_empty(book.directory.path)
         raise EngineUnavailableError(f"no host can be used: {dispatch.why_gone}")
     dispatch.settle(_stored_at(book, len(shards)))
-    reporter.say(f"{counted_hosts(dispatch.members)}; {counted(len(shards), 'shard')}")
+    labels = [member.label for member in dispatch.members.values()]
+    said = f"{counted(len(labels), 'host')}: {', '.join(labels)}"
+    reporter.say(f"{said}; {counted(len(shards), 'shard')}")
     _announce(shards, reporter)
     with _table_of_what_exists(dispatch):
         dispatch.run()

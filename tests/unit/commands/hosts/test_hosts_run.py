@@ -16,7 +16,8 @@ from runner.commands.hosts.post import Post
 from runner.commands.hosts.run import greeted, handed_out
 from runner.commands.hosts.square import Task
 from runner.commands.runs import RunResult
-from runner.errors import EngineUnavailableError, InterruptedRunError
+from runner.errors import EngineError, EngineUnavailableError, InterruptedRunError
+from runner.outcome import Outcome
 from runner.progress import PlainReporter
 from runner.report.run import Run, read_run
 from runner.store.run_directory import RunDirectory
@@ -226,7 +227,7 @@ def test_rounds_of_a_lost_host_are_asked_of_the_host_that_made_them(hosts: Hosts
 
 
 @pytest.mark.parametrize("damage", ["no JSON", "removed", "of another round"])
-def test_a_round_of_which_a_launch_is_damaged_is_made_again(hosts: Hosts, damage: str) -> None:
+def test_of_a_stored_round_a_damaged_launch_alone_is_made_again(hosts: Hosts, damage: str) -> None:
     hosts.run(hosts.pool())
     assert hosts.last
     first, second = sorted(hosts.last.path.glob("cells/*gevent1.0*/launch-*/result.json"))[:2]
@@ -236,7 +237,56 @@ def test_a_round_of_which_a_launch_is_damaged_is_made_again(hosts: Hosts, damage
         first.write_bytes(second.read_bytes() if damage == "of another round" else b"{")
     hosts.run(hosts.pool())
     assert complete(hosts.result)
-    assert hosts.loads == 3 * ROUNDS * 4 + 4
+    assert hosts.loads == 3 * ROUNDS * 4 + 1
+    assert hosts.waiting == []
+    hosts.run(hosts.pool())
+    assert hosts.loads == 3 * ROUNDS * 4 + 1
+
+
+@pytest.mark.parametrize("stored", ["by the client", "by its host alone"])
+def test_of_a_round_with_an_engine_error_that_launch_alone_is_made_again(
+    hosts: Hosts, stored: str
+) -> None:
+    failed: list[object] = []
+
+    def fail_once(answer: dict[str, object]) -> dict[str, object]:
+        if not failed:
+            failed.append(answer)
+            raise EngineError("gone for a moment")
+        return answer
+
+    def die(_pool: MemoryPool, _number: int, host: str) -> None:
+        if host == "tcp://b":
+            raise KilledError
+
+    hosts.pods["b"].ready = fail_once
+    pool = hosts.pool()
+    if stored == "by its host alone":
+        pool.after = die
+        with pytest.raises(KilledError):
+            hosts.run(pool)
+        assert hosts.loads == 2 * 4 - 1
+        hosts.run(hosts.pool())
+    else:
+        hosts.run(pool)
+        assert hosts.loads == 3 * ROUNDS * 4 - 1
+        hosts.run(hosts.pool())
+    assert complete(hosts.result)
+    assert hosts.loads == 3 * ROUNDS * 4
+    outcomes = {one.outcome for of_cell in hosts.result.launches.values() for one in of_cell}
+    assert outcomes == {Outcome.OK}
+
+
+def test_what_was_kept_of_a_round_is_made_on_another_host_once_its_own_is_lost(
+    hosts: Hosts,
+) -> None:
+    hosts.run(hosts.pool())
+    assert hosts.last
+    next(iter(sorted(hosts.last.path.glob("cells/*gevent1.0*/launch-*/result.json")))).unlink()
+    pool = hosts.pool()
+    pool.before = lambda pool, _, host: pool.kill(host) if len(pool.posts) == 3 else None
+    hosts.run(pool)
+    assert complete(hosts.result)
 
 
 def test_a_worker_that_answers_something_else_is_not_used(hosts: Hosts) -> None:
