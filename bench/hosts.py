@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import random
+import socket
 import subprocess
 import sys
 import tempfile
@@ -131,13 +132,11 @@ def run(options: Options) -> Iterator[str]:
 
 
 def _connected(workers: Workers) -> KillingPool:
-    """The client, as soon as scheduler and workers are there."""
-    while True:
-        with suppress(EngineUnavailableError):
-            pool = KillingPool(workers.scheduler, workers)
-            while len(pool.hosts()) < HOSTS:
-                time.sleep(0.1)
-            return pool
+    """The client, as soon as the workers are there."""
+    pool = KillingPool(workers.scheduler, workers)
+    while len(pool.hosts()) < HOSTS:
+        time.sleep(0.1)
+    return pool
 
 
 def _made(pool: KillingPool, workers: Workers, results: Path, rounds: int) -> Iterator[str]:
@@ -169,7 +168,7 @@ def _made(pool: KillingPool, workers: Workers, results: Path, rounds: int) -> It
 
 
 class Scheduler:
-    """A scheduler in a process of its own."""
+    """A scheduler in a process of its own, as soon as it listens."""
 
     def __init__(self) -> None:
         port = free_port()
@@ -177,6 +176,11 @@ class Scheduler:
         command = [sys.executable, "-m", "distributed.cli.dask_scheduler", "--host", "127.0.0.1"]
         command += ["--port", str(port), "--no-dashboard"]
         self._process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
+        while self._process.poll() is None:
+            with suppress(OSError), socket.create_connection(("127.0.0.1", port)):
+                return
+            time.sleep(0.1)
+        raise EngineUnavailableError("`dask scheduler` ends at once")
 
     def close(self) -> None:
         self._process.terminate()

@@ -101,7 +101,11 @@ class Tunnel:
         self.end()
         code = self.process.returncode
         if code == FAILED:
-            return f"`ssh` fails ({self.last}): see that `ssh {self.host.destination} true` works"
+            where = f"-p {self.host.port} " if self.host.port else ""
+            return (
+                f"`ssh` fails ({self.last or 'the worker was killed, or the connection'}): see "
+                f"that `ssh {where}{self.host.destination} true` works"
+            )
         if code in NO_COMMAND:
             return (
                 f"no `{self.host.command}` there ({self.last}): install `monkey-matrix[dask]`, or "
