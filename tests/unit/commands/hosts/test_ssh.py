@@ -75,7 +75,7 @@ def test_workers_serve_as_long_as_the_block(commands: Path, tmp_path: Path) -> N
     [
         (
             "unknown:22",
-            r"unknown: `ssh` fails \(ssh: Could not resolve .* unknown\): .*`ssh -p 22 unknown true`",
+            r"unknown: `ssh` fails \(ssh: Could .* unknown\): .*`ssh -p 22 unknown true`",
         ),
         ("bench1/no/matrix", r"bench1: no `/no/matrix` there \(.*\): install .*ssh://HOST/PATH"),
         ("bench1{}/old", r"bench1: its worker ended with exit status 2 \(No such command\)$"),
