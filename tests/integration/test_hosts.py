@@ -8,13 +8,15 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import docker
+import docker.errors
 import pytest
 
 from bench.hosts import Scheduler
+from runner.engine.ownership import OWNER_LABEL, identity
 
 pytestmark = [pytest.mark.engine, pytest.mark.usefixtures("prepared")]
 
@@ -25,7 +27,7 @@ experiments:
     axes: {python: [3.11], patch: [none, gevent]}
     packages: {flask: "3.1.*", gevent: 25.9.1}
     exclude_newer: 2026-11-01
-    workload: {seconds: 0.05}
+    workload: {seconds: 0.4}
     load: {concurrency: 10, requests: 40}
     base: debian
     launches: 1
@@ -62,9 +64,16 @@ def test_interrupted_a_run_is_resumed_on_its_worker(
     run += ["--results", results, "--file", tmp_path / "matrix.yaml"]
 
     def containers() -> list[str]:
-        runs = {path.name for path in results.glob("tiny/2*")}
-        found = client.containers.list(all=True, filters={"label": "org.monkey-matrix.run"})
-        return [str(c.name) for c in found if c.labels["org.monkey-matrix.run"] in runs]
+        """The worker's."""
+        filters = {"label": f"{OWNER_LABEL}={identity(worker.pid)}"}
+        return [one["Id"] for one in client.api.containers(all=True, filters=filters)]
+
+    def is_loading() -> bool:
+        for one in containers():
+            with suppress(docker.errors.APIError):  # it is not started yet, or gone
+                if any(" -n 40 " in row[-1] for row in client.api.top(one)["Processes"]):
+                    return True
+        return False
 
     def launches() -> dict[str, str]:
         """The cells of the newest run, with the moment at which each began."""
@@ -74,13 +83,16 @@ def test_interrupted_a_run_is_resumed_on_its_worker(
     try:
         with started(*work, tmp_path / "rounds") as worker:
             assert worker.stderr
-            assert any("serving" in line for line in worker.stderr)
+            said = ""
+            while "serving" not in said:
+                said = worker.stderr.readline()
+                assert worker.poll() is None, said
             with started(*work, tmp_path / "others") as second:
                 _, said = second.communicate()
                 assert second.returncode == 2
                 assert "another worker uses this engine" in said.splitlines()[-1]
             with started(*run) as first:
-                while not any(name.endswith("-server") for name in containers()):
+                while not is_loading():
                     assert first.poll() is None, first.communicate()
                     time.sleep(0.02)
                 first.send_signal(signal.SIGINT)
