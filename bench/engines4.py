@@ -103,10 +103,12 @@ def run(options: Options) -> Iterator[str]:
         )
         (directory / "matrix.yaml").write_text(text, encoding="utf-8")
         bench = Bench(directory=directory)
+        shared = directory / "root"
         engines = [
-            stack.enter_context(running(docker_of("bookworm", name=f"engine{n}"), _made(path)))
-            for n in range(ENGINES)
-            for path in [directory / f"engine{n}"]
+            stack.enter_context(
+                running(docker_of("bookworm", name=name), _made(directory / name), root=shared)
+            )
+            for name in [f"engine{n}" for n in range(ENGINES)]
         ]
         side_by_side = str(max(1, 2 * pairs // ENGINES))
         yield from _compared(bench, engines, side_by_side)

@@ -108,13 +108,18 @@ KINDS = (
 
 
 @contextlib.contextmanager
-def running(kind: Kind, directory: Path) -> Iterator[str]:
-    """The engine, started; its address. Everything of it is gone afterwards."""
-    root, state = directory / "root", directory / "state"
+def running(kind: Kind, directory: Path, root: Path | None = None) -> Iterator[str]:
+    """The engine, started; its address. Everything of it is gone afterwards.
+
+    But a root file system that is given, which is made first if it is not there: several engines
+    of a kind may share it, for what they write has mounts of its own.
+    """
+    root, state = root or directory / "root", directory / "state"
     try:
-        _bootstrap(kind, root)
+        if not root.exists():
+            _bootstrap(kind, root)
         for path in (state / "data", state / "socket", root / "data", root / "socket"):
-            path.mkdir(parents=True)
+            path.mkdir(parents=True, exist_ok=True)
         with _started(kind, root, state) as socket:
             yield f"unix://{socket}"
     finally:
