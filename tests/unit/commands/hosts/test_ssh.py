@@ -20,7 +20,7 @@ SSH = """\
 for last; do :; done
 case "$*" in
     *unknown*) echo "ssh: Could not resolve hostname unknown" >&2; exit 255 ;;
-    *waits*) echo $$ >"$PIDS/waits"; exec sleep 1000 ;;
+    *bench2*) echo $$ >"$PIDS/bench2"; exec sleep 1000 ;;
     *) exec sh -c "exec $last" ;;
 esac
 """
@@ -84,13 +84,13 @@ def test_workers_serve_as_long_as_the_block(commands: Path, tmp_path: Path) -> N
 def test_a_host_without_a_worker_is_named_and_the_others_end(
     commands: Path, tmp_path: Path, host: str, message: str
 ) -> None:
-    hosts = parse_hosts(f"ssh://waits,ssh://{host.format(commands)}")
+    hosts = parse_hosts(f"ssh://bench2,ssh://{host.format(commands)}")
     with (
         pytest.raises(EngineUnavailableError, match=message),
         started(hosts, lambda _: None),
     ):
         pass
-    assert not is_there(tmp_path / "waits")
+    assert not is_there(tmp_path / "bench2")
 
 
 def test_hosts_are_read_as_ssh_writes_them() -> None:
