@@ -39,7 +39,7 @@ START_S: Final = 120.0
 #: 10 clients, 2 s a request: 500 requests take 102 s, of a few per cent of a CPU.
 REQUESTS: Final = 500
 #: And those of the figures beside an idle worker, which are a comparison of shares of a request.
-QUIET_REQUESTS: Final = 200
+QUIET_REQUESTS: Final = 100
 MATRIX: Final = """\
 version: 1
 default: sleep
