@@ -125,7 +125,9 @@ def _compared(bench: Bench, engines: Sequence[str], jobs: str) -> Iterator[str]:
     for name, used in (("one", engines[:1]), ("four", engines)):
         with closing(Workers(bench, used)) as workers:
             asked = ["run", "--dask", workers.scheduler.address, "--jobs", jobs]
-            bench.matrix(*asked, "--requests", "20", "--launches", "1", "--results", "images")
+            bench.matrix(
+                *asked, "--requests", "20", "--launches", "1", "--results", f"images-{name}"
+            )
             began = time.monotonic()
             bench.matrix(*asked, "--fresh", "--results", name)
             times[name] = (loads_s(bench.run(name)), time.monotonic() - began)
