@@ -160,7 +160,9 @@ def worker(
             help="The address to listen at; by default that which reaches the scheduler.",
         ),
     ] = None,
-    port: Annotated[int, typer.Option(help="The port to listen at; 0 is any.")] = 0,
+    port: Annotated[
+        int, typer.Option(min=0, max=65_535, help="The port to listen at; 0 is any.")
+    ] = 0,
     rounds: Annotated[
         Path | None,
         typer.Option(metavar="DIR", help="Where rounds are kept until a run has stored them."),

@@ -45,6 +45,8 @@ mount --rbind /sys/fs/cgroup "$root/sys/fs/cgroup"
 mount --rbind /dev "$root/dev"
 mount -t tmpfs tmpfs "$root/run"
 mount -t tmpfs tmpfs "$root/tmp"
+mkdir -p "$root/etc/docker"
+mount -t tmpfs tmpfs "$root/etc/docker" # has what an engine makes its id of
 mount --bind "$state/data" "$root/data"
 mount --bind "$state/socket" "$root/socket"
 cd "$root"

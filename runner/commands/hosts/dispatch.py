@@ -161,7 +161,7 @@ class Dispatch:
         if greeting.program != program():
             return f"its worker is {greeting.program}, and this is {program()}: install one version"
         if any(m.greeting.engine_key == greeting.engine_key for m in self.members.values()):
-            return "another worker uses the same engine"
+            return "another worker uses the same engine, or one with the same id, see docs/hosts.md"
         return None
 
     def _leave(self, member: Member, why: str) -> None:

@@ -30,7 +30,7 @@ async def reach(address: str, role: str) -> str:
     address or certificates that cannot be right, `EngineUnavailableError` where no scheduler is.
     """
     library = distributed()
-    _check(address)
+    check_address(address)
     arguments = _certificates(address, role)
     try:
         async with asyncio.timeout(ANSWER_S):
@@ -53,7 +53,8 @@ async def reach(address: str, role: str) -> str:
     return here
 
 
-def _check(address: str) -> None:
+def check_address(address: str) -> None:
+    """`UsageError` for what is no address of a scheduler."""
     match = re.fullmatch(r"(?:tcp|tls)://(?:\[[^\]\s]+\]|[^:/\s]+):(\d+)", address)
     if match is None or int(match[1]) > MOST_PORT:
         raise UsageError(

@@ -11,7 +11,7 @@ from typing import Any
 from runner.commands.hosts import tasks
 from runner.commands.hosts.dask_extra import distributed
 from runner.commands.hosts.post import Post, open_post, say
-from runner.commands.hosts.reach import ANSWER_S, reach
+from runner.commands.hosts.reach import ANSWER_S, check_address, reach
 from runner.errors import EngineUnavailableError, UsageError
 
 
@@ -22,6 +22,7 @@ def work(scheduler: str, spool: Path, *, host: str | None, port: int) -> None:
     this engine.
     """
     distributed()  # first what is quickly said
+    check_address(scheduler)
     serve(scheduler, open_post(spool), host=host, port=port)
 
 
