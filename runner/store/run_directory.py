@@ -182,6 +182,8 @@ class RunDirectory:
 
         A damaged result is skipped, with a message to `warn`.
         """
+        if (cells := self.path / "cells").is_file():
+            warn(f"{cells}: this is a file, not the directory of the launches; they are skipped")
         return self._by_cell("", warn)
 
     def rejected(
