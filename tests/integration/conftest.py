@@ -31,6 +31,8 @@ CACHE = Path(".cache")
 #: Files that take minutes: begun last, one of them would keep the others' processes waiting.
 LONGEST = {"test_workloads.py", "test_run.py", "test_services.py", "test_applications.py"}
 LIMITS = Limits(startup_s=3, load_s=6, memory_bytes=128 * 1024 * 1024, pids=256)
+#: Outcomes of a cell that answers: which it is depends on what else the machine does, too.
+SERVED = {"ok", "limited", "serialised"}
 FLASK = Requirement(name="flask", specifier="==3.1.*")
 GEVENT = Requirement(name="gevent", specifier="==25.9.1")
 

@@ -11,7 +11,7 @@ from runner.matrix.application import Header, Request, Response
 from runner.measurement.asked import Asked
 from runner.measurement.job import LaunchResult
 from runner.outcome import Outcome
-from tests.integration.conftest import a_cell
+from tests.integration.conftest import SERVED, a_cell
 
 pytestmark = pytest.mark.engine
 Measure = Callable[..., LaunchResult]
@@ -69,7 +69,7 @@ def test_any_request_is_sent_and_its_varying_answers_are_right(
     program = f"METHOD = {method!r}\n{PROGRAM}\nanswer = right\nserve()"
     result = measure(cell, program, asked=asked(method))
     record = result.record
-    assert (record.outcome, record.reason) == (Outcome.OK, None)
+    assert record.outcome in SERVED, record.reason
     assert record.ab
     assert record.ab.complete == cell.requests
     assert record.served

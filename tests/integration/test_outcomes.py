@@ -45,6 +45,7 @@ HELLO = 200, b"Hello World"
 BEFORE_LOAD = 19
 
 
+@pytest.mark.alone
 def test_ok(measure: Measure) -> None:
     result = measure(a_cell())
     record = result.record
@@ -293,6 +294,7 @@ def test_a_reset_among_requests_sent_at_once_is_no_hang(measure: Measure) -> Non
     assert "ConnectionResetError" in record.reason
 
 
+@pytest.mark.alone
 def test_four_requests_of_two_clients_are_enough_to_be_ok(measure: Measure) -> None:
     assert measure(FOUR_REQUESTS).record.outcome is Outcome.OK
 

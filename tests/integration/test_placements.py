@@ -10,11 +10,10 @@ from typing import Any
 
 import pytest
 
+from tests.integration.conftest import SERVED
 from tests.unit.matrix.matrices import REPOSITORY
 
 pytestmark = [pytest.mark.engine, pytest.mark.usefixtures("prepared")]
-
-RIGHT = {"ok", "limited", "serialised"}
 
 
 @pytest.fixture(scope="module")
@@ -34,12 +33,12 @@ def rows(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any]]:
 def test_before_all_imports_is_not_the_first_line_of_the_configuration(
     rows: dict[str, dict[str, Any]],
 ) -> None:
-    assert rows["gunicorn-gevent-w1 first"]["outcome"] in RIGHT
+    assert rows["gunicorn-gevent-w1 first"]["outcome"] in SERVED
     assert rows["gunicorn-gevent-w1 config"]["outcome"] == "hang-at-first-request"
 
 
 def test_uwsgi_serves_the_application(rows: dict[str, dict[str, Any]]) -> None:
     uwsgi = rows["uwsgi-w1-t16 by-app"]
-    assert uwsgi["outcome"] in RIGHT
+    assert uwsgi["outcome"] in SERVED
     assert uwsgi["environment.TOLD"] == "in an include"
     assert uwsgi["in_effect"] is None

@@ -11,7 +11,7 @@ import pytest
 
 from runner.matrix.servers import Server
 from runner.outcome import Outcome
-from tests.integration.conftest import a_cell
+from tests.integration.conftest import SERVED, a_cell
 from tests.integration.test_outcomes import BEFORE_LOAD, SERVER, Measure
 from tests.integration.test_run import Project
 
@@ -46,7 +46,7 @@ def test_a_matrix_with_a_rate(tmp_path: Path) -> None:
     assert "20 requests/s for 5 s" in stdout
     rows = {(row["patch"], row["rate"]): row for row in project.rows()}
     assert rows.keys() == {(p, r) for p in ("none", "gevent") for r in ("closed", 20.0)}
-    assert {row["outcome"] for row in rows.values()} == {"ok"}
+    assert {row["outcome"] for row in rows.values()} <= SERVED
     for patch in ("none", "gevent"):
         row = rows[patch, 20.0]
         assert (row["requests"], row["concurrency"], row["ceiling_rps"]) == (100, None, 20)
@@ -74,7 +74,7 @@ def test_a_rate_in_per_cent_of_the_baselines(tmp_path: Path) -> None:
     assert "50% of the baseline's rate for 5 s" in stdout
     rows = {(row["patch"], row["rate"]): row for row in project.rows()}
     assert rows.keys() == {(p, r) for p in ("none", "gevent") for r in ("closed", "50%")}
-    assert {row["outcome"] for row in rows.values()} == {"ok"}
+    assert {row["outcome"] for row in rows.values()} <= SERVED
     full = rows["none", "closed"]["requests_per_second"]
     for patch in ("none", "gevent"):
         row = rows[patch, "50%"]

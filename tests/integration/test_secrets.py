@@ -16,6 +16,7 @@ import pytest
 from runner import cli
 from runner.engine.ownership import PROJECT_LABEL
 from runner.options import ExportFormat
+from tests.integration.conftest import SERVED
 
 pytestmark = [pytest.mark.engine, pytest.mark.usefixtures("prepared"), pytest.mark.alone]
 
@@ -132,7 +133,7 @@ def records(shop: Shop, name: str) -> Iterator[Any]:
 def test_the_application_is_served_with_all_of_them_and_tells_them(shop: Shop) -> None:
     outcomes = {record["outcome"] for record in records(shop, "result.json")}
     assert "wrong-answer" in outcomes
-    assert outcomes & {"ok", "serialised"}
+    assert outcomes & SERVED
     reasons = " ".join(r["reason"] for r in records(shop, "result.json") if r["reason"])
     assert "cannot use ['***', '***', '***', '***', '***']" in reasons
     logs = [path.read_text() for path in (shop.directory / "results").rglob("server.log")]

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.integration.conftest import SERVED
 from tests.support.command_line import Matrix, command_line
 from tests.support.installed import CHECKOUT, Installed, install
 
@@ -39,7 +40,8 @@ def test_it_measures_and_publishes_in_an_empty_directory(installed: Installed) -
     table = json.loads((installed.work / "results" / "latest" / "table.json").read_text())
     (row,) = table["rows"]
     assert row["ceiling_rps"] == pytest.approx(100 / 2.1)
-    assert (row["outcome"], row["requests"], row["concurrency"]) == ("ok", 100, 5)
+    assert row["outcome"] in SERVED
+    assert (row["requests"], row["concurrency"]) == (100, 5)
     installed("publish")
     (page,) = (installed.work / "results" / "published").glob("*/index.html")
     assert "py3.11-none" in page.read_text(encoding="utf-8")
