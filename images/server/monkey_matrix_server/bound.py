@@ -79,7 +79,7 @@ def locks(originals):
                 if kind and id(one) not in seen:
                     seen.add(id(one))
                     told = {"module": module, "name": path, "kind": kind, "held": None}
-                    if kind != LOCAL:  # which would begin anew for this thread if it were asked
+                    if kind != LOCAL:  # reading one would initialise it in this thread
                         told.update(held=_is_held(one), times=_times(one))
                     found.append(dict(told, importer=importer(module)))
     return found

@@ -1,6 +1,7 @@
-"""What workers answer, looked at before it is used: another version, or a damaged disk, sends more.
+"""Checks of what workers answer, before it is used.
 
-Dask hands on whatever was pickled: what arrives is of no class's making, and was never checked.
+Dask unpickles what arrives without calling any constructor, so nothing has checked it: a worker of
+another version, or with a damaged disk, may send anything.
 """
 
 from __future__ import annotations

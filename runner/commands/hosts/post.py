@@ -203,7 +203,7 @@ class Interruptible(Jobs):
 
 
 def _forget(directory: RunDirectory, repeats: int) -> None:
-    """Remove what was made of a round before and says nothing, an engine's error for one."""
+    """Remove the stored launches of a round that do not count, such as those with engine errors."""
     for record in chain.from_iterable(directory.launches().values()):
         if not counts(record, repeats):
             shutil.rmtree(directory.launch_directory(record.cell, record.launch))
