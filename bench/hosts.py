@@ -1,7 +1,8 @@
 """Ten thousand launches on hosts in memory, whose workers are killed at random: none lost or twice.
 
 Scheduler and workers are processes of their own, this one is the client. A worker is killed
-(`kill -9`) within one round in twenty, and started again.
+(`kill -9`) within one round in twenty, and started again. Files are in memory, too, unless TMPDIR
+says where: else the file system is measured, in which as many are made and deleted.
 """
 
 from __future__ import annotations
@@ -44,6 +45,8 @@ KILLED: Final = 0.05
 LATEST_S: Final = 0.3
 PER_SECOND: Final = 200
 GROWTH_MIB: Final = 10
+#: A directory in memory.
+MEMORY: Final = Path("/dev/shm")  # noqa: S108 - directories of random names are made there
 
 
 def rss_mib() -> float:
@@ -122,13 +125,18 @@ def run(options: Options) -> Iterator[str]:
     per_round = PATCHED + HOSTS
     rounds = max(1, (options.launches or LAUNCHES) // per_round)
     with ExitStack() as stack:
-        directory = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        directory = Path(stack.enter_context(tempfile.TemporaryDirectory(dir=_place())))
         scheduler = stack.enter_context(closing(Scheduler()))
         workers = stack.enter_context(closing(Workers(scheduler.address, directory / "hosts")))
         for key in "abcd"[:HOSTS]:
             workers.start(key)
         pool = stack.enter_context(closing(_connected(workers)))
         yield from _made(pool, workers, directory / "results", rounds)
+
+
+def _place() -> str | None:
+    """Where files go; None for the usual place."""
+    return str(MEMORY) if MEMORY.is_dir() and "TMPDIR" not in os.environ else None
 
 
 def _connected(workers: Workers) -> KillingPool:
@@ -147,6 +155,7 @@ def _made(pool: KillingPool, workers: Workers, results: Path, rounds: int) -> It
         experiment="sample",
         command=("bench",),
         cells={cell.id: place for place, cell in enumerate(cells)},
+        shards=HOSTS,
     )
     shards = shards_of(cells, HOSTS, run=directory.run_id, launches=rounds)
     found = greeted(pool, reporter)

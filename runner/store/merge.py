@@ -140,13 +140,14 @@ def _conditions(run: RunRecord) -> dict[str, object]:
 
 def _reject_different(parts: Sequence[Part]) -> None:
     first = parts[0]
+    others = _conditions(first.run)
     for part in parts:
         if part.run.is_imported:
             raise UsageError(
                 f"{part.source}: imported, so its machines are not known; "
                 "`matrix import-ab` takes several reports at once"
             )
-        own, others = _conditions(part.run), _conditions(first.run)
+        own = _conditions(part.run)
         for name in _MUST_BE_EQUAL:
             if own[name] != others[name]:
                 raise UsageError(
@@ -268,10 +269,11 @@ def _method(parts: Sequence[Part]) -> MethodRecord:
 
 
 def _differences(parts: Sequence[Part]) -> Iterator[str]:
-    for name in _conditions(parts[0].run):
+    all_conditions = [_conditions(part.run) for part in parts]
+    for name in all_conditions[0]:
         runs: dict[str, list[str]] = {}
-        for part in parts:
-            runs.setdefault(str(_conditions(part.run).get(name)), []).append(_name(part))
+        for part, own in zip(parts, all_conditions, strict=True):
+            runs.setdefault(str(own.get(name)), []).append(_name(part))
         if len(runs) > 1:
             values = "; ".join(
                 f"{value} ({', '.join(dict.fromkeys(ids))})" for value, ids in runs.items()

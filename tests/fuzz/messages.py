@@ -94,6 +94,7 @@ class Hosts:
             experiment="sample",
             command=("matrix", "run"),
             cells={cell.id: place for place, cell in enumerate(cells)},
+            shards=len(HOSTS),
             earlier=earlier_rounds(self.results, "sample"),
         )
         reporter = PlainReporter(Console(file=self.said, width=500))

@@ -24,10 +24,14 @@ ROUNDS: Final = "rounds"
 
 
 class Earlier(NamedTuple):
-    """A round that is stored whole in an earlier run: where, how many launches, of which engine."""
+    """A round that is stored whole in an earlier run: where, and how many launches.
+
+    It was made by that engine, and numbered in a run of so many shards.
+    """
 
     directory: RunDirectory
     launches: int
+    shards: int
     engine_key: str
 
 
@@ -45,16 +49,18 @@ NOTHING: Final = Kept((), whole=False)
 class Book:
     """The run's directory, its record as far as it is known, and rounds of earlier runs.
 
-    `earlier` has these by `Prepared.key` and number. `cells` are the run's, in table order.
+    `earlier` has these by `Prepared.key` and number. `cells` are the run's, in table order, and
+    `shards` is in how many parts they are divided.
     """
 
     directory: RunDirectory
     experiment: str
     command: Sequence[str]
     cells: Mapping[str, int]
+    shards: int
     earlier: Mapping[tuple[str, int], Earlier] = field(default_factory=dict)
     repeats: int = 2
-    _parts: list[Part] = field(default_factory=list)
+    _parts: dict[str, Part] = field(default_factory=dict)
     _labels: dict[str, str] = field(default_factory=dict)
     _record: RunRecord | None = None
     _rejected: dict[Path, Mapping[str, Sequence[LaunchRecord]]] = field(default_factory=dict)
@@ -70,15 +76,21 @@ class Book:
         return self._labels.setdefault(greeting.engine_key, label_of(greeting.host.hostname, taken))
 
     def add(self, greeting: Greeting, prepared: Prepared) -> None:
-        """A host is ready for a shard: what it says of itself and its cells is the run's."""
+        """A host is ready for a shard: what it says of itself and its cells is the run's.
+
+        A worker that was started again says nothing new.
+        """
         label = self.label(greeting)
-        self._parts.append(Part(source=label, run=prepared.record, host=label))
-        merged = merge(self._parts, command=self.command).run
+        if prepared.key in self._parts:
+            return
+        self._parts[prepared.key] = Part(source=label, run=prepared.record, host=label)
+        parts = [*self._parts.values()]
+        merged = merge(parts, command=self.command).run
         blocks = {
             part.host: block.model_copy(
                 update={"label": part.host, "run_id": self.directory.run_id}
             )
-            for part, block in zip(self._parts, merged.blocks, strict=True)
+            for part, block in zip(parts, merged.blocks, strict=True)
         }
         record = merged.model_copy(
             update={
@@ -126,7 +138,8 @@ class Book:
     def _mark(self, greeting: Greeting, prepared: Prepared, number: int, launches: int) -> None:
         rounds = self.directory.path / ROUNDS
         rounds.mkdir(exist_ok=True)
-        write_atomic(rounds / str(number), f"{prepared.key} {launches} {greeting.engine_key}\n")
+        mark = f"{prepared.key} {launches} {self.shards} {greeting.engine_key}\n"
+        write_atomic(rounds / str(number), mark)
 
     def kept(self, greeting: Greeting, prepared: Prepared, number: int) -> Kept:
         """What an earlier run has of a round: launches that count, and whose files are whole."""
@@ -194,7 +207,8 @@ def earlier_rounds(results: Path, experiment: str) -> dict[tuple[str, int], Earl
     found: dict[tuple[str, int], Earlier] = {}
     for path in sorted((results / experiment).glob(f"*/{ROUNDS}/*")):
         with suppress(OSError, ValueError):
-            key, launches, engine_key = path.read_text(encoding="utf-8").strip().split(" ", 2)
+            text = path.read_text(encoding="utf-8").strip()
+            key, launches, shards, engine_key = text.split(" ", 3)
             directory = RunDirectory(results=results, path=path.parents[1])
-            found[key, int(path.name)] = Earlier(directory, int(launches), engine_key)
+            found[key, int(path.name)] = Earlier(directory, int(launches), int(shards), engine_key)
     return found

@@ -6,7 +6,7 @@ import asyncio
 import queue
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from runner.commands.hosts.dask_extra import distributed
 from runner.commands.hosts.reach import ANSWER_S, CONNECT_S, no_scheduler, reach
@@ -43,8 +43,11 @@ class Pool(Protocol):
         ...
 
 
-#: A worker, and what it was asked for.
-_Done = tuple[str, Any]
+class _Done(NamedTuple):
+    """What a worker was asked for, and how that ended."""
+
+    future: Any
+    ended: Ended
 
 
 class DaskPool:
@@ -104,7 +107,13 @@ class DaskPool:
             retries=0,
         )
         self._futures[host] = future
-        future.add_done_callback(lambda done: self._ended.put((host, done)))
+        future.add_done_callback(
+            lambda done: self._client.loop.add_callback(self._fetch, host, done)
+        )
+
+    async def _fetch(self, host: str, future: Any) -> None:  # noqa: ANN401 - Dask's future
+        """Have what ended here, too. A worker that answers no more keeps no other one waiting."""
+        self._ended.put(_Done(future, await _ending(host, future)))
 
     def next_ended(self, seconds: float) -> Ended | None:
         """Something that has ended; what a lost worker did, ends with it.
@@ -114,27 +123,15 @@ class DaskPool:
         if lost := self._lost(self._futures.keys() - self.hosts()):
             return lost
         try:
-            host, future = self._ended.get(timeout=seconds)
+            future, ended = self._ended.get(timeout=seconds)
         except queue.Empty:
             return None
-        if host not in self._futures or self._futures[host] is not future:
+        if self._futures.get(ended.host) is not future:
             return None  # of a worker that was given up
-        del self._futures[host]
-        return self._ending(host, future)
-
-    def _ending(self, host: str, future: Any) -> Ended:  # noqa: ANN401 - Dask's future
-        if future.status == "finished":
-            try:
-                return Ended(host=host, result=future.result(timeout=ANSWER_S))
-            except (OSError, TimeoutError, distributed().client.FutureCancelledError):
-                return Ended(host=host, lost=True)  # it died with the result
-            except Exception as raised:  # noqa: BLE001 - whatever unpickling it may raise
-                return Ended(host=host, error=raised)
-        error = future.exception() if future.status == "error" else None
-        if error is None or isinstance(error, distributed().scheduler.KilledWorker):
+        del self._futures[ended.host]
+        if ended.lost:
             self.hosts()  # says it where it is the scheduler that is gone
-            return Ended(host=host, lost=True)
-        return Ended(host=host, error=error)
+        return ended
 
     def _lost(self, hosts: Iterable[str]) -> Ended | None:
         for host in hosts:
@@ -145,3 +142,19 @@ class DaskPool:
     def tell(self, host: str, function: Callable[..., object], *args: object) -> None:
         """Call it in the worker's event loop, while its one thread has a task."""
         self._client.run(function, *args, workers=[host], on_error="ignore")
+
+
+async def _ending(host: str, future: Any) -> Ended:  # noqa: ANN401 - Dask's future
+    """How that ended, from within the client's event loop: the result is still with the worker."""
+    library = distributed()
+    if future.status == "finished":
+        try:
+            return Ended(host=host, result=await future.result())
+        except (OSError, TimeoutError, library.client.FutureCancelledError):
+            return Ended(host=host, lost=True)  # it died with the result
+        except Exception as raised:  # noqa: BLE001 - whatever unpickling it may raise
+            return Ended(host=host, error=raised)
+    error = await future.exception() if future.status == "error" else None
+    if error is None or isinstance(error, library.scheduler.KilledWorker):
+        return Ended(host=host, lost=True)
+    return Ended(host=host, error=error)

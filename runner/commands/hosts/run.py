@@ -100,16 +100,17 @@ def measured(
     lock_them = _remembered(locker(fresh=options.fresh))
     whole = lock_chosen(choice, experiment, lock_them, architecture=architecture)
     directory = RunDirectory.create(options.results, experiment.name, datetime.now(UTC))
+    shards = _shards(
+        choice, options, lock_them, directory.run_id, architecture=architecture, most=len(found)
+    )
     book = Book(
         directory=directory,
         experiment=experiment.name,
         command=tuple(sys.argv),
         cells={cell.id: place for place, cell in enumerate(whole.all_cells)},
+        shards=len(shards),
         earlier={} if options.fresh else earlier_rounds(options.results, experiment.name),
         repeats=experiment.repeats,
-    )
-    shards = _shards(
-        choice, options, lock_them, directory.run_id, architecture=architecture, most=len(found)
     )
     return handed_out(pool, found, shards, book, reporter)
 
@@ -127,21 +128,21 @@ def handed_out(
         book=book,
         reporter=reporter,
         shards=shards,
-        is_enough=lambda number: _is_enough(book, number, len(shards)),
+        is_enough=lambda number: _is_enough(book, number),
     )
     for address, greeting in found.items():
         dispatch.welcome(address, greeting)
     if not dispatch.members:
         _remove_empty(book.directory.path)
         raise EngineUnavailableError(f"no host can be used: {dispatch.why_gone}")
-    dispatch.settle(_stored_at(book, len(shards)))
+    dispatch.settle(_stored_at(book))
     labels = [member.label for member in dispatch.members.values()]
     said = f"{counted(len(labels), 'host')}: {', '.join(labels)}"
     reporter.say(f"{said}; {counted(len(shards), 'shard')}")
     _announce(shards, reporter)
     with _table_of_what_exists(dispatch):
         dispatch.run()
-    return _finish(book, len(shards), dispatch.told)
+    return _finish(book, dispatch.told)
 
 
 def greeted(pool: Pool, reporter: Reporter) -> dict[str, Greeting]:
@@ -223,9 +224,16 @@ def _shards(
     ]
 
 
-def _stored_at(book: Book, shards: int) -> dict[Task, str]:
-    """Where rounds that are stored here were made: the host is asked whether they still count."""
-    return {Task.of(number, shards): one.engine_key for (_, number), one in book.earlier.items()}
+def _stored_at(book: Book) -> dict[Task, str]:
+    """Where rounds that are stored here were made: the host is asked whether they still count.
+
+    Those of a run on more or fewer hosts, which had other shards, do not.
+    """
+    return {
+        Task.of(number, book.shards): one.engine_key
+        for (_, number), one in book.earlier.items()
+        if one.shards == book.shards
+    }
 
 
 def _announce(shards: Sequence[Assignment], reporter: Reporter) -> None:
@@ -242,9 +250,9 @@ def _announce(shards: Sequence[Assignment], reporter: Reporter) -> None:
     reporter.begin(launches * rounds, longest * rounds)
 
 
-def _is_enough(book: Book, number: int, shards: int) -> bool:
+def _is_enough(book: Book, number: int) -> bool:
     record = book.record
-    return record is not None and is_precise(record, book.launches(), number * shards)
+    return record is not None and is_precise(record, book.launches(), number * book.shards)
 
 
 @contextlib.contextmanager
@@ -276,12 +284,12 @@ def _result(book: Book) -> RunResult:
     return stored_result(book.directory, record, book.launches())
 
 
-def _finish(book: Book, shards: int, rounds: int) -> RunResult:
+def _finish(book: Book, rounds: int) -> RunResult:
     """Note that all launches were made, and why no more where that was not fixed."""
     record = book.record
     assert record is not None  # noqa: S101 - there was at least one round
     stopped = None
     if record.least_launches is not None:
-        stopped = why_ended_after(record, book.launches(), rounds, rounds * shards)
+        stopped = why_ended_after(record, book.launches(), rounds, rounds * book.shards)
     book.rewrite(finished_at=now(), stopped=stopped)
     return _result(book)

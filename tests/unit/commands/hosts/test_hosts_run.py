@@ -32,6 +32,11 @@ class KilledError(BaseException):
     """The client's end, at once."""
 
 
+def places() -> dict[str, int]:
+    """Where the cells are in the table."""
+    return {cell.id: place for place, cell in enumerate(cells_of(9))}
+
+
 @dataclass
 class Hosts:
     """Three hosts, and runs of nine cells with a baseline on them."""
@@ -68,7 +73,8 @@ class Hosts:
             directory=self.last,
             experiment="sample",
             command=("matrix", "run"),
-            cells={cell.id: place for place, cell in enumerate(cells)},
+            cells=places(),
+            shards=self.number,
             earlier={} if fresh else earlier_rounds(results, "sample"),
         )
         reporter = PlainReporter(Console(file=self.said, width=500))
@@ -130,6 +136,33 @@ def test_each_cell_meets_hosts_for_as_many_rounds_beside_its_baseline(hosts: Hos
     for cell in run.launches.keys() - {baseline}:
         assert set(Counter(one.block for one in run.launches[cell]).values()) == {3}
     assert len(run.record.hosts) == 3
+
+
+def test_a_worker_that_was_started_again_says_nothing_new(hosts: Hosts) -> None:
+    """Were it joined with what was said before at each start, each one would take longer."""
+    hosts.run(hosts.pool())
+    assert hosts.last
+    record = hosts.last.path / "run.json"
+    shard = shards_of(cells_of(9), 3, run=hosts.last.run_id)[0]
+    post = hosts.posts["tcp://a"]
+    book = Book(directory=hosts.last, experiment="sample", command=(), cells=places(), shards=3)
+    book.add(post.greet(), post.prepare(shard))
+    first = record.stat().st_ino
+    hosts.start("a")
+    post = hosts.posts["tcp://a"]
+    book.add(post.greet(), post.prepare(shard))
+    assert record.stat().st_ino == first
+
+
+def test_on_fewer_hosts_than_before_cells_meet_each_for_as_many_rounds(hosts: Hosts) -> None:
+    hosts.run(hosts.pool())
+    hosts.number = 2
+    del hosts.posts["tcp://c"]
+    hosts.run(hosts.pool())
+    run = hosts.result
+    baseline = next(iter(run.baselines.values())).cell
+    for cell in run.launches.keys() - {baseline}:
+        assert sorted(Counter(one.block for one in run.launches[cell]).values()) == [3, 3]
 
 
 def test_a_verdict_is_within_hosts(hosts: Hosts) -> None:

@@ -109,6 +109,7 @@ def certificates(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def configured(directory: Path) -> Iterator[None]:
     """As if Dask's configuration was there."""
     found = yaml.safe_load((directory / "distributed.yaml").read_text())
+    distributed()  # its first import adds its defaults, which would go at the end of the block
     with dask.config.set(dask.config.merge(dask.config.config, found)):
         yield
 

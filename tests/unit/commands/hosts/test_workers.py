@@ -23,6 +23,7 @@ from runner.commands.hosts.dask_extra import distributed
 from runner.commands.hosts.dispatch import words
 from runner.commands.hosts.pool import DaskPool, Ended
 from runner.commands.hosts.post import lock_engine
+from runner.commands.hosts.wire import Held
 from runner.errors import EngineUnavailableError, UsageError
 
 SERVE = """
@@ -95,6 +96,41 @@ def test_a_worker_answers_fails_and_is_lost(scheduler: str, tmp_path: Path) -> N
         assert ended(pool) == Ended(host=host, lost=True)
         there(pool, 0)
     process.communicate()
+
+
+#: A worker of which a result can be fetched only once there is a file beside its directory.
+SLOW = """
+import sys, time, types
+from pathlib import Path
+from runner.commands.hosts import tasks
+from runner.commands.hosts.wire import Held
+class Slow:
+    def __reduce__(self):
+        while not Path(sys.argv[2] + ".fetch").exists():
+            time.sleep(0.05)
+        return Held, ("sample", 1, "key", 1)
+tasks.greet = Slow
+"""
+
+
+def test_a_result_that_does_not_arrive_keeps_no_other_worker_waiting(
+    scheduler: str, tmp_path: Path
+) -> None:
+    slow = worker(scheduler, tmp_path / "slow", SLOW)
+    with closing(DaskPool(scheduler)) as pool:
+        (first,) = there(pool, 1)
+        quick = worker(scheduler, tmp_path / "quick")
+        (second,) = {*there(pool, 2)} - {first}
+        pool.submit(first, tasks.greet)
+        assert pool.next_ended(1) is None
+        pool.submit(second, os.getpid)
+        assert ended(pool) == Ended(host=second, result=quick.pid)
+        (tmp_path / "slow.fetch").touch()
+        assert ended(pool) == Ended(host=first, result=Held("sample", 1, "key", 1))
+        for process in (slow, quick):
+            process.terminate()
+            process.communicate()
+        there(pool, 0)
 
 
 def test_an_answer_of_a_class_that_is_not_known(scheduler: str, tmp_path: Path) -> None:
