@@ -58,8 +58,9 @@ experiments:
     launches: {launches}
     repeats: 0
 """
-#: Beside measured cells: figures with an idle worker and its scheduler there, and without. In this
-#: order, what changes steadily meanwhile changes both alike.
+#: Four engines before and after the one: what changes steadily meanwhile changes both alike.
+COMPARED: Final = ("four", "one", "four")
+#: Beside measured cells: figures with an idle worker and its scheduler there, and without.
 QUIET: Final = "beside an idle worker and scheduler, {}: with / without"
 ORDER: Final = ("without", "with", "with", "without")
 
@@ -121,26 +122,34 @@ def _made(path: Path) -> Path:
 
 
 def _compared(bench: Bench, engines: Sequence[str], jobs: str) -> Iterator[str]:
-    times: dict[str, tuple[float, float]] = {}
-    for name, used in (("one", engines[:1]), ("four", engines)):
-        with closing(Workers(bench, used)) as workers:
-            asked = ["run", "--dask", workers.scheduler.address, "--jobs", jobs]
+    used = {"one": engines[:1], "four": engines}
+    for kind, its in used.items():
+        with closing(Workers(bench, its)) as workers:
             bench.matrix(
-                *asked, "--requests", "20", "--launches", "1", "--results", f"images-{name}"
+                *("run", "--dask", workers.scheduler.address, "--jobs", jobs, "--requests", "20"),
+                *("--launches", "1", "--results", f"images-{kind}"),
             )
+    runs: dict[str, list[Run]] = {kind: [] for kind in used}
+    loads, whole = dict.fromkeys(used, 0.0), dict.fromkeys(used, 0.0)
+    for number, kind in enumerate(COMPARED):
+        with closing(Workers(bench, used[kind])) as workers:
+            asked = ["run", "--dask", workers.scheduler.address, "--jobs", jobs, "--fresh"]
             began = time.monotonic()
-            bench.matrix(*asked, "--fresh", "--results", name)
-            times[name] = (loads_s(bench.run(name)), time.monotonic() - began)
-    (loads_one, one), (loads_four, four) = times["one"], times["four"]
-    ratio = loads_one / loads_four
+            bench.matrix(*asked, "--results", f"{kind}{number}")
+        runs[kind].append(bench.run(f"{kind}{number}"))
+        share = 1 / COMPARED.count(kind)
+        whole[kind] += share * (time.monotonic() - began)
+        loads[kind] += share * loads_s(runs[kind][-1])
+    ratio = loads["one"] / loads["four"]
     yield figure(
         "four engines / one, from first load to last",
         f"{ratio:.2f}",
         f"{RATIO}",
         met=ratio >= RATIO,
     )
-    yield figure("the whole run, four / one", f"{one / four:.2f}")
-    yield from same([bench.run("one")], [bench.run("four")], "on four / on one, {}")
+    yield figure("the whole run, four / one", f"{whole['one'] / whole['four']:.2f}")
+    yield from same(runs["one"], runs["four"], "on four / on one, {}")
+    yield from same(runs["four"][:1], runs["four"][1:], "on four / on four before, {}")
 
 
 def loads_s(run: Run) -> float:
