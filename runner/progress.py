@@ -95,7 +95,10 @@ class PlainReporter:
         pass
 
     def say(self, text: str) -> None:
-        self._console.print(text, markup=False, highlight=False, soft_wrap=True)
+        try:
+            self._console.print(text, markup=False, highlight=False, soft_wrap=True)
+        except OSError:  # a full disk, say; no run ends for a message
+            nobody_reads(sys.stderr)
 
     def begin(self, launches: int, seconds: float) -> None:
         self._total = launches
