@@ -13,7 +13,14 @@ from docker.tls import TLSConfig
 from docker.utils import parse_host
 
 from runner.engine.docker_engine import DockerEngine
-from runner.engine.endpoint import DEFAULT, NO_TLS, Endpoint, check_credential_helpers, endpoint
+from runner.engine.endpoint import (
+    DEFAULT,
+    NO_TLS,
+    Endpoint,
+    check_credential_helpers,
+    endpoint,
+    settings_file,
+)
 from runner.errors import EngineUnavailableError, NoEngineError
 
 #: Engine 20.10: the first with the features every cell relies on.
@@ -35,14 +42,14 @@ def connect() -> DockerEngine:
     try:
         version = _version(named)
         spoken = _spoken(version)
-    except (ValueError, KeyError, TypeError):
-        raise EngineUnavailableError(
-            f"what answers at {named} is no container engine: {named.correction}"
-        ) from None
     except (DockerException, requests.RequestException) as error:
         if not named.named_by and named.is_silent:
             raise NoEngineError(why_unavailable(named, error)) from None
         raise EngineUnavailableError(why_unavailable(named, error)) from None
+    except (ValueError, KeyError, TypeError):
+        raise EngineUnavailableError(
+            f"what answers at {named} is no container engine: {named.correction}"
+        ) from None
     return DockerEngine(_client(named, spoken, CALL_TIMEOUT_S), named.address)
 
 
@@ -68,7 +75,16 @@ def _client(named: Endpoint, api: str, timeout: int) -> docker.DockerClient:
         client = (str(files.client[0]), str(files.client[1])) if files.client else None
         authority = str(files.authority) if files.authority else None
         tls = TLSConfig(client_cert=client, ca_cert=authority, verify=files.verify)
-    return docker.DockerClient(base_url=named.address, version=api, timeout=timeout, tls=tls)
+    try:
+        return docker.DockerClient(base_url=named.address, version=api, timeout=timeout, tls=tls)
+    except (DockerException, ValueError, TypeError, AttributeError) as error:
+        raise _no_settings(error) from None
+
+
+def _no_settings(error: Exception) -> EngineUnavailableError:
+    return EngineUnavailableError(
+        f"{settings_file()}: these are no settings of Docker ({error}): correct or remove them"
+    )
 
 
 def _version(named: Endpoint) -> dict[str, Any]:
@@ -79,6 +95,10 @@ def _version(named: Endpoint) -> dict[str, Any]:
     client = _client(named, DEFAULT_DOCKER_API_VERSION, PING_TIMEOUT_S)
     try:
         return dict(client.api.version(api_version=False))
+    except requests.JSONDecodeError as error:
+        raise ValueError(str(error)) from None  # it did answer
+    except (AttributeError, requests.exceptions.InvalidHeader) as error:
+        raise _no_settings(error) from None  # headers for each request are among them
     finally:
         client.close()
 

@@ -100,9 +100,14 @@ def _directory() -> Path:
     return Path(os.environ.get("DOCKER_CONFIG") or Path.home() / ".docker")
 
 
+def settings_file() -> Path:
+    """The file of the Docker CLI's settings, whether it is there or not."""
+    return _directory() / "config.json"
+
+
 def _settings() -> dict[str, Any]:
     try:
-        settings = json.loads((_directory() / "config.json").read_text("utf-8"))
+        settings = json.loads(settings_file().read_text("utf-8"))
     except (OSError, ValueError):
         return {}
     return settings if isinstance(settings, dict) else {}
@@ -196,7 +201,7 @@ def check_credential_helpers() -> None:
     for helper in dict.fromkeys(_helpers(_settings())):
         if shutil.which(f"docker-credential-{helper}") is None:
             raise EngineUnavailableError(
-                f"{_directory() / 'config.json'} names the credential helper {helper!r}, but there "
+                f"{settings_file()} names the credential helper {helper!r}, but there "
                 f"is no program docker-credential-{helper}: install it, or remove `credsStore` and "
                 "`credHelpers` from that file"
             )

@@ -345,3 +345,22 @@ def test_settings_that_say_nothing_are_none(docker: Path, text: str) -> None:
     (docker / "config.json").write_text(text)
     check_credential_helpers()
     assert endpoint().address == endpoints.DEFAULT
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"auths": 5},
+        {"auths": {"x": 5}},
+        {"HttpHeaders": 5},
+        {"HttpHeaders": {"X": 5}},
+        {"auths": {"x": {"auth": "!"}}},
+    ],
+)
+def test_settings_that_docker_py_cannot_read_are_named(
+    docker: Path, monkeypatch: pytest.MonkeyPatch, settings: dict[str, object]
+) -> None:
+    (docker / "config.json").write_text(json.dumps(settings))
+    monkeypatch.setenv("DOCKER_CONFIG", str(docker))
+    with pytest.raises(EngineUnavailableError, match=r"config.json: these are no settings"):
+        connect()
