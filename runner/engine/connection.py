@@ -11,6 +11,7 @@ from docker.constants import DEFAULT_DOCKER_API_VERSION
 from docker.errors import DockerException
 from docker.tls import TLSConfig
 from docker.utils import parse_host
+from requests.utils import get_environ_proxies
 
 from runner.engine.docker_engine import DockerEngine
 from runner.engine.endpoint import (
@@ -72,13 +73,19 @@ def _check_address(named: Endpoint) -> None:
 def _client(named: Endpoint, api: str, timeout: int) -> docker.DockerClient:
     tls: TLSConfig | bool = False
     if files := named.certificates:
-        client = (str(files.client[0]), str(files.client[1])) if files.client else None
+        pair = (str(files.client[0]), str(files.client[1])) if files.client else None
         authority = str(files.authority) if files.authority else None
-        tls = TLSConfig(client_cert=client, ca_cert=authority, verify=files.verify)
+        tls = TLSConfig(client_cert=pair, ca_cert=authority, verify=files.verify)
     try:
-        return docker.DockerClient(base_url=named.address, version=api, timeout=timeout, tls=tls)
+        client = docker.DockerClient(base_url=named.address, version=api, timeout=timeout, tls=tls)
     except (DockerException, ValueError, TypeError, AttributeError) as error:
         raise _no_settings(error) from None
+    if tls:
+        # Or else an authority in REQUESTS_CA_BUNDLE takes the place of the engine's own.
+        client.api.trust_env = False
+        secured = named.address.replace("tcp://", "https://", 1)
+        client.api.proxies.update(get_environ_proxies(secured))
+    return client
 
 
 def _no_settings(error: Exception) -> EngineUnavailableError:

@@ -287,6 +287,30 @@ def test_each_failure_has_its_own_remedy(named: Endpoint, error: str, remedy: st
     assert named.address in told
 
 
+def test_the_engines_authority_comes_before_the_one_of_web_sites(
+    docker: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("ca", "cert", "key"):
+        (docker / f"{name}.pem").touch()
+    for name, value in {
+        "DOCKER_HOST": "tcp://127.0.0.1:2376", "DOCKER_TLS_VERIFY": "1",
+        "REQUESTS_CA_BUNDLE": "/of/web/sites.pem", "https_proxy": "http://127.0.0.1:3128",
+        "no_proxy": "",
+    }.items():  # fmt: skip
+        monkeypatch.setenv(name, value)
+    asked: dict[str, object] = {}
+
+    def send(*_: object, **settings: object) -> None:
+        asked.update(settings)
+        raise requests.ConnectionError("seen")
+
+    monkeypatch.setattr(requests.Session, "send", send)
+    with pytest.raises(EngineUnavailableError, match="seen"):
+        connect()
+    assert asked["verify"] == str(docker / "ca.pem")
+    assert dict(asked["proxies"])["https"] == "http://127.0.0.1:3128"  # type: ignore[call-overload]
+
+
 def test_a_host_out_of_reach_is_not_said_to_accept_connections() -> None:
     told = why_unavailable(REMOTE, requests.ConnectTimeout("timed out"))
     assert "no container engine answers" in told
