@@ -16,6 +16,7 @@ from rich.progress import (
     TimeElapsedColumn,
     TimeRemainingColumn,
 )
+from rich.table import Column
 from rich.text import Text
 
 from runner.measurement.records import LaunchRecord, rate_of
@@ -134,7 +135,7 @@ class LiveReporter(PlainReporter):
         self._bar = Progress(
             TextColumn("{task.description}"),
             BarColumn(),
-            LaunchesColumn(),
+            LaunchesColumn(table_column=Column(no_wrap=True)),
             TimeElapsedColumn(),
             TimeRemainingColumn(),
             console=console,
