@@ -157,7 +157,7 @@ def test_a_worker_that_was_started_again_says_nothing_new(hosts: Hosts) -> None:
 def test_on_fewer_hosts_than_before_cells_meet_each_for_as_many_rounds(hosts: Hosts) -> None:
     hosts.run(hosts.pool())
     hosts.number = 2
-    del hosts.posts["tcp://c"]
+    hosts.posts.popitem()
     hosts.run(hosts.pool())
     run = hosts.result
     baseline = next(iter(run.baselines.values())).cell
