@@ -175,6 +175,9 @@ class MemoryPool:
             result = replace(result, program=self.programs[host])
         return Ended(host=host, result=result, error=error)
 
+    def outstanding(self) -> set[str]:
+        return {host for host, _, _ in self.asked}
+
     def tell(self, host: str, function: Callable[..., object], *args: Any) -> None:
         if host in self.posts.keys() - self.deaf:
             getattr(self.posts[host], function.__name__)(*passed(args))

@@ -337,22 +337,24 @@ class Dispatch:
 
     def stop(self) -> None:
         """End every host's round after the launch in flight, and store what was made of it."""
-        busy = [m for m in self.members.values() if m.task and m.task.shard in m.prepared]
+        asked = self.pool.outstanding()
+        busy = {
+            address: member
+            for address, member in self.members.items()
+            if address in asked and member.task and member.task.shard in member.prepared
+        }
         if not busy:
             return
         self.reporter.say(
-            f"ending after the launch in flight on {listed([m.label for m in busy])}; Ctrl-C again "
-            "does not wait"
+            f"ending after the launch in flight on {listed([m.label for m in busy.values()])}; "
+            "Ctrl-C again does not wait"
         )
-        for member in busy:
-            self.pool.tell(member.address, tasks.stop, self._experiment.run)
-        waiting = {member.address: member for member in busy}
-        while waiting:
+        for address in busy:
+            self.pool.tell(address, tasks.stop, self._experiment.run)
+        while busy.keys() & self.pool.outstanding():
             ended = next_answer(self.pool, LOOK_S)
-            if ended is None or ended.host not in waiting:
-                continue
-            member = waiting.pop(ended.host)
-            if member.task and isinstance(ended.result, Made):
+            member = busy.get(ended.host) if ended else None
+            if ended and member and member.task and isinstance(ended.result, Made):
                 self._keep(member, member.task, ended.result)
 
     def _keep(self, member: Member, task: Task, made: Made) -> None:

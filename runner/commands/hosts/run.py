@@ -261,8 +261,12 @@ def _table_of_what_exists(dispatch: Dispatch) -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt:
-        with contextlib.suppress(KeyboardInterrupt):
+        try:
             dispatch.stop()
+        except KeyboardInterrupt:
+            pass
+        except EngineUnavailableError as error:  # the scheduler was interrupted, too
+            dispatch.reporter.say(str(error))
         if dispatch.book.record is None:
             _remove_empty(dispatch.book.directory.path)
             raise

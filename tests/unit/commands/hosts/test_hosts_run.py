@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,6 +18,7 @@ from runner.commands.hosts.run import greeted, handed_out
 from runner.commands.hosts.square import Task
 from runner.commands.runs import RunResult
 from runner.errors import EngineError, EngineUnavailableError, InterruptedRunError
+from runner.measurement.records import LaunchRecord
 from runner.outcome import Outcome
 from runner.progress import PlainReporter
 from runner.report.run import Run, read_run
@@ -363,6 +365,50 @@ def test_interrupted_each_host_ends_after_its_launch_and_keeps_the_round(hosts: 
     hosts.run(hosts.pool())
     assert complete(hosts.result)
     assert hosts.loads == 3 * ROUNDS * 4
+
+
+def test_interrupted_while_a_round_is_stored_nothing_more_of_it_is_waited_for(
+    hosts: Hosts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pool, write = hosts.pool(), RunDirectory.write_launch
+
+    def interrupt(
+        directory: RunDirectory, record: LaunchRecord, files: Mapping[str, bytes]
+    ) -> LaunchRecord:
+        if pool.rounds == 5 and directory == hosts.last:
+            monkeypatch.setattr(RunDirectory, "write_launch", write)
+            raise KeyboardInterrupt
+        return write(directory, record, files)
+
+    def wait(_pool: MemoryPool) -> None:
+        raise AssertionError("what for?")
+
+    monkeypatch.setattr(RunDirectory, "write_launch", interrupt)
+    pool.idle = wait
+    with pytest.raises(InterruptedRunError, match="none"):
+        hosts.run(pool)
+    assert "ending after the launch in flight on" in hosts.said.getvalue()
+    hosts.run(hosts.pool())
+    assert complete(hosts.result)
+    assert hosts.loads == 3 * ROUNDS * 4
+
+
+def test_interrupted_as_the_scheduler_ends_the_table_is_printed(hosts: Hosts) -> None:
+    """In a terminal Ctrl-C may reach both."""
+    pool = hosts.pool()
+
+    def gone(*_: object) -> None:
+        raise EngineUnavailableError("the scheduler is gone")
+
+    def interrupt(pool: MemoryPool, number: int, _host: str) -> None:
+        if number == 5:
+            pool.before = gone
+            raise KeyboardInterrupt
+
+    pool.before = interrupt
+    with pytest.raises(InterruptedRunError, match="none"):
+        hosts.run(pool)
+    assert "the scheduler is gone" in hosts.said.getvalue()
 
 
 def test_two_workers_of_one_engine_are_refused(hosts: Hosts, tmp_path: Path) -> None:
