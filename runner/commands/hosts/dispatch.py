@@ -8,17 +8,17 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
 from runner.commands.hosts import tasks
-from runner.commands.hosts.answers import misfit, next_answer
+from runner.commands.hosts.answers import misfit, next_answer, unfit
 from runner.commands.hosts.book import NOTHING, Book, Kept
 from runner.commands.hosts.pool import Ended, Pool
 from runner.commands.hosts.post import NotReadyError
-from runner.commands.hosts.square import Task, home
-from runner.commands.hosts.wire import Assignment, Greeting, Made, Order, Prepared, program
+from runner.commands.hosts.square import Homes, Stored, Task
+from runner.commands.hosts.wire import Assignment, Greeting, Made, Order, Prepared
 from runner.errors import EngineError, EngineUnavailableError, MatrixError
 from runner.measurement.records import LaunchRecord
 from runner.measurement.rounds import FAILURE_LAUNCHES, full_rates
@@ -55,8 +55,6 @@ class Member:
 class Dispatch:
     """A run's shards, its hosts, and which rounds are made.
 
-    `places` are the keys of the engines that rounds have their home at, in a fixed order, and
-    `homes` says so of single rounds: what is stored there already is not made elsewhere.
     `is_enough` is asked at the end of each round from the fewest on, by its number.
     """
 
@@ -65,8 +63,7 @@ class Dispatch:
     reporter: Reporter
     shards: Sequence[Assignment]
     is_enough: Callable[[int], bool]
-    places: Sequence[str] = ()
-    homes: Mapping[Task, str] = field(default_factory=dict)
+    homes: Homes = field(default_factory=Homes)
     members: dict[str, Member] = field(default_factory=dict)
     refused: set[str] = field(default_factory=set)
     done: set[Task] = field(default_factory=set)
@@ -132,7 +129,7 @@ class Dispatch:
 
     def welcome(self, address: str, greeting: Greeting) -> bool:
         """Whether a host takes part."""
-        if problem := self._unfit(greeting):
+        if problem := unfit(greeting, [member.greeting for member in self.members.values()]):
             self.why_gone = f"{greeting.host.hostname} ({address}): {problem}"
             self.reporter.say(f"{self.why_gone}; it is not used")
             self.refused.add(address)
@@ -141,28 +138,23 @@ class Dispatch:
         self.members[address] = Member(address=address, greeting=greeting, label=label)
         return True
 
-    def settle(self, stored: Mapping[Task, str]) -> None:
+    def settle(self, stored: Iterable[Stored]) -> None:
         """The hosts that are there now have their places; rounds are at home where they are held.
 
-        `stored` are those that earlier runs have here, with the engine that made them.
+        `stored` are those that earlier runs have here.
         """
         experiment = self._experiment
-        self.places = [member.greeting.engine_key for member in self.members.values()]
-        held = {
-            Task.of(held.number, experiment.shards): member.greeting.engine_key
-            for member in self.members.values()
-            for held in member.greeting.held
-            if (held.experiment, held.shards) == (experiment.experiment.name, experiment.shards)
-        }
-        if not experiment.fresh:
-            self.homes = {**stored, **held}
-
-    def _unfit(self, greeting: Greeting) -> str | None:
-        if greeting.program != program():
-            return f"its worker is {greeting.program}, and this is {program()}: install one version"
-        if any(m.greeting.engine_key == greeting.engine_key for m in self.members.values()):
-            return "another worker uses the same engine, or one with the same id, see docs/hosts.md"
-        return None
+        greetings = [member.greeting for member in self.members.values()]
+        places = [greeting.engine_key for greeting in greetings]
+        self.homes = Homes(places=places, rounds=self.rounds)
+        held = (
+            Stored(Task.of(one.number, experiment.shards), greeting.engine_key, one.key)
+            for greeting in greetings
+            for one in greeting.held
+            if (one.experiment, one.shards) == (experiment.experiment.name, experiment.shards)
+        )
+        for one in () if experiment.fresh else (*held, *stored):
+            self.homes.add(one)
 
     def _leave(self, member: Member, why: str) -> None:
         del self.members[member.address]
@@ -217,14 +209,9 @@ class Dispatch:
         """The first of the host's own rounds, else of those whose host is not there."""
         present = {one.greeting.engine_key for one in self.members.values()}
         own = member.greeting.engine_key
-        mine = (task for task in left if self._home(task) == own)
-        orphaned = (task for task in left if self._home(task) not in present)
+        mine = (task for task in left if self.homes.of(task) == own)
+        orphaned = (task for task in left if self.homes.of(task) not in present)
         return next(mine, None) or next(orphaned, None)
-
-    def _home(self, task: Task) -> str:
-        if task in self.homes:
-            return self.homes[task]
-        return self.places[home(task, hosts=len(self.places), rounds=self.rounds)]
 
     def _start(self, member: Member, task: Task) -> None:
         """Have the host make a round, once it is ready for the shard."""
@@ -286,8 +273,8 @@ class Dispatch:
         elif isinstance(ended.result, Prepared):
             member.prepared[task.shard] = ended.result
             self.book.add(member.greeting, ended.result)
+            self.homes.check(member.greeting.engine_key, task.shard, ended.result.key)
             member.task = None
-            self._start(member, task)
         else:
             self._made(member, task, ended.result)
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import io
+import shutil
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,12 +13,16 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from runner.build.lock import Lock
+from runner.commands.cells import Choice, expand
 from runner.commands.hosts.book import Book, earlier_rounds
 from runner.commands.hosts.post import Post
-from runner.commands.hosts.run import greeted, handed_out
+from runner.commands.hosts.run import greeted, handed_out, measured
 from runner.commands.hosts.square import Task
+from runner.commands.run import RunOptions
 from runner.commands.runs import RunResult
 from runner.errors import EngineError, EngineUnavailableError, InterruptedRunError
+from runner.matrix.cell import EnvironmentRequest
 from runner.measurement.records import LaunchRecord
 from runner.outcome import Outcome
 from runner.progress import PlainReporter
@@ -120,6 +125,15 @@ def complete(run: Run, *, rounds: int = ROUNDS) -> bool:
     return set(counts.values()) == {rounds} and len(counts) == 9 and baseline == 3 * rounds
 
 
+def meetings(run: Run) -> set[tuple[int, ...]]:
+    """For how many rounds cells meet each of their hosts."""
+    baseline = next(iter(run.baselines.values())).cell
+    return {
+        tuple(Counter(one.block for one in run.launches[cell]).values())
+        for cell in run.launches.keys() - {baseline}
+    }
+
+
 def test_every_launch_is_made_once_and_nothing_stays_on_the_hosts(hosts: Hosts) -> None:
     hosts.run(hosts.pool())
     assert complete(hosts.result)
@@ -161,10 +175,44 @@ def test_on_fewer_hosts_than_before_cells_meet_each_for_as_many_rounds(hosts: Ho
     hosts.number = 2
     del hosts.posts["tcp://c"]
     hosts.run(hosts.pool())
-    run = hosts.result
-    baseline = next(iter(run.baselines.values())).cell
-    for cell in run.launches.keys() - {baseline}:
-        assert sorted(Counter(one.block for one in run.launches[cell]).values()) == [3, 3]
+    assert meetings(hosts.result) == {(3, 3)}
+
+
+def test_on_other_hosts_than_before_cells_meet_each_for_as_many_rounds(hosts: Hosts) -> None:
+    hosts.run(hosts.pool())
+    hosts.posts.clear()
+    for key in "xyz":
+        hosts.pods[key] = SimulatedPods()
+        hosts.start(key)
+    hosts.run(hosts.pool())
+    assert meetings(hosts.result) == {(3, 3)}
+
+
+@pytest.mark.parametrize("left", ["here", "on its disk"])
+def test_rounds_of_another_load_bind_no_round_to_the_host_that_has_them(
+    hosts: Hosts, left: str
+) -> None:
+    pool = hosts.pool()
+
+    def alone(pool: MemoryPool, number: int, host: str) -> None:
+        for other in pool.posts.keys() - {host}:
+            pool.kill(other)
+        if left == "on its disk" and number == 3 * ROUNDS:
+            raise KilledError
+
+    pool.after = alone
+    if left == "on its disk":
+        pool.deaf = {*pool.posts}  # no round is acknowledged
+        with pytest.raises(KilledError):
+            hosts.run(pool)
+        assert len(hosts.waiting) >= 4 * 2 * ROUNDS
+        shutil.rmtree(hosts.directory / "results")
+    else:
+        hosts.run(pool)
+    hosts.jobs = 2
+    hosts.run(hosts.pool())
+    assert complete(hosts.result)
+    assert meetings(hosts.result) == {(3, 3)}
 
 
 def test_a_verdict_is_within_hosts(hosts: Hosts) -> None:
@@ -424,6 +472,37 @@ def test_other_versions_are_refused(hosts: Hosts) -> None:
     with pytest.raises(EngineUnavailableError, match=r"is monkey-matrix 0\.0\.1 .* one version"):
         hosts.run(pool)
     assert hosts.loads == 0
+
+
+MATRIX = """\
+version: 1
+experiments:
+  sample:
+    axes: {python: [3.11], gevent: [25.9.1], patch: [none, gevent], copy: [a, b, c]}
+    load: {concurrency: 10, requests: 200}
+    base: debian
+"""
+
+
+def test_there_are_shards_for_the_hosts_that_take_part_alone(
+    hosts: Hosts, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "matrix.yaml").write_text(MATRIX)
+    pool = hosts.pool()
+    pool.programs["tcp://c"] = "monkey-matrix 0.0.1 (0)"
+
+    def lock(requests: Iterable[EnvironmentRequest], platform: str) -> dict[object, Lock]:
+        return {
+            one: Lock(request=one, platform=platform, text="gevent==25.9.1") for one in requests
+        }
+
+    monkeypatch.setattr("runner.commands.hosts.run.locker", lambda **_: lock)
+    choice = Choice(file=tmp_path / "matrix.yaml", experiment="sample", launches=1)
+    options = RunOptions(results=tmp_path / "results", jobs=1)
+    reporter = PlainReporter(Console(file=hosts.said, width=500))
+    measured(choice, expand(choice, reporter.say), options, pool, reporter)
+    assert "; 2 shards" in hosts.said.getvalue()
+    assert hosts.said.getvalue().count("it is not used") == 1
 
 
 def test_without_a_host_left_the_run_ends_and_says_why(hosts: Hosts) -> None:
