@@ -18,7 +18,7 @@ from runner.commands.hosts.wire import Assignment, Greeting
 from runner.commands.record import run_record
 from runner.commands.run import Ready
 from runner.engine.docker_engine import DockerEngine
-from runner.errors import MatrixError
+from runner.errors import EngineError, MatrixError
 from runner.matrix.ceiling import AbOpening
 from runner.matrix.cell import Cell, Experiment, Limits
 from runner.measurement.agent import AbFacts
@@ -165,7 +165,7 @@ class MemoryPool:
         result = error = None
         try:
             result = passed(getattr(self.posts[host], name)(*passed(args)))
-        except MatrixError as raised:
+        except (MatrixError, EngineError) as raised:
             error = raised
         if is_round:
             self.after(self, self.rounds, host)

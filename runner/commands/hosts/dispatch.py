@@ -153,7 +153,8 @@ class Dispatch:
             for one in greeting.held
             if (one.experiment, one.shards) == (experiment.experiment.name, experiment.shards)
         )
-        for one in () if experiment.fresh else (*held, *stored):
+        # What is whole here comes first: a host may hold a part of the same round.
+        for one in () if experiment.fresh else (*stored, *held):
             self.homes.add(one)
 
     def _leave(self, member: Member, why: str) -> None:
@@ -366,7 +367,9 @@ def words(error: BaseException | None) -> str:
     return f"{type(error).__name__}: {error}; its worker's log has more"
 
 
-def greetings(pool: Pool, seconds: float, clock: Callable[[], float]) -> Iterator[Ended]:
+def greetings(
+    pool: Pool, seconds: float, clock: Callable[[], float], say: Callable[[str], None]
+) -> Iterator[Ended]:
     """What the workers that are there answer to a greeting, each as soon as it does."""
     deadline = clock() + seconds
     while not (addresses := pool.hosts()):
@@ -378,9 +381,12 @@ def greetings(pool: Pool, seconds: float, clock: Callable[[], float]) -> Iterato
         pool.next_ended(LOOK_S)
     for address in addresses:
         pool.submit(address, tasks.greet)
-    waiting = set(addresses)
+    waiting, is_told = set(addresses), False
     while waiting:
         ended = next_answer(pool, LOOK_S)
+        if ended is None and not is_told:
+            say(f"waiting for {listed(sorted(waiting))}: a worker ends what it does first")
+            is_told = True
         if ended and ended.host in waiting:
             waiting.remove(ended.host)
             yield ended

@@ -6,6 +6,7 @@ deleted once the client says that it has stored it; one that was not is offered 
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import hashlib
 import os
@@ -25,7 +26,7 @@ from runner.commands.hosts.wire import program as this_program
 from runner.commands.machine import usable_engine
 from runner.commands.record import run_record
 from runner.commands.run import Ready, method_of, ready_with
-from runner.engine.ownership import boot_id, remove_run
+from runner.engine.ownership import boot_id, remove_own
 from runner.engine.protocol import Engine, EngineInfo
 from runner.errors import UsageError
 from runner.measurement.clock import Clock, SystemClock
@@ -97,8 +98,11 @@ class Post:
     def _held(self) -> Iterator[Held]:
         for path in self.spool.glob("*/*/*/*"):
             experiment, shards, key, number = path.relative_to(self.spool).parts
-            if shards.isdecimal() and number.isdecimal() and any(path.rglob(RESULT)):
-                yield Held(experiment, int(shards), key, int(number))
+            if not shards.isdecimal() or not number.isdecimal():
+                continue
+            with contextlib.suppress(FileNotFoundError):  # another client acknowledged it just now
+                if any(path.rglob(RESULT)):
+                    yield Held(experiment, int(shards), key, int(number))
 
     def prepare(self, assignment: Assignment) -> Prepared:
         """Build what the shard needs; say what it would be a run of."""
@@ -121,12 +125,13 @@ class Post:
         with self.busy:
             _forget(directory, ready.experiment.repeats)
             if wanted - directory.launches().keys():
+                remove_own(self.engine)  # what a round left at whose end the engine was gone
                 try:
                     self._measure(ready, order, directory, wanted)
                 except StoppedError:
                     pass
                 finally:
-                    remove_run(self.engine, order.run)
+                    remove_own(self.engine)
         return Made(
             launches=[*_stored(directory, wanted)], whole=self._is_whole(order, directory, wanted)
         )

@@ -151,7 +151,7 @@ def greeted(pool: Pool, reporter: Reporter) -> dict[str, Greeting]:
     """The workers that can take part, always in the same order."""
     found: dict[str, Greeting] = {}
     problems = []
-    for ended in greetings(pool, WORKERS_S, time.monotonic):
+    for ended in greetings(pool, WORKERS_S, time.monotonic, reporter.say):
         if isinstance(ended.result, Greeting):
             found[ended.host] = ended.result
         elif ended.error:

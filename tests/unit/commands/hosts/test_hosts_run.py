@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import cast
 
 import pytest
 from rich.console import Console
@@ -29,6 +30,7 @@ from runner.progress import PlainReporter
 from runner.report.run import Run, read_run
 from runner.store.run_directory import RunDirectory
 from tests.support.hosts import MemoryPool, cells_of, memory_post, shards_of
+from tests.support.memory_engine import MemoryEngine
 from tests.support.simulated import SimulatedPods
 
 KEYS = ("a", "b", "c")
@@ -358,6 +360,36 @@ def test_of_a_round_with_an_engine_error_that_launch_alone_is_made_again(
     assert hosts.loads == 3 * ROUNDS * 4
     outcomes = {one.outcome for of_cell in hosts.result.launches.values() for one in of_cell}
     assert outcomes == {Outcome.OK}
+
+
+def test_what_is_whole_here_is_not_made_again_because_a_host_has_a_part(hosts: Hosts) -> None:
+    pool = hosts.pool()
+    pool.after = lambda pool, number, host: pool.kill(host) if number == 1 else None
+    hosts.run(pool)
+    made = hosts.loads
+    assert len(hosts.waiting) == 4
+    hosts.waiting[0].unlink()
+    hosts.run(hosts.pool())
+    assert complete(hosts.result)
+    assert hosts.loads == made
+
+
+def test_what_a_round_left_whose_engine_was_gone_is_removed_before_the_next_one(
+    hosts: Hosts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = cast("MemoryEngine", hosts.posts["tcp://a"].engine)
+
+    def gone(_container: str) -> None:
+        raise EngineError("gone")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(engine, "remove", gone)
+        hosts.run(hosts.pool())
+    assert ": gone" in hosts.said.getvalue()
+    assert engine.containers
+    hosts.run(hosts.pool(), fresh=True)
+    assert complete(hosts.result)
+    assert engine.containers == {}
 
 
 def test_what_was_kept_of_a_round_is_made_on_another_host_once_its_own_is_lost(
