@@ -130,6 +130,8 @@ class Post:
                     self._measure(ready, order, directory, wanted)
                 except StoppedError:
                     pass
+                except UsageError as error:  # no room, for one: here it is another option
+                    raise UsageError(str(error).replace("--results", "--rounds")) from None
                 finally:
                     remove_own(self.engine)
         return Made(

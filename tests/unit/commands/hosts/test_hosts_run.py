@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import shutil
 from collections import Counter
@@ -28,6 +29,7 @@ from runner.measurement.records import LaunchRecord
 from runner.outcome import Outcome
 from runner.progress import PlainReporter
 from runner.report.run import Run, read_run
+from runner.store.atomic import unwritable
 from runner.store.run_directory import RunDirectory
 from tests.support.hosts import MemoryPool, cells_of, memory_post, shards_of
 from tests.support.memory_engine import MemoryEngine
@@ -390,6 +392,27 @@ def test_what_a_round_left_whose_engine_was_gone_is_removed_before_the_next_one(
     hosts.run(hosts.pool(), fresh=True)
     assert complete(hosts.result)
     assert engine.containers == {}
+
+
+def test_a_worker_without_room_is_not_used_and_its_launches_are_kept(
+    hosts: Hosts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write = RunDirectory.write_launch
+
+    def full(
+        directory: RunDirectory, record: LaunchRecord, files: Mapping[str, bytes]
+    ) -> LaunchRecord:
+        if directory.results.name == "a" and hosts.waiting:
+            raise unwritable(directory.path, OSError(errno.ENOSPC, "full"))
+        return write(directory, record, files)
+
+    pool = hosts.pool()
+    with monkeypatch.context() as patch:
+        patch.setattr(RunDirectory, "write_launch", full)
+        hosts.run(pool)
+    assert complete(hosts.result)
+    assert "free some space, or pass another --rounds DIR" in hosts.said.getvalue()
+    assert len(hosts.waiting) == 1
 
 
 def test_what_was_kept_of_a_round_is_made_on_another_host_once_its_own_is_lost(

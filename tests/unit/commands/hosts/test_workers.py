@@ -202,6 +202,13 @@ def test_a_worker_listens_where_it_reaches_the_scheduler_from_alone(
         there(pool, 0)
 
 
+def test_interrupted_while_the_scheduler_is_asked_nothing_is_logged(scheduler: str) -> None:
+    with closing(DaskPool(scheduler)) as pool:
+        assert pool.hosts() == set()
+    # Dask's `sync` logs a traceback if Ctrl-C comes before its coroutine has begun.
+    assert not logging.getLogger("tornado.application").isEnabledFor(logging.ERROR)
+
+
 def test_a_scheduler_that_is_not_there_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("runner.commands.hosts.reach.ANSWER_S", 1)
     with pytest.raises(EngineUnavailableError, match="no Dask scheduler answers there"):
