@@ -105,7 +105,8 @@ class Dispatch:
         if self.looks >= MOST_LOOKS or self.refused >= self.pool.hosts() != set():
             raise EngineUnavailableError(
                 f"no host is left to measure on: {self.why_gone}; what was measured is stored, "
-                "here or on the hosts: start their workers, then run the same command to resume"
+                "here or on the hosts: see that their workers and engines run, then run the same "
+                "command to resume"
             )
         if not self.looks:
             self.reporter.say(f"no host is left; waiting {MOST_LOOKS * LOOK_S:.0f} s for one")
