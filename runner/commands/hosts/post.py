@@ -84,6 +84,10 @@ class Post:
     stopped: set[str | None] = field(default_factory=set)
     #: Held while a round is made: who ends the worker waits for it.
     busy: threading.Lock = field(default_factory=threading.Lock)
+    #: The round that is being made or read, which may also be another client's: it is not deleted.
+    making: Path | None = None
+    #: Held where that changes, and while a round is deleted.
+    deleting: threading.Lock = field(default_factory=threading.Lock)
 
     def greet(self) -> Greeting:
         """Who this is, and which rounds lie here."""
@@ -122,7 +126,7 @@ class Post:
         ready, path = self.shards[order.key]
         directory = RunDirectory(results=self.spool, path=path / str(order.number))
         wanted = {c.id for c in ready.prepared.cells if order.cells is None or c.id in order.cells}
-        with self.busy:
+        with self.busy, self._kept(directory.path):
             _forget(directory, ready.experiment.repeats)
             if wanted - directory.launches().keys():
                 remove_own(self.engine)  # what a round left at whose end the engine was gone
@@ -134,9 +138,19 @@ class Post:
                     raise UsageError(str(error).replace("--results", "--rounds")) from None
                 finally:
                     remove_own(self.engine)
-        return Made(
-            launches=[*_stored(directory, wanted)], whole=self._is_whole(order, directory, wanted)
-        )
+            whole = self._is_whole(order, directory, wanted)
+            return Made(launches=[*_stored(directory, wanted)], whole=whole)
+
+    @contextlib.contextmanager
+    def _kept(self, path: Path) -> Iterator[None]:
+        """Keep a round from being deleted, as its other client may want."""
+        with self.deleting:
+            self.making = path
+        try:
+            yield
+        finally:
+            with self.deleting:
+                self.making = None
 
     def _is_whole(self, order: Order, directory: RunDirectory, wanted: set[str]) -> bool:
         """Cells at a percentage of a rate that is not known have no launch, and miss none."""
@@ -188,8 +202,11 @@ class Post:
         """The client has the round: it is needed no longer."""
         order = received(order)
         if order.key in self.shards:
-            _, path = self.shards[order.key]
-            shutil.rmtree(path / str(order.number), ignore_errors=True)
+            _, shard = self.shards[order.key]
+            path = shard / str(order.number)
+            with self.deleting:
+                if path != self.making:
+                    shutil.rmtree(path, ignore_errors=True)
 
     def stop(self, run: str | None) -> None:
         """Make no further launch of this run, or of any."""

@@ -21,6 +21,7 @@ from runner.commands.hosts.book import Book, earlier_rounds
 from runner.commands.hosts.post import Post
 from runner.commands.hosts.run import greeted, handed_out, measured
 from runner.commands.hosts.square import Task
+from runner.commands.hosts.wire import Order
 from runner.commands.run import RunOptions
 from runner.commands.runs import RunResult
 from runner.errors import EngineError, EngineUnavailableError, InterruptedRunError
@@ -172,6 +173,23 @@ def test_a_worker_that_was_started_again_says_nothing_new(hosts: Hosts) -> None:
     post = hosts.posts["tcp://a"]
     book.add(post.greet(), post.prepare(shard))
     assert record.stat().st_ino == first
+
+
+def test_a_round_that_two_clients_want_is_not_deleted_under_the_second_one(hosts: Hosts) -> None:
+    post = hosts.posts["tcp://a"]
+    prepared = post.prepare(shards_of(cells_of(9), 3)[0])
+    order = Order(run="first", key=prepared.key, number=1)
+    assert len(post.make_round(order).launches) == 4
+    hosts.waiting[0].unlink()
+
+    def acknowledge(answer: dict[str, object]) -> dict[str, object]:
+        post.acknowledge(order)
+        return answer
+
+    hosts.pods["a"].load = acknowledge
+    assert len(post.make_round(replace(order, run="second")).launches) == 4
+    post.acknowledge(order)
+    assert hosts.waiting == []
 
 
 def test_on_fewer_hosts_than_before_cells_meet_each_for_as_many_rounds(hosts: Hosts) -> None:
@@ -544,7 +562,7 @@ def test_there_are_shards_for_the_hosts_that_take_part_alone(
 ) -> None:
     (tmp_path / "matrix.yaml").write_text(MATRIX)
     pool = hosts.pool()
-    pool.programs["tcp://c"] = "monkey-matrix 0.0.1 (0)"
+    pool.programs[f"tcp://{KEYS[2]}"] = "monkey-matrix 0.0.1 (0)"
 
     def lock(requests: Iterable[EnvironmentRequest], platform: str) -> dict[object, Lock]:
         return {
