@@ -50,7 +50,7 @@ lint: setup-dev ## ruff, mypy and import-linter
 	@.venv/bin/lint-imports
 
 test: setup-tests lint ## lint, unit tests and the page in Chromium, then integration tests on a real engine
-	@$(MATRIX) doctor --install >/dev/null
+	@$(MATRIX) doctor --install >&2
 	@$(HELD) .venv/bin/python -m pytest tests/unit tests/packages tests/browser --numprocesses auto \
 		--cov --cov-report= --cov-fail-under=0 $(ARGS)
 	@# Those that have the engine to themselves come first: they make the images that all use.
@@ -62,11 +62,11 @@ test: setup-tests lint ## lint, unit tests and the page in Chromium, then integr
 		--cov --cov-append --cov-report=term-missing:skip-covered $(ARGS)
 
 examples: setup-tests ## measure the applications of examples/ as a user would (one: ARGS="-k NAME")
-	@$(MATRIX) doctor --install >/dev/null
+	@$(MATRIX) doctor --install >&2
 	@$(HELD) .venv/bin/python -m pytest tests/examples $(ARGS)
 
 engines: setup-tests ## a run from end to end on each Docker and Podman that Debian has, as root
-	@$(MATRIX) doctor --install >/dev/null
+	@$(MATRIX) doctor --install >&2
 	@$(HELD) .venv/bin/python -m pytest tests/engines $(ARGS)
 
 chaos: setup-dev ## runs that things happen to at random moments, as root, ARGS="--faults N --seed S --hours H"

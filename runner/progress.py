@@ -16,6 +16,7 @@ from rich.progress import (
     TimeElapsedColumn,
     TimeRemainingColumn,
 )
+from rich.table import Column
 from rich.text import Text
 
 from runner.measurement.records import LaunchRecord, rate_of
@@ -95,7 +96,10 @@ class PlainReporter:
         pass
 
     def say(self, text: str) -> None:
-        self._console.print(text, markup=False, highlight=False, soft_wrap=True)
+        try:
+            self._console.print(text, markup=False, highlight=False, soft_wrap=True)
+        except OSError:  # a full disk, say; no run ends for a message
+            nobody_reads(sys.stderr)
 
     def begin(self, launches: int, seconds: float) -> None:
         self._total = launches
@@ -131,7 +135,7 @@ class LiveReporter(PlainReporter):
         self._bar = Progress(
             TextColumn("{task.description}"),
             BarColumn(),
-            LaunchesColumn(),
+            LaunchesColumn(table_column=Column(no_wrap=True)),
             TimeElapsedColumn(),
             TimeRemainingColumn(),
             console=console,

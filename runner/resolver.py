@@ -240,7 +240,7 @@ def causes(stderr: str) -> str:
 
 def without_addresses(text: str) -> str:
     """The text with every address in it replaced: results are published, mirrors are private."""
-    return re.sub(r"https?://[^\s`]+", "an address", text)
+    return re.sub(r"https?://[^\s`]*[^\s`):,;]", "an address", text)
 
 
 def condense(stderr: str, python: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 from typing import TextIO
@@ -10,10 +11,13 @@ import typer
 
 
 def say(text: str) -> None:
-    """Print a message for people to standard error, also if its reader has left."""
+    """Print a message for people to standard error, unless its reader has left or its disk is full.
+
+    No run ends for a message.
+    """
     try:
         typer.echo(text, err=True)
-    except BrokenPipeError:
+    except OSError:
         nobody_reads(sys.stderr)
 
 
@@ -36,10 +40,12 @@ def nobody_reads(stream: TextIO) -> None:
     os.close(nowhere)
 
 
-def open_closed_streams() -> None:
-    """Open the standard streams that the program was started without (`matrix table >&-`).
+def prepare_streams() -> None:
+    """Make the standard streams such that whatever the program prints can be printed.
 
-    Otherwise the next file that is opened takes the place of one, and messages go into it.
+    Those that it was started without (`matrix table >&-`) are opened. Otherwise the next file that
+    is opened takes the place of one, and messages go into it. What a locale's encoding has no
+    character for is printed as an escape.
     """
     for descriptor, name in enumerate(("stdin", "stdout", "stderr")):
         if getattr(sys, name) is None:
@@ -49,3 +55,6 @@ def open_closed_streams() -> None:
                 os.close(nowhere)
             mode = "w" if descriptor else "r"
             setattr(sys, name, os.fdopen(descriptor, mode, encoding="utf-8", closefd=False))
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")

@@ -23,6 +23,9 @@ MOVING: Final = frozenset({"forky"})
 #: Beside the essential packages and Python: wheels for manylinux count on libstdc++.
 PACKAGES: Final = ("ca-certificates", "libstdc++6", "tzdata")
 TIMEOUT_S = 900
+#: Of the smallest archive, and what is left of a disk that an archive has filled.
+ARCHIVE_BYTES: Final = 100 << 20
+FULL_BYTES: Final = 16 << 20
 ADDRESS: Final = re.compile(r"\b[a-z]+://\S+")
 #: What a cell never reads, what names this machine or its mirror, and what a container gets from
 #: its engine. It is left out when the archive is written: dpkg's option `path-exclude` would make
@@ -72,6 +75,7 @@ def bootstrap(python: str, archives: Mapping[Path, Sequence[str]], *, allow_expi
     Raises `EngineError` if that fails, and `EngineUnavailableError` where this host cannot do it.
     """
     _require_mmdebstrap()
+    _require_room(archives, ARCHIVE_BYTES * len(archives))
     suite = SUITES[python]
     command = mmdebstrap_command(python, archives, allow_expired=allow_expired)
     with tempfile.TemporaryDirectory() as directory, tempfile.TemporaryFile() as printed:
@@ -88,6 +92,7 @@ def bootstrap(python: str, archives: Mapping[Path, Sequence[str]], *, allow_expi
                 "that this machine is configured to use, then run the same command again"
             ) from None
         if result.returncode:
+            _require_room(archives, FULL_BYTES)  # where there is none, the reason may be cut off
             printed.seek(0)
             raise EngineError(_why_no_suite(suite, printed.read().decode("utf-8", "replace")))
 
@@ -171,6 +176,16 @@ def _require_mmdebstrap() -> None:
         )
     if os.geteuid() != 0:
         raise EngineUnavailableError(f"mmdebstrap needs root: run as root, {remedy}")
+
+
+def _require_room(archives: Iterable[Path], needed: int) -> None:
+    for directory in {path.parent for path in archives}:
+        if (free := shutil.disk_usage(directory).free) < needed:
+            raise EngineUnavailableError(
+                f"{directory.parent}: {free >> 20} MiB free, and base images are made there, of "
+                f"{ARCHIVE_BYTES >> 20} MiB and more each: free some space, or set TMPDIR to a "
+                "directory that has it"
+            )
 
 
 def installed(archive: Path) -> list[str]:

@@ -25,7 +25,7 @@ from runner.errors import (
     is_out_of_memory,
     system_error,
 )
-from runner.streams import open_closed_streams, print_result, say
+from runner.streams import prepare_streams, print_result, say
 from runner.threads import end_where_none_can_start
 
 application = typer.Typer(
@@ -95,15 +95,23 @@ def _of_the_system(error: Exception) -> int:
     return UsageError.exit_code
 
 
+def _command() -> int:
+    """Run the command that the command line names."""
+    try:
+        return application(sys.argv[1:] or ["--help"], standalone_mode=False) or 0
+    except SystemExit:  # typer exits where nobody reads what it prints by itself, such as `--help`
+        return 0
+
+
 def main() -> None:
     """Run the command line and exit: the only place that does."""
-    open_closed_streams()
+    prepare_streams()
     end_where_none_can_start()
     if signal.getsignal(signal.SIGINT) is signal.SIG_DFL:  # a shell may have it ignored
         signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        code = application(sys.argv[1:] or ["--help"], standalone_mode=False) or 0
+        code = _command()
     except typer.TyperException as error:
         code = UsageError.exit_code
         say(f"error: {_usage(error)}")

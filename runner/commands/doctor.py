@@ -25,7 +25,7 @@ from runner.store.run_directory import check_cache, check_results
 
 #: There in a checkout, whose test suite needs further programs.
 TESTS = Path(__file__).parents[2] / "tests"
-NEEDED = f"mmdebstrap and root: {MMDEBSTRAP.remedy}"
+NEEDED = f"mmdebstrap ({MMDEBSTRAP.remedy}), and a first run as root"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -29,6 +29,7 @@ from runner.measurement.schedule import Jobs
 from runner.paths import CACHE
 from runner.report.statistics import ENOUGH_FOR_INTERVAL
 from runner.store.machine import machine_of, this_host
+from runner.store.run_directory import check_cache
 from runner.text import NOT_KNOWN, counted, duration, span
 
 
@@ -39,6 +40,7 @@ def plan(choice: Choice, results: Path, *, as_json: bool, say: Callable[[str], N
     `say` gets remarks on the file.
     """
     experiment = expand(choice, say)
+    check_cache(CACHE)
     own = read_own(experiment, results=results)
     lock_them = locker() if own is None else own_locker(own)
     locked = lock_chosen(choice, experiment, lock_them, architecture=platform.machine())

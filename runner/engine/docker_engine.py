@@ -64,6 +64,16 @@ def _engine_errors(doing: str) -> Iterator[None]:
         raise EngineError(f"{doing}: {error}") from error
 
 
+@contextlib.contextmanager
+def _answer(doing: str) -> Iterator[None]:
+    """The same for reading an answer: what gave it may be no engine."""
+    with _engine_errors(doing):
+        try:
+            yield
+        except (LookupError, TypeError, ValueError, AttributeError) as error:
+            raise EngineError(f"{doing}: no engine answers like that ({error!r})") from error
+
+
 class DockerEngine:
     """A Docker engine, which docker-py talks to."""
 
@@ -80,27 +90,27 @@ class DockerEngine:
 
     def info(self) -> EngineInfo:
         """Describe the engine."""
-        with _engine_errors("asking the engine about itself"):
+        with _answer("asking the engine about itself"):
             info, version = self._api.info(), self._api.version()
-        product, security = _product(version), info.get("SecurityOptions") or ()
-        if info.get("Rootless") and ROOTLESS not in security:
-            security = (*security, ROOTLESS)  # Podman 4.3 leaves it out there
-        return EngineInfo(
-            endpoint=self._endpoint,
-            product=product,
-            version=version["Version"],
-            api_version=version["ApiVersion"],
-            operating_system=info["OperatingSystem"],
-            kernel=info["KernelVersion"],
-            architecture=info["Architecture"],
-            cpus=info["NCPU"],
-            memory_bytes=info["MemTotal"],
-            cgroup_version=info.get("CgroupVersion", "1"),
-            storage_driver=info["Driver"],
-            security=tuple(security),
-            # Podman makes up another one for each answer.
-            engine_id=info.get("ID") if product == DOCKER else None,
-        )
+            product, security = _product(version), info.get("SecurityOptions") or ()
+            if info.get("Rootless") and ROOTLESS not in security:
+                security = (*security, ROOTLESS)  # Podman 4.3 leaves it out there
+            return EngineInfo(
+                endpoint=self._endpoint,
+                product=product,
+                version=version["Version"],
+                api_version=version["ApiVersion"],
+                operating_system=info["OperatingSystem"],
+                kernel=info["KernelVersion"],
+                architecture=info["Architecture"],
+                cpus=info["NCPU"],
+                memory_bytes=info["MemTotal"],
+                cgroup_version=info.get("CgroupVersion", "1"),
+                storage_driver=info["Driver"],
+                security=tuple(security),
+                # Podman makes up another one for each answer.
+                engine_id=info.get("ID") if product == DOCKER else None,
+            )
 
     # -- images ------------------------------------------------------------------------------------
 
@@ -193,13 +203,12 @@ class DockerEngine:
 
     def images(self) -> list[tuple[str, tuple[str, ...]]]:
         """(id, names) of each image that carries this project's label."""
-        with _engine_errors("listing images"):
-            found = self._api.images(filters={"label": PROJECT_LABEL})
-        return [
-            # Older engines give an image without a name this one.
-            (image["Id"], tuple(n for n in image.get("RepoTags") or () if n != "<none>:<none>"))
-            for image in found
-        ]
+        with _answer("listing images"):
+            return [
+                # Older engines give an image without a name this one.
+                (image["Id"], tuple(n for n in image.get("RepoTags") or () if n != "<none>:<none>"))
+                for image in self._api.images(filters={"label": PROJECT_LABEL})
+            ]
 
     def remove_image(self, reference: str) -> None:
         """Remove an image or one of its names; one that is not there is removed."""
@@ -357,9 +366,10 @@ class DockerEngine:
 
     def owned(self) -> list[OwnedContainer]:
         """Every container that carries this project's label, running or not."""
-        with _engine_errors("listing containers"):
-            found = self._api.containers(all=True, filters={"label": PROJECT_LABEL})
-        return [
-            OwnedContainer(id=c["Id"], name=c["Names"][0].lstrip("/"), labels=c.get("Labels") or {})
-            for c in found
-        ]
+        with _answer("listing containers"):
+            return [
+                OwnedContainer(
+                    id=c["Id"], name=c["Names"][0].lstrip("/"), labels=c.get("Labels") or {}
+                )
+                for c in self._api.containers(all=True, filters={"label": PROJECT_LABEL})
+            ]

@@ -24,6 +24,7 @@ from runner.errors import EngineUnavailableError
 DEFAULT: Final = "unix:///var/run/docker.sock"
 #: How long a socket on this machine may take to accept a connection.
 ACCEPT_TIMEOUT_S: Final = 5.0
+NO_CONTEXT: Final = "`docker context use default` (or `unset DOCKER_CONTEXT`)"
 NO_TLS: Final = "`unset DOCKER_TLS_VERIFY DOCKER_CERT_PATH`"
 
 
@@ -49,6 +50,14 @@ class Endpoint:
 
     def __str__(self) -> str:
         return f"{self.address} ({self.named_by})" if self.named_by else self.address
+
+    @property
+    def correction(self) -> str:
+        """What to do where it is not the engine that is meant."""
+        if not self.named_by:
+            return "set DOCKER_HOST to the engine that is meant"
+        of_host = self.named_by == "DOCKER_HOST"
+        return f"correct {self.named_by} or {'`unset DOCKER_HOST`' if of_host else NO_CONTEXT}"
 
     @property
     def is_silent(self) -> bool:
@@ -91,9 +100,14 @@ def _directory() -> Path:
     return Path(os.environ.get("DOCKER_CONFIG") or Path.home() / ".docker")
 
 
+def settings_file() -> Path:
+    """The file of the Docker CLI's settings, whether it is there or not."""
+    return _directory() / "config.json"
+
+
 def _settings() -> dict[str, Any]:
     try:
-        settings = json.loads((_directory() / "config.json").read_text("utf-8"))
+        settings = json.loads(settings_file().read_text("utf-8"))
     except (OSError, ValueError):
         return {}
     return settings if isinstance(settings, dict) else {}
@@ -118,7 +132,7 @@ def _of_context(name: str) -> Endpoint:
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         raise EngineUnavailableError(
             f"{named_by} names no engine: `docker context ls` lists those there are, "
-            "`docker context use default` (or `unset DOCKER_CONTEXT`) goes back to this machine's"
+            f"{NO_CONTEXT} goes back to this machine's"
         ) from None
     if address.startswith("ssh://"):
         raise _no_ssh(address, named_by)
@@ -132,10 +146,11 @@ def _of_context(name: str) -> Endpoint:
 
 
 def _no_ssh(address: str, named_by: str) -> EngineUnavailableError:
-    host = address.removeprefix("ssh://")
+    host, _, path = address.removeprefix("ssh://").partition("/")
+    there = f"/{path}" if path else DEFAULT.removeprefix("unix://")
     return EngineUnavailableError(
         f"{named_by} names an engine behind SSH ({address}), which is not supported: forward its "
-        f"socket, `ssh -nNT -L /tmp/engine.sock:/var/run/docker.sock {host} &`, then "
+        f"socket, `ssh -nNT -L /tmp/engine.sock:{there} ssh://{host} &`, then "
         "`export DOCKER_HOST=unix:///tmp/engine.sock`"
     )
 
@@ -186,7 +201,7 @@ def check_credential_helpers() -> None:
     for helper in dict.fromkeys(_helpers(_settings())):
         if shutil.which(f"docker-credential-{helper}") is None:
             raise EngineUnavailableError(
-                f"{_directory() / 'config.json'} names the credential helper {helper!r}, but there "
+                f"{settings_file()} names the credential helper {helper!r}, but there "
                 f"is no program docker-credential-{helper}: install it, or remove `credsStore` and "
                 "`credHelpers` from that file"
             )

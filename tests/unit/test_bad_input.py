@@ -220,6 +220,14 @@ def test_a_disk_without_room(matrix: Matrix, monkeypatch: pytest.MonkeyPatch) ->
     assert_error(matrix("run"), "no room", "--results")
 
 
+def test_a_cache_that_cannot_be_written(
+    matrix: Matrix, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "cache").touch()
+    monkeypatch.setattr("runner.commands.plan.CACHE", tmp_path / "cache")
+    assert_error(matrix("plan"), "cache: is a file", "a copy of this project")
+
+
 def test_a_damaged_run(matrix: Matrix, tmp_path: Path) -> None:
     run = tmp_path / "results" / "one" / "20260101T000000Z"
     run.mkdir(parents=True)

@@ -23,6 +23,14 @@ def test_the_number_of_launches_is_shown_once_it_is_known() -> None:
         assert "0/3 launches" in out.getvalue()
 
 
+def test_the_bar_is_one_line_on_a_narrow_terminal() -> None:
+    console = Console(file=io.StringIO(), force_terminal=True, width=40)
+    reporter = LiveReporter(console)
+    reporter.begin(3, 10)
+    reporter.loading(["py3.11-none-sleep"])
+    assert len(console.render_lines(reporter._bar.get_renderable())) == 1
+
+
 def test_a_launch_has_the_rate_that_the_table_has() -> None:
     """`ab` rounds its own."""
     made = launch(cell("3.11", "none"), rate=35.0)

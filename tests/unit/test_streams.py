@@ -54,6 +54,7 @@ def shell(script: str, directory: Path) -> subprocess.CompletedProcess[str]:
         (">&- 2>/dev/null", False),
         (">&- 2>&-", False),
         ("<&- >&- 2>&-", False),
+        ("2>/dev/full >table", True),
     ],
 )
 def test_a_run_ends_as_if_it_was_read(tmp_path: Path, redirected: str, table: bool) -> None:
@@ -66,7 +67,27 @@ def test_a_run_ends_as_if_it_was_read(tmp_path: Path, redirected: str, table: bo
 
 
 def test_an_error_has_its_exit_code_where_nobody_reads_it(tmp_path: Path) -> None:
-    for redirected in (">&-", "2>&-", "2> >(exit)"):
+    for redirected in (">&-", "2>&-", "2> >(exit)", "2>/dev/full"):
         done = shell(f'"$PYTHON" -m runner table nothing {redirected}', tmp_path)
         assert done.returncode == 2, done.stderr
         assert "Traceback" not in done.stderr
+
+
+def test_a_result_that_finds_no_room_is_an_error_and_no_regression(tmp_path: Path) -> None:
+    for redirected in (">/dev/full", ">/dev/full 2>&1"):
+        assert shell(f'"$PYTHON" -m runner --version {redirected}', tmp_path).returncode == 2
+
+
+def test_help_that_nobody_reads_is_no_error(tmp_path: Path) -> None:
+    # The reader has left before anything is printed.
+    done = shell('{ sleep 0.1; exec "$PYTHON" -m runner --help; } | exec true', tmp_path)
+    assert done.returncode == 0, done.stderr
+
+
+def test_an_encoding_without_a_character_prints_an_escape(tmp_path: Path) -> None:
+    done = shell('PYTHONIOENCODING=latin-1 "$PYTHON" -m runner table "\u2013" 2>&1', tmp_path)
+    assert done.returncode == 2
+    assert "\\u2013" in done.stdout
+    print_dash = "from runner import streams as s; s.prepare_streams(); s.print_result('\u2013')"
+    done = shell(f'PYTHONIOENCODING=latin-1 "$PYTHON" -c "{print_dash}"', tmp_path)
+    assert (done.returncode, done.stdout) == (0, "\\u2013\n"), done.stderr

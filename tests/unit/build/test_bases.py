@@ -7,6 +7,7 @@ import os
 import tarfile
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -210,6 +211,24 @@ echo 'E: setup failed' >&2; exit 1"""
     assert why == (
         "Debian's forky could not be bootstrapped: E: Unable to locate package python3.14"
     )
+
+
+@pytest.mark.parametrize(("free", "made"), [([0], False), ([1 << 40, 0], True)])
+def test_a_full_disk_for_temporary_files_is_named(
+    engine: MemoryEngine,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    free: list[int],
+    *,
+    made: bool,
+) -> None:
+    """It is seen before any work where it can be, and else in place of what tar says."""
+    calls = mmdebstrap(monkeypatch, tmp_path, 'touch "${0%/*}/calls"; echo "E: tar" >&2; exit 1')
+    left = iter(free)
+    monkeypatch.setattr("shutil.disk_usage", lambda _: SimpleNamespace(free=next(left)))
+    with pytest.raises(EngineUnavailableError, match=r"0 MiB free, .* set TMPDIR"):
+        ensure_bases(engine, [PYTHON], "debian", DEBIAN)
+    assert calls.exists() is made
 
 
 def test_the_reason_does_not_name_the_mirror(

@@ -11,7 +11,7 @@ from runner import resolver
 from runner.build.lock import Lock, Unavailable, lock_all, platform_of
 from runner.errors import EngineUnavailableError, IndexUnavailableError, SpecError
 from runner.matrix.cell import EnvironmentRequest, Requirement
-from runner.resolver import causes, condense, resolve
+from runner.resolver import causes, condense, resolve, without_addresses
 
 PLATFORM = "x86_64-manylinux_2_28"
 LOCKED = "flask==3.1.2 \\\n    --hash=sha256:00\nMarkupSafe==3.0.3 \\\n    --hash=sha256:11\n"
@@ -147,6 +147,11 @@ def test_an_index_out_of_reach_is_no_finding_and_is_not_named(
     assert caught.value.exit_code == 3
     assert "localhost" not in str(caught.value)
     assert "Failed to fetch: `an address`: dns error" in str(caught.value)
+
+
+def test_what_follows_an_address_is_kept() -> None:
+    told = without_addresses("request for url (https://me:p)w@localhost/simple/flask/): bad peer")
+    assert told == "request for url (an address): bad peer"
 
 
 def test_the_first_and_the_last_cause_are_told() -> None:

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
+import http.server
 import json
 import os
 import socket
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+import requests
 
 from runner.engine import endpoint as endpoints
 from runner.engine.connection import connect, why_unavailable
 from runner.engine.endpoint import Certificates, Endpoint, check_credential_helpers, endpoint
-from runner.errors import EngineUnavailableError, NoEngineError
+from runner.errors import EngineError, EngineUnavailableError, NoEngineError
 
 ELSEWHERE = "unix:///elsewhere.sock"
 
@@ -128,7 +132,14 @@ def test_an_engine_behind_ssh_has_a_remedy(
 ) -> None:
     named(docker, monkeypatch)
     assert "ssh -nNT -L" in refused()
-    assert "docker.sock 127.0.0.1 &`" in refused()
+    assert "docker.sock ssh://127.0.0.1 &`" in refused()
+
+
+def test_the_port_and_the_socket_of_an_engine_behind_ssh_are_kept(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("DOCKER_HOST", "ssh://me@127.0.0.1:2222/run/user/1000/docker.sock")
+    assert "engine.sock:/run/user/1000/docker.sock ssh://me@127.0.0.1:2222 &`" in refused()
 
 
 # -- TLS -------------------------------------------------------------------------------------------
@@ -173,6 +184,83 @@ def test_the_environments_certificates_are_not_for_a_context(
     assert endpoint().certificates is None
 
 
+# -- what does not answer --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "address", ["127.0.0.1", "unix:/var/run/docker.sock", "tcp://127.0.0.1:99999", " ", "fd://"]
+)
+def test_what_is_no_address_is_named_as_such(monkeypatch: pytest.MonkeyPatch, address: str) -> None:
+    monkeypatch.setenv("DOCKER_HOST", address)
+    with pytest.raises(EngineUnavailableError) as caught:
+        connect()
+    assert "DOCKER_HOST names no address of an engine" in str(caught.value)
+    assert "`unset DOCKER_HOST`" in str(caught.value)
+
+
+@pytest.mark.parametrize("host", ["tcp://127.0.0.1:1", "unix:///nowhere/engine.sock"])
+def test_the_cause_is_what_the_system_says(monkeypatch: pytest.MonkeyPatch, host: str) -> None:
+    monkeypatch.setenv("DOCKER_HOST", host)
+    cause = "Connection refused" if host.startswith("tcp") else "No such file or directory"
+    with pytest.raises(EngineUnavailableError, match=rf"\(DOCKER_HOST\): {cause}; start"):
+        connect()
+
+
+def test_the_remedy_is_that_of_the_setting(docker: Path) -> None:
+    a_context(docker, host="tcp://127.0.0.1:1")
+    use(docker, "other")
+    with pytest.raises(EngineUnavailableError) as caught:
+        connect()
+    assert "correct the Docker context 'other' or `docker context use default`" in str(caught.value)
+    assert "unset DOCKER_HOST" not in str(caught.value)
+
+
+@pytest.mark.parametrize("body", [b"<html>", b"[1, 2]", b'{"ApiVersion": "new"}', b"{}"])
+def test_a_server_that_is_no_engine_is_named_as_such(
+    monkeypatch: pytest.MonkeyPatch, body: bytes
+) -> None:
+    with answering(body) as address:
+        monkeypatch.setenv("DOCKER_HOST", address)
+        with pytest.raises(EngineUnavailableError, match="is no container engine"):
+            connect()
+
+
+def test_answers_of_what_only_looks_like_an_engine_are_errors_of_the_engine(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with answering(b'{"ApiVersion": "1.41"}') as address:
+        monkeypatch.setenv("DOCKER_HOST", address)
+        with contextlib.closing(connect()) as engine:
+            for ask in (engine.info, engine.owned, engine.images):
+                with pytest.raises(EngineError, match="no engine answers like that"):
+                    ask()
+
+
+@contextlib.contextmanager
+def answering(body: bytes) -> Iterator[str]:
+    """A web server that answers everything alike; its address."""
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        try:
+            yield f"tcp://127.0.0.1:{server.server_port}"
+        finally:
+            server.shutdown()
+            thread.join()
+
+
 REMOTE = Endpoint(address="tcp://127.0.0.1:2376", named_by="DOCKER_HOST")
 SECURED = Endpoint(
     address="tcp://127.0.0.1:2375",
@@ -189,12 +277,43 @@ SECURED = Endpoint(
         (SECURED, "certificate verify failed", "correct DOCKER_CERT_PATH"),
         (REMOTE, "Connection refused", "unset DOCKER_HOST"),
         (Endpoint(address=endpoints.DEFAULT), "Connection refused", "`--install`"),
+        (Endpoint(address=endpoints.DEFAULT), "Permission denied", "`usermod -aG docker NAME`"),
+        (REMOTE, "Read timed out.", "does not answer within"),
     ],
 )
 def test_each_failure_has_its_own_remedy(named: Endpoint, error: str, remedy: str) -> None:
     told = why_unavailable(named, OSError(error))
     assert remedy in told
     assert named.address in told
+
+
+def test_the_engines_authority_comes_before_the_one_of_web_sites(
+    docker: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("ca", "cert", "key"):
+        (docker / f"{name}.pem").touch()
+    for name, value in {
+        "DOCKER_HOST": "tcp://127.0.0.1:2376", "DOCKER_TLS_VERIFY": "1",
+        "REQUESTS_CA_BUNDLE": "/of/web/sites.pem", "https_proxy": "http://127.0.0.1:3128",
+        "no_proxy": "",
+    }.items():  # fmt: skip
+        monkeypatch.setenv(name, value)
+    asked: dict[str, object] = {}
+
+    def send(*_: object, **settings: object) -> None:
+        asked.update(settings)
+        raise requests.ConnectionError("seen")
+
+    monkeypatch.setattr(requests.Session, "send", send)
+    with pytest.raises(EngineUnavailableError, match="seen"):
+        connect()
+    assert asked["verify"] == str(docker / "ca.pem")
+    assert dict(asked["proxies"])["https"] == "http://127.0.0.1:3128"  # type: ignore[call-overload]
+
+
+def test_a_host_out_of_reach_is_not_said_to_accept_connections() -> None:
+    told = why_unavailable(REMOTE, requests.ConnectTimeout("timed out"))
+    assert "no container engine answers" in told
 
 
 # -- whether an engine may be started --------------------------------------------------------------
@@ -250,3 +369,22 @@ def test_settings_that_say_nothing_are_none(docker: Path, text: str) -> None:
     (docker / "config.json").write_text(text)
     check_credential_helpers()
     assert endpoint().address == endpoints.DEFAULT
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"auths": 5},
+        {"auths": {"x": 5}},
+        {"HttpHeaders": 5},
+        {"HttpHeaders": {"X": 5}},
+        {"auths": {"x": {"auth": "!"}}},
+    ],
+)
+def test_settings_that_docker_py_cannot_read_are_named(
+    docker: Path, monkeypatch: pytest.MonkeyPatch, settings: dict[str, object]
+) -> None:
+    (docker / "config.json").write_text(json.dumps(settings))
+    monkeypatch.setenv("DOCKER_CONFIG", str(docker))
+    with pytest.raises(EngineUnavailableError, match=r"config.json: these are no settings"):
+        connect()
