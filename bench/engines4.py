@@ -28,6 +28,7 @@ from bench.hosts import Scheduler
 from runner.errors import EngineUnavailableError
 from runner.options import DELTAS
 from runner.report.run import Run, read_run
+from runner.stages import STARTED_VARIABLE
 from runner.store.run_directory import LATEST, open_run
 from tests.engines.debian_engine import docker_of, running
 
@@ -74,6 +75,7 @@ class Bench:
     def matrix(self, *arguments: str, engine: str | None = None) -> None:
         """A command that succeeds, its messages below the figures' own."""
         environment = os.environ | {"PYTHONPATH": str(REPOSITORY)}
+        environment.pop(STARTED_VARIABLE, None)  # when `make bench` was
         if engine:
             environment["DOCKER_HOST"] = engine
         done = subprocess.run(

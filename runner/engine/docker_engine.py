@@ -20,6 +20,7 @@ from runner.engine.exec_stream import AttachedProcess, read_exec
 from runner.engine.ownership import PROJECT_LABEL
 from runner.engine.protocol import (
     DOCKER,
+    ROOTLESS,
     ContainerSpec,
     ContainerState,
     EngineImage,
@@ -91,7 +92,9 @@ class DockerEngine:
         """Describe the engine."""
         with _answer("asking the engine about itself"):
             info, version = self._api.info(), self._api.version()
-            product = _product(version)
+            product, security = _product(version), info.get("SecurityOptions") or ()
+            if info.get("Rootless") and ROOTLESS not in security:
+                security = (*security, ROOTLESS)  # Podman 4.3 leaves it out there
             return EngineInfo(
                 endpoint=self._endpoint,
                 product=product,
@@ -104,7 +107,7 @@ class DockerEngine:
                 memory_bytes=info["MemTotal"],
                 cgroup_version=info.get("CgroupVersion", "1"),
                 storage_driver=info["Driver"],
-                security=tuple(info.get("SecurityOptions") or ()),
+                security=tuple(security),
                 # Podman makes up another one for each answer.
                 engine_id=info.get("ID") if product == DOCKER else None,
             )

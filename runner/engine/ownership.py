@@ -86,7 +86,19 @@ def remove_run(engine: Engine, run: str) -> None:
     A run is called after the second it began in: one that another process began in the same second,
     with the same engine, is called the same.
     """
-    mine = {RUN_LABEL: run, HOST_LABEL: host_id(), OWNER_LABEL: identity()}
+    _remove(engine, {RUN_LABEL: run})
+
+
+def remove_own(engine: Engine) -> None:
+    """Remove all containers of this process, also of a run at whose end it could not remove them.
+
+    A worker serves several runs; only after its end does a start find that nobody owns them.
+    """
+    _remove(engine, {})
+
+
+def _remove(engine: Engine, labels: Mapping[str, str]) -> None:
+    mine = {HOST_LABEL: host_id(), OWNER_LABEL: identity(), **labels}
     for container in joiners_first(engine.owned()):
         if mine.items() <= container.labels.items():
             engine.remove(container.id)

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from typing import IO, Any, Final, Protocol
 
 DOCKER: Final = "Docker"
+#: Among `security` of an engine that runs without root.
+ROOTLESS: Final = "name=rootless"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,7 +36,18 @@ class EngineInfo:
     @property
     def label(self) -> str:
         """Its version, with its product's name where that is not Docker."""
-        return self.version if self.product == DOCKER else f"{self.product} {self.version}"
+        name = self.version if self.product == DOCKER else f"{self.product} {self.version}"
+        return f"{name} (rootless)" if self.is_rootless else name
+
+    @property
+    def is_rootless(self) -> bool:
+        """Whether it runs without root."""
+        return ROOTLESS in self.security
+
+    @property
+    def overlooks_limits(self) -> bool:
+        """Whether limits of memory and processes surely have no effect, though none is refused."""
+        return self.is_rootless and self.cgroup_version == "1"
 
 
 @dataclass(frozen=True, kw_only=True)

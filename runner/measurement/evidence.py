@@ -26,9 +26,19 @@ TAKEN: Final = frozenset({"server", "companion"})
 STACKS: Final = "stacks.txt"
 STACKS_WITHIN_S = 3.0
 POLL_S = 0.1
-#: How the kernel's count of processes that it killed is read in a container, by either version of
-#: its control groups, and how long that may take in seconds.
-OOM_KILLS = ("/bin/sh", "-c", "cat /sys/fs/cgroup/memory.events /sys/fs/cgroup/memory/memory.oom*")
+#: How the limit of a control group, and how many processes the kernel killed there, are read in a
+#: container, by either version of control groups, and how long that may take in seconds.
+OOM_KILLS = (
+    "/bin/sh",
+    "-c",
+    (
+        "cd /sys/fs/cgroup\n"
+        "cat memory.max memory/memory.limit_in_bytes memory.events memory/memory.oom*"
+    ),
+)
+MEMORY_GROUP = re.compile(r"(?P<limit>\d+)\n(?:.*\n)*?oom_kill (?P<killed>\d+)")
+#: The kernel rounds a limit down to whole pages.
+LARGEST_PAGE: Final = 64 << 10
 EXEC_S = 10.0
 #: uWSGI's master keeps a signal to itself, so each process of a server is sent it.
 SIGNAL_EACH = ("/bin/sh", "-c", f"for pipe in {ASK}*; do kill -USR1 ${{pipe##*-}}; done")
@@ -60,7 +70,8 @@ def ran_out_of_memory(pod: Pod, log: str) -> bool:
     """Whether the kernel killed processes of a server whose first one lives on.
 
     gunicorn starts a worker again that was killed, and of a container that goes on the engine does
-    not say so. The kernel's own count is asked where gunicorn suspects it.
+    not say so. The kernel's own count is asked where gunicorn suspects it. A rootless engine's
+    containers may have no group of their own, but see the engine's, whose count is of others too.
     """
     if WORKER_KILLED not in log:
         return False
@@ -68,8 +79,11 @@ def ran_out_of_memory(pod: Pod, log: str) -> bool:
         counted = pod.engine.exec(pod.server, OOM_KILLS, timeout=EXEC_S, user=SERVER_USER).stdout
     except EngineError:
         return False
-    found = re.search(r"^oom_kill (\d+)", counted.decode("utf-8", "replace"), re.MULTILINE)
-    return found is not None and int(found[1]) > 0
+    found = MEMORY_GROUP.match(counted.decode("utf-8", "replace"))
+    if found is None:
+        return False
+    is_own = 0 <= pod.plan.limits.memory_bytes - int(found["limit"]) < LARGEST_PAGE
+    return is_own and int(found["killed"]) > 0
 
 
 def companion_logs(pod: Pod) -> dict[str, bytes]:

@@ -153,6 +153,7 @@ def _limits(run: RunRecord) -> str:
     return (
         f"start-up {limits.startup_s:g} s, load {limits.load_s:g} s, "
         f"memory {limits.memory_bytes / 2**20:.0f} MiB, {limits.pids:,} processes and threads"
+        f"{' (both without effect)' if run.engine and run.engine.overlooks_limits else ''}"
     )
 
 

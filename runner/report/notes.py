@@ -36,6 +36,10 @@ OPEN_LOOP: Final = (
     "random times, whether or not the server keeps up."
 )
 WITHIN_A_HOST: Final = "ratios to the baseline are taken within a round, and so within a host."
+NO_LIMITS: Final = (
+    "Limits of memory and processes had no effect, and no cell could end as oom-killed: "
+    "the engine is rootless, on cgroup version 1."
+)
 IMPORTED: Final = "Imported from ab reports made elsewhere; host and versions not known."
 
 #: What a why line counts: a share, some of so many, how often, how long. Versions are not.
@@ -166,7 +170,8 @@ def _where(run: RunRecord) -> Iterator[str]:
 
 
 def _machine(host: Host, engine: EngineInfo) -> str:
-    return f"{machine_text(host)}; engine {engine.label}."
+    text = f"{machine_text(host)}; engine {engine.label}."
+    return f"{text} {NO_LIMITS}" if engine.overlooks_limits else text
 
 
 def machine_text(host: Host) -> str:

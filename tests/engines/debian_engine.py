@@ -55,6 +55,15 @@ umount -l /mnt
 ip link set lo up
 exec "$@"
 """
+#: Put before an engine's command, which then is that of a user who is not root.
+AS_USER = r"""
+set -e
+id user >/dev/null 2>&1 || useradd --home-dir /data user # with further ids for its containers
+install --directory --owner=user /run/user
+chown user /data /socket
+exec setpriv --reuid=user --regid=user --clear-groups \
+    env HOME=/data XDG_RUNTIME_DIR=/run/user "$@"
+"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,8 +74,10 @@ class Kind:
     suite: str
     packages: tuple[str, ...]
     command: tuple[str, ...]
-    #: The directory of its containers' cgroups.
+    #: The directory of its containers' cgroups, empty where they have none of their own.
     cgroup: str
+    #: Rootless engines keep no limits where the kernel has cgroup version 1.
+    rootless: bool = False
 
 
 def docker_of(suite: str, *options: str, name: str = "") -> Kind:
@@ -99,7 +110,42 @@ def podman_of(suite: str) -> Kind:
     )  # fmt: skip
 
 
-#: Docker 20.10, 26.1 and the newest that Debian has, with both of its stores; Podman 4.3 and 5.4.
+def rootless_docker_of(suite: str) -> Kind:
+    """The suite's Docker, of a user."""
+    return _rootless(
+        f"docker-{suite}-rootless",
+        suite,
+        ("docker.io", "rootlesskit", "slirp4netns"),
+        ("/usr/share/docker.io/contrib/dockerd-rootless.sh", f"--host=unix://{SOCKET}"),
+    )
+
+
+def rootless_podman_of(suite: str) -> Kind:
+    """The suite's Podman, of a user, with the store that Debian 12's would not choose by itself."""
+    return _rootless(
+        f"podman-{suite}-rootless",
+        suite,
+        ("podman", "runc", "catatonit"),
+        (
+            "podman", "--runtime=runc", "--cgroup-manager=cgroupfs", "--storage-driver=overlay",
+            "system", "service", "--time=0", f"unix://{SOCKET}",
+        ),
+    )  # fmt: skip
+
+
+def _rootless(name: str, suite: str, packages: tuple[str, ...], command: tuple[str, ...]) -> Kind:
+    return Kind(
+        name=name,
+        suite=suite,
+        packages=(*packages, "uidmap"),
+        command=("sh", "-c", AS_USER, "sh", *command),
+        cgroup="",
+        rootless=True,
+    )
+
+
+#: Docker 20.10, 26.1 and the newest that Debian has, with both of its stores; Podman 4.3 and 5.4;
+#: and those of a user.
 KINDS = (
     docker_of("bookworm"),
     docker_of("trixie"),
@@ -107,6 +153,10 @@ KINDS = (
     docker_of("forky", "--feature=containerd-snapshotter", name="docker-forky-containerd"),
     podman_of("bookworm"),
     podman_of("trixie"),
+    rootless_docker_of("bookworm"),
+    rootless_docker_of("trixie"),
+    rootless_podman_of("bookworm"),
+    rootless_podman_of("trixie"),
 )
 
 
@@ -126,7 +176,8 @@ def running(kind: Kind, directory: Path, root: Path | None = None) -> Iterator[s
         with _started(kind, root, state) as socket:
             yield f"unix://{socket}"
     finally:
-        remove_cgroups(kind.cgroup)
+        if kind.cgroup:
+            remove_cgroups(kind.cgroup)
         shutil.rmtree(directory)
 
 

@@ -18,7 +18,7 @@ from runner.commands.hosts.wire import Assignment, Greeting
 from runner.commands.record import run_record
 from runner.commands.run import Ready
 from runner.engine.docker_engine import DockerEngine
-from runner.errors import MatrixError
+from runner.errors import EngineError, MatrixError
 from runner.matrix.ceiling import AbOpening
 from runner.matrix.cell import Cell, Experiment, Limits
 from runner.measurement.agent import AbFacts
@@ -165,7 +165,7 @@ class MemoryPool:
         result = error = None
         try:
             result = passed(getattr(self.posts[host], name)(*passed(args)))
-        except MatrixError as raised:
+        except (MatrixError, EngineError) as raised:
             error = raised
         if is_round:
             self.after(self, self.rounds, host)
@@ -174,6 +174,9 @@ class MemoryPool:
         if isinstance(result, Greeting) and host in self.programs:
             result = replace(result, program=self.programs[host])
         return Ended(host=host, result=result, error=error)
+
+    def outstanding(self) -> set[str]:
+        return {host for host, _, _ in self.asked}
 
     def tell(self, host: str, function: Callable[..., object], *args: Any) -> None:
         if host in self.posts.keys() - self.deaf:

@@ -7,7 +7,7 @@ another version, or with a damaged disk, may send anything.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from functools import cache
 from typing import Any, Final, TypeVar
@@ -16,7 +16,7 @@ from pydantic import TypeAdapter, ValidationError
 from pydantic_core import PydanticSerializationError
 
 from runner.commands.hosts.pool import Ended, Pool
-from runner.commands.hosts.wire import Assignment, Greeting, Made, Order, Prepared
+from runner.commands.hosts.wire import Assignment, Greeting, Made, Order, Prepared, program
 from runner.errors import UsageError
 from runner.measurement.records import LaunchRecord
 from runner.store.run_directory import RESULT
@@ -69,6 +69,15 @@ def _useless(what: str) -> UsageError:
         f"its worker answered what cannot be used ({what}): install the same version of this "
         "program here and there, and start the worker again"
     )
+
+
+def unfit(greeting: Greeting, others: Iterable[Greeting]) -> str | None:
+    """Why a worker cannot take part beside the others."""
+    if greeting.program != program():
+        return f"its worker is {greeting.program}, and this is {program()}: install one version"
+    if any(other.engine_key == greeting.engine_key for other in others):
+        return "another worker uses the same engine, or one with the same id, see docs/hosts.md"
+    return None
 
 
 def misfit(

@@ -16,6 +16,7 @@ SETTINGS: Final = {
         "distributed": "critical",
         "distributed.client": "critical",
         "distributed.protocol.core": logging.CRITICAL + 1,
+        "tornado.application": "critical",  # Ctrl-C while the scheduler is asked something
     },
     "distributed.worker.profile.enabled": False,
     "distributed.admin.system-monitor.interval": "10s",

@@ -8,17 +8,17 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
 from runner.commands.hosts import tasks
-from runner.commands.hosts.answers import misfit, next_answer
+from runner.commands.hosts.answers import misfit, next_answer, unfit
 from runner.commands.hosts.book import NOTHING, Book, Kept
 from runner.commands.hosts.pool import Ended, Pool
 from runner.commands.hosts.post import NotReadyError
-from runner.commands.hosts.square import Task, home
-from runner.commands.hosts.wire import Assignment, Greeting, Made, Order, Prepared, program
+from runner.commands.hosts.square import Homes, Stored, Task
+from runner.commands.hosts.wire import Assignment, Greeting, Made, Order, Prepared
 from runner.errors import EngineError, EngineUnavailableError, MatrixError
 from runner.measurement.records import LaunchRecord
 from runner.measurement.rounds import FAILURE_LAUNCHES, full_rates
@@ -55,8 +55,6 @@ class Member:
 class Dispatch:
     """A run's shards, its hosts, and which rounds are made.
 
-    `places` are the keys of the engines that rounds have their home at, in a fixed order, and
-    `homes` says so of single rounds: what is stored there already is not made elsewhere.
     `is_enough` is asked at the end of each round from the fewest on, by its number.
     """
 
@@ -65,8 +63,7 @@ class Dispatch:
     reporter: Reporter
     shards: Sequence[Assignment]
     is_enough: Callable[[int], bool]
-    places: Sequence[str] = ()
-    homes: Mapping[Task, str] = field(default_factory=dict)
+    homes: Homes = field(default_factory=Homes)
     members: dict[str, Member] = field(default_factory=dict)
     refused: set[str] = field(default_factory=set)
     done: set[Task] = field(default_factory=set)
@@ -108,7 +105,8 @@ class Dispatch:
         if self.looks >= MOST_LOOKS or self.refused >= self.pool.hosts() != set():
             raise EngineUnavailableError(
                 f"no host is left to measure on: {self.why_gone}; what was measured is stored, "
-                "here or on the hosts: start their workers, then run the same command to resume"
+                "here or on the hosts: see that their workers and engines run, then run the same "
+                "command to resume"
             )
         if not self.looks:
             self.reporter.say(f"no host is left; waiting {MOST_LOOKS * LOOK_S:.0f} s for one")
@@ -132,7 +130,7 @@ class Dispatch:
 
     def welcome(self, address: str, greeting: Greeting) -> bool:
         """Whether a host takes part."""
-        if problem := self._unfit(greeting):
+        if problem := unfit(greeting, [member.greeting for member in self.members.values()]):
             self.why_gone = f"{greeting.host.hostname} ({address}): {problem}"
             self.reporter.say(f"{self.why_gone}; it is not used")
             self.refused.add(address)
@@ -141,28 +139,24 @@ class Dispatch:
         self.members[address] = Member(address=address, greeting=greeting, label=label)
         return True
 
-    def settle(self, stored: Mapping[Task, str]) -> None:
+    def settle(self, stored: Iterable[Stored]) -> None:
         """The hosts that are there now have their places; rounds are at home where they are held.
 
-        `stored` are those that earlier runs have here, with the engine that made them.
+        `stored` are those that earlier runs have here.
         """
         experiment = self._experiment
-        self.places = [member.greeting.engine_key for member in self.members.values()]
-        held = {
-            Task.of(held.number, experiment.shards): member.greeting.engine_key
-            for member in self.members.values()
-            for held in member.greeting.held
-            if (held.experiment, held.shards) == (experiment.experiment.name, experiment.shards)
-        }
-        if not experiment.fresh:
-            self.homes = {**stored, **held}
-
-    def _unfit(self, greeting: Greeting) -> str | None:
-        if greeting.program != program():
-            return f"its worker is {greeting.program}, and this is {program()}: install one version"
-        if any(m.greeting.engine_key == greeting.engine_key for m in self.members.values()):
-            return "another worker uses the same engine, or one with the same id, see docs/hosts.md"
-        return None
+        greetings = [member.greeting for member in self.members.values()]
+        places = [greeting.engine_key for greeting in greetings]
+        self.homes = Homes(places=places, rounds=self.rounds)
+        held = (
+            Stored(Task.of(one.number, experiment.shards), greeting.engine_key, one.key)
+            for greeting in greetings
+            for one in greeting.held
+            if (one.experiment, one.shards) == (experiment.experiment.name, experiment.shards)
+        )
+        # What is whole here comes first: a host may hold a part of the same round.
+        for one in () if experiment.fresh else (*stored, *held):
+            self.homes.add(one)
 
     def _leave(self, member: Member, why: str) -> None:
         del self.members[member.address]
@@ -217,14 +211,9 @@ class Dispatch:
         """The first of the host's own rounds, else of those whose host is not there."""
         present = {one.greeting.engine_key for one in self.members.values()}
         own = member.greeting.engine_key
-        mine = (task for task in left if self._home(task) == own)
-        orphaned = (task for task in left if self._home(task) not in present)
+        mine = (task for task in left if self.homes.of(task) == own)
+        orphaned = (task for task in left if self.homes.of(task) not in present)
         return next(mine, None) or next(orphaned, None)
-
-    def _home(self, task: Task) -> str:
-        if task in self.homes:
-            return self.homes[task]
-        return self.places[home(task, hosts=len(self.places), rounds=self.rounds)]
 
     def _start(self, member: Member, task: Task) -> None:
         """Have the host make a round, once it is ready for the shard."""
@@ -286,8 +275,8 @@ class Dispatch:
         elif isinstance(ended.result, Prepared):
             member.prepared[task.shard] = ended.result
             self.book.add(member.greeting, ended.result)
+            self.homes.check(member.greeting.engine_key, task.shard, ended.result.key)
             member.task = None
-            self._start(member, task)
         else:
             self._made(member, task, ended.result)
 
@@ -337,22 +326,24 @@ class Dispatch:
 
     def stop(self) -> None:
         """End every host's round after the launch in flight, and store what was made of it."""
-        busy = [m for m in self.members.values() if m.task and m.task.shard in m.prepared]
+        asked = self.pool.outstanding()
+        busy = {
+            address: member
+            for address, member in self.members.items()
+            if address in asked and member.task and member.task.shard in member.prepared
+        }
         if not busy:
             return
         self.reporter.say(
-            f"ending after the launch in flight on {listed([m.label for m in busy])}; Ctrl-C again "
-            "does not wait"
+            f"ending after the launch in flight on {listed([m.label for m in busy.values()])}; "
+            "Ctrl-C again does not wait"
         )
-        for member in busy:
-            self.pool.tell(member.address, tasks.stop, self._experiment.run)
-        waiting = {member.address: member for member in busy}
-        while waiting:
+        for address in busy:
+            self.pool.tell(address, tasks.stop, self._experiment.run)
+        while busy.keys() & self.pool.outstanding():
             ended = next_answer(self.pool, LOOK_S)
-            if ended is None or ended.host not in waiting:
-                continue
-            member = waiting.pop(ended.host)
-            if member.task and isinstance(ended.result, Made):
+            member = busy.get(ended.host) if ended else None
+            if ended and member and member.task and isinstance(ended.result, Made):
                 self._keep(member, member.task, ended.result)
 
     def _keep(self, member: Member, task: Task, made: Made) -> None:
@@ -377,7 +368,9 @@ def words(error: BaseException | None) -> str:
     return f"{type(error).__name__}: {error}; its worker's log has more"
 
 
-def greetings(pool: Pool, seconds: float, clock: Callable[[], float]) -> Iterator[Ended]:
+def greetings(
+    pool: Pool, seconds: float, clock: Callable[[], float], say: Callable[[str], None]
+) -> Iterator[Ended]:
     """What the workers that are there answer to a greeting, each as soon as it does."""
     deadline = clock() + seconds
     while not (addresses := pool.hosts()):
@@ -389,9 +382,12 @@ def greetings(pool: Pool, seconds: float, clock: Callable[[], float]) -> Iterato
         pool.next_ended(LOOK_S)
     for address in addresses:
         pool.submit(address, tasks.greet)
-    waiting = set(addresses)
+    waiting, is_told = set(addresses), False
     while waiting:
         ended = next_answer(pool, LOOK_S)
+        if ended is None and not is_told:
+            say(f"waiting for {listed(sorted(waiting))}: a worker ends what it does first")
+            is_told = True
         if ended and ended.host in waiting:
             waiting.remove(ended.host)
             yield ended

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import queue
 from collections.abc import Callable, Iterable
+from concurrent.futures import Future, wait
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
@@ -38,8 +40,12 @@ class Pool(Protocol):
         """Something that has ended, None if nothing does for so long."""
         ...
 
+    def outstanding(self) -> set[str]:
+        """The workers that were asked for something which `next_ended` has not handed out."""
+        ...
+
     def tell(self, host: str, function: Callable[..., object], *args: object) -> None:
-        """Have a worker call a short function at once, beside what it does; a lost one does not."""
+        """Have a worker call a short function soon, beside what it does; a lost one does not."""
         ...
 
 
@@ -64,6 +70,7 @@ class DaskPool:
         self._made = 0
         self._futures: dict[str, Any] = {}
         self._ended: queue.SimpleQueue[_Done] = queue.SimpleQueue()
+        self._told: set[Future[None]] = set()
         asyncio.run(reach(scheduler, "client"))
         try:
             self._client = distributed().Client(
@@ -73,7 +80,10 @@ class DaskPool:
             raise no_scheduler(scheduler, str(error)) from None
 
     def close(self) -> None:
-        """Leave the scheduler; workers go on with what they do."""
+        """Leave the scheduler; workers go on with what they do, and were told what they were to."""
+        _, unheard = wait(self._told, CONNECT_S)
+        for told in unheard:
+            told.cancel()
         self._client.close()
 
     def hosts(self) -> set[str]:
@@ -139,9 +149,23 @@ class DaskPool:
             return Ended(host=host, lost=True)
         return None
 
+    def outstanding(self) -> set[str]:
+        """Those with a task of which the end was not handed out."""
+        return set(self._futures)
+
     def tell(self, host: str, function: Callable[..., object], *args: object) -> None:
-        """Call it in the worker's event loop, while its one thread has a task."""
-        self._client.run(function, *args, workers=[host], on_error="ignore")
+        """Call it in the worker's event loop, while its one thread has a task.
+
+        It is not waited for: a worker that died or hangs would keep the others waiting.
+        """
+        loop = self._client.loop.asyncio_loop
+        told = asyncio.run_coroutine_threadsafe(self._tell(host, function, *args), loop)
+        self._told.add(told)
+        told.add_done_callback(self._told.discard)
+
+    async def _tell(self, host: str, function: Callable[..., object], *args: object) -> None:
+        with contextlib.suppress(OSError):  # then it is the scheduler that is gone
+            await self._client.run(function, *args, workers=[host], on_error="ignore")
 
 
 async def _ending(host: str, future: Any) -> Ended:  # noqa: ANN401 - Dask's future

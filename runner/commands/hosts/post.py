@@ -6,6 +6,7 @@ deleted once the client says that it has stored it; one that was not is offered 
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import hashlib
 import os
@@ -25,7 +26,7 @@ from runner.commands.hosts.wire import program as this_program
 from runner.commands.machine import usable_engine
 from runner.commands.record import run_record
 from runner.commands.run import Ready, method_of, ready_with
-from runner.engine.ownership import boot_id, remove_run
+from runner.engine.ownership import boot_id, remove_own
 from runner.engine.protocol import Engine, EngineInfo
 from runner.errors import UsageError
 from runner.measurement.clock import Clock, SystemClock
@@ -83,6 +84,10 @@ class Post:
     stopped: set[str | None] = field(default_factory=set)
     #: Held while a round is made: who ends the worker waits for it.
     busy: threading.Lock = field(default_factory=threading.Lock)
+    #: The round that is being made or read, which may also be another client's: it is not deleted.
+    making: Path | None = None
+    #: Held where that changes, and while a round is deleted.
+    deleting: threading.Lock = field(default_factory=threading.Lock)
 
     def greet(self) -> Greeting:
         """Who this is, and which rounds lie here."""
@@ -97,8 +102,11 @@ class Post:
     def _held(self) -> Iterator[Held]:
         for path in self.spool.glob("*/*/*/*"):
             experiment, shards, key, number = path.relative_to(self.spool).parts
-            if shards.isdecimal() and number.isdecimal() and any(path.rglob(RESULT)):
-                yield Held(experiment, int(shards), key, int(number))
+            if not shards.isdecimal() or not number.isdecimal():
+                continue
+            with contextlib.suppress(FileNotFoundError):  # another client acknowledged it just now
+                if any(path.rglob(RESULT)):
+                    yield Held(experiment, int(shards), key, int(number))
 
     def prepare(self, assignment: Assignment) -> Prepared:
         """Build what the shard needs; say what it would be a run of."""
@@ -118,18 +126,31 @@ class Post:
         ready, path = self.shards[order.key]
         directory = RunDirectory(results=self.spool, path=path / str(order.number))
         wanted = {c.id for c in ready.prepared.cells if order.cells is None or c.id in order.cells}
-        with self.busy:
+        with self.busy, self._kept(directory.path):
             _forget(directory, ready.experiment.repeats)
             if wanted - directory.launches().keys():
+                remove_own(self.engine)  # what a round left at whose end the engine was gone
                 try:
                     self._measure(ready, order, directory, wanted)
                 except StoppedError:
                     pass
+                except UsageError as error:  # no room, for one: here it is another option
+                    raise UsageError(str(error).replace("--results", "--rounds")) from None
                 finally:
-                    remove_run(self.engine, order.run)
-        return Made(
-            launches=[*_stored(directory, wanted)], whole=self._is_whole(order, directory, wanted)
-        )
+                    remove_own(self.engine)
+            whole = self._is_whole(order, directory, wanted)
+            return Made(launches=[*_stored(directory, wanted)], whole=whole)
+
+    @contextlib.contextmanager
+    def _kept(self, path: Path) -> Iterator[None]:
+        """Keep a round from being deleted, as its other client may want."""
+        with self.deleting:
+            self.making = path
+        try:
+            yield
+        finally:
+            with self.deleting:
+                self.making = None
 
     def _is_whole(self, order: Order, directory: RunDirectory, wanted: set[str]) -> bool:
         """Cells at a percentage of a rate that is not known have no launch, and miss none."""
@@ -181,8 +202,11 @@ class Post:
         """The client has the round: it is needed no longer."""
         order = received(order)
         if order.key in self.shards:
-            _, path = self.shards[order.key]
-            shutil.rmtree(path / str(order.number), ignore_errors=True)
+            _, shard = self.shards[order.key]
+            path = shard / str(order.number)
+            with self.deleting:
+                if path != self.making:
+                    shutil.rmtree(path, ignore_errors=True)
 
     def stop(self, run: str | None) -> None:
         """Make no further launch of this run, or of any."""

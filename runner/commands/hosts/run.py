@@ -23,6 +23,7 @@ from runner.commands.cells import (
     lock_chosen,
     locker,
 )
+from runner.commands.hosts.answers import unfit
 from runner.commands.hosts.book import Book, earlier_rounds
 from runner.commands.hosts.dask_extra import distributed
 from runner.commands.hosts.dispatch import (
@@ -31,7 +32,7 @@ from runner.commands.hosts.dispatch import (
     words,
 )
 from runner.commands.hosts.pool import DaskPool, Pool
-from runner.commands.hosts.square import Task
+from runner.commands.hosts.square import Stored, Task
 from runner.commands.hosts.ssh import parse_hosts, started
 from runner.commands.hosts.wire import Assignment, Greeting
 from runner.commands.run import RunOptions
@@ -96,12 +97,13 @@ def measured(
 ) -> RunResult:
     """Greet the hosts, lock for them, make all rounds."""
     found = greeted(pool, reporter)
-    architecture = _architecture(found)
+    usable = _usable(found.values())
+    architecture = _architecture(usable or found.values())
     lock_them = _remembered(locker(fresh=options.fresh))
     whole = lock_chosen(choice, experiment, lock_them, architecture=architecture)
     directory = RunDirectory.create(options.results, experiment.name, datetime.now(UTC))
     shards = _shards(
-        choice, options, lock_them, directory.run_id, architecture=architecture, most=len(found)
+        choice, options, lock_them, directory.run_id, architecture=architecture, most=len(usable)
     )
     book = Book(
         directory=directory,
@@ -149,7 +151,7 @@ def greeted(pool: Pool, reporter: Reporter) -> dict[str, Greeting]:
     """The workers that can take part, always in the same order."""
     found: dict[str, Greeting] = {}
     problems = []
-    for ended in greetings(pool, WORKERS_S, time.monotonic):
+    for ended in greetings(pool, WORKERS_S, time.monotonic, reporter.say):
         if isinstance(ended.result, Greeting):
             found[ended.host] = ended.result
         elif ended.error:
@@ -164,9 +166,18 @@ def greeted(pool: Pool, reporter: Reporter) -> dict[str, Greeting]:
     return dict(sorted(found.items(), key=order))
 
 
-def _architecture(found: Mapping[str, Greeting]) -> str:
+def _usable(found: Iterable[Greeting]) -> list[Greeting]:
+    """Those that can take part: there are shards for no others."""
+    usable: list[Greeting] = []
+    for one in found:
+        if unfit(one, usable) is None:
+            usable.append(one)
+    return usable
+
+
+def _architecture(found: Iterable[Greeting]) -> str:
     """That of all hosts. A lock is for one, and figures of two are of two experiments."""
-    known = {platform_of(one.engine.architecture): one for one in found.values()}
+    known = {platform_of(one.engine.architecture): one for one in found}
     if len(known) > 1:
         several = ", ".join(f"{name} ({one.host.hostname})" for name, one in known.items())
         raise UsageError(
@@ -224,16 +235,14 @@ def _shards(
     ]
 
 
-def _stored_at(book: Book) -> dict[Task, str]:
+def _stored_at(book: Book) -> Iterator[Stored]:
     """Where rounds that are stored here were made: the host is asked whether they still count.
 
     Those of a run on more or fewer hosts, which had other shards, do not.
     """
-    return {
-        Task.of(number, book.shards): one.engine_key
-        for (_, number), one in book.earlier.items()
-        if one.shards == book.shards
-    }
+    for (key, number), one in book.earlier.items():
+        if one.shards == book.shards:
+            yield Stored(Task.of(number, book.shards), one.engine_key, key)
 
 
 def _announce(shards: Sequence[Assignment], reporter: Reporter) -> None:
@@ -261,8 +270,12 @@ def _table_of_what_exists(dispatch: Dispatch) -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt:
-        with contextlib.suppress(KeyboardInterrupt):
+        try:
             dispatch.stop()
+        except KeyboardInterrupt:
+            pass
+        except EngineUnavailableError as error:  # the scheduler was interrupted, too
+            dispatch.reporter.say(str(error))
         if dispatch.book.record is None:
             _remove_empty(dispatch.book.directory.path)
             raise

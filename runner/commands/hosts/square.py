@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
 from runner.options import FEWEST_TO_STOP
@@ -36,3 +39,40 @@ def home(task: Task, *, hosts: int, rounds: int) -> int:
     """
     period = min((task.round - 1) // PERIOD, max(rounds // PERIOD, 1) - 1)
     return (task.shard - 1 + period) % hosts
+
+
+class Stored(NamedTuple):
+    """A round that was made before, by that engine; `key` is that of its `Prepared`."""
+
+    task: Task
+    engine_key: str
+    key: str
+
+
+@dataclass(kw_only=True)
+class Homes:
+    """Where rounds are made: by the engine that has them, else where the square says.
+
+    `places` are the keys of the hosts' engines, in a fixed order.
+    """
+
+    places: Sequence[str] = ()
+    rounds: int = 1
+    _stored: defaultdict[Task, list[Stored]] = field(default_factory=lambda: defaultdict(list))
+
+    def add(self, stored: Stored) -> None:
+        """A round need not be made elsewhere, if its engine takes part."""
+        if stored.engine_key in self.places:
+            self._stored[stored.task].append(stored)
+
+    def check(self, engine_key: str, shard: int, key: str) -> None:
+        """Forget what an engine has of a shard under other keys: it was another experiment then."""
+        for task, of_task in self._stored.items():
+            if task.shard == shard:
+                of_task[:] = [s for s in of_task if s.engine_key != engine_key or s.key == key]
+
+    def of(self, task: Task) -> str:
+        """The key of the engine."""
+        if stored := self._stored.get(task):
+            return stored[0].engine_key
+        return self.places[home(task, hosts=len(self.places), rounds=self.rounds)]

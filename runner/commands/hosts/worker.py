@@ -32,8 +32,9 @@ def serve(scheduler: str, post: Post, *, host: str | None = None, port: int = 0)
     if asyncio.run(_served(scheduler, post, host, port)):
         return
     raise EngineUnavailableError(
-        f"{scheduler}: the scheduler is gone; what was measured is kept in {post.spool} until a "
-        "run asks for it: start the scheduler again, then this worker"
+        f"{scheduler}: the scheduler is gone, or has given this worker up; what was measured is "
+        f"kept in {post.spool} until a run asks for it: start the scheduler if it does not run, "
+        "then this worker"
     )
 
 

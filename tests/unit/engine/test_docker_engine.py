@@ -140,6 +140,21 @@ def test_podman_has_no_id_and_is_named(part: str, label: str, engine_id: str | N
     assert (found.label, found.engine_id) == (label, engine_id)
 
 
+@pytest.mark.parametrize(
+    "said", [{"SecurityOptions": ["name=seccomp", "name=rootless"]}, {"Rootless": True}]
+)
+@pytest.mark.parametrize("cgroups", ["1", "2"])
+def test_an_engine_without_root_is_named_and_its_limits_known(
+    said: dict[str, Any], cgroups: str
+) -> None:
+    """Podman before 4.4 says so in a place of its own."""
+    version = {"Version": "26.1.5", "ApiVersion": "1.45"}
+    found = engine(info=INFO | {"CgroupVersion": cgroups} | said, version=version).info()
+    assert found.label == "26.1.5 (rootless)"
+    assert found.security.count("name=rootless") == 1
+    assert found.overlooks_limits is (cgroups == "1")
+
+
 def test_the_engine_is_known_by_the_address_that_it_has() -> None:
     version = {"Version": "1", "ApiVersion": "1.41"}
     api = SimpleNamespace(info=lambda: INFO, version=lambda: version)

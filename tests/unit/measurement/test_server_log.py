@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from runner.engine.protocol import ContainerState, ExecResult
+from runner.matrix.cell import Limits
 from runner.measurement.server_log import (
     causes,
     exception_line,
@@ -98,9 +99,12 @@ def test_what_gunicorn_cannot_be_started_with_is_named() -> None:
 @pytest.mark.parametrize(
     ("counted", "outcome"),
     [
-        ("oom_kill_disable 0\nunder_oom 0\noom_kill 5\n", Outcome.OOM_KILLED),
-        ("low 0\nhigh 0\nmax 310\noom 5\noom_kill 5\n", Outcome.OOM_KILLED),
-        ("oom_kill 0\n", Outcome.HANG_AT_FIRST_REQUEST),
+        ("{limit}\noom_kill_disable 0\nunder_oom 0\noom_kill 5\n", Outcome.OOM_KILLED),
+        ("{limit}\nlow 0\nhigh 0\nmax 310\noom 5\noom_kill 5\n", Outcome.OOM_KILLED),
+        ("{limit}\noom_kill_disable 0\nunder_oom 0\noom_kill 0\n", Outcome.HANG_AT_FIRST_REQUEST),
+        # The group of a rootless engine, in which the kernel killed something of another's.
+        ("9223372036854771712\noom_kill_disable 0\noom_kill 5\n", Outcome.HANG_AT_FIRST_REQUEST),
+        ("max\nlow 0\nhigh 0\noom_kill 5\n", Outcome.HANG_AT_FIRST_REQUEST),
         ("", Outcome.HANG_AT_FIRST_REQUEST),
     ],
 )
@@ -112,6 +116,7 @@ def test_a_worker_that_the_kernel_kills_again_and_again_is_out_of_memory(
             container.log = KILLED
         return {"failed": "first-not-answered", "reason": "not answered within 120 s"}
 
+    counted = counted.format(limit=Limits().memory_bytes)
     found = ExecResult(exit_code=0, stdout=counted.encode(), stderr=b"")
     pods = SimulatedPods(shell=lambda _: found, check=starts_again)
     engine = MemoryEngine(pods)

@@ -17,6 +17,7 @@ import pytest
 from runner.commands.imports import import_ab
 from runner.commands.publish import checked_name, publish
 from runner.commands.runs import compared, table_text
+from runner.engine.protocol import ROOTLESS
 from runner.errors import UsageError
 from runner.measurement.diagnosis_record import BlockRecord, DiagnosisRecord
 from runner.measurement.records import UNKNOWN_BOOT, LaunchRecord
@@ -480,6 +481,15 @@ def test_a_run_whose_machine_is_not_known(results: Path) -> None:
     assert {("machine", "not known"), ("engine", "not known")} <= {*method(unknown)}
     found = collate(unknown, directory.launches())
     assert {("machine", "not known"), ("engine", "not known")} <= {*overview(found)}
+
+
+def test_limits_that_the_engine_overlooked_are_not_published_as_if_kept(results: Path) -> None:
+    run = open_run(results, "latest").read_run()
+    assert run.engine
+    engine = replace(run.engine, security=(ROOTLESS,), cgroup_version="1")
+    assert dict(method(run))["limits"].endswith("processes and threads")
+    overlooked = dict(method(run.model_copy(update={"engine": engine})))["limits"]
+    assert overlooked.endswith("processes and threads (both without effect)")
 
 
 def test_how_many_rounds_were_needed_and_why_no_more(results: Path) -> None:

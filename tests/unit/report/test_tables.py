@@ -1,12 +1,15 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
+from runner.engine.protocol import ROOTLESS
 from runner.errors import UsageError
 from runner.options import Format
 from runner.outcome import Outcome
 from runner.report.formats import _github, render
-from runner.report.notes import CLOSED_LOOP, OPEN_LOOP
+from runner.report.notes import CLOSED_LOOP, NO_LIMITS, OPEN_LOOP
 from runner.report.pivot import pivot_table
 from runner.report.row import Row
 from runner.report.run import Run, collate
@@ -87,6 +90,18 @@ def test_the_markdown_table_of_a_whole_run(collated: Run) -> None:
     assert text == f"{_github(table)}\n{GOLDEN}"
     assert "| gevent      | ok 2/3, serialised 1/3 |" in text
     assert "| gevent+grpc | hang-at-startup 1/1    |" in text
+
+
+@pytest.mark.parametrize(("security", "cgroups"), [(ROOTLESS, "1"), (ROOTLESS, "2"), ("", "1")])
+def test_a_table_says_that_an_engine_keeps_no_limits(security: str, cgroups: str) -> None:
+    none = cell("3.11", "none")
+    run = run_record(none)
+    assert run.engine
+    engine = replace(run.engine, security=(security,), cgroup_version=cgroups)
+    run = run.model_copy(update={"engine": engine})
+    text = render(collate(run, {none.id: [launch(none)]}), format="plain")
+    assert ("engine 20.10.24 (rootless)." in text) is (security == ROOTLESS)
+    assert (NO_LIMITS in text) is (security == ROOTLESS and cgroups == "1")
 
 
 def test_launches_are_a_column_where_there_are_several() -> None:

@@ -2,26 +2,38 @@
 
 from __future__ import annotations
 
+import errno
 import io
+import shutil
 from collections import Counter
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import cast
 
 import pytest
 from rich.console import Console
 
+from runner.build.lock import Lock
+from runner.commands.cells import Choice, expand
 from runner.commands.hosts.book import Book, earlier_rounds
 from runner.commands.hosts.post import Post
-from runner.commands.hosts.run import greeted, handed_out
+from runner.commands.hosts.run import greeted, handed_out, measured
 from runner.commands.hosts.square import Task
+from runner.commands.hosts.wire import Order
+from runner.commands.run import RunOptions
 from runner.commands.runs import RunResult
 from runner.errors import EngineError, EngineUnavailableError, InterruptedRunError
+from runner.matrix.cell import EnvironmentRequest
+from runner.measurement.records import LaunchRecord
 from runner.outcome import Outcome
 from runner.progress import PlainReporter
 from runner.report.run import Run, read_run
+from runner.store.atomic import unwritable
 from runner.store.run_directory import RunDirectory
 from tests.support.hosts import MemoryPool, cells_of, memory_post, shards_of
+from tests.support.memory_engine import MemoryEngine
 from tests.support.simulated import SimulatedPods
 
 KEYS = ("a", "b", "c")
@@ -118,6 +130,15 @@ def complete(run: Run, *, rounds: int = ROUNDS) -> bool:
     return set(counts.values()) == {rounds} and len(counts) == 9 and baseline == 3 * rounds
 
 
+def meetings(run: Run) -> set[tuple[int, ...]]:
+    """For how many rounds cells meet each of their hosts."""
+    baseline = next(iter(run.baselines.values())).cell
+    return {
+        tuple(Counter(one.block for one in run.launches[cell]).values())
+        for cell in run.launches.keys() - {baseline}
+    }
+
+
 def test_every_launch_is_made_once_and_nothing_stays_on_the_hosts(hosts: Hosts) -> None:
     hosts.run(hosts.pool())
     assert complete(hosts.result)
@@ -154,15 +175,66 @@ def test_a_worker_that_was_started_again_says_nothing_new(hosts: Hosts) -> None:
     assert record.stat().st_ino == first
 
 
+def test_a_round_that_two_clients_want_is_not_deleted_under_the_second_one(hosts: Hosts) -> None:
+    post = hosts.posts["tcp://a"]
+    prepared = post.prepare(shards_of(cells_of(9), 3)[0])
+    order = Order(run="first", key=prepared.key, number=1)
+    assert len(post.make_round(order).launches) == 4
+    hosts.waiting[0].unlink()
+
+    def acknowledge(answer: dict[str, object]) -> dict[str, object]:
+        post.acknowledge(order)
+        return answer
+
+    hosts.pods["a"].load = acknowledge
+    assert len(post.make_round(replace(order, run="second")).launches) == 4
+    post.acknowledge(order)
+    assert hosts.waiting == []
+
+
 def test_on_fewer_hosts_than_before_cells_meet_each_for_as_many_rounds(hosts: Hosts) -> None:
     hosts.run(hosts.pool())
     hosts.number = 2
-    del hosts.posts["tcp://c"]
+    hosts.posts.popitem()
     hosts.run(hosts.pool())
-    run = hosts.result
-    baseline = next(iter(run.baselines.values())).cell
-    for cell in run.launches.keys() - {baseline}:
-        assert sorted(Counter(one.block for one in run.launches[cell]).values()) == [3, 3]
+    assert meetings(hosts.result) == {(3, 3)}
+
+
+def test_on_other_hosts_than_before_cells_meet_each_for_as_many_rounds(hosts: Hosts) -> None:
+    hosts.run(hosts.pool())
+    hosts.posts.clear()
+    for key in "xyz":
+        hosts.pods[key] = SimulatedPods()
+        hosts.start(key)
+    hosts.run(hosts.pool())
+    assert meetings(hosts.result) == {(3, 3)}
+
+
+@pytest.mark.parametrize("left", ["here", "on its disk"])
+def test_rounds_of_another_load_bind_no_round_to_the_host_that_has_them(
+    hosts: Hosts, left: str
+) -> None:
+    pool = hosts.pool()
+
+    def alone(pool: MemoryPool, number: int, host: str) -> None:
+        for other in pool.posts.keys() - {host}:
+            pool.kill(other)
+        if left == "on its disk" and number == 3 * ROUNDS:
+            raise KilledError
+
+    pool.after = alone
+    if left == "on its disk":
+        pool.deaf = {*pool.posts}  # no round is acknowledged
+        with pytest.raises(KilledError):
+            hosts.run(pool)
+        assert len(hosts.waiting) >= 4 * 2 * ROUNDS
+        shutil.rmtree(hosts.directory / "results")
+    else:
+        hosts.run(pool)
+    hosts.jobs = 2
+    hosts.run(hosts.pool())
+    assert complete(hosts.result)
+    assert meetings(hosts.result) == {(3, 3)}
 
 
 def test_a_verdict_is_within_hosts(hosts: Hosts) -> None:
@@ -310,6 +382,57 @@ def test_of_a_round_with_an_engine_error_that_launch_alone_is_made_again(
     assert outcomes == {Outcome.OK}
 
 
+def test_what_is_whole_here_is_not_made_again_because_a_host_has_a_part(hosts: Hosts) -> None:
+    pool = hosts.pool()
+    pool.after = lambda pool, number, host: pool.kill(host) if number == 1 else None
+    hosts.run(pool)
+    made = hosts.loads
+    assert len(hosts.waiting) == 4
+    hosts.waiting[0].unlink()
+    hosts.run(hosts.pool())
+    assert complete(hosts.result)
+    assert hosts.loads == made
+
+
+def test_what_a_round_left_whose_engine_was_gone_is_removed_before_the_next_one(
+    hosts: Hosts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = cast("MemoryEngine", hosts.posts["tcp://a"].engine)
+
+    def gone(_container: str) -> None:
+        raise EngineError("gone")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(engine, "remove", gone)
+        hosts.run(hosts.pool())
+    assert ": gone" in hosts.said.getvalue()
+    assert engine.containers
+    hosts.run(hosts.pool(), fresh=True)
+    assert complete(hosts.result)
+    assert engine.containers == {}
+
+
+def test_a_worker_without_room_is_not_used_and_its_launches_are_kept(
+    hosts: Hosts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write = RunDirectory.write_launch
+
+    def full(
+        directory: RunDirectory, record: LaunchRecord, files: Mapping[str, bytes]
+    ) -> LaunchRecord:
+        if directory.results.name == "a" and hosts.waiting:
+            raise unwritable(directory.path, OSError(errno.ENOSPC, "full"))
+        return write(directory, record, files)
+
+    pool = hosts.pool()
+    with monkeypatch.context() as patch:
+        patch.setattr(RunDirectory, "write_launch", full)
+        hosts.run(pool)
+    assert complete(hosts.result)
+    assert "free some space, or pass another --rounds DIR" in hosts.said.getvalue()
+    assert len(hosts.waiting) == 1
+
+
 def test_what_was_kept_of_a_round_is_made_on_another_host_once_its_own_is_lost(
     hosts: Hosts,
 ) -> None:
@@ -365,6 +488,50 @@ def test_interrupted_each_host_ends_after_its_launch_and_keeps_the_round(hosts: 
     assert hosts.loads == 3 * ROUNDS * 4
 
 
+def test_interrupted_while_a_round_is_stored_nothing_more_of_it_is_waited_for(
+    hosts: Hosts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pool, write = hosts.pool(), RunDirectory.write_launch
+
+    def interrupt(
+        directory: RunDirectory, record: LaunchRecord, files: Mapping[str, bytes]
+    ) -> LaunchRecord:
+        if pool.rounds == 5 and directory == hosts.last:
+            monkeypatch.setattr(RunDirectory, "write_launch", write)
+            raise KeyboardInterrupt
+        return write(directory, record, files)
+
+    def wait(_pool: MemoryPool) -> None:
+        raise AssertionError("what for?")
+
+    monkeypatch.setattr(RunDirectory, "write_launch", interrupt)
+    pool.idle = wait
+    with pytest.raises(InterruptedRunError, match="none"):
+        hosts.run(pool)
+    assert "ending after the launch in flight on" in hosts.said.getvalue()
+    hosts.run(hosts.pool())
+    assert complete(hosts.result)
+    assert hosts.loads == 3 * ROUNDS * 4
+
+
+def test_interrupted_as_the_scheduler_ends_the_table_is_printed(hosts: Hosts) -> None:
+    """In a terminal Ctrl-C may reach both."""
+    pool = hosts.pool()
+
+    def gone(*_: object) -> None:
+        raise EngineUnavailableError("the scheduler is gone")
+
+    def interrupt(pool: MemoryPool, number: int, _host: str) -> None:
+        if number == 5:
+            pool.before = gone
+            raise KeyboardInterrupt
+
+    pool.before = interrupt
+    with pytest.raises(InterruptedRunError, match="none"):
+        hosts.run(pool)
+    assert "the scheduler is gone" in hosts.said.getvalue()
+
+
 def test_two_workers_of_one_engine_are_refused(hosts: Hosts, tmp_path: Path) -> None:
     hosts.posts[f"tcp://{KEYS[0]}-again"] = memory_post(tmp_path / "z", "a")
     hosts.run(hosts.pool())
@@ -378,6 +545,37 @@ def test_other_versions_are_refused(hosts: Hosts) -> None:
     with pytest.raises(EngineUnavailableError, match=r"is monkey-matrix 0\.0\.1 .* one version"):
         hosts.run(pool)
     assert hosts.loads == 0
+
+
+MATRIX = """\
+version: 1
+experiments:
+  sample:
+    axes: {python: [3.11], gevent: [25.9.1], patch: [none, gevent], copy: [a, b, c]}
+    load: {concurrency: 10, requests: 200}
+    base: debian
+"""
+
+
+def test_there_are_shards_for_the_hosts_that_take_part_alone(
+    hosts: Hosts, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "matrix.yaml").write_text(MATRIX)
+    pool = hosts.pool()
+    pool.programs[f"tcp://{KEYS[2]}"] = "monkey-matrix 0.0.1 (0)"
+
+    def lock(requests: Iterable[EnvironmentRequest], platform: str) -> dict[object, Lock]:
+        return {
+            one: Lock(request=one, platform=platform, text="gevent==25.9.1") for one in requests
+        }
+
+    monkeypatch.setattr("runner.commands.hosts.run.locker", lambda **_: lock)
+    choice = Choice(file=tmp_path / "matrix.yaml", experiment="sample", launches=1)
+    options = RunOptions(results=tmp_path / "results", jobs=1)
+    reporter = PlainReporter(Console(file=hosts.said, width=500))
+    measured(choice, expand(choice, reporter.say), options, pool, reporter)
+    assert "; 2 shards" in hosts.said.getvalue()
+    assert hosts.said.getvalue().count("it is not used") == 1
 
 
 def test_without_a_host_left_the_run_ends_and_says_why(hosts: Hosts) -> None:

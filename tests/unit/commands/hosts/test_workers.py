@@ -10,6 +10,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import closing
@@ -91,9 +92,12 @@ def test_a_worker_answers_fails_and_is_lost(scheduler: str, tmp_path: Path) -> N
         assert isinstance(ended(pool).error, FileNotFoundError)
         pool.submit(host, time.sleep, 1000)
         pool.tell(host, os.mkdir, str(tmp_path / "told"))  # beside what it does
-        assert (tmp_path / "told").is_dir()
+        assert pool.outstanding() == {host}
+        while not (tmp_path / "told").is_dir():
+            time.sleep(0.05)
         process.kill()
         assert ended(pool) == Ended(host=host, lost=True)
+        assert pool.outstanding() == set()
         there(pool, 0)
     process.communicate()
 
@@ -131,6 +135,31 @@ def test_a_result_that_does_not_arrive_keeps_no_other_worker_waiting(
             process.terminate()
             process.communicate()
         there(pool, 0)
+
+
+def test_a_worker_that_hangs_is_told_something_and_not_waited_for(
+    scheduler: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hangs, told = worker(scheduler, tmp_path / "hangs"), worker(scheduler, tmp_path / "told")
+    pool = DaskPool(scheduler)
+    there(pool, 2)
+    hangs.send_signal(signal.SIGSTOP)
+    killer = threading.Timer(60, hangs.kill)  # who waits for it, waits no longer
+    killer.start()
+    for host in pool.hosts():
+        pool.tell(host, os.mkdir, str(tmp_path / host.rpartition(":")[2]))
+    while not [*tmp_path.glob("[0-9]*")]:
+        time.sleep(0.05)
+    monkeypatch.setattr("runner.commands.hosts.pool.CONNECT_S", 0.1)
+    pool.close()
+    killer.cancel()
+    assert hangs.poll() is None
+    hangs.kill()
+    told.terminate()
+    for process in (hangs, told):
+        process.communicate()
+    with closing(DaskPool(scheduler)) as again:
+        there(again, 0)
 
 
 def test_an_answer_of_a_class_that_is_not_known(scheduler: str, tmp_path: Path) -> None:
@@ -171,6 +200,13 @@ def test_a_worker_listens_where_it_reaches_the_scheduler_from_alone(
         process.terminate()
         process.communicate()
         there(pool, 0)
+
+
+def test_interrupted_while_the_scheduler_is_asked_nothing_is_logged(scheduler: str) -> None:
+    with closing(DaskPool(scheduler)) as pool:
+        assert pool.hosts() == set()
+    # Dask's `sync` logs a traceback if Ctrl-C comes before its coroutine has begun.
+    assert not logging.getLogger("tornado.application").isEnabledFor(logging.ERROR)
 
 
 def test_a_scheduler_that_is_not_there_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
