@@ -33,6 +33,18 @@ def print_result(text: str) -> None:
         nobody_reads(sys.stdout)
 
 
+def close_streams() -> None:
+    """Discard what a full disk did not take: Python would try again at its end, and exit with 120.
+
+    Who printed it has said so.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except OSError:
+            nobody_reads(stream)
+
+
 def nobody_reads(stream: TextIO) -> None:
     """From now on, discard what is written to a stream."""
     nowhere = os.open(os.devnull, os.O_WRONLY)

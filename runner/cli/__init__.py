@@ -25,7 +25,7 @@ from runner.errors import (
     is_out_of_memory,
     system_error,
 )
-from runner.streams import prepare_streams, print_result, say
+from runner.streams import close_streams, prepare_streams, print_result, say
 from runner.threads import end_where_none_can_start
 
 application = typer.Typer(
@@ -138,4 +138,5 @@ def main() -> None:
         )
     except (OSError, MemoryError, RuntimeError, ImportError) as error:
         code = _of_the_system(error)
+    close_streams()
     sys.exit(code)

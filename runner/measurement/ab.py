@@ -19,7 +19,7 @@ NUMBER = re.compile(
     r"(?![0-9A-Za-z_.,'’])(?!\s*[^\s\w(\[{<#/\\|\"*=~（-]?[0-9])"
 )
 #: The numbers that a line of the table `Connection Times` begins with.
-COLUMNS = re.compile(r"(?:[\s|]*-?[0-9]+(?:\.[0-9]+)?(?![0-9A-Za-z_.,'’]))*")
+COLUMNS = re.compile(r"(?:(?:^|[\s|]+)-?[0-9]+(?:\.[0-9]+)?(?![-0-9A-Za-z_.,'’]))*")
 VERSION = re.compile(r"This is ApacheBench, Version (\S+)")
 GAVE_UP = re.compile(r"^Total of (\d+) requests completed", re.MULTILINE)
 PATIENT = "(be patient)"

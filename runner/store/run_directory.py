@@ -316,7 +316,7 @@ def _reject_newer(path: Path, version: int, newest: int) -> None:
     if version > newest:
         raise UsageError(
             f"{path}: written by a newer version of this program (schema {version}, known up to "
-            f"{newest}); update this checkout to read it"
+            f"{newest}); update this program to read it"
         )
 
 

@@ -33,6 +33,7 @@ cli.main()
 
 def shell(script: str, directory: Path) -> subprocess.CompletedProcess[str]:
     environment = os.environ | {"PYTHON": sys.executable, "RUN": RUN}
+    environment.pop("PYTHONUNBUFFERED", None)  # what is left in a buffer is written at the end
     return subprocess.run(
         ["bash", "-c", f"set -o pipefail; {script}"],
         cwd=directory,
@@ -75,7 +76,9 @@ def test_an_error_has_its_exit_code_where_nobody_reads_it(tmp_path: Path) -> Non
 
 def test_a_result_that_finds_no_room_is_an_error_and_no_regression(tmp_path: Path) -> None:
     for redirected in (">/dev/full", ">/dev/full 2>&1"):
-        assert shell(f'"$PYTHON" -m runner --version {redirected}', tmp_path).returncode == 2
+        done = shell(f'"$PYTHON" -m runner --version {redirected}', tmp_path)
+        assert done.returncode == 2
+        assert "Exception" not in done.stderr
 
 
 def test_help_that_nobody_reads_is_no_error(tmp_path: Path) -> None:

@@ -410,6 +410,13 @@ def test_what_is_in_front_of_a_verbose_report_is_no_part_of_it(matrix: Matrix) -
     assert (rows()[0]["mean_ms"], rows()[0]["max_ms"]) == (1, 3)
 
 
+@pytest.mark.parametrize("others", ["2026-02-30", "1-2-3", "12-5 of 9", "-5-5"])
+def test_another_programs_total_is_none_of_ab_s(matrix: Matrix, others: str) -> None:
+    text = with_changes({"\nConcurrency Level": f"\nTotal:  {others}\nConcurrency Level"})
+    assert matrix("import-ab", "mine", written(text)).code == 0
+    assert (rows()[0]["mean_ms"], rows()[0]["max_ms"]) == (1, 3)
+
+
 # -- prefixes --------------------------------------------------------------------------------------
 
 PREFIXES = {
