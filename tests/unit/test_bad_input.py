@@ -374,7 +374,7 @@ def test_a_credential_helper_that_is_not_installed(
 
 def test_an_engine_that_talks_nonsense(matrix: Matrix, stub: type[EngineStub]) -> None:
     stub.answer = b"<html>hello</html>"
-    assert_error(matrix("run"), "is no container engine", "unset DOCKER_HOST", code=3)
+    assert_error(matrix("run"), "is no container engine", code=3)
 
 
 def test_no_permission_for_the_engine(matrix: Matrix, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -150,7 +150,7 @@ def test_an_index_out_of_reach_is_no_finding_and_is_not_named(
 
 
 def test_what_follows_an_address_is_kept() -> None:
-    told = without_addresses("request for url (https://localhost/a)b/flask/): bad peer")
+    told = without_addresses("request for url (https://a:p)w@localhost/simple/flask/): bad peer")
     assert told == "request for url (an address): bad peer"
 
 

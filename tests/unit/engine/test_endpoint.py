@@ -138,8 +138,8 @@ def test_an_engine_behind_ssh_has_a_remedy(
 def test_the_port_and_the_socket_of_an_engine_behind_ssh_are_kept(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setenv("DOCKER_HOST", "ssh://127.0.0.1:2222/run/user/1000/docker.sock")
-    assert "engine.sock:/run/user/1000/docker.sock ssh://127.0.0.1:2222 &`" in refused()
+    monkeypatch.setenv("DOCKER_HOST", "ssh://a@127.0.0.1:2222/run/user/1000/docker.sock")
+    assert "engine.sock:/run/user/1000/docker.sock ssh://a@127.0.0.1:2222 &`" in refused()
 
 
 # -- TLS -------------------------------------------------------------------------------------------
