@@ -91,8 +91,8 @@ def second_engine(
         engine.start()
         tags = [
             tag
-            for image in client.images.list("localhost/monkey-matrix/base")
-            for tag in image.tags
+            for image in client.api.images("localhost/monkey-matrix/base")
+            for tag in image["RepoTags"] or ()
         ]
         loadgen = [tag for tag in tags if tag.startswith("localhost/monkey-matrix/base:loadgen-")]
         engine.take(client, *(base.reference for base in prepared.bases.values()), *loadgen)
@@ -127,7 +127,7 @@ def test_an_engine_that_stops_and_starts_again(tmp_path: Path, second_engine: Se
     assert not any("engine-error" in (row["reason"] or "") for row in rows), rows
     left = docker.DockerClient(base_url=second_engine.url, version="1.41")
     try:
-        assert left.containers.list(all=True) == []
+        assert left.containers.list(all=True, ignore_removed=True) == []
     finally:
         left.close()
 

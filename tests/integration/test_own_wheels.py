@@ -143,7 +143,9 @@ def test_an_extension_is_built_where_there_is_a_compiler_and_nothing_runs_here(
     ]
     program = "python3 -c 'import native, shop; print(native.__name__, shop.RAN_AS)'"
     assert run(lock, program) == "native (7001, False, [])"
-    assert not [c for c in client.containers.list(all=True) if "-wheel" in str(c.name)]
+    assert not [
+        c for c in client.containers.list(all=True, ignore_removed=True) if "-wheel" in str(c.name)
+    ]
 
 
 def test_one_that_does_not_compile_says_why_and_what_is_missing(

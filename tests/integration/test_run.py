@@ -97,7 +97,9 @@ def pods(client: docker.DockerClient, project: Project) -> Iterator[Any]:
 
     def names() -> list[str]:
         runs = {path.name for path in project.results.glob("tiny/2*")}
-        found = client.containers.list(all=True, filters={"label": "org.monkey-matrix.run"})
+        found = client.containers.list(
+            all=True, filters={"label": "org.monkey-matrix.run"}, ignore_removed=True
+        )
         return [str(c.name) for c in found if c.labels["org.monkey-matrix.run"] in runs]
 
     yield names
@@ -258,10 +260,12 @@ def test_an_expectation_that_is_not_met_is_said_and_exits_1(tmp_path: Path) -> N
 
 @pytest.mark.alone
 def test_plan_starts_nothing(project: Project, client: docker.DockerClient) -> None:
-    before = {container.id for container in client.containers.list(all=True)}
+    before = {container.id for container in client.containers.list(all=True, ignore_removed=True)}
     code, stdout, _ = project.matrix("plan", "--json")
     assert code == 0
-    assert {container.id for container in client.containers.list(all=True)} == before
+    assert {
+        container.id for container in client.containers.list(all=True, ignore_removed=True)
+    } == before
     plan = json.loads(stdout)
     assert len(plan) == CELLS
     assert all(cell["ceiling_rps"] and cell["predicted_s"] for cell in plan)
@@ -354,7 +358,9 @@ def test_a_container_removed_by_somebody_else(
     [run] = (path.name for path in project.results.glob("tiny/2*"))
     while time.monotonic() < deadline:
         labels = [f"org.monkey-matrix.run={run}", f"org.monkey-matrix.cell={cell}"]
-        sidecars = client.containers.list(filters={"label": labels, "name": "-loadgen"})
+        sidecars = client.containers.list(
+            filters={"label": labels, "name": "-loadgen"}, ignore_removed=True
+        )
         if sidecars:
             sidecars[0].remove(force=True)
             break
