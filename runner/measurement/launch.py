@@ -13,7 +13,7 @@ from runner.engine.protocol import Engine
 from runner.errors import EngineError
 from runner.matrix.ceiling import configuration_of
 from runner.matrix.cell import Cell
-from runner.measurement import agent, companion, evidence, explanation, verdict
+from runner.measurement import ab, agent, companion, evidence, explanation, verdict
 from runner.measurement.agent import CalibrateReply, CheckReply, ReadyReply, Refusal
 from runner.measurement.clock import Clock
 from runner.measurement.cpu_time import Used
@@ -317,7 +317,9 @@ class Launch:
             asked=self.job.asked,
         )
         self.files |= self.loaded.files
-        self._end_if_gone(self.pod, seen_gone=not reply.server_alive)
+        # A process that dumps its core still lives, with its connections gone.
+        lost = reply.ab.exit_code in ab.EXIT_REASONS
+        self._end_if_gone(self.pod, seen_gone=lost or not reply.server_alive)
         self.verdict = verdict.of_load(self.loaded, lambda: evidence.server_log(self.pod))
 
     # -- the end -----------------------------------------------------------------------------------

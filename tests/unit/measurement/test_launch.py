@@ -355,6 +355,8 @@ class LateEngine(MemoryEngine):
 def test_the_engine_may_see_the_servers_end_later_than_the_agent(step: str, failed: str) -> None:
     def ends(answer: Answer) -> Answer:
         dead(engine, 139)
+        if step == "load" and failed == "broken-answer":
+            return ab(exit_code=104)(answer)
         if step == "load":
             return {**answer, "server_alive": False}
         return {"failed": failed, "reason": "the server's process ended"}
