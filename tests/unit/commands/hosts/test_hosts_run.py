@@ -24,6 +24,7 @@ from runner.commands.hosts.square import Task
 from runner.commands.hosts.wire import Order
 from runner.commands.run import RunOptions
 from runner.commands.runs import RunResult
+from runner.engine.protocol import ContainerSpec
 from runner.errors import EngineError, EngineUnavailableError, InterruptedRunError
 from runner.matrix.cell import EnvironmentRequest
 from runner.measurement.records import LaunchRecord
@@ -406,8 +407,16 @@ def test_what_a_round_left_whose_engine_was_gone_is_removed_before_the_next_one(
         patch.setattr(engine, "remove", gone)
         hosts.run(hosts.pool())
     assert ": gone" in hosts.said.getvalue()
-    assert engine.containers
+    left, create, beside = set(engine.containers), engine.create, set()
+    assert left
+
+    def created(spec: ContainerSpec) -> str:
+        beside.update(left & engine.containers.keys())
+        return create(spec)
+
+    monkeypatch.setattr(engine, "create", created)
     hosts.run(hosts.pool(), fresh=True)
+    assert beside == set()
     assert complete(hosts.result)
     assert engine.containers == {}
 
