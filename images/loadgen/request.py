@@ -101,14 +101,20 @@ class Answer(NamedTuple):
     allow: str | None
 
 
-def ask(config: dict[str, Any], timeout: float, sent: threading.Semaphore | None = None) -> Answer:
+def ask(
+    config: dict[str, Any],
+    timeout: float,
+    sent: threading.Semaphore | None = None,
+    pause_s: float = 0.0,
+) -> Answer:
     """Send the request and read the whole answer; a failure is a `CheckFailedError`.
 
-    `timeout` in seconds is for each step; `sent` is released when the request is out.
+    `timeout` in seconds is for each step; `sent` is released when the request is out, which is
+    `pause_s` seconds after the connection was made.
     """
     what = "{method} {path}".format(**config["request"])
     try:
-        return exchange(config, timeout, sent)
+        return exchange(config, timeout, sent, pause_s)
     except TimeoutError:
         text = f"connection accepted, {what} not answered within {timeout:.0f} s"
         raise CheckFailedError("not-answered", text, busy_now(config["uid"])) from None
@@ -118,11 +124,16 @@ def ask(config: dict[str, Any], timeout: float, sent: threading.Semaphore | None
 
 
 def exchange(
-    config: dict[str, Any], timeout: float, sent: threading.Semaphore | None = None
+    config: dict[str, Any],
+    timeout: float,
+    sent: threading.Semaphore | None = None,
+    pause_s: float = 0.0,
 ) -> Answer:
     """The same, with the failures as Python has them."""
     request = config["request"]
     with socket.create_connection((HOST, config["port"]), timeout=timeout) as connection:
+        if pause_s:
+            time.sleep(pause_s)
         connection.sendall(message(request, config["port"]))
         if sent:
             sent.release()
@@ -140,15 +151,18 @@ def exchange(
 
 
 def verified(
-    config: dict[str, Any], timeout: float, sent: threading.Semaphore | None = None
+    config: dict[str, Any],
+    timeout: float,
+    sent: threading.Semaphore | None = None,
+    pause_s: float = 0.0,
 ) -> float:
-    """Send the request once, and return the latency of its right answer in seconds.
+    """Send the request once, and return the latency of its right answer in seconds, pause aside.
 
     Whatever else comes of it is a `CheckFailedError`.
     """
     begun = time.monotonic()
-    answer = ask(config, timeout, sent)
-    elapsed = time.monotonic() - begun
+    answer = ask(config, timeout, sent, pause_s)
+    elapsed = time.monotonic() - begun - pause_s
     if wrong := what_is_wrong(config["response"], answer):
         raise CheckFailedError("wrong-answer", wrong, answer=told_of(answer))
     return elapsed

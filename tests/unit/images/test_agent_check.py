@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import select
 import subprocess
 import sys
 import threading
@@ -10,6 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer, ThreadingHTTPServer
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -18,7 +20,7 @@ from runner import contract
 from runner.measurement.asked import WORKLOAD
 from tests.support.loadgen import AGENT, RATE, program
 
-check, load, network = map(program, ("check", "load", "network"))
+check, load, network, request = map(program, ("check", "load", "network", "request"))
 
 
 @pytest.mark.parametrize(
@@ -29,6 +31,8 @@ check, load, network = map(program, ("check", "load", "network"))
         (1.0, 0, [3.5, 1.01], 1.01, 2),
         (1.0, 0, [9.0, 9.0, 9.0, 9.0], 9.0, 4),
         (0.05, 3, [0.5, 0.06, 0.05, 0.07], 0.05, 4),
+        # The server had taken the first one's connection before it was sent.
+        (0.05, 3, [0.04, 0.06, 0.05, 0.07], 0.05, 4),
     ],
 )
 def test_a_late_first_answer_is_not_taken_for_the_service_time(
@@ -43,7 +47,7 @@ def test_a_late_first_answer_is_not_taken_for_the_service_time(
     answers = iter(latencies)
     seen: list[float] = []
 
-    def get(*_: object) -> float:
+    def get(*_: object, **__: object) -> float:
         seen.append(next(answers))
         return seen[-1]
 
@@ -62,7 +66,7 @@ def test_where_requests_differ_the_mean_is_not_taken_from_one(
 ) -> None:
     """One of 1 to 3 s is late above a tenth more than 3."""
     answers = iter(latencies)
-    monkeypatch.setattr(check, "verified", lambda *_: next(answers))
+    monkeypatch.setattr(check, "verified", lambda *_, **__: next(answers))
     config = {"service_s": 2.0, "spread_s": 1.0, "startup_s": 1, "lone_repeats": 0, "burst": 1}
     nothing = {"recordings": "/none/there-", "record": contract.RECORD, "effects": "/none/there-"}
     assert check.check({**config, **nothing}) == {"lone_s": 2.0, "service_s": 2.0, "effects": None}
@@ -249,9 +253,36 @@ def serving(kind: type[HTTPServer], work: Callable[[], object]) -> Iterator[int]
     with kind(("127.0.0.1", 0), Handler) as server:
         thread = threading.Thread(target=server.serve_forever, args=(0.01,))
         thread.start()
-        yield server.server_port
-        server.shutdown()
-        thread.join()
+        try:
+            yield server.server_port
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+def test_the_first_request_comes_after_its_connection(monkeypatch: pytest.MonkeyPatch) -> None:
+    """So a server waits for it at its socket, as for a client on another machine."""
+    had_come: list[bool] = []
+    looked = threading.Event()
+    clock = [0.0]
+
+    def sleep(seconds: float) -> None:
+        clock[0] += seconds
+        assert looked.wait(20)
+
+    monkeypatch.setattr(request, "time", SimpleNamespace(monotonic=lambda: clock[0], sleep=sleep))
+
+    class Looking(HTTPServer):
+        def process_request(self, connection: Any, client_address: Any) -> None:
+            had_come.append(bool(select.select([connection], [], [], 0)[0]))
+            looked.set()
+            super().process_request(connection, client_address)
+
+    with serving(Looking, lambda: None) as port:
+        config = {"service_s": 0.0, "startup_s": 20, "lone_repeats": 0, "port": port, "uid": 0}
+        assert check.lone_request({**config, **ASKED}) == 0
+    assert had_come == [False]
+    assert clock == [check.FIRST_PAUSE_S]
 
 
 class Patient(ThreadingHTTPServer):
