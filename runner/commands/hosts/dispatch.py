@@ -74,6 +74,8 @@ class Dispatch:
     #: For how many looks no host was there.
     looks: int = 0
     why_gone: str = "no worker is there"
+    #: Whether a worker was lost that was of use: it may be started again.
+    one_was_lost: bool = False
     #: Workers that were asked who they are.
     greeted: set[str] = field(default_factory=set)
 
@@ -102,7 +104,8 @@ class Dispatch:
 
     def _wait_for_a_host(self) -> None:
         """A worker that ended may be started again: wait for a while, then give up."""
-        if self.looks >= MOST_LOOKS or self.refused >= self.pool.hosts() != set():
+        all_refused = not self.one_was_lost and self.refused >= self.pool.hosts() != set()
+        if self.looks >= MOST_LOOKS or all_refused:
             raise EngineUnavailableError(
                 f"no host is left to measure on: {self.why_gone}; what was measured is stored, "
                 "here or on the hosts: see that their workers and engines run, then run the same "
@@ -160,6 +163,7 @@ class Dispatch:
 
     def _leave(self, member: Member, why: str) -> None:
         del self.members[member.address]
+        self.one_was_lost |= member.address not in self.refused
         self.why_gone = f"{member.label}: {why}"
         self.reporter.say(f"{member.label}: {why}")
 

@@ -594,17 +594,26 @@ def test_without_a_host_left_the_run_ends_and_says_why(hosts: Hosts) -> None:
         hosts.run(pool)
 
 
-def test_a_run_waits_for_a_worker_that_is_started_again(hosts: Hosts) -> None:
+@pytest.mark.parametrize("refused", [None, "monkey-matrix 0.0.1 (0)"])
+def test_a_run_waits_for_a_worker_that_is_started_again(
+    hosts: Hosts, refused: str | None, tmp_path: Path
+) -> None:
+    """One that is there, but cannot be used, changes nothing."""
     pool = hosts.pool()
+    useless: dict[str, Post] = {}
+    if refused:
+        useless["tcp://useless"] = memory_post(tmp_path / "z", "z")
+        pool.posts |= useless
+        pool.programs["tcp://useless"] = refused
 
     def outage(pool: MemoryPool, number: int, host: str) -> None:
         if number >= 3:
             pool.kill(host)
-        if not pool.posts:
+        if pool.posts == useless:
             pool.before, pool.idle = lambda *_: None, come_back
 
     def come_back(pool: MemoryPool) -> None:
-        pool.posts = dict(hosts.posts)
+        pool.posts = {**hosts.posts, **useless}
 
     pool.before = outage
     hosts.run(pool)
