@@ -20,6 +20,7 @@ from runner.measurement import agent, evidence, verdict
 from runner.measurement.load import SIZING_BURST
 from runner.measurement.served import STALLED_S
 from runner.measurement.server_log import TIMED_OUT, exceptions, ignored
+from runner.measurement.why.before import early_rlock
 from runner.measurement.why.facts import Facts, named
 from runner.measurement.why.findings import as_set_up, blocked_loop
 from runner.measurement.why.line import HELD_BACK, is_due, why
@@ -37,6 +38,8 @@ HANG_S, WORKING_S = 1.0, 2.0
 UNTIL_STALLED = 7
 #: One that hung under its load is looked at so often more: a pause may come again.
 UNTIL_SEEN = 3
+#: And one with an RLock of before the patch: nobody holds it between two batches of requests.
+UNTIL_HELD = 7
 #: How it is looked at: by how many clients, for how many seconds.
 AT_REST: Final = (0, 0.0)
 #: What the runner adds before it gives up on the agent, in seconds.
@@ -69,6 +72,9 @@ def of_launch(launch: Launch, pod: Pod, outcome: Outcome, log: str) -> str | Non
         if outcome is Outcome.HANG_UNDER_LOAD and facts.has_loop and not _is_enough(facts):
             # It may be a pause of the loop that is over by now, and comes again.
             facts = _looked(launch, pod, facts, [working] * UNTIL_SEEN)
+        if outcome in WRONG and launch.checked and _may_admit(facts):
+            # At that moment nobody may have held it.
+            facts = _looked(launch, pod, facts, [working] * UNTIL_HELD)
         if facts.is_stalled and outcome.has_figures and blocked_loop(facts) is None:
             _start_again(launch, pod)
             facts = _looked(launch, pod, facts, [working] * UNTIL_STALLED)
@@ -143,11 +149,16 @@ def _is_enough(facts: Facts) -> bool:
     if facts.outcome.kind is Kind.FAILURE:
         # Either is to be seen while there are requests.
         blocks = TIMED_OUT in facts.log and blocked_loop(facts) is None
-        return not (facts.may_admit_several or blocks)
+        return not (_may_admit(facts) or blocks)
     if facts.is_stalled:
         return blocked_loop(facts) is not None
     found = explained(facts)
     return found is not None and found[0].explains and found[0].found not in BUSY
+
+
+def _may_admit(facts: Facts) -> bool:
+    """Whether there is an RLock that may admit several, and that was not seen to."""
+    return facts.may_admit_several and early_rlock(facts) is None
 
 
 def _together(one: Seen, other: Seen) -> Seen:

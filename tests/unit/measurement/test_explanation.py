@@ -10,7 +10,7 @@ import pytest
 
 from runner.matrix.cell import Cell
 from runner.matrix.servers import Server
-from runner.measurement.explanation import facts_of, of_launch
+from runner.measurement.explanation import UNTIL_HELD, facts_of, of_launch
 from runner.measurement.launch import Launch
 from runner.measurement.loaded import Loaded
 from runner.measurement.why.seen import Seen
@@ -88,18 +88,29 @@ def test_one_that_answers_wrong_under_load_is_looked_at_at_rest() -> None:
 
 
 @pytest.mark.parametrize("step", ["calibrate", "load"])
-def test_one_with_an_rlock_of_before_the_patch_is_looked_at_at_work_too(step: str) -> None:
-    guard = {"module": "app", "name": "guard", "kind": "RLock", "held": False, "importer": None}
+@pytest.mark.parametrize("held_from", [2, 4, 99])
+def test_one_with_an_rlock_of_before_the_patch_is_looked_at_at_work_until_it_is_held(
+    step: str, held_from: int
+) -> None:
+    """By several: between two batches of requests it is free."""
     found = looks(COMPUTING, "running")
-    seen = {**found, "looks": [one | {"scan": {"locks": [guard]}} for one in found["looks"]]}
+
+    def seen(_: dict[str, Any]) -> dict[str, Any]:
+        times = 5 * (steps(pods).count("stacks") >= held_from)
+        guard = {"module": "app", "name": "guard", "kind": "RLock", "importer": None}
+        scan = {"locks": [guard | {"held": bool(times), "times": times}]}
+        return {**found, "looks": [one | {"scan": scan} for one in found["looks"]]}
+
     wrong: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
         "calibrate": lambda _: {"failed": "wrong-answer", "reason": "status 500"},
         "load": lambda answer: {**answer, "ab": {**answer["ab"], "exit_code": 104}},
     }
-    pods = SimulatedPods(stacks=lambda _: seen)
+    pods = SimulatedPods(stacks=seen)
     setattr(pods, step, wrong[step])
-    ended(pods)
-    assert steps(pods) == [*MEASURED[: MEASURED.index(step) + 1], "stacks", "stacks"]
+    launch = ended(pods)
+    before = MEASURED[: MEASURED.index(step) + 1]
+    assert steps(pods) == [*before, *["stacks"] * min(held_from, 2 + UNTIL_HELD)]
+    assert ("held 5 times over" in (launch.why or "")) is (held_from <= 2 + UNTIL_HELD)
 
 
 def test_one_that_never_answered_right_is_looked_at_at_rest_alone() -> None:
