@@ -159,10 +159,11 @@ def calibrate(config: dict[str, Any]) -> dict[str, Any]:
     that reads all and still works one by one the check takes longer, and shows the same.
     """
     size, more, lone_s = config["burst"], config["sizing_burst"], config["lone_s"]
+    patience_s = config["patience_s"]
     both = size + more if config["joined"] else size
-    few = Burst(config, size, 3 * both * lone_s + 5)
+    few = Burst(config, size, 3 * both * lone_s + patience_s)
     joined = lone_s >= JOINED_FROM_S and config["joined"] and few.was_read(JOINED_WITHIN * lone_s)
-    many = Burst(config, more, 3 * (size + more) * lone_s + 5) if joined else None
+    many = Burst(config, more, 3 * (size + more) * lone_s + patience_s) if joined else None
     wall_s, answered, cpu_s = few.wait()
     factor = size * lone_s / wall_s
     reply: dict[str, Any] = {"burst_answered": answered, "factor": factor}
@@ -172,7 +173,7 @@ def calibrate(config: dict[str, Any]) -> dict[str, Any]:
     if answered < size:
         reply["burst_last_cpu_share"] = busy_now(config["uid"])
     elif many or factor >= config["serialised_below"]:
-        second = many or Burst(config, more, 3 * more * lone_s + 5)
+        second = many or Burst(config, more, 3 * more * lone_s + patience_s)
         wall_s, answered, cpu_s = second.wait()
         reply |= {"many_sent": more, "many_answered": answered}
         requests = answered

@@ -22,6 +22,9 @@ BURST = 5
 #: How many a second burst sends, to learn what a request costs: five cold ones cost twice as much
 #: as a hundred that come together.
 SIZING_BURST = 20
+#: What a burst is given beside three times its requests' own, in seconds: a pause under the load is no
+#: hang, and ten seconds are what many a library waits before it gives up.
+BURST_PATIENCE_S = 15.0
 #: A lone request this short (seconds) is repeated, for its first call warms things up.
 SHORT_REQUEST_S = 0.5
 LONE_REPEATS = 3
@@ -160,7 +163,8 @@ def calibration(cell: Cell, lone_s: float) -> tuple[dict[str, Any], float]:
         "lone_s": lone_s,
         "burst": sent,
         "sizing_burst": more,
+        "patience_s": BURST_PATIENCE_S,
         "joined": cell.at_once >= sent,
         "serialised_below": SERIALISED_BELOW,
     }
-    return config, 3 * (sent + more) * lone_s + 10
+    return config, 3 * (sent + more) * lone_s + 2 * BURST_PATIENCE_S

@@ -18,7 +18,9 @@ import pytest
 
 from runner import contract
 from runner.measurement.asked import WORKLOAD
+from runner.measurement.load import calibration as told_of
 from tests.support.loadgen import AGENT, RATE, program
+from tests.support.simulated import a_cell
 
 check, load, network, request = map(program, ("check", "load", "network", "request"))
 
@@ -301,6 +303,7 @@ def calibration(port: int, lone_s: float, *, joined: bool) -> dict[str, Any]:
         "burst": 5,
         "sizing_burst": 20,
         "serialised_below": 1.5,
+        "patience_s": 15.0,
         "joined": joined,
         "lone_s": lone_s,
     }
@@ -338,6 +341,17 @@ def test_it_follows_the_first_where_that_could_matter(
     assert looked == []
     assert len(there) == 25
     assert reply["cpu_s_per_request"] == pytest.approx(1 / 20)
+
+
+def test_a_pause_of_ten_seconds_is_no_hang(monkeypatch: pytest.MonkeyPatch) -> None:
+    """So long many a library waits before it gives up, and the server with it."""
+    longest: list[float] = []
+    monkeypatch.setattr(check, "verified", lambda _config, timeout, _sent: longest.append(timeout))
+    config, longest_s = told_of(a_cell(), 0.0)
+    check.calibrate({**config, "uid": 0, "serialised_below": 0.0})
+    assert len(longest) == config["burst"] + config["sizing_burst"]
+    assert min(longest) > 10
+    assert longest_s >= longest[0] + longest[-1]
 
 
 def test_a_server_that_works_one_by_one_is_sent_no_second_burst(
