@@ -21,7 +21,7 @@ PROBE_INTERVAL_S, PROBE_INTERVAL_LATER_S, LATER_S = 0.01, 0.1, 1.0
 LATE, LATE_BY_S, LONE_REPEATS = 1.1, 0.1, 3
 #: The first request is sent this long after its connection (seconds), as a slower client does: the
 #: server has to wait at its socket then, which it rarely has to for `ab`.
-FIRST_PAUSE_S = 0.02
+FIRST_PAUSE_S = 0.1
 #: The second burst joins the first where requests take this long (seconds), the server has read all
 #: of the first within this share of it, and is looked at this often (seconds).
 JOINED_FROM_S, JOINED_WITHIN, JOINED_POLL_S = 0.5, 0.25, 0.02
