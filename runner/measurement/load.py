@@ -22,8 +22,8 @@ BURST = 5
 #: How many a second burst sends, to learn what a request costs: five cold ones cost twice as much
 #: as a hundred that come together.
 SIZING_BURST = 20
-#: What a burst is given beside three times its requests' own, in seconds: a pause under the load is no
-#: hang, and ten seconds are what many a library waits before it gives up.
+#: What a burst is given beside three times its requests' own, in seconds: a pause under the load is
+#: no hang, and ten seconds are what many a library waits before it gives up.
 BURST_PATIENCE_S = 15.0
 #: A lone request this short (seconds) is repeated, for its first call warms things up.
 SHORT_REQUEST_S = 0.5
