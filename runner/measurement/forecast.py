@@ -17,6 +17,9 @@ from runner.measurement.load import (
     full_load,
 )
 
+#: A load that is cut is made no smaller than to this share for a slow burst: that may be a pause.
+SLOWEST = 0.5
+
 
 @dataclass(frozen=True, kw_only=True)
 class Forecast:
@@ -64,8 +67,17 @@ class Forecast:
     @property
     def at_once(self) -> float:
         """How many requests the server works on at a time, as far as the check has shown."""
+        if self.is_serial:
+            return self._one_by_one
         many_factor = self.calibrated.many_factor if self.calibrated else None
-        return 1.0 if self.is_serial else at_once_seen(self.job.cell, many_factor)
+        return at_once_seen(self.job.cell, many_factor)
+
+    @property
+    def _one_by_one(self) -> float:
+        """One at a time, less where the burst's took longer than alone: others use the CPUs."""
+        if self.calibrated is None or self.service_s < SHORTEST_TOLD_S:
+            return 1.0
+        return min(1.0, max(SLOWEST, self.calibrated.factor))
 
     @property
     def ceiling_lone_s(self) -> float | None:

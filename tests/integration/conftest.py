@@ -62,6 +62,13 @@ FOUR_REQUESTS = a_cell(
     requests=4,
     varied=("python", "gevent", "patch", "server", "concurrency"),
 )
+#: One at a time, its load cut to what `limits.load` allows: a request takes so long that a pause of
+#: a busy machine is little beside it.
+CUT = a_cell(
+    server=Server(name="werkzeug-single"),
+    workload=Workload(parameters=(("seconds", "0.3"),)),
+    varied=("python", "gevent", "patch", "server", "seconds"),
+)
 #: Two hundred requests of forty clients.
 FORTY_CLIENTS = a_cell(
     concurrency=40, requests=200, varied=("python", "gevent", "patch", "server", "concurrency")
@@ -73,6 +80,7 @@ CELLS = (
     a_cell("gevent", server=Server(name="werkzeug-single")),
     FOUR_REQUESTS,
     FORTY_CLIENTS,
+    CUT,
 )
 
 

@@ -13,7 +13,7 @@ import pytest
 from runner.matrix.servers import Server
 from runner.measurement.job import LaunchResult
 from runner.outcome import Outcome
-from tests.integration.conftest import FORTY_CLIENTS, FOUR_REQUESTS, LIMITS, Maker, a_cell
+from tests.integration.conftest import CUT, FORTY_CLIENTS, FOUR_REQUESTS, LIMITS, Maker, a_cell
 
 pytestmark = pytest.mark.engine
 Measure = Callable[..., LaunchResult]
@@ -75,10 +75,9 @@ def test_serialised(measure: Measure, patch: str) -> None:
 
 
 def test_the_load_of_a_serialised_cell_is_cut(measure: Measure) -> None:
-    cell = a_cell(server=Server(name="werkzeug-single"))
-    record = measure(cell, limits=replace(LIMITS, load_s=1)).record
+    record = measure(CUT, limits=replace(LIMITS, load_s=3)).record
     assert record.outcome is Outcome.SERIALISED
-    assert record.requests < cell.requests
+    assert record.requests < CUT.requests
     assert record.concurrency
     assert record.concurrency <= record.requests
 

@@ -251,8 +251,13 @@ def same_place(facts: Facts) -> Fields | None:
 
 
 def _waiting_together(facts: Facts) -> list[tuple[Look, Stack, Sequence[Stack]]]:
-    """Each look in which several requests are at one place, a stack of it, and all; most first."""
+    """Each look in which several requests are at one place, a stack of it, and all.
+
+    First where most wait over all looks: clients that come together are at any place once. Of the
+    looks there, first the one that saw all of them, and whoever is further on.
+    """
     found = []
+    over_all: Counter[Frame] = Counter()
     for look in facts.looks:
         if look.greenlets is None and facts.has_loop:
             continue
@@ -266,9 +271,11 @@ def _waiting_together(facts: Facts) -> list[tuple[Look, Stack, Sequence[Stack]]]
         (most, waiting), total = number.most_common(1)[0], sum(number.values())
         if waiting >= SEVERAL and waiting >= MOST * total:
             stack = next(stack for stack in requests if _place(stack) == most)
-            found.append((waiting, look, stack, requests))
-    found.sort(key=lambda one: -one[0])
-    return [(look, stack, requests) for _, look, stack, requests in found]
+            further_on = bool(_holder(stack, requests))
+            over_all[most] += waiting
+            found.append((most, waiting + further_on, not further_on, look, stack, requests))
+    found.sort(key=lambda one: (-over_all[one[0]], -one[1], one[2]))
+    return [(look, stack, requests) for *_, look, stack, requests in found]
 
 
 def _place(stack: Stack) -> Frame | None:

@@ -18,6 +18,8 @@ from runner.matrix.cell import Cell, Limits
 from runner.matrix.servers import Server, server
 from runner.matrix.values import Workload, workload
 from runner.measurement import ab, load
+from runner.measurement.agent import CalibrateReply, CheckReply
+from runner.measurement.forecast import Forecast
 from runner.measurement.records import LaunchRecord, Machine, RateFigures, Resources
 from runner.measurement.resources import (
     KINDS,
@@ -28,7 +30,7 @@ from runner.measurement.resources import (
 )
 from runner.outcome import Outcome
 from tests.support.samples import cell, launch
-from tests.support.simulated import a_cell, report
+from tests.support.simulated import a_cell, a_job, report
 
 ALONE, TOGETHER = AbOpening.FIRST_ALONE, AbOpening.TOGETHER
 counts = st.integers(1, 10_000)
@@ -72,6 +74,30 @@ def test_a_cut_load_fits_its_limit(
     assert cut.requests <= n
     few = min(n, load.FEWEST_REQUESTS)
     assert cut.requests == few or cut.requests * lone_s / at_once <= limit_s
+
+
+@pytest.mark.parametrize(
+    ("lone_s", "factor", "requests"),
+    [
+        (0.5, 1.2, 160),
+        (0.5, 0.75, 120),  # others use the CPUs: so slow the load will be, too
+        (0.5, 0.01, 80),  # that may be a pause
+        (0.016, 0.75, 5000),  # of so short ones a burst tells nothing
+    ],
+)
+def test_a_load_that_is_cut_is_as_slow_as_the_burst_was(
+    lone_s: float, factor: float, requests: int
+) -> None:
+    job = replace(
+        a_job(replace(a_cell(), server=Server(name="werkzeug-single"))), limits=Limits(load_s=100)
+    )
+    checked = CheckReply(lone_s=lone_s, service_s=lone_s)
+    calibrated = CalibrateReply(
+        factor=factor, burst_answered=5, burst_last_cpu_share=None, cpu_s_per_request=None,
+        many_sent=None, many_answered=None, many_factor=None,
+    )  # fmt: skip
+    forecast = Forecast(job=job, checked=checked, calibrated=calibrated)
+    assert forecast.load().requests == requests
 
 
 @pytest.mark.parametrize(

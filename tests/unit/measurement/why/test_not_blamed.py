@@ -11,7 +11,7 @@ from runner.measurement.why.facts import Facts
 from runner.measurement.why.line import why
 from runner.measurement.why.places import OURS
 from runner.measurement.why.rules import explained
-from runner.measurement.why.seen import Look, Scan, Seen
+from runner.measurement.why.seen import Look, Scan, Seen, Stack
 from runner.outcome import Outcome
 from tests.unit.measurement.why.cases import (
     ALL,
@@ -24,10 +24,12 @@ from tests.unit.measurement.why.cases import (
     MASTER_WITH_A_CHANNEL,
     NO_THREADS,
     NON_SOCKET,
+    POLL,
     SLEEP,
     Case,
     lock,
     main,
+    request,
 )
 
 UNKNOWN: frozenset[str] = frozenset()
@@ -251,6 +253,23 @@ def test_a_thread_whose_wait_is_not_known_is_not_said_to_wait() -> None:
     known = main(at, ENTRY, syscall=SLEEP)
     seen = tuple(look.model_copy(update={"threads": (known,)}) for look in looks)
     assert rule_of(replace(facts, seen=Seen(asked=20, looks=seen))) == "compiled-code-in-the-loop"
+
+
+def test_clients_that_come_together_are_not_said_to_wait_where_they_were_once() -> None:
+    """Ten connect at the same moment; then nine wait for a row, mostly with one further on."""
+
+    def at(line: int, number: int) -> Stack:
+        return request(f"{APP}:{line} answer", number=number, syscall=POLL)
+
+    moments = [(at(24, 9), at(27, 1)), (at(27, 10),), *[(at(27, 9), at(29, 1))] * 2]
+    looks = tuple(
+        Look(taken_ns=n, pid=8, cpu_ns=1, threads=threads) for n, threads in enumerate(moments)
+    )
+    facts = Facts(outcome=Outcome.SERIALISED, seen=Seen(asked=4, looks=looks))
+    assert why(facts) == (
+        "9 of 10 requests wait (poll) at shop/orders.py:27, while one is further on, at "
+        "shop/orders.py:29"
+    )
 
 
 def test_a_popen_of_another_module_or_elsewhere_in_the_log_is_not_blamed() -> None:
