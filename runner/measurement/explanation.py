@@ -203,6 +203,7 @@ def facts_of(launch: Launch, outcome: Outcome, seen: Seen, log: str) -> Facts:
         stalled_s=loaded.stalled_s if loaded else None,
         server=str(job.cell.server),
         lets_in=loaded.set_up if loaded and verdict.is_as_set_up(loaded) else None,
+        elsewhere=loaded.elsewhere if loaded else 0.0,
     )
 
 

@@ -40,6 +40,7 @@ class Facts:
     no answer was right. `exceptions` are those that tracebacks in the server's log end in, with
     their number. `services` are names by the port that they have:
     an application's own, or a companion's. `stalled_s` is how long no request moved under the load.
+    `elsewhere` is the share of the machine's CPU time that neither server nor its clients had.
     `lets_in` is how many requests the `server` lets in at a time, where so many were in work.
     `ignored` are exceptions that Python printed and did not pass on, with their places. `unread`
     are the remote ends of connections whose replies nobody took, when nothing was in work.
@@ -61,6 +62,7 @@ class Facts:
     stalled_s: float | None = None
     server: str = ""
     lets_in: int | None = None
+    elsewhere: float = 0.0
 
     @cached_property
     def looks(self) -> tuple[Look, ...]:

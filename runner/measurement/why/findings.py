@@ -33,6 +33,8 @@ FOR_GOOD: Final = 0.95
 #: And below which how long a loop stood still says more than how often it was seen to.
 SELDOM: Final = 0.5
 MOST: Final = 0.5
+#: Share of the machine's CPU time that leaves too little for a server.
+NEARLY_ALL: Final = 0.75
 #: Locks of Python's and gevent's, by the end of their types' names.
 LOCKS: Final = (".lock", ".RLock", "._RLock", "LockType", "Semaphore", ".Condition", "RLock")
 #: Types whose wait in a thread is the kernel's: no greenlet runs meanwhile.
@@ -114,6 +116,13 @@ def without_cpu(facts: Facts) -> Fields | None:
     if not facts.has_loop or share <= MOST:
         return None
     return {"delayed": f"{100 * share:.0f} %"}
+
+
+def busy_machine(facts: Facts) -> Fields | None:
+    """Others used nearly all of the machine's CPUs."""
+    if facts.elsewhere < NEARLY_ALL:
+        return None
+    return {"elsewhere": f"{100 * facts.elsewhere:.0f} %"}
 
 
 def _delay(facts: Facts) -> float:

@@ -27,5 +27,6 @@ FINDINGS: Final[Mapping[str, Finding]] = {
     "unread-replies": unseen.unread_replies,
     "ignored-exception": unseen.ignored_exception,
     "without-cpu": findings.without_cpu,
+    "busy-machine": findings.busy_machine,
     "stalled": findings.stalled,
 }

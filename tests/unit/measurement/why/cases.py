@@ -714,6 +714,14 @@ CASES = {
         line="the thread of the event loop would run and waits for a CPU 75 % of the time: others "
         "use them; remedy: a machine that is less busy",
     ),
+    "others-use-the-cpus": Case(
+        threads=(request(f"{APP}:12 answer", number=9, syscall=SLEEP),),
+        names=(),
+        outcome=Outcome.LIMITED,
+        more={"elsewhere": 0.88},
+        line="whatever would run waits for a CPU: others used 88 % of the CPUs' time under the "
+        "load; remedy: a machine that is less busy",
+    ),
     "interpreter-held": Case(
         outcome=HANG,
         silent=(8,),

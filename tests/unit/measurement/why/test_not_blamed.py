@@ -255,6 +255,22 @@ def test_a_thread_whose_wait_is_not_known_is_not_said_to_wait() -> None:
     assert rule_of(replace(facts, seen=Seen(asked=20, looks=seen))) == "compiled-code-in-the-loop"
 
 
+@pytest.mark.parametrize(
+    ("outcome", "elsewhere", "rule"),
+    [
+        (Outcome.LIMITED, 0.88, "others-use-the-cpus"),
+        (Outcome.LIMITED, 0.7, "waits-at-one-place"),
+        # However slow they are, more than one would go on at a time.
+        (Outcome.SERIALISED, 0.88, "waits-at-one-place"),
+    ],
+)
+def test_where_requests_wait_is_not_said_where_others_have_the_cpus(
+    outcome: Outcome, elsewhere: float, rule: str
+) -> None:
+    facts = CASES["others-use-the-cpus"].facts
+    assert rule_of(replace(facts, outcome=outcome, elsewhere=elsewhere)) == rule
+
+
 def test_clients_that_come_together_are_not_said_to_wait_where_they_were_once() -> None:
     """Ten connect at the same moment; then nine wait for a row, mostly with one further on."""
 
