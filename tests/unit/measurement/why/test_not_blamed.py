@@ -260,7 +260,7 @@ def test_a_thread_whose_wait_is_not_known_is_not_said_to_wait() -> None:
     [
         (Outcome.LIMITED, 0.88, "others-use-the-cpus"),
         (Outcome.LIMITED, 0.7, "waits-at-one-place"),
-        # However slow they are, more than one would go on at a time.
+        # One at a time has nearly always another cause.
         (Outcome.SERIALISED, 0.88, "waits-at-one-place"),
     ],
 )
