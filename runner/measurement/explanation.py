@@ -19,9 +19,11 @@ from runner.matrix.values import patch_kind
 from runner.measurement import agent, evidence, verdict
 from runner.measurement.agent import CheckReply
 from runner.measurement.clock import Clock
+from runner.measurement.cpu_time import Used
 from runner.measurement.job import Job
 from runner.measurement.load import SIZING_BURST
 from runner.measurement.loaded import Loaded
+from runner.measurement.resources import machine
 from runner.measurement.served import STALLED_S
 from runner.measurement.server_log import TIMED_OUT, exceptions, ignored
 from runner.measurement.why.before import early_rlock
@@ -69,6 +71,7 @@ class Launch(Protocol):
     clock: Clock
     checked: CheckReply | None
     loaded: Loaded | None
+    cpu_used: Used | None
     files: dict[str, bytes]
 
     @property
@@ -203,8 +206,14 @@ def facts_of(launch: Launch, outcome: Outcome, seen: Seen, log: str) -> Facts:
         stalled_s=loaded.stalled_s if loaded else None,
         server=str(job.cell.server),
         lets_in=loaded.set_up if loaded and verdict.is_as_set_up(loaded) else None,
-        elsewhere=loaded.elsewhere if loaded else 0.0,
+        elsewhere=_elsewhere(launch),
     )
+
+
+def _elsewhere(launch: Launch) -> float:
+    """Share of the CPUs' time that processes of no pod had under the load; 0 if not known."""
+    growth = launch.loaded.reply.machine if launch.loaded else None
+    return (growth and machine(growth, launch.cpu_used).others_cpu_share) or 0.0
 
 
 def _to_be_patched(cell: Cell, outcome: Outcome) -> frozenset[str]:

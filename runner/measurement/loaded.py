@@ -76,13 +76,6 @@ class Loaded:
         """CPUs that the server kept busy over the load."""
         return (self.reply.after.cpu_s - self.reply.before.cpu_s) / self.reply.ab.wall_s
 
-    @property
-    def elsewhere(self) -> float:
-        """Share of the machine's CPU time that went to neither the server nor its clients."""
-        machine = self.reply.machine
-        own_s = self.reply.after.cpu_s - self.reply.before.cpu_s + self.reply.ab.cpu_s
-        return (machine.busy_s - own_s) / (machine.wall_s * machine.cpus)
-
 
 @contextlib.contextmanager
 def _readable() -> Iterator[None]:

@@ -40,7 +40,7 @@ class Facts:
     no answer was right. `exceptions` are those that tracebacks in the server's log end in, with
     their number. `services` are names by the port that they have:
     an application's own, or a companion's. `stalled_s` is how long no request moved under the load.
-    `elsewhere` is the share of the machine's CPU time that neither server nor its clients had.
+    `elsewhere` is the share of the machine's CPU time that processes of no pod had.
     `lets_in` is how many requests the `server` lets in at a time, where so many were in work.
     `ignored` are exceptions that Python printed and did not pass on, with their places. `unread`
     are the remote ends of connections whose replies nobody took, when nothing was in work.

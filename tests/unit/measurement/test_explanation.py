@@ -10,6 +10,7 @@ import pytest
 
 from runner.matrix.cell import Cell
 from runner.matrix.servers import Server
+from runner.measurement.cpu_time import Used
 from runner.measurement.explanation import UNTIL_HELD, facts_of, of_launch
 from runner.measurement.launch import Launch
 from runner.measurement.loaded import Loaded
@@ -77,6 +78,29 @@ def test_one_that_does_what_its_settings_say_needs_no_look() -> None:
     pods = SimulatedPods(serial=True, stacks=lambda _: looks(COMPUTING, 45, LOOP))
     launch = ended(pods, of=SINGLE, stalled_s=3.0)
     assert steps(pods) == [*MEASURED, "stacks"]
+
+
+@pytest.mark.parametrize(("others_s", "says"), [(0.8, True), (0.4, False), (None, False)])
+def test_what_others_use_of_the_cpus_is_known_from_the_pods_own_use(
+    others_s: float | None, *, says: bool
+) -> None:
+    """What the server's own programs use is its pod's."""
+    pods = SimulatedPods(stacks=lambda _: looks(LOOP, 232))
+    launch = Launch(MemoryEngine(pods), a_job(a_cell()), VirtualClock())
+    try:
+        launch.start()
+        launch.load()
+        assert launch.loaded
+        cpus = launch.loaded.reply.machine.cpus
+        if others_s is not None:
+            busy_s, pods_s = cpus * 0.9, cpus * (0.9 - others_s)
+            launch.cpu_used = Used(
+                wall_s=1.0, busy_s=busy_s, pods_s=pods_s, engine_s=0.0, runner_s=0.0
+            )
+        line = of_launch(launch, launch.pod, Outcome.LIMITED, "")
+    finally:
+        launch.close()
+    assert ("others used 80 %" in (line or "")) is says
 
 
 def test_one_that_answers_wrong_under_load_is_looked_at_at_rest() -> None:
