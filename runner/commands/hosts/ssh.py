@@ -58,14 +58,16 @@ def parse_hosts(text: str) -> list[SshHost]:
     found = []
     for one in text.split(","):
         match = re.fullmatch(
-            r"ssh://((?:[^@/:\s-][^@/:\s]*@)?[^@/:\s-][^@/:\s]*)(?::(\d+))?(/\S*)?", one
+            r"ssh://([^@/:\s-][^@/:\s]*@)?(\[[^]/@\s-][^]/@\s]*\]|[^@/:\s[-][^@/:\s]*)(?::(\d+))?(/\S*)?",
+            one,
         )
         if match is None:
             raise UsageError(
                 f"--hosts {one}: write ssh://HOST, or ssh://USER@HOST:PORT/PATH/TO/matrix; several "
                 "are separated by commas"
             )
-        found.append(SshHost(destination=match[1], port=match[2], command=match[3] or "matrix"))
+        destination = (match[1] or "") + match[2].strip("[]")
+        found.append(SshHost(destination=destination, port=match[3], command=match[4] or "matrix"))
     return found
 
 

@@ -11,7 +11,7 @@ from typing import Any
 from runner.commands.hosts import tasks
 from runner.commands.hosts.dask_extra import distributed
 from runner.commands.hosts.post import Post, open_post, say
-from runner.commands.hosts.reach import ANSWER_S, check_address, reach
+from runner.commands.hosts.reach import ANSWER_S, check_address, in_brackets, reach
 from runner.errors import EngineUnavailableError, UsageError
 
 
@@ -41,16 +41,17 @@ def serve(scheduler: str, post: Post, *, host: str | None = None, port: int = 0)
 async def _served(scheduler: str, post: Post, host: str | None, port: int) -> bool:
     """Whether it ended because it was told to. A round that is being made then is not finished."""
     here = await reach(scheduler, "worker")
+    here = in_brackets(host or here)
     told, loop = asyncio.Event(), asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, told.set)
     with tempfile.TemporaryDirectory(prefix="monkey-matrix-worker-") as scratch:
-        worker = _worker(scheduler, scratch, host or here, port)
         try:
+            worker = _worker(scheduler, scratch, here, port)
             await worker
         except (OSError, RuntimeError, ValueError) as error:
             raise UsageError(
-                f"cannot serve {scheduler} at {host or here}, port {port or 'any'} "
+                f"cannot serve {scheduler} at {here}, port {port or 'any'} "
                 f"({error.__cause__ or error}): see --listen and --port"
             ) from None
         say(f"serving {scheduler} at {worker.address}; Ctrl-C ends after the launch in flight")
