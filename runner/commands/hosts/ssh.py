@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from runner.commands.hosts.dask_extra import distributed
+from runner.commands.hosts.dask_extra import distributed, ending
 from runner.commands.hosts.pool import DaskPool
 from runner.errors import EngineUnavailableError, UsageError
 
@@ -145,8 +145,11 @@ def _scheduler() -> Iterator[str]:
     cluster = distributed().LocalCluster(
         n_workers=0, host=LOOPBACK, scheduler_port=free_port(), dashboard_address=f"{LOOPBACK}:0"
     )
-    with contextlib.closing(cluster):
+    try:
         yield cluster.scheduler_address
+    finally:
+        with ending():
+            cluster.close()
 
 
 def free_port() -> int:

@@ -187,6 +187,20 @@ def test_a_worker_that_is_told_to_end_leaves_nothing(scheduler: str, tmp_path: P
         there(pool, 0)
 
 
+def test_a_client_does_not_fail_because_dask_cannot_end(scheduler: str) -> None:
+    pool = DaskPool(scheduler)
+    connections = pool._client.rpc
+    close = connections.close
+
+    async def fail() -> None:
+        await close()
+        # A connection that is being made is given up twice where the scheduler ends meanwhile.
+        raise RuntimeError("Cannot change state of expiring Timeout")
+
+    connections.close = fail
+    pool.close()
+
+
 def test_a_worker_listens_where_it_reaches_the_scheduler_from_alone(
     scheduler: str, tmp_path: Path
 ) -> None:
