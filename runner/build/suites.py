@@ -167,7 +167,7 @@ def _why_no_suite(suite: str, printed: str) -> str:
     # A cell's reason is published, and which mirror this machine uses is nobody's business.
     hidden = ADDRESS.sub("the mirror", why)
     for host in {urlsplit(address).hostname for address in ADDRESS.findall(printed)} - {None}:
-        hidden = hidden.replace(str(host), "the mirror")
+        hidden = re.sub(rf"\b{re.escape(str(host))}\b", "the mirror", hidden)
     return f"Debian's {suite} could not be bootstrapped: {hidden}"
 
 

@@ -631,9 +631,9 @@ def test_a_run_waits_for_a_worker_that_is_started_again(
     pool = hosts.pool()
     useless: dict[str, Post] = {}
     if refused:
-        useless["tcp://useless"] = memory_post(tmp_path / "z", "z")
+        useless["tcp://matrix"] = memory_post(tmp_path / "z", "z")
         pool.posts |= useless
-        pool.programs["tcp://useless"] = refused
+        pool.programs["tcp://matrix"] = refused
 
     def outage(pool: MemoryPool, number: int, host: str) -> None:
         if number >= 3:
