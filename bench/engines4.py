@@ -28,6 +28,7 @@ from bench.hosts import Scheduler
 from runner.errors import EngineUnavailableError
 from runner.options import DELTAS
 from runner.report.run import Run, read_run
+from runner.report.statistics import ALPHA, Verdict, contrast, sample
 from runner.stages import STARTED_VARIABLE
 from runner.store.run_directory import LATEST, open_run
 from tests.engines.debian_engine import docker_of, running
@@ -61,9 +62,10 @@ experiments:
 """
 #: Four engines before and after the one: what changes steadily meanwhile changes both alike.
 COMPARED: Final = ("four", "one", "four")
-#: Beside measured cells: figures with an idle worker and its scheduler there, and without.
+#: Beside measured cells: figures with an idle worker and its scheduler there, and without. Each
+#: pair of runs in the other order than the one before.
 QUIET: Final = "beside an idle worker and scheduler, {}: with / without"
-ORDER: Final = ("without", "with", "with", "without")
+ORDER: Final = ("without", "with", "with", "without") * 3
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -202,7 +204,23 @@ def _idle(bench: Bench, engine: str) -> Iterator[str]:
                 stack.enter_context(closing(Workers(bench, [engine])))
             bench.matrix(*asked, "--results", f"idle{number}", engine=engine)
         runs[kind].append(bench.run(f"idle{number}"))
-    yield from same(runs["without"], runs["with"], QUIET)
+    yield from paired(runs["without"], runs["with"], QUIET)
+
+
+def paired(these: Sequence[Run], those: Sequence[Run], name: str) -> Iterator[str]:
+    """The ratios of the figures' geometric means over pairs of runs, all 95 % intervals together.
+
+    Met where the whole interval is within δ.
+    """
+    pairs = [(means([this]), means([that])) for this, that in zip(these, those, strict=True)]
+    columns = pairs[0][0]
+    for column in columns:
+        logarithms = [math.log(that[column] / this[column]) for this, that in pairs]
+        delta = DELTAS[column]
+        found = contrast(sample(logarithms), comparisons=len(columns), delta=delta, alpha=ALPHA)
+        value = f"{found.ratio:.4f} [{found.low:.4f}–{found.high:.4f}]"
+        met = found.verdict is Verdict.SAME
+        yield figure(name.format(column), value, f"within {delta:.0%}", met=met)
 
 
 class Workers:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 from collections import Counter
 from dataclasses import replace
-from typing import TYPE_CHECKING, Final
+from typing import Any, Final, Protocol
 
 from runner.engine.pod import Pod
 from runner.errors import EngineError
@@ -17,7 +17,11 @@ from runner.matrix.cell import Cell
 from runner.matrix.placements import AFTER_APP
 from runner.matrix.values import patch_kind
 from runner.measurement import agent, evidence, verdict
+from runner.measurement.agent import CheckReply
+from runner.measurement.clock import Clock
+from runner.measurement.job import Job
 from runner.measurement.load import SIZING_BURST
+from runner.measurement.loaded import Loaded
 from runner.measurement.served import STALLED_S
 from runner.measurement.server_log import TIMED_OUT, exceptions, ignored
 from runner.measurement.why.facts import Facts, named
@@ -27,9 +31,6 @@ from runner.measurement.why.rules import explained
 from runner.measurement.why.seen import Frame, Seen
 from runner.measurement.why.text import text_of
 from runner.outcome import Kind, Outcome
-
-if TYPE_CHECKING:
-    from runner.measurement.launch import Launch
 
 #: A server that hangs, or works for some clients, is looked at for so long, in seconds.
 HANG_S, WORKING_S = 1.0, 2.0
@@ -56,6 +57,21 @@ PARTS: Final = {
     "os": "os", "queue": "queue", "select": "select", "signal": "signal", "socket": "socket",
     "ssl": "ssl", "subprocess": "subprocess", "thread": "threading", "time": "time",
 }  # fmt: skip
+
+
+class Launch(Protocol):
+    """What is known of a launch; `files` is its evidence, which grows."""
+
+    job: Job
+    clock: Clock
+    checked: CheckReply | None
+    loaded: Loaded | None
+    files: dict[str, bytes]
+
+    @property
+    def asked(self) -> dict[str, Any]:
+        """What the agent is told of the request and its right answer."""
+        ...
 
 
 def of_launch(launch: Launch, pod: Pod, outcome: Outcome, log: str) -> str | None:

@@ -253,8 +253,13 @@ def of_concurrency(loaded: Loaded) -> Verdict:
 
 def is_as_set_up(loaded: Loaded) -> bool:
     """Whether as many requests progressed at a time as the server's settings let in."""
-    at_a_time = loaded.served.at_a_time if loaded.served else None
-    return loaded.set_up < loaded.offered and (at_a_time or 0.0) >= AS_SET_UP * loaded.set_up
+    seen = loaded.served
+    if seen is None or loaded.set_up >= loaded.offered:
+        return False
+    # What is alone in its process waits for no other request there, however slow it is.
+    is_alone = loaded.set_up <= seen.processes
+    progressed = seen.in_flight if is_alone else seen.at_a_time or 0.0
+    return progressed >= AS_SET_UP * loaded.set_up
 
 
 def _faster_but_for(loaded: Loaded, seen: Served) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import socket
 import subprocess
 import time
@@ -102,6 +103,35 @@ def test_a_run_on_a_registrys_images(served: str, tmp_path: Path) -> None:
     run = (project.results / "latest" / "run.json").read_text()
     assert f"{served}python:3.11-slim" in run
     assert '"origin": "registry"' in run
+
+
+def test_what_a_registry_has_by_now_is_pulled_by_a_fresh_run(
+    served: str, client: docker.DockerClient, tmp_path: Path
+) -> None:
+    base = f"base: {{kind: registry, registry: '{served}'}}"
+    project = Project(
+        tmp_path, MATRIX.replace("base: debian", base).replace("launches: 3", "launches: 1")
+    )
+    name = f"{served}python"
+
+    def base_of_run(*options: str) -> str:
+        """The image that the cell of a run was made on."""
+        code, _, stderr = project.matrix("run", "--select", "patch=none", *options)
+        assert code == 0, stderr
+        run = json.loads((project.results / "latest" / "run.json").read_text())
+        [environment] = run["environments"].values()
+        return str(environment["base"]["digest"])
+
+    first, old = base_of_run(), client.images.get(f"{name}:3.11-slim")
+    dockerfile = f"FROM {name}:3.11-slim\nUSER root\nRUN touch /newer\n".encode()
+    newer, _ = client.images.build(
+        fileobj=io.BytesIO(dockerfile), tag=f"{name}:3.11-slim", rm=True, forcerm=True
+    )
+    client.images.push(name, "3.11-slim")
+    old.tag(name, "3.11-slim")
+    assert base_of_run() == first
+    assert base_of_run("--fresh") != first
+    assert client.images.get(f"{name}:3.11-slim").id == newer.id
 
 
 def test_what_a_registry_lacks_is_unavailable(

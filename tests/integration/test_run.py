@@ -17,6 +17,7 @@ from typing import Any
 import docker
 import pytest
 
+from runner.engine.ownership import OWNER_LABEL, identity
 from tests.integration.conftest import SERVED
 from tests.support.by_hand import printed_by
 
@@ -51,20 +52,24 @@ class Project:
         self.file = directory / "matrix.yaml"
         self.results = directory / "results"
         self.file.write_text(matrix, encoding="utf-8")
+        #: Who made the containers: two runs that begin in the same second have the same id.
+        self.owners: set[str] = set()
 
     def start(self, *arguments: str, **environment: str) -> subprocess.Popen[str]:
         command = [sys.executable, "-m", "runner", *arguments, "--results", str(self.results)]
         if arguments[0] in {"plan", "run", "doctor"}:
             command += ["--file", str(self.file)]
-        return subprocess.Popen(
+        process = subprocess.Popen(
             command,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
             env=os.environ | environment,
-            # Whoever runs the tests in the background ignores SIGINT, and hands that on.
+            # A shell that runs the tests in the background ignores SIGINT, and hands that on.
             preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509
         )
+        self.owners.add(identity(process.pid))
+        return process
 
     def matrix(self, *arguments: str, **environment: str) -> tuple[int, str, str]:
         process = self.start(*arguments, **environment)
@@ -96,11 +101,10 @@ def pods(client: docker.DockerClient, project: Project) -> Iterator[Any]:
     """The containers of the project's runs; none may be left by a test."""
 
     def names() -> list[str]:
-        runs = {path.name for path in project.results.glob("tiny/2*")}
         found = client.containers.list(
-            all=True, filters={"label": "org.monkey-matrix.run"}, ignore_removed=True
+            all=True, filters={"label": OWNER_LABEL}, ignore_removed=True
         )
-        return [str(c.name) for c in found if c.labels["org.monkey-matrix.run"] in runs]
+        return [str(c.name) for c in found if c.labels[OWNER_LABEL] in project.owners]
 
     yield names
     assert names() == []

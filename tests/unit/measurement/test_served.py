@@ -139,6 +139,27 @@ def test_threads_of_the_server_are_named_as_its_limit() -> None:
     assert (outcome, reason) == (Outcome.LIMITED, "the server takes 16 at a time")
 
 
+@pytest.mark.parametrize("processes", [1, 2])
+def test_one_at_a_time_is_the_servers_setting_also_where_requests_are_slowed(
+    processes: int,
+) -> None:
+    """A busy machine slows them: it is no wait for one another, as each is alone in its process."""
+    slow = [request(2 * n, 2 * n + 2, of) for n in range(50) for of in range(processes)]
+    outcome, reason = judged(slow, concurrency=20, set_up=processes)
+    assert (outcome, reason) == (
+        Outcome.SERIALISED,
+        f"the server takes {processes} at a time",
+    )
+
+
+def test_threads_that_wait_for_one_another_are_not_as_they_were_set_up() -> None:
+    waiting = [request(max(0, n - 3), n + 1) for n in range(100)]
+    outcome, reason = judged(waiting, concurrency=20, set_up=4)
+    assert outcome is Outcome.SERIALISED
+    assert reason
+    assert reason.startswith("requests wait before the application")
+
+
 def test_threads_that_compute_are_serialised_by_the_interpreter() -> None:
     cpu = replace(a_cell(concurrency=20), workload=workload("cpu", {}))
     outcome, reason = judged(
