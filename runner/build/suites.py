@@ -12,6 +12,7 @@ import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final
+from urllib.parse import urlsplit
 
 from runner.errors import EngineError, EngineUnavailableError
 
@@ -161,10 +162,13 @@ def _why_no_suite(suite: str, printed: str) -> str:
             f"the Release file of Debian's {suite} has expired on this machine's mirror; "
             "`base: {kind: debian, allow_expired: true}` accepts it"
         )
-    errors = [x.strip() for x in printed.splitlines() if x.startswith(("E:", "Err:"))]
-    why = errors[0] if errors else printed[-200:].strip()
+    errors = [x.strip() for x in printed.splitlines() if x.startswith("E:")]
+    why = " ".join((errors[0] if errors else printed[-200:]).split())
     # A cell's reason is published, and which mirror this machine uses is nobody's business.
-    return f"Debian's {suite} could not be bootstrapped: {ADDRESS.sub('the mirror', why)}"
+    hidden = ADDRESS.sub("the mirror", why)
+    for host in {urlsplit(address).hostname for address in ADDRESS.findall(printed)} - {None}:
+        hidden = re.sub(rf"\b{re.escape(str(host))}\b", "the mirror", hidden)
+    return f"Debian's {suite} could not be bootstrapped: {hidden}"
 
 
 def _require_mmdebstrap() -> None:

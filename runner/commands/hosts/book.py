@@ -18,6 +18,7 @@ from runner.store.merge import Part, label_of, merge
 from runner.store.records import RunRecord
 from runner.store.reuse import Reusable, adopt, counts
 from runner.store.run_directory import RESULT, RunDirectory, read_record
+from runner.text import counted
 
 #: A file for each round that is stored whole, below the run's directory.
 ROUNDS: Final = "rounds"
@@ -40,6 +41,16 @@ class Kept(NamedTuple):
 
     launches: tuple[Reusable, ...]
     whole: bool
+
+    @property
+    def said(self) -> str:
+        """The end of a line about the round: what of it is not made again."""
+        if not self.launches:
+            return ""
+        runs = ", ".join(sorted({launch.made_in for launch in self.launches}))
+        return (
+            f"; measured before, used again: {counted(len(self.launches), 'launch')} (run {runs})"
+        )
 
 
 NOTHING: Final = Kept((), whole=False)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import logging
+from collections.abc import Iterator
 from typing import Any, Final
 
 from runner.errors import UsageError
@@ -43,3 +45,14 @@ def distributed() -> Any:  # noqa: ANN401 - a module that may not be there
             "'./monkey-matrix[dask]'`"
         ) from None
     return module
+
+
+@contextlib.contextmanager
+def ending() -> Iterator[None]:
+    """Around the end of a part of the library, whose errors are nobody's concern any more.
+
+    It gives up the connections that it is making. One that it had given up the moment before,
+    because the other side has ended, is a `RuntimeError`.
+    """
+    with contextlib.suppress(OSError, RuntimeError):
+        yield

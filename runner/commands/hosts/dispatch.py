@@ -224,19 +224,20 @@ class Dispatch:
         prepared = member.prepared.get(task.shard)
         if prepared is None:
             member.task, member.order = task, None
+            self.reporter.say(f"{member.label}: preparing shard {task.shard}")
             self.pool.submit(member.address, tasks.prepare, self.shards[task.shard - 1])
             return
         number = task.number(len(self.shards))
         member.kept = kept = self.book.kept(member.greeting, prepared, number)
         member.full_rates |= full_rates([one.record for one in kept.launches])
         order = self._order(member, prepared, task)
+        self.reporter.say(f"{member.label}: round {task.round}, shard {task.shard}{kept.said}")
         if kept.whole:
             self._finish(member, task, self.book.adopt(member.greeting, prepared, number, kept))
             self.pool.tell(member.address, tasks.acknowledge, order)
             self.reporter.more(-len(kept.launches))
             return
         member.task, member.order = task, order
-        self.reporter.say(f"{member.label}: round {task.round}, shard {task.shard}")
         self.pool.submit(member.address, tasks.make_round, order)
 
     def _order(self, member: Member, prepared: Prepared, task: Task) -> Order:

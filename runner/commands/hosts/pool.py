@@ -10,7 +10,7 @@ from concurrent.futures import Future, wait
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
-from runner.commands.hosts.dask_extra import distributed
+from runner.commands.hosts.dask_extra import distributed, ending
 from runner.commands.hosts.reach import ANSWER_S, CONNECT_S, no_scheduler, reach
 from runner.errors import EngineUnavailableError
 
@@ -84,7 +84,9 @@ class DaskPool:
         _, unheard = wait(self._told, CONNECT_S)
         for told in unheard:
             told.cancel()
-        self._client.close()
+        with ending():
+            self._client.close()
+        self._client.status = "closed"  # it would try that again when it is deleted
 
     def hosts(self) -> set[str]:
         """Those that the scheduler knows.

@@ -59,8 +59,13 @@ def check_address(address: str) -> None:
     if match is None or int(match[1]) > MOST_PORT:
         raise UsageError(
             f"{address!r} is no address of a Dask scheduler: write tcp://HOST:8786, with TLS "
-            "tls://HOST:8786"
+            "tls://HOST:8786, and an IPv6 address in brackets, tcp://[::1]:8786"
         )
+
+
+def in_brackets(host: str) -> str:
+    """A name or an address of a host as Dask wants it: one of IPv6 in brackets."""
+    return f"[{host}]" if ":" in host and not host.startswith("[") else host
 
 
 def _certificates(address: str, role: str) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from runner.commands.hosts.dask_extra import distributed
+from runner.commands.hosts.dask_extra import distributed, ending
 from runner.commands.hosts.pool import DaskPool
 from runner.errors import EngineUnavailableError, UsageError
 
@@ -58,14 +58,16 @@ def parse_hosts(text: str) -> list[SshHost]:
     found = []
     for one in text.split(","):
         match = re.fullmatch(
-            r"ssh://((?:[^@/:\s-][^@/:\s]*@)?[^@/:\s-][^@/:\s]*)(?::(\d+))?(/\S*)?", one
+            r"ssh://([^@/:\s-][^@/:\s]*@)?(\[[^]/@\s-][^]/@\s]*\]|[^@/:\s[-][^@/:\s]*)(?::(\d+))?(/\S*)?",
+            one,
         )
         if match is None:
             raise UsageError(
                 f"--hosts {one}: write ssh://HOST, or ssh://USER@HOST:PORT/PATH/TO/matrix; several "
                 "are separated by commas"
             )
-        found.append(SshHost(destination=match[1], port=match[2], command=match[3] or "matrix"))
+        destination = (match[1] or "") + match[2].strip("[]")
+        found.append(SshHost(destination=destination, port=match[3], command=match[4] or "matrix"))
     return found
 
 
@@ -143,8 +145,11 @@ def _scheduler() -> Iterator[str]:
     cluster = distributed().LocalCluster(
         n_workers=0, host=LOOPBACK, scheduler_port=free_port(), dashboard_address=f"{LOOPBACK}:0"
     )
-    with contextlib.closing(cluster):
+    try:
         yield cluster.scheduler_address
+    finally:
+        with ending():
+            cluster.close()
 
 
 def free_port() -> int:

@@ -11,7 +11,7 @@ from typing import Any
 from runner.commands.hosts import tasks
 from runner.commands.hosts.dask_extra import distributed
 from runner.commands.hosts.post import Post, open_post, say
-from runner.commands.hosts.reach import ANSWER_S, check_address, reach
+from runner.commands.hosts.reach import ANSWER_S, check_address, in_brackets, reach
 from runner.errors import EngineUnavailableError, UsageError
 
 
@@ -41,18 +41,26 @@ def serve(scheduler: str, post: Post, *, host: str | None = None, port: int = 0)
 async def _served(scheduler: str, post: Post, host: str | None, port: int) -> bool:
     """Whether it ended because it was told to. A round that is being made then is not finished."""
     here = await reach(scheduler, "worker")
+    here = in_brackets(host or here)
     told, loop = asyncio.Event(), asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, told.set)
     with tempfile.TemporaryDirectory(prefix="monkey-matrix-worker-") as scratch:
-        worker = _worker(scheduler, scratch, host or here, port)
         try:
+            worker = _worker(scheduler, scratch, here, port)
             await worker
         except (OSError, RuntimeError, ValueError) as error:
             raise UsageError(
-                f"cannot serve {scheduler} at {host or here}, port {port or 'any'} "
+                f"cannot serve {scheduler} at {here}, port {port or 'any'} "
                 f"({error.__cause__ or error}): see --listen and --port"
             ) from None
+        if why := await _unreached(worker):
+            await worker.close(executor_wait=False, nanny=False)
+            raise UsageError(
+                f"{scheduler}: the scheduler does not reach this worker at "
+                f"{worker.contact_address} ({why}): name an address of this host that it reaches "
+                "with --listen ADDRESS, and with --port N a port that no firewall closes"
+            )
         say(f"serving {scheduler} at {worker.address}; Ctrl-C ends after the launch in flight")
         gone = asyncio.ensure_future(worker.finished())
         stopping = asyncio.ensure_future(told.wait())
@@ -64,6 +72,21 @@ async def _served(scheduler: str, post: Post, host: str | None, port: int) -> bo
         for task in (gone, stopping):
             task.cancel()
     return told.is_set()
+
+
+async def _unreached(worker: Any) -> str | None:  # noqa: ANN401 - Dask's worker
+    """Why the scheduler cannot connect to the worker: it would ask it for results for ever."""
+    asked = worker.scheduler.broadcast(
+        msg={"op": "identity"}, workers=[worker.contact_address], on_error="return"
+    )
+    try:
+        async with asyncio.timeout(ANSWER_S):
+            answer = (await asked).get(worker.contact_address)
+    except TimeoutError:
+        return "no answer"
+    except OSError:  # the scheduler has ended: that is noticed anyhow
+        return None
+    return str(answer) if isinstance(answer, BaseException) else None
 
 
 def _worker(scheduler: str, scratch: str, host: str, port: int) -> Any:  # noqa: ANN401

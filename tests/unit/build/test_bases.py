@@ -213,6 +213,22 @@ echo 'E: setup failed' >&2; exit 1"""
     )
 
 
+def test_why_a_mirror_cannot_be_reached_is_given_without_its_name(
+    engine: MemoryEngine, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    script = """\
+echo 'Err:1 http://matrix/debian trixie InRelease'
+echo "  Temporary failure resolving 'matrix'"
+echo -n 'E: Failed to fetch http://matrix/debian/dists/trixie/InRelease'
+echo "  Temporary failure resolving 'matrix'"
+echo 'E: mmdebstrap failed to run' >&2; exit 1"""
+    mmdebstrap(monkeypatch, tmp_path, script)
+    assert str(failed(engine, base_of_cells("3.13"))) == (
+        "Debian's trixie could not be bootstrapped: E: Failed to fetch the mirror Temporary "
+        "failure resolving 'the mirror'"
+    )
+
+
 @pytest.mark.parametrize(("free", "made"), [([0], False), ([1 << 40, 0], True)])
 def test_a_full_disk_for_temporary_files_is_named(
     engine: MemoryEngine,

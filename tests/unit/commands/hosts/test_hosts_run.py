@@ -332,6 +332,18 @@ def test_rounds_of_a_lost_host_are_asked_of_the_host_that_made_them(hosts: Hosts
     assert hosts.loads == 3 * ROUNDS * 4
 
 
+def test_what_is_prepared_and_what_is_used_again_is_said(hosts: Hosts) -> None:
+    hosts.run(hosts.pool())
+    assert hosts.last
+    origin = hosts.last.run_id
+    assert ": preparing shard 1\n" in hosts.said.getvalue()
+    assert "used again" not in hosts.said.getvalue()
+    hosts.run(hosts.pool())
+    hosts.run(hosts.pool())
+    again = f", shard 2; measured before, used again: 4 launches (run {origin})\n"
+    assert hosts.said.getvalue().count(again) == 2 * ROUNDS
+
+
 @pytest.mark.parametrize("damage", ["no JSON", "removed", "of another round"])
 def test_of_a_stored_round_a_damaged_launch_alone_is_made_again(hosts: Hosts, damage: str) -> None:
     hosts.run(hosts.pool())
@@ -461,6 +473,23 @@ def test_a_worker_that_answers_something_else_is_not_used(hosts: Hosts) -> None:
     hosts.run(hosts.pool())
     assert complete(hosts.result)
     assert "#2: its worker answered what cannot be used" in hosts.said.getvalue()
+
+
+def test_what_is_used_again_of_a_round_is_the_newest_whichever_host_made_it(hosts: Hosts) -> None:
+    hosts.run(hosts.pool())
+    pool = hosts.pool()
+
+    def kill(pool: MemoryPool, number: int, host: str) -> None:
+        if number == 1:
+            pool.kill(host)
+
+    pool.before = kill
+    hosts.run(pool, fresh=True)
+    assert hosts.last
+    newest = hosts.last.run_id
+    hosts.run(hosts.pool())
+    launches = [one for of_cell in hosts.result.launches.values() for one in of_cell]
+    assert {one.reused_from for one in launches} == {newest}
 
 
 def test_fresh_makes_all_of_it_again(hosts: Hosts) -> None:

@@ -160,6 +160,24 @@ def test_a_worker_that_cannot_listen_says_so(
     assert re.fullmatch(rf"cannot serve {scheduler} at 192\.0\.2\.1.*--listen and --port\n", said)
 
 
+@pytest.mark.parametrize("host", ["::1", "[::1]", "2001:db8::9"])
+def test_a_worker_at_an_address_of_ipv6_serves_or_says_why_not(
+    scheduler: str, certificates: Path, tmp_path: Path, host: str
+) -> None:
+    text = (certificates / "own" / "distributed.yaml").read_text()
+    (tmp_path / "distributed.yaml").write_text(text)
+    process = worker(scheduler, tmp_path, host)
+    assert process.stderr
+    said = process.stderr.readline()
+    process.terminate()
+    process.communicate()
+    written = re.escape(host if host.startswith("[") else f"[{host}]")
+    # Not every machine has the address.
+    assert re.match(rf"(serving \S+ at tls://{written}:|cannot serve \S+ at {written}, )", said), (
+        said
+    )
+
+
 def said_of(address: str) -> str:
     """The error."""
     with pytest.raises(MatrixError) as raised:

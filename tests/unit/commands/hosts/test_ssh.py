@@ -98,10 +98,15 @@ def test_hosts_are_read_as_ssh_writes_them() -> None:
         SshHost(destination="bench1", port=None, command="matrix"),
         SshHost(destination="ci@bench2", port="2222", command="/srv/matrix"),
     ]
+    assert parse_hosts("ssh://[::1],ssh://ci@[fe80::2%eth0]:2222/srv/matrix") == [
+        SshHost(destination="::1", port=None, command="matrix"),
+        SshHost(destination="ci@fe80::2%eth0", port="2222", command="/srv/matrix"),
+    ]
 
 
 @pytest.mark.parametrize(
-    "text", ["", "bench1", "ssh://", "ssh://" + "-oProxyCommand=x", "ssh://a,"]
+    "text",
+    ["", "bench1", "ssh://", "ssh://" + "-oProxyCommand=x", "ssh://a,", "ssh://::1", "ssh://[-x]"],
 )
 def test_other_hosts_are_refused(text: str) -> None:
     with pytest.raises(UsageError, match="write ssh://HOST"):

@@ -187,6 +187,42 @@ def test_a_worker_that_is_told_to_end_leaves_nothing(scheduler: str, tmp_path: P
         there(pool, 0)
 
 
+#: A worker that is at another address than it tells the scheduler.
+ELSEWHERE = """
+from runner.commands.hosts import worker
+make = worker._worker
+def make_elsewhere(*arguments):
+    made = make(*arguments)
+    made.contact_address = "tcp://127.0.0.1:9"
+    return made
+worker._worker, worker.ANSWER_S = make_elsewhere, 2
+"""
+
+
+def test_a_worker_that_the_scheduler_does_not_reach_says_so(scheduler: str, tmp_path: Path) -> None:
+    process = worker(scheduler, tmp_path, ELSEWHERE)
+    said = next(line for line in process.stderr or [] if "Error: " in line or "serving" in line)
+    process.terminate()
+    process.communicate()
+    assert "does not reach this worker at tcp://127.0.0.1:9 (no answer): " in said
+    with closing(DaskPool(scheduler)) as pool:
+        there(pool, 0)
+
+
+def test_a_client_does_not_fail_because_dask_cannot_end(scheduler: str) -> None:
+    pool = DaskPool(scheduler)
+    connections = pool._client.rpc
+    close = connections.close
+
+    async def fail() -> None:
+        await close()
+        # A connection that is being made is given up twice where the scheduler ends meanwhile.
+        raise RuntimeError("Cannot change state of expiring Timeout")
+
+    connections.close = fail
+    pool.close()
+
+
 def test_a_worker_listens_where_it_reaches_the_scheduler_from_alone(
     scheduler: str, tmp_path: Path
 ) -> None:
