@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import queue
 import sys
+import threading
 from typing import Final
 
 #: Written as it is: there may be no memory to put anything together.
@@ -15,6 +17,11 @@ _EXIT: Final = 2
 _STARTING: Final = "in thread started by"
 
 
+#: What Python reports of threads and of the ends of things: the hook is this queue's `put`, which
+#: needs no memory for a frame of its own, as a function in Python does in a thread that begins.
+_REPORTED: Final[queue.SimpleQueue[sys.UnraisableHookArgs]] = queue.SimpleQueue()
+
+
 def end_where_none_can_start() -> None:
     """Let the process end, at once, where a thread has no memory to begin with.
 
@@ -23,14 +30,18 @@ def end_where_none_can_start() -> None:
     running is removed by the next start, as after a kill.
     """
     if sys.unraisablehook is sys.__unraisablehook__:
-        sys.unraisablehook = _end
+        threading.Thread(target=_watch, name="reported errors", daemon=True).start()
+        sys.unraisablehook = _REPORTED.put
 
 
-def _end(unraisable: sys.UnraisableHookArgs) -> None:
-    if unraisable.exc_type is MemoryError and _is_start(unraisable):
-        os.write(2, _SAID)
-        os._exit(_EXIT)
-    sys.__unraisablehook__(unraisable)
+def _watch() -> None:
+    while True:
+        unraisable = _REPORTED.get()
+        if unraisable.exc_type is MemoryError and _is_start(unraisable):
+            os.write(2, _SAID)
+            os._exit(_EXIT)
+        sys.__unraisablehook__(unraisable)
+        del unraisable  # or what it is about would stay until the next one
 
 
 def _is_start(unraisable: sys.UnraisableHookArgs) -> bool:

@@ -97,6 +97,7 @@ def _of_the_system(error: Exception) -> int:
 
 def _command() -> int:
     """Run the command that the command line names."""
+    end_where_none_can_start()
     try:
         return application(sys.argv[1:] or ["--help"], standalone_mode=False) or 0
     except SystemExit:  # typer exits where nobody reads what it prints by itself, such as `--help`
@@ -106,7 +107,6 @@ def _command() -> int:
 def main() -> None:
     """Run the command line and exit: the only place that does."""
     prepare_streams()
-    end_where_none_can_start()
     if signal.getsignal(signal.SIGINT) is signal.SIG_DFL:  # a shell may have it ignored
         signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
@@ -138,5 +138,13 @@ def main() -> None:
         )
     except (OSError, MemoryError, RuntimeError, ImportError) as error:
         code = _of_the_system(error)
+    _leave_signals()
     close_streams()
     sys.exit(code)
+
+
+def _leave_signals() -> None:
+    """When all was said, a signal ends this program as it ends any."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        if signal.getsignal(number) is signal.default_int_handler:
+            signal.signal(number, signal.SIG_DFL)

@@ -143,3 +143,52 @@ def test_the_program_ends_where_no_thread_can_start(
     monkeypatch.setattr(sys, "unraisablehook", sys.__unraisablehook__)
     command_line(monkeypatch, capsys)("--version")
     assert sys.unraisablehook is not sys.__unraisablehook__
+
+
+#: A thread whose first frame gets no memory, in a stack that another one has left. It is told the
+#: system's way: no function in Python can be called there.
+FULL = """\
+import os, resource, threading, time
+from pathlib import Path
+from runner.threads import end_where_none_can_start
+
+end_where_none_can_start()
+before = len(os.listdir("/proc/self/task"))
+threading.Thread(target=int).start()
+while len(os.listdir("/proc/self/task")) > before:
+    time.sleep(0.01)
+used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+resource.setrlimit(resource.RLIMIT_AS, (used, used))
+try:
+    threading.Thread(target=print).start()
+except (MemoryError, RuntimeError):  # from Python 3.13 on it is told here
+    os._exit(2)
+"""
+
+
+def test_a_thread_without_memory_for_its_first_frame_ends_the_program() -> None:
+    command = [sys.executable, "-c", FULL]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode == 2, done.stderr
+
+
+#: Gets the signal when the command has ended, and what it printed is being written.
+ENDING = """\
+import os, sys
+from runner import cli
+from runner.cli import main
+
+def close() -> None:
+    os.kill(os.getpid(), {number})
+
+cli.close_streams = close
+sys.argv = ["matrix", "--version"]
+main()
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_at_the_very_end_ends_it_as_any_program(number: signal.Signals) -> None:
+    command = [sys.executable, "-c", ENDING.format(number=int(number))]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    assert (done.returncode, done.stderr) == (-number, "")
