@@ -62,7 +62,8 @@ def labels_of(run: RunRecord) -> dict[str, str]:
     keys = dict.fromkeys((*axes_of(run), *further_keys(run)))
     for key in (key for key in keys if key not in names):
         name = _NOT_IN_A_NAME.sub("_", key)
-        if name[0] in "_0123456789":  # two underscores first are Prometheus's own
+        # One may be empty; two underscores first are Prometheus's own.
+        if name[:1] in "_0123456789":
             name = f"axis_{name.lstrip('_')}"
         while name in taken:
             name += "_"

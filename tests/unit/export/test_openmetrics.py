@@ -84,7 +84,9 @@ def test_a_rate_is_a_label_as_the_matrix_file_has_it() -> None:
 
 
 def test_an_axis_of_any_name_has_a_label_of_its_own() -> None:
-    axes = ("patch", "psycopg2-binary", "psycopg2_binary", "outcome", "cell", "3rd", "__x", "größe")
+    """Also one of a damaged record, whose name is empty."""
+    odd_names = ("psycopg2-binary", "psycopg2_binary", "outcome", "cell", "3rd", "__x", "größe", "")
+    axes = ("patch", *odd_names)
     names = labels_of(run_record(axes=axes))
     further = {axis: label for axis, label in names.items() if axis in axes}
     assert further == {
@@ -96,6 +98,7 @@ def test_an_axis_of_any_name_has_a_label_of_its_own() -> None:
         "3rd": "axis_3rd",
         "__x": "axis_x",
         "größe": "gr__e",
+        "": "axis_",
     }
     assert len({*names.values()}) == len(names)
     further_axes = {axis: f"value of {axis}" for axis in axes if axis not in {"patch", "cell"}}
