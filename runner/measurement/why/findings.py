@@ -263,7 +263,7 @@ def _waiting_together(facts: Facts) -> list[tuple[Look, Stack, Sequence[Stack]]]
     """Each look in which several requests are at one place, a stack of it, and all.
 
     First where most wait over all looks: clients that come together are at any place once. Of the
-    looks there, first the one that saw all of them, and whoever is further on.
+    looks there, first the one that saw most of them, with a request that is further on.
     """
     found = []
     over_all: Counter[Frame] = Counter()

@@ -217,10 +217,10 @@ def test_why_a_mirror_cannot_be_reached_is_given_without_its_name(
     engine: MemoryEngine, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     script = """\
-echo 'Err:1 http://matrix/debian trixie InRelease'
-echo "  Temporary failure resolving 'matrix'"
-echo -n 'E: Failed to fetch http://matrix/debian/dists/trixie/InRelease'
-echo "  Temporary failure resolving 'matrix'"
+echo 'Err:1 http://localhost/debian trixie InRelease'
+echo "  Temporary failure resolving 'localhost'"
+echo -n 'E: Failed to fetch http://localhost/debian/dists/trixie/InRelease'
+echo "  Temporary failure resolving 'localhost'"
 echo 'E: mmdebstrap failed to run' >&2; exit 1"""
     mmdebstrap(monkeypatch, tmp_path, script)
     assert str(failed(engine, base_of_cells("3.13"))) == (

@@ -1,4 +1,4 @@
-"""Layers: the same bytes whoever makes them, each path once, and shared by as many as can be."""
+"""Layers: the same bytes on every machine, each path once, and shared by as many as can be."""
 
 from __future__ import annotations
 

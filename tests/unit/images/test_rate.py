@@ -290,7 +290,7 @@ def test_all_are_sent_though_none_is_answered_and_an_interruption_ends_it(tmp_pa
 
 
 def _interruptible() -> None:
-    """Whoever runs the tests in the background ignores SIGINT, and hands that on."""
+    """A shell that runs the tests in the background ignores SIGINT, and hands that on."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
