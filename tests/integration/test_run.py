@@ -18,6 +18,7 @@ import docker
 import pytest
 
 from runner.engine.ownership import OWNER_LABEL, identity
+from runner.measurement import explanation
 from tests.integration.conftest import SERVED
 from tests.support.by_hand import printed_by
 
@@ -136,7 +137,8 @@ def test_a_run_stores_everything_and_prints_a_table(project: Project, pods: Any)
     assert locked == set(record["distributions"])
     launch = run / "cells" / "py3.11-none-werkzeug" / "launch-01"
     names = {path.name for path in launch.iterdir()}
-    assert names == {
+    # A busy machine may have held it back, and its server was looked at then.
+    assert names - {explanation.FILE} == {
         "result.json",
         "ab.txt",
         "percentiles.csv",

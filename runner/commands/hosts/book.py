@@ -153,9 +153,14 @@ class Book:
         write_atomic(rounds / str(number), mark)
 
     def kept(self, greeting: Greeting, prepared: Prepared, number: int) -> Kept:
-        """What an earlier run has of a round: launches that count, and whose files are whole."""
-        found = self.earlier.get((prepared.key, number))
-        if found is None:
+        """What an earlier run has of a round: launches that count, and whose files are whole.
+
+        Nothing where the host has begun the round since, for a run with `--fresh`.
+        """
+        place = prepared.key, number
+        found = self.earlier.get(place)
+        held = [one.fresh for one in greeting.held if (one.key, one.number) == place]
+        if found is None or any(fresh > found.directory.run_id for fresh in held):
             return NOTHING
         cells = [cell.id for cell in prepared.record.cells]
         records = [

@@ -152,13 +152,15 @@ class Dispatch:
         places = [greeting.engine_key for greeting in greetings]
         self.homes = Homes(places=places, rounds=self.rounds)
         held = (
-            Stored(Task.of(one.number, experiment.shards), greeting.engine_key, one.key)
+            Stored(Task.of(one.number, experiment.shards), greeting.engine_key, one.key, one.fresh)
             for greeting in greetings
             for one in greeting.held
             if (one.experiment, one.shards) == (experiment.experiment.name, experiment.shards)
         )
-        # What is whole here comes first: a host may hold a part of the same round.
-        for one in () if experiment.fresh else (*stored, *held):
+        # The newest come first: a round that was made afresh is not the older one's. Then what is
+        # whole here: a host may hold a part of the same round.
+        everything = () if experiment.fresh else (*stored, *held)
+        for one in sorted(everything, key=lambda one: one.run, reverse=True):
             self.homes.add(one)
 
     def _leave(self, member: Member, why: str) -> None:

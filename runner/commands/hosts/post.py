@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import chain
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Final, NamedTuple, Protocol
 
 from runner.commands.hosts.answers import received
 from runner.commands.hosts.wire import Assignment, Greeting, Held, Made, Order, Prepared, Stored
@@ -37,6 +37,7 @@ from runner.measurement.rounds import full_rates, measure
 from runner.measurement.schedule import Group, Jobs
 from runner.paths import CACHE
 from runner.stages import Stages
+from runner.store.atomic import unwritable, write_atomic
 from runner.store.machine import this_host
 from runner.store.records import RunRecord
 from runner.store.reuse import counts
@@ -45,6 +46,8 @@ from runner.store.run_directory import RESULT, RunDirectory
 
 #: Where rounds are kept until the client has stored them.
 ROUNDS: Final = CACHE / "rounds"
+#: In a round's directory, where a run with `--fresh` began it: that run's id.
+FRESH: Final = "fresh"
 #: Waves of one round are numbered within it; so many are never needed.
 MOST_WAVES: Final = 1000
 
@@ -65,6 +68,14 @@ class Maker(Protocol):
         ...
 
 
+class Shard(NamedTuple):
+    """What a worker is ready for, where its rounds are, and the run with `--fresh` that asks."""
+
+    ready: Ready
+    directory: Path
+    fresh: str
+
+
 @dataclass(kw_only=True)
 class Post:
     """A worker's engine, its disk, and the shards that it is ready for.
@@ -79,7 +90,7 @@ class Post:
     spool: Path
     make_ready: Maker
     clock: Clock = field(default_factory=SystemClock)
-    shards: dict[str, tuple[Ready, Path]] = field(default_factory=dict)
+    shards: dict[str, Shard] = field(default_factory=dict)
     side_by_side: dict[str, float] = field(default_factory=dict)
     stopped: set[str | None] = field(default_factory=set)
     #: Held while a round is made: who ends the worker waits for it.
@@ -106,7 +117,9 @@ class Post:
                 continue
             with contextlib.suppress(FileNotFoundError):  # another client acknowledged it just now
                 if any(path.rglob(RESULT)):
-                    yield Held(experiment, int(shards), key, int(number))
+                    fresh = path / FRESH
+                    run = fresh.read_text(encoding="utf-8") if fresh.exists() else ""
+                    yield Held(experiment, int(shards), key, int(number), run)
 
     def prepare(self, assignment: Assignment) -> Prepared:
         """Build what the shard needs; say what it would be a run of."""
@@ -115,7 +128,7 @@ class Post:
         directory = self.spool / assignment.experiment.name / str(assignment.shards) / key
         if assignment.fresh:
             shutil.rmtree(directory, ignore_errors=True)
-        self.shards[key] = ready, directory
+        self.shards[key] = Shard(ready, directory, assignment.run if assignment.fresh else "")
         return Prepared(record=record, key=key)
 
     def make_round(self, order: Order) -> Made:
@@ -123,7 +136,7 @@ class Post:
         order = received(order)
         if order.key not in self.shards:
             raise NotReadyError("its worker was started again")
-        ready, path = self.shards[order.key]
+        ready, path, fresh = self.shards[order.key]
         directory = RunDirectory(results=self.spool, path=path / str(order.number))
         wanted = {c.id for c in ready.prepared.cells if order.cells is None or c.id in order.cells}
         with self.busy, self._kept(directory.path):
@@ -131,6 +144,8 @@ class Post:
             if wanted - directory.launches().keys():
                 remove_own(self.engine)  # what a round left at whose end the engine was gone
                 try:
+                    if fresh:
+                        _begin_afresh(directory.path, fresh)
                     self._measure(ready, order, directory, wanted)
                 except StoppedError:
                     pass
@@ -202,8 +217,7 @@ class Post:
         """The client has the round: it is needed no longer."""
         order = received(order)
         if order.key in self.shards:
-            _, shard = self.shards[order.key]
-            path = shard / str(order.number)
+            path = self.shards[order.key].directory / str(order.number)
             with self.deleting:
                 if path != self.making:
                     shutil.rmtree(path, ignore_errors=True)
@@ -224,6 +238,15 @@ class Interruptible(Jobs):
         for group in super().grouped(launches):
             self.check()
             yield group
+
+
+def _begin_afresh(round_: Path, run: str) -> None:
+    """Note the run: where the client is lost, older launches that it has are not for the next."""
+    try:
+        round_.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise unwritable(round_, error) from error
+    write_atomic(round_ / FRESH, run)
 
 
 def _forget(directory: RunDirectory, repeats: int) -> None:

@@ -24,7 +24,7 @@ from runner.commands.cells import (
     locker,
 )
 from runner.commands.hosts.answers import unfit
-from runner.commands.hosts.book import Book, Earlier, earlier_rounds
+from runner.commands.hosts.book import Book, earlier_rounds
 from runner.commands.hosts.dask_extra import distributed
 from runner.commands.hosts.dispatch import (
     Dispatch,
@@ -238,16 +238,12 @@ def _shards(
 def _stored_at(book: Book) -> Iterator[Stored]:
     """Where rounds that are stored here were made: the host is asked whether they still count.
 
-    Those of a run on more or fewer hosts, which had other shards, do not. The newest come first: a
-    round that another host made since, as with `--fresh`, is not the older one's.
+    Those of a run on more or fewer hosts, which had other shards, do not.
     """
-
-    def made(item: tuple[tuple[str, int], Earlier]) -> str:
-        return item[1].directory.run_id
-
-    for (key, number), one in sorted(book.earlier.items(), key=made, reverse=True):
+    for (key, number), one in book.earlier.items():
         if one.shards == book.shards:
-            yield Stored(Task.of(number, book.shards), one.engine_key, key)
+            task = Task.of(number, book.shards)
+            yield Stored(task, one.engine_key, key, one.directory.run_id)
 
 
 def _announce(shards: Sequence[Assignment], reporter: Reporter) -> None:

@@ -42,11 +42,15 @@ def home(task: Task, *, hosts: int, rounds: int) -> int:
 
 
 class Stored(NamedTuple):
-    """A round that was made before, by that engine; `key` is that of its `Prepared`."""
+    """A round that was made before, by that engine; `key` is that of its `Prepared`.
+
+    `run` is the id of the run that it is stored in, or that had it made afresh; else empty.
+    """
 
     task: Task
     engine_key: str
     key: str
+    run: str
 
 
 @dataclass(kw_only=True)

@@ -18,12 +18,16 @@ from runner.store.records import Host, RunRecord
 
 
 class Held(NamedTuple):
-    """A round that a worker has on its disk: of which shards, by the key of `Ready`."""
+    """A round that a worker has on its disk: of which shards, by the key of `Prepared`.
+
+    `fresh` is the id of the run that began it where that was one with `--fresh`, else empty.
+    """
 
     experiment: str
     shards: int
     key: str
     number: int
+    fresh: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

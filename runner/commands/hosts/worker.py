@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import signal
-import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -45,32 +44,31 @@ async def _served(scheduler: str, post: Post, host: str | None, port: int) -> bo
     told, loop = asyncio.Event(), asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, told.set)
-    with tempfile.TemporaryDirectory(prefix="monkey-matrix-worker-") as scratch:
-        try:
-            worker = _worker(scheduler, scratch, here, port)
-            await worker
-        except (OSError, RuntimeError, ValueError) as error:
-            raise UsageError(
-                f"cannot serve {scheduler} at {here}, port {port or 'any'} "
-                f"({error.__cause__ or error}): see --listen and --port"
-            ) from None
-        if why := await _unreached(worker):
-            await worker.close(executor_wait=False, nanny=False)
-            raise UsageError(
-                f"{scheduler}: the scheduler does not reach this worker at "
-                f"{worker.contact_address} ({why}): name an address of this host that it reaches "
-                "with --listen ADDRESS, and with --port N a port that no firewall closes"
-            )
-        say(f"serving {scheduler} at {worker.address}; Ctrl-C ends after the launch in flight")
-        gone = asyncio.ensure_future(worker.finished())
-        stopping = asyncio.ensure_future(told.wait())
-        await asyncio.wait({gone, stopping}, return_when=asyncio.FIRST_COMPLETED)
-        post.stop(None)
-        # Removing the pods is the round's own business: its thread ends soon, and is waited for.
-        await asyncio.to_thread(post.busy.acquire)
+    try:
+        worker = _worker(scheduler, here, port)
+        await worker
+    except (OSError, RuntimeError, ValueError) as error:
+        raise UsageError(
+            f"cannot serve {scheduler} at {here}, port {port or 'any'} "
+            f"({error.__cause__ or error}): see --listen and --port"
+        ) from None
+    if why := await _unreached(worker):
         await worker.close(executor_wait=False, nanny=False)
-        for task in (gone, stopping):
-            task.cancel()
+        raise UsageError(
+            f"{scheduler}: the scheduler does not reach this worker at "
+            f"{worker.contact_address} ({why}): name an address of this host that it reaches "
+            "with --listen ADDRESS, and with --port N a port that no firewall closes"
+        )
+    say(f"serving {scheduler} at {worker.address}; Ctrl-C ends after the launch in flight")
+    gone = asyncio.ensure_future(worker.finished())
+    stopping = asyncio.ensure_future(told.wait())
+    await asyncio.wait({gone, stopping}, return_when=asyncio.FIRST_COMPLETED)
+    post.stop(None)
+    # Removing the pods is the round's own business: its thread ends soon, and is waited for.
+    await asyncio.to_thread(post.busy.acquire)
+    await worker.close(executor_wait=False, nanny=False)
+    for task in (gone, stopping):
+        task.cancel()
     return told.is_set()
 
 
@@ -89,7 +87,7 @@ async def _unreached(worker: Any) -> str | None:  # noqa: ANN401 - Dask's worker
     return str(answer) if isinstance(answer, BaseException) else None
 
 
-def _worker(scheduler: str, scratch: str, host: str, port: int) -> Any:  # noqa: ANN401
+def _worker(scheduler: str, host: str, port: int) -> Any:  # noqa: ANN401
     """One task at a time, no process that watches it, no limit of memory, no page to look at."""
     return distributed().Worker(
         scheduler,
@@ -97,7 +95,6 @@ def _worker(scheduler: str, scratch: str, host: str, port: int) -> Any:  # noqa:
         host=host,  # without one it listens everywhere
         port=port,
         memory_limit=0,
-        local_directory=scratch,
         dashboard=False,
         dashboard_address="127.0.0.1:0",  # what little is left of it listens everywhere otherwise
         death_timeout=ANSWER_S,

@@ -11,7 +11,7 @@ import pytest
 from runner.matrix.cell import Cell
 from runner.matrix.servers import Server
 from runner.measurement.cpu_time import Used
-from runner.measurement.explanation import UNTIL_HELD, facts_of, of_launch
+from runner.measurement.explanation import FILE, UNTIL_HELD, facts_of, of_launch
 from runner.measurement.launch import Launch
 from runner.measurement.loaded import Loaded
 from runner.measurement.why.seen import Seen
@@ -53,8 +53,10 @@ def steps(pods: SimulatedPods) -> list[str]:
 
 def test_one_that_just_works_is_never_looked_at() -> None:
     pods = SimulatedPods()
-    assert ended(pods).why is None
+    launch = ended(pods)
+    assert launch.why is None
     assert steps(pods) == MEASURED
+    assert FILE not in launch.files
 
 
 def test_one_that_is_held_back_is_looked_at_after_its_load() -> None:
@@ -64,6 +66,7 @@ def test_one_that_is_held_back_is_looked_at_after_its_load() -> None:
     assert launch.verdict[0] is Outcome.SERIALISED
     assert steps(pods) == [*MEASURED, "stacks"]
     assert "shop/views.py:7" in (launch.why or "")
+    assert b"shop/views.py:7" in launch.files[FILE]
 
 
 def test_one_that_does_what_its_settings_say_needs_no_look() -> None:

@@ -492,6 +492,30 @@ def test_what_is_used_again_of_a_round_is_the_newest_whichever_host_made_it(host
     assert {one.reused_from for one in launches} == {newest}
 
 
+def test_what_a_killed_run_with_fresh_made_is_not_replaced_by_older_launches(hosts: Hosts) -> None:
+    hosts.run(hosts.pool())
+    assert hosts.last
+    oldest = hosts.last.run_id
+    pool = hosts.pool()
+
+    def die(_pool: MemoryPool, number: int, _host: str) -> None:
+        if number == 8:
+            raise KilledError
+
+    pool.after = die
+    with pytest.raises(KilledError):
+        hosts.run(pool, fresh=True)
+    killed, loads = hosts.last.run_id, hosts.loads
+    hosts.run(hosts.pool())
+    assert complete(hosts.result)
+    assert hosts.loads == loads
+    assert hosts.waiting == []
+    launches = [one for of_cell in hosts.result.launches.values() for one in of_cell]
+    # The last round lay on a worker's disk: this run is the first that has it.
+    made_in = {killed: 7 * 4, None: 4, oldest: 10 * 4}
+    assert Counter(one.reused_from for one in launches) == made_in
+
+
 def test_fresh_makes_all_of_it_again(hosts: Hosts) -> None:
     hosts.run(hosts.pool())
     hosts.run(hosts.pool())

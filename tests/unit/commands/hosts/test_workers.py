@@ -53,10 +53,13 @@ def ended(pool: DaskPool) -> Ended:
             return found
 
 
-def worker(scheduler: str, directory: Path, before: str = "") -> subprocess.Popen[str]:
+def worker(
+    scheduler: str, directory: Path, before: str = "", **environment: str
+) -> subprocess.Popen[str]:
     return subprocess.Popen(
         [sys.executable, "-c", before + SERVE, scheduler, str(directory)],
         cwd=ROOT,
+        env=os.environ | environment,
         stderr=subprocess.PIPE,
         text=True,
     )
@@ -177,14 +180,24 @@ def test_an_answer_of_a_class_that_is_not_known(scheduler: str, tmp_path: Path) 
 
 
 def test_a_worker_that_is_told_to_end_leaves_nothing(scheduler: str, tmp_path: Path) -> None:
-    process = worker(scheduler, tmp_path)
+    """Nor does one that was killed, once another one starts."""
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    killed = worker(scheduler, tmp_path, TMPDIR=str(temporary))
     with closing(DaskPool(scheduler)) as pool:
+        there(pool, 1)
+        killed.kill()
+        killed.communicate()
+        assert [*temporary.rglob("*worker-*")]
+        there(pool, 0)
+        process = worker(scheduler, tmp_path, TMPDIR=str(temporary))
         there(pool, 1)
         process.send_signal(signal.SIGTERM)
         _, said = process.communicate()
         assert process.returncode == 0
         assert said.splitlines()[-1].startswith(f"serving {scheduler} at ")
         there(pool, 0)
+    assert not [*temporary.rglob("*worker-*")]
 
 
 #: A worker that is at another address than it tells the scheduler.
