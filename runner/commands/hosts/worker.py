@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import signal
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from runner.commands.hosts import tasks
-from runner.commands.hosts.dask_extra import distributed
+from runner.commands.hosts.dask_extra import distributed, ending
 from runner.commands.hosts.post import Post, open_post, say
 from runner.commands.hosts.reach import ANSWER_S, check_address, in_brackets, reach
 from runner.errors import EngineUnavailableError, UsageError
+
+#: How often, in seconds, is looked at the worker's status. Dask's `Worker.finished` would return
+#: only after the round in flight, and never where Dask fails to end the worker.
+LOOK_S: Final = 1.0
+#: How long, in seconds, Dask has to end the worker. The next one removes what it leaves in the
+#: temporary directory.
+END_S: Final = 10.0
 
 
 def work(scheduler: str, spool: Path, *, host: str | None, port: int) -> None:
@@ -53,23 +61,30 @@ async def _served(scheduler: str, post: Post, host: str | None, port: int) -> bo
             f"({error.__cause__ or error}): see --listen and --port"
         ) from None
     if why := await _unreached(worker):
-        await worker.close(executor_wait=False, nanny=False)
+        await _end(worker)
         raise UsageError(
             f"{scheduler}: the scheduler does not reach this worker at "
             f"{worker.contact_address} ({why}): name an address of this host that it reaches "
             "with --listen ADDRESS, and with --port N a port that no firewall closes"
         )
     say(f"serving {scheduler} at {worker.address}; Ctrl-C ends after the launch in flight")
-    gone = asyncio.ensure_future(worker.finished())
-    stopping = asyncio.ensure_future(told.wait())
-    await asyncio.wait({gone, stopping}, return_when=asyncio.FIRST_COMPLETED)
+    while worker.status in distributed().worker.WORKER_ANY_RUNNING and not told.is_set():
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(told.wait(), LOOK_S)
     post.stop(None)
     # Removing the pods is the round's own business: its thread ends soon, and is waited for.
     await asyncio.to_thread(post.busy.acquire)
-    await worker.close(executor_wait=False, nanny=False)
-    for task in (gone, stopping):
-        task.cancel()
+    await _end(worker)
     return told.is_set()
+
+
+async def _end(worker: Any) -> None:  # noqa: ANN401 - Dask's worker
+    """End it, or wait until Dask does, which may have begun to by itself. Both may fail."""
+    with ending():
+        async with asyncio.timeout(END_S):
+            await worker.close(executor_wait=False, nanny=False)
+    # Some of Dask's tasks wait for this, for ever if it failed, and `asyncio.run` for them.
+    worker._event_finished.set()  # noqa: SLF001
 
 
 async def _unreached(worker: Any) -> str | None:  # noqa: ANN401 - Dask's worker

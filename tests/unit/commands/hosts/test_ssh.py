@@ -6,9 +6,11 @@ import os
 import sys
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from runner.commands.hosts.dask_extra import distributed
 from runner.commands.hosts.pool import DaskPool
 from runner.commands.hosts.ssh import SshHost, parse_hosts, started
 from runner.errors import EngineUnavailableError, UsageError
@@ -67,6 +69,21 @@ def test_workers_serve_as_long_as_the_block(commands: Path, tmp_path: Path) -> N
         assert len(pool.hosts()) == 1
         assert is_there(tmp_path / "worker")
     assert "workers: bench1" in said
+    assert not is_there(tmp_path / "worker")
+
+
+def test_a_run_does_not_fail_because_dask_cannot_end(
+    commands: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    close = distributed().LocalCluster.close
+
+    def fail(cluster: Any) -> None:
+        close(cluster)
+        raise RuntimeError("Cannot change state of expiring Timeout")
+
+    monkeypatch.setattr(distributed().LocalCluster, "close", fail)
+    with started(parse_hosts(f"ssh://bench1{commands}/matrix"), lambda _: None):
+        pass
     assert not is_there(tmp_path / "worker")
 
 

@@ -19,6 +19,7 @@ from types import ModuleType
 
 import pytest
 
+from bench.hosts import Scheduler
 from runner.commands.hosts import tasks
 from runner.commands.hosts.dask_extra import distributed
 from runner.commands.hosts.dispatch import words
@@ -198,6 +199,71 @@ def test_a_worker_that_is_told_to_end_leaves_nothing(scheduler: str, tmp_path: P
         assert said.splitlines()[-1].startswith(f"serving {scheduler} at ")
         there(pool, 0)
     assert not [*temporary.rglob("*worker-*")]
+
+
+#: Of a worker's end, Dask gives up its connections; one that was given up before is an error.
+CANNOT_END = """
+from runner.commands.hosts.dask_extra import distributed
+async def fail(self):
+    raise RuntimeError("Cannot change state of expiring Timeout")
+distributed().core.ConnectionPool.close = fail
+"""
+
+
+@pytest.mark.parametrize("cause", ["it is told to", "its scheduler ends"])
+def test_a_worker_ends_though_dask_cannot_end_it(tmp_path: Path, cause: str) -> None:
+    scheduler = Scheduler()
+    process = worker(scheduler.address, tmp_path, CANNOT_END)
+    with closing(DaskPool(scheduler.address)) as pool:
+        there(pool, 1)
+    if cause == "it is told to":
+        process.terminate()
+    else:
+        scheduler.close()
+    killer = threading.Timer(60, process.kill)
+    killer.start()
+    _, said = process.communicate()
+    killer.cancel()
+    scheduler.close()
+    told = cause == "it is told to"
+    assert process.returncode == (0 if told else 1), said
+    assert ("the scheduler is gone" in said) != told
+    assert "expiring Timeout" not in said
+
+
+#: A worker whose task lasts until it is told that no further launch is wanted; Dask waits for that
+#: when it ends a worker, for half a minute.
+LAUNCHING = """
+import sys, time
+from pathlib import Path
+from runner.commands.hosts import tasks
+from runner.commands.hosts.dask_extra import distributed
+executor = distributed().threadpoolexecutor.ThreadPoolExecutor
+end = executor.shutdown
+executor.shutdown = lambda self, wait=True, timeout=None: end(self, wait)
+def greet():
+    Path(sys.argv[2], "launching").touch()
+    while None not in tasks._POSTS[0].stopped:
+        time.sleep(0.05)
+    Path(sys.argv[2], "stopped").touch()
+tasks.greet = greet
+"""
+
+
+def test_without_its_scheduler_a_worker_begins_no_further_launch(tmp_path: Path) -> None:
+    scheduler = Scheduler()
+    process = worker(scheduler.address, tmp_path, LAUNCHING)
+    with closing(DaskPool(scheduler.address)) as pool:
+        (host,) = there(pool, 1)
+        pool.submit(host, tasks.greet)
+        while not (tmp_path / "launching").exists():
+            time.sleep(0.05)
+    scheduler.close()
+    killer = threading.Timer(60, process.kill)
+    killer.start()
+    _, said = process.communicate()
+    killer.cancel()
+    assert (tmp_path / "stopped").exists(), said
 
 
 #: A worker that is at another address than it tells the scheduler.
