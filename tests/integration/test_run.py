@@ -210,7 +210,7 @@ def test_a_run_ends_when_its_intervals_are_narrow_enough(project: Project) -> No
     assert project.stopped().startswith(narrow)
     assert f"Stopped {narrow}" in stdout
     assert stderr.count("Against the baseline:") == 1
-    assert "after round 2 (3 to 4): too few rounds for intervals yet" in stderr
+    assert "after round 2 of 3 to 4: too few rounds for intervals yet" in stderr
     project.file.write_text(coarse.replace("rss: 0.9", "rss: 0.00001"))
     code, stdout, stderr = project.matrix("run")
     assert code == 0, stderr

@@ -206,12 +206,12 @@ def test_an_interrupted_run_that_is_precise_by_now_is_only_ended(rounds: Rounds)
 
 def test_a_table_after_the_first_round_then_a_line_after_each(rounds: Rounds) -> None:
     rounds.run(varying())
-    after = rounds.messages.partition("after round 1 (3 to 5)")
+    after = rounds.messages.partition("after round 1 of 3 to 5")
     assert "Against the baseline:" in after[0]
     assert "Against the baseline:" not in after[2]
     lines = [line for line in rounds.messages.splitlines() if line.startswith("after round ")]
     assert [line.partition(":")[0] for line in lines] == [
-        f"after round {number} (3 to 5)" for number in range(1, 5)
+        f"after round {number} of 3 to 5" for number in range(1, 5)
     ]
     assert "too few rounds for intervals yet; next: 2 launches in about " in lines[1]
     assert "requests/s of gevent is still ± " in lines[2]
