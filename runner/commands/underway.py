@@ -104,6 +104,7 @@ class Watch:
         self.hidden = Secrets()
         if jobs[0].number > self.told and jobs[0].attempt == 1:
             self.reporter.more(len(jobs))
+            self.reporter.say("launched again, because a launch failed:")
         self.reporter.loading([job.cell.id for job in jobs])
 
     def end(self, result: LaunchResult, final: bool) -> None:

@@ -236,6 +236,20 @@ def test_one_launch_of_each_cell_says_nothing_between(rounds: Rounds) -> None:
     assert "Against the baseline" not in rounds.messages
 
 
+def test_why_a_cell_that_failed_is_launched_again_is_said(rounds: Rounds) -> None:
+    pods = SimulatedPods()
+
+    def load(answer: dict[str, Any]) -> dict[str, Any]:
+        hangs = pods.events[-1][1] == GEVENT.id
+        return {**answer, "ab": {**answer["ab"], "ending": "stalled"}} if hangs else answer
+
+    pods.load = load
+    replace(rounds, least=None, most=1).run(pods)
+    said = rounds.messages.splitlines()
+    begun = [n for n, line in enumerate(said) if line.startswith("[") and GEVENT.id in line]
+    assert ["launched again" in said[n - 1] for n in begun] == [False, True, True]
+
+
 def test_nothing_is_said_of_rounds_that_were_measured_before(rounds: Rounds) -> None:
     rounds.run(varying())
     rounds.said.truncate(0)
