@@ -204,7 +204,9 @@ def test_every_server_serves_patched_and_not(engine: DockerEngine, matrix: Path)
     }
     assert seen == expected(seen, of), [r.record.reason for r in results.values()]
     factors = {c: r.record.concurrency_factor for c, r in results.items() if c.endswith("-t4")}
-    assert all(factor and 1.5 < factor < 4 for factor in factors.values()), factors
+    # Of five at once, four threads do neither one after the other nor all together: 2.5 where no
+    # other program is in the way.
+    assert all(factor and 1.2 < factor < 4.5 for factor in factors.values()), factors
 
 
 def test_imported_imports_what_is_patched_elsewhere_and_patches_nothing(
