@@ -77,7 +77,8 @@ application.command()(making.clean)
 
 def _usage(error: typer.TyperException) -> str:
     """What is wrong with the command line, on one line, and where to look it up."""
-    message = " ".join(error.format_message().split())
+    # pydantic, which reads the values for typer, calls each error one.
+    message = " ".join(error.format_message().replace("Value error, ", "").split())
     return f"{message.rstrip('.')}; `matrix --help` and `matrix COMMAND --help` list what there is"
 
 

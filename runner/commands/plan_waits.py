@@ -10,7 +10,6 @@ from typing import Any, Final
 from runner.build.waits import Waits, waits_of
 from runner.commands.cells import LockedCells
 from runner.matrix.cell import Cell
-from runner.text import counted
 
 HEADING: Final = "can wait in C, where no patch of Python reaches, and block the event loop:"
 
@@ -29,7 +28,7 @@ def waits_lines(locked: LockedCells, cache: Path) -> Iterator[str]:
         yield ""
         yield HEADING
     for text, keys in found.items():
-        yield f"  {text}" if len(keys) == len(with_loop) else f"  {text} in {', '.join(keys)}"
+        yield f"  {text}" if len(keys) == len(with_loop) else f"  {text}; in {', '.join(keys)}"
 
 
 def waits_item(cell: Cell, locked: LockedCells, cache: Path) -> dict[str, Any] | None:
@@ -49,5 +48,4 @@ def _waits(cell: Cell, locked: LockedCells, cache: Path) -> Waits | None:
 def _texts(waits: Waits) -> Iterator[str]:
     yield from map(str, waits.waiting)
     if waits.unknown:
-        what = counted(len(waits.unknown), "distribution")
-        yield f"not known yet of {what} that no run has installed here: {', '.join(waits.unknown)}"
+        yield f"known only once a run has installed them here: {', '.join(waits.unknown)}"

@@ -104,6 +104,7 @@ class Watch:
         self.hidden = Secrets()
         if jobs[0].number > self.told and jobs[0].attempt == 1:
             self.reporter.more(len(jobs))
+            self.reporter.say("launched again, because a launch failed:")
         self.reporter.loading([job.cell.id for job in jobs])
 
     def end(self, result: LaunchResult, final: bool) -> None:
@@ -148,7 +149,7 @@ class Watch:
     def _say(self, number: int, missing: int) -> None:
         """The first time a table, then a line."""
         run, launches = self.underway.record, self.underway.launches
-        after = f"after round {number} ({span(run.least_launches, run.launches)})"
+        after = f"after round {number} of {span(run.least_launches, run.launches)}"
         table = None if self.is_shown else summary(at_round(run, launches, number))
         self.is_shown = True
         if table is not None:

@@ -57,7 +57,9 @@ def no_match(cells: Iterable[Cell], globs: Globs) -> UsageError:
     cells = list(cells)
     options = " ".join(f"--select {a}={glob}" for a, choices in globs.items() for glob in choices)
     there_are = "; ".join(f"{axis}: {_values(cells, axis)}" for axis in globs)
-    return UsageError(f"{options}: matches no cell; there are {there_are}")
+    several = any("," in glob for choices in globs.values() for glob in choices)
+    hint = "; for several values, repeat --select AXIS=GLOB" if several else ""
+    return UsageError(f"{options}: matches no cell; there are {there_are}{hint}")
 
 
 def _values(cells: Iterable[Cell], axis: str) -> str:

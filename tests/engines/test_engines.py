@@ -20,6 +20,8 @@ pytestmark = [pytest.mark.engine, pytest.mark.root]
 
 MATRIX = Path(__file__).with_name("matrix.yaml")
 CELLS = 4
+#: Outcomes of a cell that answers: which it is depends on what else the machine does, too.
+SERVED = {"ok", "limited", "serialised"}
 #: The cell with all: gevent, gRPC, and a companion.
 CELL = "py3.11-gevent25.9.1-grpcio1.76.0-gevent-grpc"
 TIMEOUT_S = 600
@@ -99,7 +101,7 @@ def test_every_kind_of_cell_is_measured(bench: Bench, kind: Kind) -> None:
     _, err = bench.matrix("run")
     assert f"measuring {CELLS} launches" in err
     table = json.loads((bench.directory / "results" / "latest" / "table.json").read_text())
-    assert {row["outcome"] for row in table["rows"]} <= {"ok", "serialised"}
+    assert {row["outcome"] for row in table["rows"]} <= SERVED
     assert {row["failed_requests"] for row in table["rows"]} == {0}
     run = json.loads((bench.directory / "results" / "latest" / "run.json").read_text())
     assert run["engine"]["product"] == ("Podman" if "podman" in kind.name else "Docker")

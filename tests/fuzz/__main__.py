@@ -65,7 +65,7 @@ def _loop(
     for count in range(options.inputs):
         target = in_order[count % len(in_order)]
         one(target, options.seed, count, tallies[target.name])
-        if not count % SAID_EVERY:
+        if count and not count % SAID_EVERY:
             print(f"{count} inputs, {sum(t.faults for t in tallies.values())} faults", flush=True)
         if time.monotonic() > until:
             break

@@ -31,7 +31,7 @@ from runner.stages import Stages
 CACHE = Path(".cache")
 #: Files that take minutes: begun last, one of them would keep the others' processes waiting.
 LONGEST = {"test_workloads.py", "test_run.py", "test_services.py", "test_applications.py"}
-LIMITS = Limits(startup_s=3, load_s=6, memory_bytes=128 * 1024 * 1024, pids=256)
+LIMITS = Limits(startup_s=10, load_s=6, memory_bytes=128 * 1024 * 1024, pids=256)
 #: Outcomes of a cell that answers: which it is depends on what else the machine does, too.
 SERVED = {"ok", "limited", "serialised"}
 FLASK = Requirement(name="flask", specifier="==3.1.*")
@@ -74,6 +74,8 @@ CUT = a_cell(
 FORTY_CLIENTS = a_cell(
     concurrency=40, requests=200, varied=("python", "gevent", "patch", "server", "concurrency")
 )
+#: Nothing is sent at once before its load, so that the number of each of its requests is known.
+ONE_CLIENT = a_cell(concurrency=1, varied=("python", "gevent", "patch", "server", "concurrency"))
 CELLS = (
     a_cell(),
     a_cell(server=Server(name="werkzeug-single")),
@@ -82,6 +84,7 @@ CELLS = (
     FOUR_REQUESTS,
     FORTY_CLIENTS,
     CUT,
+    ONE_CLIENT,
 )
 
 

@@ -24,7 +24,7 @@ MATRIX = """\
 version: 1
 experiments:
   tiny:
-    axes: {python: [3.11], patch: [none, gevent]}
+    axes: {python: [3.11], patch: [none, gevent, gevent-time]}
     packages: {flask: "3.1.*", gevent: 25.9.1}
     exclude_newer: 2026-11-01
     workload: {seconds: 0.4}
@@ -33,6 +33,7 @@ experiments:
     launches: 1
     repeats: 0
 """
+CELLS = 3
 
 
 @contextmanager
@@ -102,11 +103,12 @@ def test_interrupted_a_run_is_resumed_on_its_worker(
                 assert "Traceback" not in said
             assert containers() == []
             interrupted = launches()
-            assert len(interrupted) == 1
+            # One; two where a busy machine let the test see the load so late that it was over.
+            assert 0 < len(interrupted) < CELLS
             with started(*run) as again:
                 _, said = again.communicate()
                 assert again.returncode == 0, said
-            assert len(launches()) == 2
+            assert len(launches()) == CELLS
             assert interrupted.items() <= launches().items()
             assert containers() == []
             worker.send_signal(signal.SIGINT)

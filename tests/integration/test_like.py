@@ -21,7 +21,7 @@ experiments:
     exclude_newer: 2026-11-01
     workload: {seconds: 0.03}
     load: {concurrency: 5, requests: 20}
-    limits: {startup: 5, load: 6, memory: 128m, pids: 256}
+    limits: {startup: 20, load: 20, memory: 128m, pids: 256}
     base: debian
     launches: 1
     repeats: 0

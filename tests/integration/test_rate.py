@@ -129,11 +129,9 @@ def test_what_goes_wrong_is_counted(measure: Measure, last: str, reason: str | N
     program = (
         SERVER
         + f"""
-well = Handler.do_GET
+well, asked = Handler.do_GET, itertools.count(1)
 def do_GET(self):
-    global count
-    if count == {MIDST}:
-        count += 1
+    if next(asked) == {MIDST}:
         {last}
     else:
         well(self)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import json
+import os
+import re
 import socket
 import subprocess
 import time
@@ -27,8 +29,8 @@ CONFIGURATION = """\
 version: 0.1
 storage:
   filesystem: {{rootdirectory: {directory}}}
-http: {{addr: "127.0.0.1:{port}"}}
-log: {{level: error}}
+http: {{addr: "127.0.0.1:0"}} # a free port, which the log names
+log: {{accesslog: {{disabled: true}}}}
 """
 
 
@@ -42,23 +44,21 @@ def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The prefix of images in a registry that holds nothing yet."""
     directory = tmp_path_factory.mktemp("registry")
     assert not REGISTRY.is_missing, f"these tests need {REGISTRY.program}: {REGISTRY.remedy}"
-    port = free_port()
-    configuration = directory / "registry.yml"
-    configuration.write_text(CONFIGURATION.format(directory=directory / "images", port=port))
-    process = subprocess.Popen(
-        ["docker-registry", "serve", str(configuration)],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    deadline = time.monotonic() + 30
-    while time.monotonic() < deadline:
-        with socket.socket() as client:
-            if client.connect_ex(("127.0.0.1", port)) == 0:
-                break
-        time.sleep(0.1)
-    yield f"localhost:{port}/"
-    process.terminate()
-    process.wait(30)
+    configuration, log = directory / "registry.yml", directory / "log"
+    configuration.write_text(CONFIGURATION.format(directory=directory / "images"))
+    with log.open("wb") as out:
+        command = ["docker-registry", "serve", str(configuration)]
+        process = subprocess.Popen(command, stdout=out, stderr=out)
+    try:
+        deadline = time.monotonic() + 30
+        while not (listens := re.search(r'listening on [0-9.]+:([0-9]+)"', log.read_text())):
+            assert process.poll() is None, log.read_text()
+            assert time.monotonic() < deadline, log.read_text()
+            time.sleep(0.1)
+        yield f"localhost:{listens[1]}/"
+    finally:
+        process.terminate()
+        process.wait(30)
 
 
 def with_ab(client: docker.DockerClient, below: str) -> str:
@@ -67,7 +67,7 @@ def with_ab(client: docker.DockerClient, below: str) -> str:
     dockerfile = (
         f"FROM {below}\nUSER root\nRUN printf '#!/bin/sh\\n' > {apt_get} && chmod +x {apt_get}\n"
     )
-    tag = "monkey-matrix/test:with-ab"
+    tag = f"monkey-matrix/test:with-ab-{os.getpid()}"
     client.images.build(fileobj=io.BytesIO(dockerfile.encode()), tag=tag, rm=True, forcerm=True)
     return tag
 

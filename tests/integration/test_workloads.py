@@ -18,6 +18,7 @@ from runner.matrix.file import load
 from runner.measurement.clock import SystemClock
 from runner.measurement.job import Job, LaunchResult
 from runner.measurement.launch import Launch
+from runner.measurement.records import LaunchRecord
 from runner.outcome import Outcome
 from runner.stages import Stages
 from tests.integration.conftest import CACHE
@@ -26,6 +27,8 @@ pytestmark = pytest.mark.engine
 
 #: Launches at a time: they wait more than they work, and their figures are not looked at.
 SIDE_BY_SIDE = 3
+#: The clients of the load, and the outcome of a cell that other programs kept from serving them.
+CLIENTS, HELD_BACK = 16, "serialised, on a busy machine"
 LIMITS = Limits(startup_s=8, load_s=20, memory_bytes=512 * 1024 * 1024, pids=512)
 #: Importing pymilvus beside a Milvus that has just started takes two cores more than eight seconds.
 PATIENT = replace(LIMITS, startup_s=30)
@@ -160,20 +163,28 @@ def outcomes(results: Measured) -> dict[str, str]:
     """Outcomes by cell, without the parts of the ids that are the same in all."""
     return {
         cell.replace("py3.11-", "").replace("gevent25.9.1-", "").replace("grpcio1.76.0-", ""): (
-            str(result.record.outcome)
+            HELD_BACK if is_held_back(result.record) else str(result.record.outcome)
         )
         for cell, result in results.items()
     }
 
 
-def expected(seen: dict[str, str], of: dict[str, str]) -> dict[str, str]:
-    """What is expected, with `limited` for `ok` where that was seen.
+def is_held_back(record: LaunchRecord) -> bool:
+    """Whether requests were in the application together and ended one by one for want of a CPU."""
+    inside = record.served.in_flight if record.served else 0.0
+    is_serialised = record.outcome is Outcome.SERIALISED
+    return is_serialised and record.disturbed is not None and inside >= CLIENTS / 2
 
-    On a busy machine a cell answers less than half as fast as it could, and that is what it says.
+
+def expected(seen: dict[str, str], of: dict[str, str]) -> dict[str, str]:
+    """What is expected, with what a busy machine makes of it where that was seen.
+
+    There a cell answers less than half as fast as it could. Where a request needs much CPU, as with
+    a driver in Python, they end one by one.
     """
-    both = {"ok", "limited"}
+    instead = {"ok": {"limited", HELD_BACK}, "serialised": {HELD_BACK}}
     return {
-        cell: seen[cell] if {seen.get(cell), word} == both and word == "ok" else word
+        cell: seen[cell] if seen.get(cell) in instead.get(word, ()) else word
         for cell, word in of.items()
     }
 
@@ -204,7 +215,9 @@ def test_every_server_serves_patched_and_not(engine: DockerEngine, matrix: Path)
     }
     assert seen == expected(seen, of), [r.record.reason for r in results.values()]
     factors = {c: r.record.concurrency_factor for c, r in results.items() if c.endswith("-t4")}
-    assert all(factor and 1.5 < factor < 4 for factor in factors.values()), factors
+    # Of five at once, four threads do neither one after the other nor all together: 2.5 where no
+    # other program is in the way.
+    assert all(factor and 1.2 < factor < 4.5 for factor in factors.values()), factors
 
 
 def test_imported_imports_what_is_patched_elsewhere_and_patches_nothing(
@@ -233,9 +246,9 @@ def test_every_workload_does_its_work(engine: DockerEngine, matrix: Path) -> Non
     seen = outcomes(results)
     # Who writes to one disk waits for it; how long, alone and under load, depends on the disk.
     for patch in ("none", "gevent"):
-        assert seen.pop(f"{patch}-file") in {"limited", "serialised"}
+        assert seen.pop(f"{patch}-file") in {"limited", "serialised", HELD_BACK}
         # Who computes has one CPU. Where others use it too, a lone request is as slow as many.
-        assert seen.pop(f"{patch}-cpu") in {"limited", "serialised"}
+        assert seen.pop(f"{patch}-cpu") in {"limited", "serialised", HELD_BACK}
     of = {
         "none-http": "ok",
         "gevent-http": "ok",

@@ -160,7 +160,7 @@ LINES: dict[str, tuple[tuple[str, ...], *tuple[str, ...]]] = {
     "no run yet": (("table",), "no runs yet", "make matrix"),
     "no such run": (("table", "results/nothing"), "no such run"),
     "not a run": (("table", "."), "not a run directory"),
-    "unknown format": (("table", "--format", "word"), "--format"),
+    "unknown format": (("table", "--format", "word"), "'--format': 'word' is not one of"),
     "show without a cell": (("show", "latest"), "'cell'"),
     "publish without a run": (("publish",), "no runs yet", "make matrix"),
     "publish what is no run": (("publish", "nowhere"), "no such run", "latest"),

@@ -15,7 +15,7 @@ from tests.support.elf import library
 from tests.support.simulated import a_cell
 from tests.unit.build.test_waits import LOCKED, WAITS, packed
 
-NOT_INSTALLED = "distributions that no run has installed here"
+NOT_INSTALLED = "known only once a run has installed them here"
 
 
 def locked(*texts: str) -> LockedCells:
@@ -41,7 +41,7 @@ def test_it_is_known_after_a_run(tmp_path: Path) -> None:
     cells = locked(LOCKED)
     assert [*waits_lines(cells, tmp_path)][1:] == [
         HEADING,
-        f"  not known yet of 2 {NOT_INSTALLED}: confluent-kafka, markupsafe",
+        f"  {NOT_INSTALLED}: confluent-kafka, markupsafe",
     ]
     assert [*waits_lines(installed(cells, tmp_path), tmp_path)] == [
         "",
@@ -58,8 +58,8 @@ def test_what_is_in_some_environments_only_names_them(tmp_path: Path) -> None:
     cells = installed(locked(LOCKED, other), tmp_path)
     keys = [lock.key for lock in cells.locks.values()]
     assert [*waits_lines(cells, tmp_path)][2:] == [
-        f"  confluent-kafka 2.14 (librdkafka) in {keys[0]}",
-        f"  confluent-kafka 2.15 (librdkafka) in {keys[1]}",
+        f"  confluent-kafka 2.14 (librdkafka); in {keys[0]}",
+        f"  confluent-kafka 2.15 (librdkafka); in {keys[1]}",
     ]
     both = installed(locked(LOCKED, LOCKED), tmp_path)
     assert [*waits_lines(both, tmp_path)][2:] == ["  confluent-kafka 2.14 (librdkafka)"]
@@ -81,9 +81,7 @@ def test_what_has_to_be_built_is_known_once_a_run_has_built_it(tmp_path: Path) -
     sdist = Sdist(name="mysqlclient", version="2.2.7", hashes=())
     built = ApplicationLock(lock=lock, sdists=(sdist,))
     cells = replace(cells, applications={environment: built})
-    assert [*waits_lines(cells, tmp_path)][2:] == [
-        "  not known yet of 1 distribution that no run has installed here: mysqlclient"
-    ]
+    assert [*waits_lines(cells, tmp_path)][2:] == [f"  {NOT_INSTALLED}: mysqlclient"]
     for other in ("mysqlclient-2.2.6-aa", "mysqlclient-2.2.70-aa"):
         packed(tmp_path / "wheels" / f"{other}.tar", {})
     file = library(needs=["libmariadb.so.3"])

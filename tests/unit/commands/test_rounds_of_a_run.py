@@ -206,12 +206,12 @@ def test_an_interrupted_run_that_is_precise_by_now_is_only_ended(rounds: Rounds)
 
 def test_a_table_after_the_first_round_then_a_line_after_each(rounds: Rounds) -> None:
     rounds.run(varying())
-    after = rounds.messages.partition("after round 1 (3 to 5)")
+    after = rounds.messages.partition("after round 1 of 3 to 5")
     assert "Against the baseline:" in after[0]
     assert "Against the baseline:" not in after[2]
     lines = [line for line in rounds.messages.splitlines() if line.startswith("after round ")]
     assert [line.partition(":")[0] for line in lines] == [
-        f"after round {number} (3 to 5)" for number in range(1, 5)
+        f"after round {number} of 3 to 5" for number in range(1, 5)
     ]
     assert "too few rounds for intervals yet; next: 2 launches in about " in lines[1]
     assert "requests/s of gevent is still ± " in lines[2]
@@ -234,6 +234,20 @@ def test_one_launch_of_each_cell_says_nothing_between(rounds: Rounds) -> None:
     replace(rounds, least=None, most=1).run(SimulatedPods())
     assert "after round" not in rounds.messages
     assert "Against the baseline" not in rounds.messages
+
+
+def test_why_a_cell_that_failed_is_launched_again_is_said(rounds: Rounds) -> None:
+    pods = SimulatedPods()
+
+    def load(answer: dict[str, Any]) -> dict[str, Any]:
+        hangs = pods.events[-1][1] == GEVENT.id
+        return {**answer, "ab": {**answer["ab"], "ending": "stalled"}} if hangs else answer
+
+    pods.load = load
+    replace(rounds, least=None, most=1).run(pods)
+    said = rounds.messages.splitlines()
+    begun = [n for n, line in enumerate(said) if line.startswith("[") and GEVENT.id in line]
+    assert ["launched again" in said[n - 1] for n in begun] == [False, True, True]
 
 
 def test_nothing_is_said_of_rounds_that_were_measured_before(rounds: Rounds) -> None:

@@ -90,6 +90,7 @@ def test_what_is_no_selection_is_an_error(one: Experiment, pattern: str, message
         ("patch=grpc", "there are patch: none, gevent"),
         ("flask=1*", "there are flask: 2.3.3, 3.1.0"),
         ("order=late", "there are placement: –, first"),
+        ("patch=none,gevent", "there are patch: none, gevent; for several values, repeat --select"),
     ],
 )
 def test_a_selection_that_matches_nothing_lists_what_there_is(
