@@ -74,8 +74,8 @@ def _lines(comparison: RunComparison, *, narrow: bool = False) -> str:
     headings = (
         "cell",
         "outcome",
-        "old /s",
-        "new /s",
+        "requests/s\nold",
+        "requests/s\nnew",
         *(heading(figure, narrow=narrow) for figure in figures),
     )
     lines = [
