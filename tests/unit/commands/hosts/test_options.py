@@ -47,3 +47,10 @@ def test_what_is_not_done_on_hosts_is_refused(matrix: Matrix, option: tuple[str,
 
 def test_an_application_is_not_sent_to_hosts(matrix: Matrix) -> None:
     assert_error(matrix("run", "shop", "--dask", NOWHERE), "shop: an application with its secrets")
+
+
+def test_a_worker_says_before_its_first_round_that_it_cannot_keep_one(
+    matrix: Matrix, tmp_path: Path
+) -> None:
+    said = matrix("worker", NOWHERE, "--rounds", str(tmp_path / "matrix.yaml"))
+    assert_error(said, "is a file, not a directory; move it away, or pass another --rounds DIR")
