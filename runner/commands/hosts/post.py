@@ -158,7 +158,7 @@ class Post:
 
     @contextlib.contextmanager
     def _kept(self, path: Path) -> Iterator[None]:
-        """Keep a round from being deleted, as its other client may want."""
+        """Keep a round from being deleted: another client may acknowledge it meanwhile."""
         with self.deleting:
             self.making = path
         try:

@@ -146,7 +146,7 @@ def handed_out(
     _announce(shards, reporter)
     with _table_of_what_exists(dispatch):
         dispatch.run()
-    return _finish(book, dispatch.told)
+    return _finish(book, dispatch.planned)
 
 
 def greeted(pool: Pool, reporter: Reporter) -> dict[str, Greeting]:
