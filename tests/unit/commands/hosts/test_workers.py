@@ -203,7 +203,9 @@ def test_a_worker_that_is_told_to_end_leaves_nothing(scheduler: str, tmp_path: P
 
 #: Of a worker's end, Dask gives up its connections; one that was given up before is an error.
 CANNOT_END = """
+from runner.commands.hosts import worker
 from runner.commands.hosts.dask_extra import distributed
+worker.END_S = 1
 async def fail(self):
     raise RuntimeError("Cannot change state of expiring Timeout")
 distributed().core.ConnectionPool.close = fail
