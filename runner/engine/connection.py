@@ -20,7 +20,7 @@ from runner.engine.endpoint import (
     Endpoint,
     check_credential_helpers,
     endpoint,
-    settings_file,
+    no_settings,
 )
 from runner.errors import EngineUnavailableError, NoEngineError
 
@@ -61,11 +61,14 @@ def _check_address(named: Endpoint) -> None:
     except (DockerException, ValueError) as error:
         why = str(error)
     else:
-        if "unix:" not in named.address or "unix://" in named.address:
+        if named.address.startswith("npipe://"):
+            why = "named pipes are those of Windows"
+        elif "unix:" in named.address and "unix://" not in named.address:
+            why = "two slashes are missing"
+        else:
             return
-        why = "two slashes are missing"
     raise EngineUnavailableError(
-        f"{named.named_by} names no address of an engine, which is one as {DEFAULT} or "
+        f"{named.named_by} names no address of an engine, such as {DEFAULT} or "
         f"tcp://HOST:PORT ({why}): {named.correction}"
     )
 
@@ -79,19 +82,13 @@ def _client(named: Endpoint, api: str, timeout: int) -> docker.DockerClient:
     try:
         client = docker.DockerClient(base_url=named.address, version=api, timeout=timeout, tls=tls)
     except (DockerException, ValueError, TypeError, AttributeError) as error:
-        raise _no_settings(error) from None
+        raise no_settings(error) from None
     if tls:
         # Or else an authority in REQUESTS_CA_BUNDLE takes the place of the engine's own.
         client.api.trust_env = False
         secured = named.address.replace("tcp://", "https://", 1)
         client.api.proxies.update(get_environ_proxies(secured))
     return client
-
-
-def _no_settings(error: Exception) -> EngineUnavailableError:
-    return EngineUnavailableError(
-        f"{settings_file()}: these are no settings of Docker ({error}): correct or remove them"
-    )
 
 
 def _version(named: Endpoint) -> dict[str, Any]:
@@ -105,7 +102,7 @@ def _version(named: Endpoint) -> dict[str, Any]:
     except requests.JSONDecodeError as error:
         raise ValueError(str(error)) from None  # it did answer
     except (AttributeError, requests.exceptions.InvalidHeader) as error:
-        raise _no_settings(error) from None  # headers for each request are among them
+        raise no_settings(error) from None  # headers for each request are among them
     finally:
         client.close()
 
@@ -157,10 +154,7 @@ def why_unavailable(named: Endpoint, error: Exception) -> str:
             f"{PING_TIMEOUT_S} s: restart it (`systemctl restart docker`), then try again"
         )
     if named.named_by:
-        return (
-            f"no container engine answers at {named}: {cause}; start the one there, or "
-            f"{named.correction}"
-        )
+        return f"no container engine answers at {named}: {cause}; start it, {named.correction}"
     return (
         f"no container engine answers at {named}: {cause}; start it (`systemctl start docker`, "
         "or `dockerd &` where there is no systemd), set DOCKER_HOST, or install one: as root on "

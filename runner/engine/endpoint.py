@@ -56,8 +56,8 @@ class Endpoint:
         """What to do where it is not the engine that is meant."""
         if not self.named_by:
             return "set DOCKER_HOST to the engine that is meant"
-        of_host = self.named_by == "DOCKER_HOST"
-        return f"correct {self.named_by} or {'`unset DOCKER_HOST`' if of_host else NO_CONTEXT}"
+        leave = "`unset DOCKER_HOST`" if self.named_by == "DOCKER_HOST" else NO_CONTEXT
+        return f"correct {self.named_by}, or use this machine's engine: {leave}"
 
     @property
     def is_silent(self) -> bool:
@@ -105,6 +105,13 @@ def settings_file() -> Path:
     return _directory() / "config.json"
 
 
+def no_settings(why: object) -> EngineUnavailableError:
+    """The error for a file of settings that docker-py could not use."""
+    return EngineUnavailableError(
+        f"{settings_file()}: these are no settings of Docker ({why}): correct or remove them"
+    )
+
+
 def _settings() -> dict[str, Any]:
     try:
         settings = json.loads(settings_file().read_text("utf-8"))
@@ -124,15 +131,15 @@ def _context() -> str:
 def _of_context(name: str) -> Endpoint:
     """The engine of a context, which the CLI keeps under the digest of its name."""
     named_by = f"the Docker context {name!r}"
-    digest = hashlib.sha256(name.encode()).hexdigest()
     try:
+        digest = hashlib.sha256(name.encode()).hexdigest()
         stored = (_directory() / "contexts" / "meta" / digest / "meta.json").read_text("utf-8")
         docker = json.loads(stored)["Endpoints"]["docker"]
         address, skips = str(docker["Host"]), bool(docker.get("SkipTLSVerify"))
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         raise EngineUnavailableError(
-            f"{named_by} names no engine: `docker context ls` lists those there are, "
-            f"{NO_CONTEXT} goes back to this machine's"
+            f"{named_by} names no engine: choose one that `docker context ls` lists, or use this "
+            f"machine's engine: {NO_CONTEXT}"
         ) from None
     if address.startswith("ssh://"):
         raise _no_ssh(address, named_by)
@@ -194,7 +201,7 @@ def _certificates_of_environment(address: str) -> Certificates | None:
 
 
 def check_credential_helpers() -> None:
-    """Raise `EngineUnavailableError` for a program of the settings that is not installed.
+    """Raise `EngineUnavailableError` for settings that name a program that is not installed.
 
     It is asked for passwords with every build and pull, also where none is needed.
     """
@@ -210,6 +217,7 @@ def check_credential_helpers() -> None:
 def _helpers(settings: dict[str, Any]) -> Iterator[str]:
     if store := settings.get("credsStore"):
         yield str(store)
-    helpers = settings.get("credHelpers")
-    if isinstance(helpers, dict):
-        yield from map(str, helpers.values())
+    helpers = settings.get("credHelpers") or {}
+    if not isinstance(helpers, dict):
+        raise no_settings("`credHelpers` is no object")
+    yield from map(str, helpers.values())

@@ -17,6 +17,7 @@ from runner.build.prepare import Prepared, prepare
 from runner.build.recipe import Image
 from runner.engine.connection import connect
 from runner.engine.docker_engine import DockerEngine
+from runner.errors import EngineUnavailableError
 from runner.matrix.ceiling import AbOpening
 from runner.matrix.cell import Base, Cell, Limits, Requirement
 from runner.matrix.servers import Server
@@ -90,8 +91,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: item.path.name not in LONGEST)
     if os.geteuid() == 0 or not here:
         return
-    with closing(connect()) as engine:
-        has_all = has_bases(engine, [base_of_cells("3.11"), LOADGEN])
+    try:
+        with closing(connect()) as engine:
+            has_all = has_bases(engine, [base_of_cells("3.11"), LOADGEN])
+    except EngineUnavailableError as error:
+        raise pytest.UsageError(str(error)) from None
     for item in here if not has_all else ():
         item.add_marker(pytest.mark.root)
 

@@ -48,6 +48,33 @@ def test_what_needs_root_is_left_out_elsewhere_and_named(
     assert said == [f"left out in {file}: what needs root" for file in left_out]
 
 
+def a_session(left_out: list[str], **config: Any) -> Any:
+    stash = pytest.Stash()
+    stash[conftest.LEFT_OUT] = left_out
+    return SimpleNamespace(config=SimpleNamespace(stash=stash, **config), exitstatus=None)
+
+
+@pytest.mark.parametrize(
+    ("left_out", "status", "changed"),
+    [(["b.py"], 5, pytest.ExitCode.OK), ([], 5, None), (["b.py"], 1, None)],
+)
+def test_nothing_but_what_needs_root_is_no_failure(
+    left_out: list[str], status: int, changed: int | None
+) -> None:
+    session = a_session(left_out)
+    conftest.pytest_sessionfinish(session, status)
+    assert session.exitstatus == changed
+
+
+def test_what_the_processes_that_ran_tests_have_left_out_is_named() -> None:
+    worker = a_session(["b.py"], workeroutput={})
+    conftest.pytest_sessionfinish(worker, 0)
+    here = a_session([])
+    ended = SimpleNamespace(config=here.config, workeroutput=worker.config.workeroutput)
+    conftest.pytest_testnodedown(ended)
+    assert here.config.stash[conftest.LEFT_OUT] == ["b.py"]
+
+
 @pytest.fixture
 def bootstrap() -> ModuleType:
     spec = importlib.util.spec_from_file_location("bootstrap_here", ROOT / "bootstrap.py")

@@ -83,8 +83,9 @@ async def _end(worker: Any) -> None:  # noqa: ANN401 - Dask's worker
     with ending():
         async with asyncio.timeout(END_S):
             await worker.close(executor_wait=False, nanny=False)
-    # Some of Dask's tasks wait for this, for ever if it failed, and `asyncio.run` for them.
-    worker._event_finished.set()  # noqa: SLF001
+    with ending():
+        # Some of Dask's tasks wait for this, for ever if it failed, and `asyncio.run` for them.
+        worker._event_finished.set()  # noqa: SLF001
 
 
 async def _unreached(worker: Any) -> str | None:  # noqa: ANN401 - Dask's worker

@@ -115,6 +115,11 @@ def test_a_context_that_is_not_there_is_not_the_default_one(
     assert "the Docker context 'other' names no engine" in refused()
 
 
+def test_a_context_that_has_no_digest_is_not_there(docker: Path) -> None:
+    use(docker, "\ud800")
+    assert "names no engine" in refused()
+
+
 def by_context(docker: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     a_context(docker, host="ssh://127.0.0.1")
     use(docker, "other")
@@ -188,7 +193,15 @@ def test_the_environments_certificates_are_not_for_a_context(
 
 
 @pytest.mark.parametrize(
-    "address", ["127.0.0.1", "unix:/var/run/docker.sock", "tcp://127.0.0.1:99999", " ", "fd://"]
+    "address",
+    [
+        "127.0.0.1",
+        "unix:/var/run/docker.sock",
+        "tcp://127.0.0.1:99999",
+        " ",
+        "fd://",
+        "npipe:////x",
+    ],
 )
 def test_what_is_no_address_is_named_as_such(monkeypatch: pytest.MonkeyPatch, address: str) -> None:
     monkeypatch.setenv("DOCKER_HOST", address)
@@ -211,7 +224,8 @@ def test_the_remedy_is_that_of_the_setting(docker: Path) -> None:
     use(docker, "other")
     with pytest.raises(EngineUnavailableError) as caught:
         connect()
-    assert "correct the Docker context 'other' or `docker context use default`" in str(caught.value)
+    remedy = "correct the Docker context 'other', or use this machine's engine: `docker context use"
+    assert remedy in str(caught.value)
     assert "unset DOCKER_HOST" not in str(caught.value)
 
 
@@ -379,6 +393,7 @@ def test_settings_that_say_nothing_are_none(docker: Path, text: str) -> None:
         {"HttpHeaders": 5},
         {"HttpHeaders": {"X": 5}},
         {"auths": {"x": {"auth": "!"}}},
+        {"credHelpers": "x"},
     ],
 )
 def test_settings_that_docker_py_cannot_read_are_named(
