@@ -139,7 +139,7 @@ def run(  # noqa: PLR0913 - an option each
         results=results, jobs=parse_jobs(jobs), install=install, fresh=fresh, diagnose=diagnose
     )
     with reporter(Messages(stderr=True)) as progress:
-        if hosts or dask:
+        if hosts is not None or dask is not None:
             from runner.commands.hosts.run import on_hosts
 
             result = on_hosts(choice, options, progress, hosts=hosts, scheduler=dask)

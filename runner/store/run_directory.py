@@ -345,6 +345,11 @@ def check_cache(cache: Path) -> None:
     _check_directory(cache, otherwise="use a copy of this project that you may write to")
 
 
+def check_rounds(rounds: Path) -> None:
+    """The same for the directory of a worker's rounds."""
+    _check_directory(rounds, otherwise="pass another --rounds DIR")
+
+
 def _check_directory(directory: Path, *, otherwise: str) -> None:
     for path in (directory, *directory.parents):
         if path.exists() and not path.is_dir():

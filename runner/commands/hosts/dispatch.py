@@ -27,9 +27,9 @@ from runner.text import listed
 
 #: How often a round may be lost with its host before it is left out.
 MOST_LOST: Final = 3
-#: How long, in seconds, is waited for anything to happen before the workers are counted.
+#: How long, in seconds, the client waits for an answer before it looks which workers are there.
 LOOK_S: Final = 1.0
-#: How often that is done without any host before the run ends.
+#: How many such looks in a row may find no host before the run ends.
 MOST_LOOKS: Final = 60
 
 
@@ -70,9 +70,9 @@ class Dispatch:
     lost: Counter[Task] = field(default_factory=Counter)
     #: Cells of which a launch failed: they have several.
     failed: set[str] = field(default_factory=set)
-    told: int = 0
-    #: For how many looks no host was there.
-    looks: int = 0
+    #: How many rounds are to be made, as far as is known.
+    planned: int = 0
+    looks: int = 0  # in a row that found no host
     why_gone: str = "no worker is there"
     #: Whether a worker was lost that was of use: it may be started again.
     one_was_lost: bool = False
@@ -80,17 +80,17 @@ class Dispatch:
     greeted: set[str] = field(default_factory=set)
 
     @property
-    def _experiment(self) -> Assignment:
+    def _any_shard(self) -> Assignment:
         return self.shards[0]
 
     @property
     def rounds(self) -> int:
         """How many rounds there are at most."""
-        return self._experiment.experiment.launches
+        return self._any_shard.experiment.launches
 
     def run(self) -> None:
         """Make all rounds. Raises `EngineUnavailableError` once no host is left."""
-        self.told = self._experiment.experiment.least_launches or self.rounds
+        self.planned = self._any_shard.experiment.least_launches or self.rounds
         while True:
             self._greet()
             self._hand_out()
@@ -147,19 +147,19 @@ class Dispatch:
 
         `stored` are those that earlier runs have here.
         """
-        experiment = self._experiment
+        shard = self._any_shard
         greetings = [member.greeting for member in self.members.values()]
         places = [greeting.engine_key for greeting in greetings]
         self.homes = Homes(places=places, rounds=self.rounds)
         held = (
-            Stored(Task.of(one.number, experiment.shards), greeting.engine_key, one.key, one.fresh)
+            Stored(Task.of(one.number, shard.shards), greeting.engine_key, one.key, one.fresh)
             for greeting in greetings
             for one in greeting.held
-            if (one.experiment, one.shards) == (experiment.experiment.name, experiment.shards)
+            if (one.experiment, one.shards) == (shard.experiment.name, shard.shards)
         )
         # The newest come first: a round that was made afresh is not the older one's. Then what is
         # whole here: a host may hold a part of the same round.
-        everything = () if experiment.fresh else (*stored, *held)
+        everything = () if shard.fresh else (*stored, *held)
         for one in sorted(everything, key=lambda one: one.run, reverse=True):
             self.homes.add(one)
 
@@ -182,7 +182,7 @@ class Dispatch:
         """The rounds that are still to be made, in their order."""
         everything = (
             Task(number, shard)
-            for number in range(1, self.told + 1)
+            for number in range(1, self.planned + 1)
             for shard in range(1, len(self.shards) + 1)
         )
         return [
@@ -192,15 +192,15 @@ class Dispatch:
         ]
 
     def _has_more(self) -> bool:
-        """Whether further rounds are needed, which are then told."""
-        if self.told < self.rounds:
-            if self.is_enough(self.told):
+        """Whether further rounds are needed, which are then planned."""
+        if self.planned < self.rounds:
+            if self.is_enough(self.planned):
                 return False
-            self.told += 1
+            self.planned += 1
             self.reporter.more(sum(len(one.locked.cells) for one in self.shards))
             return True
-        if self.told < FAILURE_LAUNCHES and self.failed:
-            self.told += 1
+        if self.planned < FAILURE_LAUNCHES and self.failed:
+            self.planned += 1
             self.reporter.more(len(self.failed))
             return True
         return False
@@ -247,7 +247,7 @@ class Dispatch:
         if kept := {one.cell for one in member.kept.launches}:
             cells = frozenset((cells or {cell.id for cell in prepared.record.cells}) - kept)
         return Order(
-            run=self._experiment.run,
+            run=self._any_shard.run,
             key=prepared.key,
             number=task.number(len(self.shards)),
             cells=cells,
@@ -282,7 +282,7 @@ class Dispatch:
         elif isinstance(ended.result, Prepared):
             member.prepared[task.shard] = ended.result
             self.book.add(member.greeting, ended.result)
-            self.homes.check(member.greeting.engine_key, task.shard, ended.result.key)
+            self.homes.forget_other_keys(member.greeting.engine_key, task.shard, ended.result.key)
             member.task = None
         else:
             self._made(member, task, ended.result)
@@ -346,7 +346,7 @@ class Dispatch:
             "Ctrl-C again does not wait"
         )
         for address in busy:
-            self.pool.tell(address, tasks.stop, self._experiment.run)
+            self.pool.tell(address, tasks.stop, self._any_shard.run)
         while busy.keys() & self.pool.outstanding():
             ended = next_answer(self.pool, LOOK_S)
             member = busy.get(ended.host) if ended else None

@@ -59,10 +59,10 @@ class _Done(NamedTuple):
 class DaskPool:
     """Workers of a Dask scheduler.
 
-    What is pinned to a worker is never queued at the scheduler but handed to the worker at once,
-    and blamed for its death though it never began. So a worker has one task at a time, and the
-    client hands out the next. Nor is it left to the scheduler to say that a worker died: by its
-    settings, which are not ours, it may wait for another worker of the same address.
+    Dask sends a task that is pinned to a worker there at once, whatever that has to do, and blames
+    it for the worker's death though it never began. So a worker has one task at a time, and the
+    client hands out the next. Nor is it left to the scheduler to say that a worker died: it may be
+    configured to wait for another worker at the same address.
     """
 
     def __init__(self, scheduler: str) -> None:

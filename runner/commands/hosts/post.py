@@ -42,7 +42,7 @@ from runner.store.machine import this_host
 from runner.store.records import RunRecord
 from runner.store.reuse import counts
 from runner.store.reuse import key as cell_key
-from runner.store.run_directory import RESULT, RunDirectory
+from runner.store.run_directory import RESULT, RunDirectory, check_rounds
 
 #: Where rounds are kept until the client has stored them.
 ROUNDS: Final = CACHE / "rounds"
@@ -158,7 +158,7 @@ class Post:
 
     @contextlib.contextmanager
     def _kept(self, path: Path) -> Iterator[None]:
-        """Keep a round from being deleted, as its other client may want."""
+        """Keep a round from being deleted: another client may acknowledge it meanwhile."""
         with self.deleting:
             self.making = path
         try:
@@ -290,10 +290,11 @@ def open_post(spool: Path) -> Post:
 
     `UsageError` where another worker has it.
     """
+    check_rounds(spool)
     engine = usable_engine(say, install=False)
     key = key_of(engine.info())
     lock_engine(key)
-    spool.mkdir(parents=True, exist_ok=True)
+    own = rounds_of(key, spool)
 
     def ready(assignment: Assignment) -> tuple[Ready, RunRecord]:
         stages = Stages(say)
@@ -317,7 +318,19 @@ def open_post(spool: Path) -> Post:
             shard=None,
         )
 
-    return Post(engine=engine, engine_key=key, spool=spool, make_ready=ready)
+    return Post(engine=engine, engine_key=key, spool=own, make_ready=ready)
+
+
+def rounds_of(key: str, spool: Path) -> Path:
+    """Where this engine's rounds are kept. Those from before the last boot are removed.
+
+    No run can use these, for a round's key has the boot in it.
+    """
+    own = spool / f"{_digest(key)}-{boot_id()}"
+    for path in spool.glob(f"{_digest(key)}-*"):
+        if path != own:
+            shutil.rmtree(path, ignore_errors=True)
+    return own
 
 
 def say(text: str) -> None:
@@ -330,6 +343,10 @@ def key_of(engine: EngineInfo) -> str:
     return engine.engine_id or f"{os.uname().nodename}:{engine.endpoint}"
 
 
+def _digest(key: str) -> str:
+    return hashlib.sha256(key.encode()).hexdigest()[:16]
+
+
 #: Descriptors whose locks last as long as the process.
 _LOCKS: Final[list[int]] = []
 
@@ -339,8 +356,7 @@ def lock_engine(key: str) -> None:
 
     The kernel drops it with the process. Workers of several users meet in the same directory.
     """
-    name = f"monkey-matrix-{hashlib.sha256(key.encode()).hexdigest()[:16]}.lock"
-    path = Path(tempfile.gettempdir()) / name
+    path = Path(tempfile.gettempdir()) / f"monkey-matrix-{_digest(key)}.lock"
     try:
         descriptor = os.open(path, os.O_RDONLY)
     except FileNotFoundError:

@@ -42,10 +42,12 @@ async def reach(address: str, role: str) -> str:
                 comm.abort()
     except Exception as error:  # noqa: BLE001 - what else may listen there answers with anything
         cause = _cause(error)
-        if isinstance(cause, ssl.SSLError):
+        # A `ValueError` of Tornado's where the other side, without TLS, was the first to speak.
+        if address.startswith("tls:") and isinstance(cause, (ssl.SSLError, ValueError)):
+            reason = getattr(cause, "reason", None) or cause
             raise EngineUnavailableError(
-                f"{address}: TLS fails ({cause.reason or cause}): the scheduler must use TLS, too, "
-                "with a certificate of the same authority, see docs/hosts.md"
+                f"{address}: TLS fails ({reason}): the scheduler must use TLS, too, with a "
+                "certificate of the same authority, see docs/hosts.md"
             ) from None
         raise no_scheduler(address, _words(cause)) from None
     if not isinstance(found, dict) or found.get("type") != "Scheduler":

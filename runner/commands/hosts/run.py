@@ -65,7 +65,7 @@ def on_hosts(
     Interrupted, `InterruptedRunError` carries it.
     """
     distributed()  # what is quickly said first
-    if hosts and scheduler:
+    if hosts is not None and scheduler is not None:
         raise UsageError("--hosts starts a scheduler and its workers, --dask uses one: give either")
     experiment = expand(choice, reporter.say)
     _check(experiment, choice, options)
@@ -73,17 +73,19 @@ def on_hosts(
     check_cache(CACHE)
     with contextlib.ExitStack() as stack:
         stack.enter_context(only_run(options.results))
-        address = scheduler or stack.enter_context(started(parse_hosts(hosts or ""), reporter.say))
+        address = scheduler or ""
+        if hosts is not None:
+            address = stack.enter_context(started(parse_hosts(hosts), reporter.say))
         pool = stack.enter_context(contextlib.closing(DaskPool(address)))
         return measured(choice, experiment, options, pool, reporter)
 
 
 def _check(experiment: Experiment, choice: Choice, options: RunOptions) -> None:
     """`UsageError` for what is not measured on several hosts."""
-    if choice.shard or choice.like or options.install:
+    if choice.shard or choice.like or options.install or options.diagnose:
         raise UsageError(
-            "--hosts and --dask divide the cells themselves, and install nothing on a host: leave "
-            "out --shard, --like and --install"
+            "--hosts and --dask divide the cells themselves, and install and diagnose nothing on a "
+            "host: leave out --shard, --like, --install and --diagnose"
         )
     if experiment.application:
         raise UsageError(
@@ -144,7 +146,7 @@ def handed_out(
     _announce(shards, reporter)
     with _table_of_what_exists(dispatch):
         dispatch.run()
-    return _finish(book, dispatch.told)
+    return _finish(book, dispatch.planned)
 
 
 def greeted(pool: Pool, reporter: Reporter) -> dict[str, Greeting]:

@@ -69,8 +69,8 @@ class Homes:
         if stored.engine_key in self.places:
             self._stored[stored.task].append(stored)
 
-    def check(self, engine_key: str, shard: int, key: str) -> None:
-        """Forget what an engine has of a shard under other keys: it was another experiment then."""
+    def forget_other_keys(self, engine_key: str, shard: int, key: str) -> None:
+        """Forget what an engine has of a shard under other keys: no run can use it now."""
         for task, of_task in self._stored.items():
             if task.shard == shard:
                 of_task[:] = [s for s in of_task if s.engine_key != engine_key or s.key == key]

@@ -23,12 +23,12 @@ from runner.commands.hosts.pool import DaskPool
 from runner.errors import EngineUnavailableError, UsageError
 
 LOOPBACK: Final = "127.0.0.1"
-#: Ports of the tunnels are drawn from these: nothing is assigned them, nor do clients get them.
+#: Ports of the tunnels are drawn from these: outgoing connections get others, from 32768 on.
 PORTS: Final = range(20_000, 32_000)
 #: How long, in seconds, a worker has until it serves, and until it has ended.
 START_S: Final = 120.0
 END_S: Final = 60.0
-#: And until what it printed is read, which others may hold open.
+#: And until all that it printed is read: another process may hold the pipe open.
 READ_S: Final = 2.0
 POLL_S: Final = 0.2
 #: A host that is gone for a minute is lost. A connection that is shared with others would keep the
@@ -40,7 +40,7 @@ OPTIONS: Final = (
 #: The exit status of `ssh` for failures of its own, and of a shell that finds no command.
 FAILED: Final = 255
 NO_COMMAND: Final = (126, 127)
-#: What is around an error of the command line, in some versions.
+#: What some versions of Typer print around an error.
 FRAME: Final = "│╭╮╰╯─ \n"
 
 
@@ -136,7 +136,7 @@ def started(hosts: Sequence[SshHost], say: Callable[[str], None]) -> Iterator[st
         try:
             yield address
         finally:
-            served.clear()  # how they end is nobody's concern
+            served.clear()  # what they print at their end is of no use
 
 
 @contextlib.contextmanager

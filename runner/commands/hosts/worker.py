@@ -104,7 +104,7 @@ async def _unreached(worker: Any) -> str | None:  # noqa: ANN401 - Dask's worker
 
 
 def _worker(scheduler: str, host: str, port: int) -> Any:  # noqa: ANN401
-    """One task at a time, no process that watches it, no limit of memory, no page to look at."""
+    """A worker with one thread, and without a nanny, a limit of memory and a dashboard."""
     return distributed().Worker(
         scheduler,
         nthreads=1,

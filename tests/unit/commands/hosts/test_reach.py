@@ -201,3 +201,15 @@ def test_certificates_that_do_not_suit_are_named(
             {"distributed.comm.tls.client.key": str(certificates / "other" / "host.key")}
         ):
             assert "TLS cannot use them (" in said_of(scheduler)
+
+
+def test_a_scheduler_without_tls_that_speaks_first_is_told_from_none(
+    certificates: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def late(*_args: object, **_options: object) -> None:
+        raise OSError("timed out") from ValueError("IOStream is not idle; cannot convert to SSL")
+
+    monkeypatch.setattr(distributed().comm, "connect", late)
+    with configured(certificates / "own"):
+        said = said_of("tls://127.0.0.1:9")
+    assert re.search(r": TLS fails \(.+\): the scheduler must use TLS, too", said)

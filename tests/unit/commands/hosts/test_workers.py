@@ -24,7 +24,7 @@ from runner.commands.hosts import tasks
 from runner.commands.hosts.dask_extra import distributed
 from runner.commands.hosts.dispatch import words
 from runner.commands.hosts.pool import DaskPool, Ended
-from runner.commands.hosts.post import lock_engine
+from runner.commands.hosts.post import lock_engine, rounds_of
 from runner.commands.hosts.wire import Held
 from runner.errors import EngineUnavailableError, UsageError
 
@@ -203,7 +203,9 @@ def test_a_worker_that_is_told_to_end_leaves_nothing(scheduler: str, tmp_path: P
 
 #: Of a worker's end, Dask gives up its connections; one that was given up before is an error.
 CANNOT_END = """
+from runner.commands.hosts import worker
 from runner.commands.hosts.dask_extra import distributed
+worker.END_S = 1
 async def fail(self):
     raise RuntimeError("Cannot change state of expiring Timeout")
 distributed().core.ConnectionPool.close = fail
@@ -338,6 +340,18 @@ def test_a_second_worker_on_an_engine_is_refused(
     lock_engine("another one")
     with pytest.raises(UsageError, match="another worker uses this engine"):
         lock_engine("one engine")
+
+
+def test_an_engines_rounds_are_kept_until_the_machine_is_started_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as before:
+        before.setattr("runner.commands.hosts.post.boot_id", lambda: "before")
+        for engine in ("one engine", "another one"):
+            (rounds_of(engine, tmp_path) / engine).mkdir(parents=True)
+    (rounds_of("one engine", tmp_path) / "since").mkdir(parents=True)
+    rounds_of("one engine", tmp_path)
+    assert {path.name for path in tmp_path.glob("*/*")} == {"another one", "since"}
 
 
 def test_without_dask_the_error_says_how_to_install_it(monkeypatch: pytest.MonkeyPatch) -> None:
