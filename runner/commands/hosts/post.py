@@ -118,7 +118,7 @@ class Post:
             with contextlib.suppress(FileNotFoundError):  # another client acknowledged it just now
                 if any(path.rglob(RESULT)):
                     fresh = path / FRESH
-                    run = fresh.read_text(encoding="utf-8") if fresh.exists() else ""
+                    run = fresh.read_text("utf-8", errors="replace") if fresh.exists() else ""
                     yield Held(experiment, int(shards), key, int(number), run)
 
     def prepare(self, assignment: Assignment) -> Prepared:

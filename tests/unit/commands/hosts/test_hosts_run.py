@@ -18,7 +18,7 @@ from rich.console import Console
 from runner.build.lock import Lock
 from runner.commands.cells import Choice, expand
 from runner.commands.hosts.book import Book, earlier_rounds
-from runner.commands.hosts.post import Post
+from runner.commands.hosts.post import FRESH, Post
 from runner.commands.hosts.run import greeted, handed_out, measured
 from runner.commands.hosts.square import Task
 from runner.commands.hosts.wire import Order
@@ -43,6 +43,12 @@ ROUNDS = 6
 
 class KilledError(BaseException):
     """The client's end, at once."""
+
+
+def die_in_round_8(_pool: MemoryPool, number: int, _host: str) -> None:
+    """The client dies before it has the eighth round."""
+    if number == 8:
+        raise KilledError
 
 
 def places() -> dict[str, int]:
@@ -299,12 +305,7 @@ def test_a_worker_that_was_started_again_while_it_had_nothing_to_do(
 
 def test_what_was_made_when_the_client_was_killed_is_not_made_again(hosts: Hosts) -> None:
     pool = hosts.pool()
-
-    def die(_pool: MemoryPool, number: int, _host: str) -> None:
-        if number == 8:
-            raise KilledError
-
-    pool.after = die
+    pool.after = die_in_round_8
     with pytest.raises(KilledError):
         hosts.run(pool)
     assert hosts.loads == 8 * 4
@@ -492,20 +493,21 @@ def test_what_is_used_again_of_a_round_is_the_newest_whichever_host_made_it(host
     assert {one.reused_from for one in launches} == {newest}
 
 
-def test_what_a_killed_run_with_fresh_made_is_not_replaced_by_older_launches(hosts: Hosts) -> None:
+@pytest.mark.parametrize("is_damaged", [False, True])
+def test_what_a_killed_run_with_fresh_made_is_not_replaced_by_older_launches(
+    hosts: Hosts, *, is_damaged: bool
+) -> None:
     hosts.run(hosts.pool())
     assert hosts.last
     oldest = hosts.last.run_id
     pool = hosts.pool()
-
-    def die(_pool: MemoryPool, number: int, _host: str) -> None:
-        if number == 8:
-            raise KilledError
-
-    pool.after = die
+    pool.after = die_in_round_8
     with pytest.raises(KilledError):
         hosts.run(pool, fresh=True)
     killed, loads = hosts.last.run_id, hosts.loads
+    if is_damaged:
+        (marker,) = hosts.directory.rglob(FRESH)
+        marker.write_bytes(b"\xff")
     hosts.run(hosts.pool())
     assert complete(hosts.result)
     assert hosts.loads == loads
